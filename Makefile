@@ -1,0 +1,72 @@
+# `make` lists the targets. Nothing but Python 3.12 to 3.14 has to be there.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+SUPPORTED := import sys; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 14))
+PYTHON ?= $(shell for p in python3.13 python3.14 python3.12 python3 python; do \
+	if $$p -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$p; break; fi; done)
+BIN := .venv/bin
+PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
+TEST_FLAGS ?= -n 2 --dist loadgroup
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/local ## run the whole product here; PORT, ENGINE_PORT, LOANOFFICE_DATA change where
+	@$(BIN)/python manage.py demo
+
+test: test-sqlite test-postgresql test-browser ## every test, on SQLite and on PostgreSQL
+
+test-sqlite: .venv/dev ## every test on SQLite
+	$(BIN)/python -m pytest $(TEST_FLAGS)
+
+test-postgresql: .venv/dev ## every test on a real PostgreSQL
+	$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest $(TEST_FLAGS)
+
+test-browser: .venv/dev ## what a person sees, in a real Chromium if one is there
+	$(BIN)/python -m pytest -m browser
+
+lint: .venv/dev ## style, types, import contracts, migrations, the API's schema
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	git ls-files '*/templates/*.html' | xargs $(BIN)/djade --check --target-version 6.0
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+format: .venv/dev ## put the code in its usual form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	git ls-files '*/templates/*.html' | xargs $(BIN)/djade --target-version 6.0
+
+bench: .venv/dev ## one figure a script
+	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+requirements: .venv/dev ## compile requirements/*.txt from pyproject.toml (needs uv)
+	for set in "base:" "local:--extra local" "dev:--extra local --extra dev" "deploy:--extra deploy"; do \
+		uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --no-header \
+			pyproject.toml $${set#*:} --output-file requirements/$${set%%:*}.txt; done
+
+clean: ## remove the environment and the demo's data
+	rm -rf .venv var
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Loan Office needs Python 3.12, 3.13 or 3.14, and none is on the PATH."; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+
+# What the product needs to run here, and what its tests need besides.
+.venv/local: requirements/local.txt | .venv/bin/python
+	@echo "Installing what the demo needs (once)"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/local.txt
+	@touch $@
+
+.venv/dev: requirements/dev.txt | .venv/bin/python
+	@echo "Installing what the tests need (once)"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/dev.txt
+	@touch $@ .venv/local
+
+.PHONY: help demo test test-sqlite test-postgresql test-browser lint format bench requirements clean

@@ -1,0 +1,253 @@
+"""Settings that every environment shares. The environment is read here and nowhere else.
+
+``local`` (a laptop and the demo), ``test``, ``production`` (the web function) and
+``functions`` (the durable function and the fraud check) build on this module.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from django.utils.csp import CSP
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+DATA_DIR = Path(env("LOANOFFICE_DATA", default=str(BASE_DIR / "var"))).resolve()
+
+DEBUG = False
+SECRET_KEY = env("SECRET_KEY", default="")
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
+
+INSTALLED_APPS = [
+    "loanoffice.apps.LoanOfficeConfig",  # first: its templates stand in for the admin's own
+    "loanoffice.apps.LoanOfficeAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "applications",
+    "workflows",
+    "functions",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "loanoffice.request_id.RequestIdMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "loanoffice.urls"
+WSGI_APPLICATION = "loanoffice.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.csp",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'loanoffice.sqlite3'}")
+}
+# A thread keeps its connection: opening one costs as much as ten queries.
+DATABASES["default"]["CONN_MAX_AGE"] = None
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # One writer at a time: take the write lock when a transaction begins, so that two
+    # requests queue for it instead of failing half way ("database is locked").
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        transaction_mode="IMMEDIATE",
+        timeout=20,
+        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    )
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+
+LANGUAGE_CODE = "en-ca"
+TIME_ZONE = env("TIME_ZONE", default="America/Toronto")
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+MEDIA_URL = "media/"
+MEDIA_ROOT = DATA_DIR / "media"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# No inline script or style, nothing from elsewhere. The admin's own inline parts carry a
+# nonce; ours live in files.
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "script-src": [CSP.SELF, CSP.NONCE],
+    "style-src": [CSP.SELF, CSP.NONCE],
+    "img-src": [CSP.SELF, "data:"],
+    "connect-src": [CSP.SELF],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes; api.md: over 1 MB is refused
+
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Loan Office <no-reply@localhost>")
+MAILERS = {
+    "default": {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": env("EMAIL_HOST", default="localhost"),
+            "port": env.int("EMAIL_PORT", default=25),
+            "username": env("EMAIL_HOST_USER", default=""),
+            "password": env("EMAIL_HOST_PASSWORD", default=""),
+            "use_tls": env.bool("EMAIL_USE_TLS", default=False),
+            "timeout": 10,  # seconds
+        },
+    }
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "applications.api.authentication.PartnerKeyAuthentication",
+        "applications.api.authentication.StaffSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["applications.api.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "applications.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": True,
+    # No ?format= and no OPTIONS documents: there is JSON, and there is the schema.
+    "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_METADATA_CLASS": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Loan Office Partner API",
+    "DESCRIPTION": "Submit loan applications and follow them to funding.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PUBLIC": True,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "TAGS": [
+        {"name": "applications", "description": "What a partner does with its applications."},
+        {"name": "staff", "description": "What only a member of staff may do."},
+    ],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ApplicationStatus": "applications.vocabulary.Status",
+        "Step": "applications.vocabulary.Step",
+        "Purpose": "applications.vocabulary.Purpose",
+        "WaitingOn": "applications.vocabulary.WaitingOn",
+        "Outcome": "applications.vocabulary.Outcome",
+        "RiskTier": "applications.vocabulary.Tier",
+        "Level": "applications.vocabulary.Level",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "applications.api.schema.refuse_unknown_fields",
+    ],
+}
+
+# --- Loan Office -------------------------------------------------------------------
+
+# Where staff open the admin; links in e-mails begin with it.
+SITE_URL = env("SITE_URL", default="http://127.0.0.1:8000")
+
+# Demo profiles, demo logins and the one-click form exist only where this is true.
+LOANOFFICE_DEMO = False
+
+# One factor on every simulated delay: 1.0 lets a person watch, 0 is for tests.
+LOANOFFICE_SIMULATED_LATENCY = env.float("LOANOFFICE_SIMULATED_LATENCY", default=0.0)
+
+# The durable function is always invoked by a qualified name.
+LOAN_APPROVAL_FUNCTION = env("LOAN_APPROVAL_FUNCTION", default="loan-approval:live")
+FRAUD_CHECK_FUNCTION = env("FRAUD_CHECK_FUNCTION", default="fraud-check:live")
+
+# How long one execution may live. Every wait inside it must fit (a system check looks).
+LOAN_APPROVAL_EXECUTION_TIMEOUT = timedelta(days=60)
+
+# A task ends when its time is over; the engine waits this much longer, so that a decision
+# made in the last minute still reaches it.
+LOANOFFICE_DELIVERY_GRACE = timedelta(hours=1)
+
+# What the embedded engine serves under those names. On AWS the deploy creates them.
+LOANOFFICE_FUNCTIONS = {
+    "loan-approval": {"handler": "functions.loan_approval.handler", "durable": True},
+    "fraud-check": {"handler": "functions.fraud_check.handler", "durable": False},
+}
+
+# The outside world. A provider with a URL is spoken to over HTTP; without one it is simulated.
+LOANOFFICE_PROVIDERS = {
+    "equifax": {"url": env("EQUIFAX_URL", default=""), "token": env("EQUIFAX_TOKEN", default="")},
+    "transunion": {
+        "url": env("TRANSUNION_URL", default=""),
+        "token": env("TRANSUNION_TOKEN", default=""),
+    },
+    "experian": {
+        "url": env("EXPERIAN_URL", default=""),
+        "token": env("EXPERIAN_TOKEN", default=""),
+    },
+    "fraud": {
+        "url": env("FRAUD_SERVICE_URL", default=""),
+        "token": env("FRAUD_SERVICE_TOKEN", default=""),
+    },
+    "payout": {
+        "url": env("PAYOUT_RAIL_URL", default=""),
+        "token": env("PAYOUT_RAIL_TOKEN", default=""),
+    },
+}
+
+LOG_LEVEL = env("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "loanoffice.logs.JsonFormatter"},
+        "line": {"()": "loanoffice.logs.LineFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        # Their every-day chatter; what they warn of still shows.
+        name: {"level": "WARNING"}
+        for name in ("botocore", "urllib3", "fontTools", "fpdf")
+    },
+}

@@ -1,0 +1,48 @@
+"""A laptop: SQLite, the embedded engine, demo data. Never for production."""
+
+from loanoffice.settings.base import *  # noqa: F403
+from loanoffice.settings.base import DATA_DIR, LOGGING, MIDDLEWARE, env
+
+LOANOFFICE_DEMO = True
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+SECRET_KEY = env("SECRET_KEY", default="demo-only-not-a-secret")
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]
+
+LOANOFFICE_SIMULATED_LATENCY = env.float("LOANOFFICE_SIMULATED_LATENCY", default=1.0)
+
+# Demo logins have the password "demo".
+AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []
+
+# Letters are written to files, one each.
+MAILERS = {
+    "default": {
+        "BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+        "OPTIONS": {"file_path": DATA_DIR / "mail"},
+    }
+}
+
+# Files of the stylesheet and scripts are served by the web process itself.
+MIDDLEWARE = [
+    MIDDLEWARE[0],
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    *MIDDLEWARE[1:],
+]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
+
+PORT = env.int("PORT", default=8000)
+SITE_URL = env("SITE_URL", default=f"http://127.0.0.1:{PORT}")
+
+# Where the embedded engine listens, and where boto3 finds it. Taking these away is all
+# that it takes to speak to AWS.
+ENGINE_PORT = env.int("ENGINE_PORT", default=9001)
+for name, value in {
+    "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{ENGINE_PORT}",
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_DEFAULT_REGION": "ca-central-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}.items():
+    env.ENVIRON.setdefault(name, value)
+
+LOGGING["handlers"]["stderr"]["formatter"] = env("LOG_FORMAT", default="line")  # type: ignore[index]

@@ -1,0 +1,31 @@
+"""The test suite: no delays, mail kept in memory, a database that ``DATABASE_URL`` names."""
+
+from loanoffice.settings.base import *  # noqa: F403
+from loanoffice.settings.base import DATA_DIR, DATABASES, env
+
+TEST_DIR = DATA_DIR / "test"
+TEST_DIR.mkdir(parents=True, exist_ok=True)
+
+LOANOFFICE_DEMO = True
+SECRET_KEY = "test-only-not-a-secret"  # noqa: S105
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+LOANOFFICE_SIMULATED_LATENCY = env.float("LOANOFFICE_SIMULATED_LATENCY", default=0.0)
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+MEDIA_ROOT = TEST_DIR / "media"
+
+# The threads of a test come and go; a connection that outlives them keeps its database open.
+DATABASES["default"]["CONN_MAX_AGE"] = 0
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, as in real use: a shared in-memory database locks whole tables.
+    DATABASES["default"]["TEST"] = {"NAME": str(TEST_DIR / "test.sqlite3")}
+
+# Nothing is there unless a test starts an engine and points this at it.
+for name, value in {
+    "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "ca-central-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}.items():
+    env.ENVIRON.setdefault(name, value)

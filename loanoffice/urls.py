@@ -1,0 +1,19 @@
+"""Where each door hangs: the admin, the partner API, health."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from loanoffice import health
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("applications.api.urls")),
+    path("health/live/", health.live),
+    path("health/ready/", health.ready),
+]
+
+# What goes wrong before or around a view: a problem under the API, a page elsewhere.
+handler400 = "applications.api.problems.bad_request"
+handler500 = "applications.api.problems.server_error"
