@@ -1,0 +1,413 @@
+"""Applications in the admin: the list, the draft's form and the page of a submitted case.
+
+The page of a case is drawn by ``case``; the views beside it are in ``decisions``, ``bulk``,
+``live`` and ``documents``. ``workflows.admin`` adds to this class from above.
+"""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.forms import Script
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from applications.admin import bulk, decisions, documents, live
+from applications.admin.base import KeptAdmin, staff
+from applications.admin.case import RELATED, Button, Case, Panel, case_fingerprint
+from applications.admin.display import moment, money, status_badge
+from applications.admin.filters import PastDays
+from applications.admin.forms import ApplicationForm
+from applications.demo_profiles import DEMO_PROFILES, find_profile
+from applications.errors import ApplicationsError, InvalidApplication, NotPermitted
+from applications.models import LoanApplication
+from applications.services import drafting, review
+from applications.services.policies import policy_current
+from applications.vocabulary import Status
+
+LOOKS_LIKE_REFERENCE = re.compile(r"LOAN-[A-Z0-9]{8}", re.IGNORECASE)
+TYPED_FIELDSETS = (
+    (
+        "Applicant",
+        {
+            "fields": (
+                "applicant_name",
+                "address",
+                ("phone", "email"),
+                ("sin_last4", "annual_income"),
+            )
+        },
+    ),
+    ("Loan", {"fields": (("loan_amount", "currency"), ("purpose", "term_months"))}),
+)
+KEPT_FIELDSET: tuple[str, Any] = (
+    "Record",
+    {
+        "fields": (
+            ("reference", "version"),
+            ("partner", "external_id"),
+            ("created_by_name", "submitted_by_name", "last_edited_by_name"),
+            ("created_at", "submitted_at", "closed_at"),
+        )
+    },
+)
+
+
+class LoanApplicationAdmin(KeptAdmin[LoanApplication]):
+    form = ApplicationForm
+    list_display = (
+        "reference",
+        "applicant_name",
+        "amount",
+        "status_shown",
+        "step",
+        "waiting",
+        "partner",
+        "created",
+    )
+    list_filter = ("status", "current_step", "waiting_on", PastDays, "partner")
+    list_select_related = ("partner",)
+    sortable_by = ("amount", "created")
+    search_fields = ("reference", "applicant_name")
+    search_help_text = "A whole reference, or how the applicant's name begins."
+    actions = ("approve_selected", "decline_selected")
+
+    class Media:
+        js = (Script("applications/live.js", defer=True),)
+
+    # --- The list -----------------------------------------------------------------------
+
+    @admin.display(description="Amount", ordering="loan_amount")
+    def amount(self, application: LoanApplication) -> SafeString:
+        return money(application.loan_amount, application.currency)
+
+    @admin.display(description="Status")
+    def status_shown(self, application: LoanApplication) -> SafeString:
+        return status_badge(application.status)
+
+    @admin.display(description="Step", empty_value="")
+    def step(self, application: LoanApplication) -> str:
+        return application.get_current_step_display()
+
+    @admin.display(description="Waiting on", empty_value="")
+    def waiting(self, application: LoanApplication) -> str:
+        if not application.waiting_on:
+            return ""
+        who = application.get_waiting_on_display()
+        if application.waiting_until is None:
+            return who
+        return format_html(
+            '{} <span class="quiet">until {}</span>', who, moment(application.waiting_until)
+        )
+
+    @admin.display(description="Created", ordering="created_at")
+    def created(self, application: LoanApplication) -> SafeString:
+        return moment(application.created_at)
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        queryset: QuerySet[LoanApplication],
+        search_term: str,
+    ) -> tuple[QuerySet[LoanApplication], bool]:
+        """A whole reference, else the start of a name: both are one look into an index."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if LOOKS_LIKE_REFERENCE.fullmatch(term):
+            return queryset.filter(reference=term.upper()), False
+        return queryset.filter(applicant_name__istartswith=term), False
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """For the bulk actions: may this person decide anything that is decided in bulk?"""
+        return any(staff(request).has_perm(review.PERMISSIONS[kind]) for kind in bulk.KINDS)
+
+    @admin.action(permissions=["decide"], description="Approve selected applications")
+    def approve_selected(
+        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
+    ) -> HttpResponse | None:
+        return bulk.preview(self, request, queryset, outcome="approve")
+
+    @admin.action(permissions=["decide"], description="Decline selected applications")
+    def decline_selected(
+        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
+    ) -> HttpResponse | None:
+        return bulk.preview(self, request, queryset, outcome="decline")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Applications", **(extra_context or {})})
+
+    # --- The form -----------------------------------------------------------------------
+
+    def get_fieldsets(self, request: HttpRequest, obj: LoanApplication | None = None) -> Any:  # noqa: ARG002
+        return TYPED_FIELDSETS if obj is None else (*TYPED_FIELDSETS, KEPT_FIELDSET)
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: LoanApplication | None = None
+    ) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        may = self.has_change_permission(request, obj)
+        typed = drafting.editable_fields(status=obj.status) if may else ()
+        kept = flatten_fieldsets([KEPT_FIELDSET])
+        shown = flatten_fieldsets(self.get_fieldsets(request, obj))
+        return tuple(name for name in shown if name in kept or name not in typed)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the policy usually says, and a demo profile where one is asked for."""
+        policy = policy_current()
+        initial: dict[str, Any] = {
+            "currency": policy.currency,
+            "term_months": policy.default_term_months,
+        }
+        profile = find_profile(request.GET.get("profile", ""))
+        if settings.LOANOFFICE_DEMO and profile is not None:
+            initial |= {
+                name: getattr(profile, name)
+                for name in (
+                    "applicant_name",
+                    "address",
+                    "phone",
+                    "email",
+                    "sin_last4",
+                    "annual_income",
+                    "loan_amount",
+                )
+            }
+        return initial
+
+    # Names, not links: few who look at a case may look at a user's account.
+    @admin.display(description="Created by")
+    def created_by_name(self, application: LoanApplication) -> str:
+        return str(application.created_by or "-")
+
+    @admin.display(description="Submitted by")
+    def submitted_by_name(self, application: LoanApplication) -> str:
+        return str(application.submitted_by or "-")
+
+    @admin.display(description="Last edited by")
+    def last_edited_by_name(self, application: LoanApplication) -> str:
+        return str(application.last_edited_by or "-")
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show or store the form: one service call, whose refusal is shown in the form.
+
+        Not Django's own: that saves the model itself, and a rule would have no say.
+        """
+        application = None
+        if object_id is None:
+            if not self.has_add_permission(request):
+                raise PermissionDenied
+        else:
+            application = self.get_object(request, unquote(object_id))
+            if application is None:
+                return self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined,no-any-return]
+                    request, self.opts, object_id
+                )
+            if not self.has_view_or_change_permission(request, application):
+                raise PermissionDenied
+        readonly = self.get_readonly_fields(request, application)
+        form_class = self.get_form(
+            request,
+            application,
+            change=application is not None,
+            fields=[
+                name
+                for name in flatten_fieldsets(self.get_fieldsets(request, application))
+                if name not in readonly
+            ],
+        )
+        if request.method == "POST":
+            if application is not None and not self.has_change_permission(request, application):
+                raise PermissionDenied
+            form: Any = form_class(request.POST, instance=application)
+            if form.is_valid():
+                response = self._store(request, application, form)
+                if response is not None:
+                    return response
+                if application is not None:  # the form wrote on it; show what is stored
+                    application.refresh_from_db()
+        elif application is None:
+            form = form_class(initial=self.get_changeform_initial_data(request))
+        else:
+            form = form_class(instance=application)
+        context = {"form_url": form_url, **(extra_context or {})}
+        return self._draw(request, application, form, readonly, context)
+
+    def _store(
+        self, request: HttpRequest, application: LoanApplication | None, form: ApplicationForm
+    ) -> HttpResponse | None:
+        """Hand what was typed to the services; ``None`` when a field was refused."""
+        user = staff(request)
+        typed = form.typed()
+        submit = "_submit" in request.POST
+        try:
+            with transaction.atomic():
+                if application is None:
+                    stored = drafting.application_create(user=user, **typed)
+                else:
+                    stored = drafting.application_edit(
+                        reference=application.reference,
+                        user=user,
+                        version=form.cleaned_data["read_version"],
+                        **typed,
+                    )
+                if submit:
+                    stored = drafting.application_submit(reference=stored.reference, user=user)
+        except InvalidApplication as refused:
+            form.refuse(refused.errors)
+            return None
+        except NotPermitted as refused:
+            raise PermissionDenied(str(refused)) from refused
+        except ApplicationsError as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        said = "is submitted" if submit else "is saved"
+        if not submit and stored.status == Status.DRAFT:
+            said = "is saved as a draft"
+        self.message_user(request, f"{stored.reference} {said}.", messages.SUCCESS)
+        return HttpResponseRedirect(case_url(stored))
+
+    def _draw(
+        self,
+        request: HttpRequest,
+        application: LoanApplication | None,
+        form: Any,
+        readonly: tuple[str, ...],
+        extra_context: dict[str, Any],
+    ) -> HttpResponse:
+        user = staff(request)
+        admin_form = helpers.AdminForm(
+            form,
+            list(self.get_fieldsets(request, application)),
+            {},
+            readonly,
+            model_admin=self,
+        )
+        is_draft = application is None or application.status == Status.DRAFT
+        case = Case(application, user) if application is not None else None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "New application" if application is None else application.reference,
+            "subtitle": None,
+            "adminform": admin_form,
+            "object_id": application.pk if application is not None else None,
+            "original": application,
+            "is_popup": False,
+            "to_field": None,
+            "media": self.media + admin_form.media,
+            "inline_admin_formsets": [],
+            "errors": helpers.AdminErrorList(form, []),
+            "preserved_filters": self.get_preserved_filters(request),
+            "is_draft": is_draft,
+            "can_type": bool(form.fields.keys() - {"read_version"}),
+            "can_submit": is_draft and user.has_perm("applications.submit_loanapplication"),
+            "profiles": (DEMO_PROFILES if application is None and settings.LOANOFFICE_DEMO else ()),
+            "profile_chosen": request.GET.get("profile", ""),
+            **(self.case_context(case) if case is not None else {}),
+            **extra_context,
+        }
+        return self.render_change_form(
+            request,
+            context,
+            add=application is None,
+            change=application is not None,
+            obj=application,
+            form_url=extra_context["form_url"],
+        )
+
+    def get_object(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        from_field: str | None = None,  # noqa: ARG002
+    ) -> LoanApplication | None:
+        if not object_id.isdecimal() or len(object_id) > 18:
+            return None
+        return self.get_queryset(request).select_related(*RELATED).filter(pk=object_id).first()
+
+    # --- The page of a case -------------------------------------------------------------
+
+    def case_context(self, case: Case) -> dict[str, Any]:
+        """What ``applications/admin/case.html`` draws."""
+        return {
+            "case": case,
+            "original": case.application,
+            "case_buttons": self.case_buttons(case),
+            "case_panels": self.case_panels(case),
+            "case_notices": self.case_notices(case),
+        }
+
+    def case_buttons(self, case: Case) -> list[Button]:
+        return case.buttons()
+
+    def case_panels(self, case: Case) -> list[Panel]:
+        return case.panels()
+
+    def case_notices(self, case: Case) -> list[str]:
+        """Sentences above everything else."""
+        return [case.why_not] if case.why_not else []
+
+    def case_fingerprint(
+        self, application: LoanApplication, request: HttpRequest, now: datetime
+    ) -> list[object]:
+        return case_fingerprint(application=application, user=staff(request), now=now)
+
+    def get_urls(self) -> list[URLPattern]:
+        """The views beside the page; each asks for its own permission."""
+        wrap = self.admin_site.admin_view
+        name = "applications_loanapplication_%s"
+        return [
+            path(
+                "<int:pk>/live/",
+                wrap(live.live_view),
+                {"model_admin": self},
+                name=name % "live",
+            ),
+            path(
+                "<int:pk>/decide/<int:task_pk>/<str:outcome>/",
+                wrap(decisions.decide_view),
+                {"model_admin": self},
+                name=name % "decide",
+            ),
+            path(
+                "<int:pk>/withdraw/",
+                wrap(decisions.withdraw_view),
+                {"model_admin": self},
+                name=name % "withdraw",
+            ),
+            path(
+                "<int:pk>/documents/<int:document_pk>/",
+                wrap(documents.download_view),
+                {"model_admin": self},
+                name=name % "document",
+            ),
+            path(
+                "decide/<str:outcome>/",
+                wrap(bulk.decide_view),
+                {"model_admin": self},
+                name=name % "decide_selected",
+            ),
+            *super().get_urls(),
+        ]
+
+
+def case_url(application: LoanApplication) -> str:
+    return reverse("admin:applications_loanapplication_change", args=[application.pk])

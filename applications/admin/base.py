@@ -1,0 +1,58 @@
+"""What every admin here has in common: nothing is deleted, and most of it only read.
+
+Django's admin classes are generic for a type checker only, so the bases are named here.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import Model
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+
+    class TypedAdmin[M: Model](admin.ModelAdmin[M]):
+        """``admin.ModelAdmin`` for a type checker."""
+
+else:
+
+    class TypedAdmin(admin.ModelAdmin):
+        def __class_getitem__(cls, _: type[Model]) -> type:
+            return cls
+
+
+def staff(request: HttpRequest) -> User:
+    """Who is logged in; only behind ``admin_view``, which lets nobody else in."""
+    if not isinstance(request.user, User):
+        raise TypeError("nobody is logged in")
+    return request.user
+
+
+class KeptAdmin[M: Model](TypedAdmin[M]):
+    """Rows stay: there is no delete button, page or action, for superusers neither."""
+
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # a count for every choice reads every row
+    list_per_page = 50
+
+    def has_delete_permission(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: Any = None,  # noqa: ARG002
+    ) -> bool:
+        return False
+
+
+class ReadOnlyAdmin[M: Model](KeptAdmin[M]):
+    """A mirror to look into: services write these rows, never a form."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: Any = None,  # noqa: ARG002
+    ) -> bool:
+        return False

@@ -1,0 +1,222 @@
+"""What the page of one submitted case shows: read here, drawn by the templates.
+
+``Case`` is made anew for each request. Whatever it shows is also in ``fingerprint``, so
+that a page that polls is told in three small queries that nothing changed.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from django.contrib.auth.models import User
+from django.db.models import Max, Prefetch
+from django.urls import reverse
+from django.utils import timezone
+
+from applications.admin.display import TONES
+from applications.admin.steps import StepShown, steps_shown
+from applications.errors import AboveCeiling, ApplicationsError, FourEyesViolation, NotPermitted
+from applications.models import (
+    ApplicationEvent,
+    Disbursement,
+    LoanApplication,
+    LoanOffer,
+    ReviewDecision,
+    ReviewTask,
+    RiskAssessment,
+)
+from applications.services import drafting, review
+from applications.transitions import is_terminal
+from applications.vocabulary import Outcome, Status, TaskKind, TaskStatus
+
+RELATED = ("partner", "policy", "created_by", "submitted_by", "last_edited_by")
+
+
+@dataclass(frozen=True)
+class Button:
+    """A link to a page that asks once more; nothing here changes anything by itself."""
+
+    key: str
+    label: str
+    url: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One block of the page: ``template`` draws ``rows``."""
+
+    key: str
+    title: str
+    template: str
+    rows: object
+
+
+def case_fingerprint(*, application: LoanApplication, user: User, now: datetime) -> list[object]:
+    """What changes whenever something changes that this page shows to this person."""
+    last_event = ApplicationEvent.objects.filter(application=application).aggregate(last=Max("pk"))
+    until = application.waiting_until
+    return [
+        user.pk,
+        sorted(user.get_all_permissions()),
+        application.updated_at,
+        application.version,
+        last_event["last"],
+        until is not None and now >= until,
+    ]
+
+
+def etag_of(parts: list[object]) -> str:
+    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
+
+
+class Case:
+    """One case as one person may see it."""
+
+    def __init__(self, application: LoanApplication, user: User) -> None:
+        self.application = application
+        self.user = user
+        self.now = timezone.now()
+
+    @property
+    def status(self) -> Status:
+        return Status(self.application.status)
+
+    @property
+    def tone(self) -> str:
+        return TONES[self.status]
+
+    @property
+    def is_live(self) -> bool:
+        """Something may still change by itself."""
+        return self.status != Status.DRAFT and not is_terminal(self.status)
+
+    @property
+    def is_overdue(self) -> bool:
+        task = self.open_task
+        return task is not None and self.now >= task.due_at
+
+    @cached_property
+    def tasks(self) -> list[ReviewTask]:
+        decisions = ReviewDecision.objects.select_related("decided_by", "partner")
+        return list(
+            self.application.review_tasks.order_by("opened_at", "id").prefetch_related(
+                Prefetch("decisions", queryset=decisions)
+            )
+        )
+
+    @cached_property
+    def open_task(self) -> ReviewTask | None:
+        return next((task for task in self.tasks if task.status == TaskStatus.OPEN), None)
+
+    @cached_property
+    def assessments(self) -> list[RiskAssessment]:
+        return list(self.application.risk_assessments.select_related("policy"))
+
+    @cached_property
+    def assessment(self) -> RiskAssessment | None:
+        """That of the attempt which carries the case now."""
+        now = [a for a in self.assessments if a.attempt == self.application.attempt]
+        return now[0] if now else None
+
+    @cached_property
+    def events(self) -> list[ApplicationEvent]:
+        return list(self.application.events.select_related("actor", "partner"))
+
+    @property
+    def steps(self) -> list[StepShown]:
+        policy = self.application.policy
+        return steps_shown(
+            status=self.application.status,
+            current_step=self.application.current_step,
+            outcome_at_risk=self.assessment.outcome if self.assessment else "",
+            asked_manager=any(
+                task.kind == TaskKind.MANAGER_APPROVAL and task.attempt == self.application.attempt
+                for task in self.tasks
+            ),
+            acceptance_required=policy is not None and policy.offer_acceptance_required,
+        )
+
+    @cached_property
+    def _decision(self) -> tuple[bool, str]:
+        """May this person decide now, and the sentence that says why not."""
+        if self.open_task is None:
+            return False, ""
+        try:
+            review.decision_check(
+                application=self.application, task=self.open_task, user=self.user, now=self.now
+            )
+        except (FourEyesViolation, AboveCeiling) as refused:
+            return False, str(refused)
+        except NotPermitted:
+            return False, ""  # not theirs to decide: nothing to explain
+        except ApplicationsError as refused:
+            return False, str(refused)
+        return True, ""
+
+    @property
+    def why_not(self) -> str:
+        return self._decision[1]
+
+    def buttons(self) -> list[Button]:
+        found = []
+        if self.open_task is not None and self._decision[0]:
+            said = decision_words(TaskKind(self.open_task.kind))
+            found = [
+                Button(
+                    key=outcome.value,
+                    label=said[outcome],
+                    url=reverse(
+                        "admin:applications_loanapplication_decide",
+                        args=[self.application.pk, self.open_task.pk, outcome.value],
+                    ),
+                    tone="good" if outcome == Outcome.APPROVE else "bad",
+                )
+                for outcome in (Outcome.APPROVE, Outcome.DECLINE)
+            ]
+        try:
+            drafting.withdrawal_check(application=self.application, user=self.user)
+        except ApplicationsError:
+            return found
+        url = reverse("admin:applications_loanapplication_withdraw", args=[self.application.pk])
+        return [*found, Button(key="withdraw", label="Withdraw", url=url, tone="quiet")]
+
+    def panels(self) -> list[Panel]:
+        """The blocks that have something to say, in the order of the workflow."""
+        shown: dict[str, tuple[str, object]] = {
+            "decision": ("Decision", self.application.decided_at),
+            "reviews": ("Reviews", self.tasks),
+            "risk": ("Risk assessment", self.assessments),
+            "credit": ("Credit reports", list(self.application.credit_reports.all())),
+            "offer": ("Offer", self.offers),
+            "disbursement": ("Disbursement", self.disbursement),
+            "documents": ("Documents", list(self.application.documents.all())),
+        }
+        return [
+            Panel(
+                key=key,
+                title=title,
+                template=f"applications/admin/panels/{key}.html",
+                rows=rows,
+            )
+            for key, (title, rows) in shown.items()
+            if rows
+        ]
+
+    @cached_property
+    def offers(self) -> list[LoanOffer]:
+        return list(self.application.offers.prefetch_related("instalments"))
+
+    @cached_property
+    def disbursement(self) -> Disbursement | None:
+        return Disbursement.objects.filter(application=self.application).first()
+
+
+def decision_words(kind: TaskKind) -> dict[Outcome, str]:
+    """What the two buttons of a task say."""
+    if kind == TaskKind.FRAUD_REVIEW:
+        return {Outcome.APPROVE: "Clear the flag", Outcome.DECLINE: "Decline"}
+    if kind == TaskKind.OFFER_ACCEPTANCE:
+        return {Outcome.APPROVE: "Offer accepted", Outcome.DECLINE: "Offer declined"}
+    return {Outcome.APPROVE: "Approve", Outcome.DECLINE: "Decline"}

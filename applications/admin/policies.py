@@ -1,0 +1,161 @@
+"""The lending policy in the admin: drafted by policy owners, never changed once published."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_http_methods
+
+from applications.admin.base import KeptAdmin, staff
+from applications.admin.display import badge
+from applications.admin.views import confirmation
+from applications.errors import ApplicationsError, NoPolicy
+from applications.models import LendingPolicy, PolicyTier
+from applications.services import policies
+from applications.vocabulary import Tier
+
+if TYPE_CHECKING:
+    TierInlineBase = admin.TabularInline[PolicyTier, LendingPolicy]
+else:
+    TierInlineBase = admin.TabularInline
+
+
+class PolicyTierInline(TierInlineBase):
+    model = PolicyTier
+    extra = 0
+    max_num = len(Tier)
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:  # noqa: ARG002
+        return len(Tier) if obj is None else 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_open(obj) and super().has_add_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_open(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A tier of a draft was never used; everything else stays."""
+        return is_open(obj) and super().has_delete_permission(request, obj)
+
+
+class LendingPolicyAdmin(KeptAdmin[LendingPolicy]):
+    inlines = (PolicyTierInline,)
+    list_display = (
+        "version",
+        "state",
+        "currency",
+        "approval_threshold",
+        "manager_ceiling",
+        "second_approval_threshold",
+        "published_at",
+        "published_by",
+    )
+    list_display_links = ("version",)
+    list_select_related = ("published_by",)
+    readonly_fields = ("created_at", "published_at", "published_by")
+    change_form_template = "applications/admin/policy_change_form.html"
+
+    @admin.display(description="State")
+    def state(self, policy: LendingPolicy) -> SafeString:
+        return badge("Published", "good") if policy.published_at else badge("Draft", "quiet")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_open(obj) and super().has_change_permission(request, obj)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A new version begins where the one in force is."""
+        initial: dict[str, Any] = dict(super().get_changeform_initial_data(request))
+        newest = LendingPolicy.objects.order_by("-version").first()
+        initial["version"] = newest.version + 1 if newest else 1
+        try:
+            current = policies.policy_current()
+        except NoPolicy:
+            return initial
+        kept = {"id", "version", "created_at", "published_at", "published_by", "notes"}
+        return initial | {
+            column.name: getattr(current, column.name)
+            for column in LendingPolicy._meta.concrete_fields
+            if column.name not in kept
+        }
+
+    def get_formset_kwargs(
+        self, request: HttpRequest, obj: LendingPolicy, inline: Any, prefix: str
+    ) -> dict[str, Any]:
+        kwargs: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        if obj._state.adding and request.method == "GET":
+            kwargs["initial"] = tiers_in_force()
+        return kwargs
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        may = staff(request).has_perm("applications.publish_lendingpolicy")
+        context = {**(extra_context or {}), "can_publish": may and obj is not None and is_open(obj)}
+        return super().change_view(request, object_id, form_url, context)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "<int:pk>/publish/",
+                self.admin_site.admin_view(publish_view),
+                {"model_admin": self},
+                name="applications_lendingpolicy_publish",
+            ),
+            *super().get_urls(),
+        ]
+
+
+def is_open(policy: LendingPolicy | None) -> bool:
+    """Not published: what is published decided cases and stays as it was."""
+    return policy is None or policy.published_at is None
+
+
+def tiers_in_force() -> list[dict[str, Any]]:
+    try:
+        current = policies.policy_current()
+    except NoPolicy:
+        return [{"tier": tier.value} for tier in Tier]
+    names = ("tier", "minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
+    return list(current.tiers.values(*names))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def publish_view(request: HttpRequest, *, pk: int, model_admin: Any) -> HttpResponse:
+    """Ask once more, then publish."""
+    policy = get_object_or_404(LendingPolicy, pk=pk)
+    back = HttpResponseRedirect(reverse("admin:applications_lendingpolicy_change", args=[pk]))
+    if request.method == "POST":
+        try:
+            policies.policy_publish(policy=policy, user=staff(request))
+        except ApplicationsError as refused:
+            said = getattr(refused, "errors", {}).get("tiers", [str(refused)])
+            model_admin.message_user(request, " ".join(said), messages.ERROR)
+        else:
+            model_admin.message_user(request, f"{policy} is in force.", messages.SUCCESS)
+        return back
+    if not staff(request).has_perm("applications.publish_lendingpolicy") or not is_open(policy):
+        model_admin.message_user(request, f"You cannot publish {policy}.", messages.ERROR)
+        return back
+    return confirmation(
+        model_admin,
+        request,
+        "applications/admin/confirm.html",
+        title=f"Publish: {policy}",
+        original=policy,
+        form=None,
+        button="Publish",
+        tone="good",
+        sentence=(
+            "From now on every case that is validated is judged by this version. A published "
+            "policy is never changed; another version replaces it."
+        ),
+    )

@@ -1,0 +1,66 @@
+"""What the views beside an application's page share."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from applications.admin.base import KeptAdmin
+from applications.models import LoanApplication
+
+if TYPE_CHECKING:
+    from applications.admin.application import LoanApplicationAdmin
+
+
+def case_or_refuse(
+    model_admin: "LoanApplicationAdmin", request: HttpRequest, pk: int
+) -> LoanApplication:
+    """The application, for someone who may look at it. Raises 404 or 403."""
+    application = model_admin.get_object(request, str(pk))
+    if application is None:
+        raise Http404
+    if not model_admin.has_view_or_change_permission(request, application):
+        raise PermissionDenied
+    return application
+
+
+def back_to_case(
+    model_admin: "LoanApplicationAdmin",
+    request: HttpRequest,
+    application: LoanApplication,
+    sentence: str,
+    level: int = messages.ERROR,
+) -> HttpResponse:
+    """The case's page, read again, with a sentence on top."""
+    model_admin.message_user(request, sentence, level)
+    return HttpResponseRedirect(
+        reverse("admin:applications_loanapplication_change", args=[application.pk])
+    )
+
+
+def confirmation(
+    model_admin: KeptAdmin[Any],
+    request: HttpRequest,
+    template: str,
+    *,
+    title: str,
+    status: int = 200,
+    **shown: Any,
+) -> HttpResponse:
+    """A page that asks once more before something is done."""
+    request.current_app = model_admin.admin_site.name
+    return TemplateResponse(
+        request,
+        template,
+        {
+            **model_admin.admin_site.each_context(request),
+            "opts": model_admin.opts,
+            "media": model_admin.media,
+            "title": title,
+            **shown,
+        },
+        status=status,
+    )

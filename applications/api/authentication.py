@@ -1,0 +1,72 @@
+"""Who is calling: a partner with a bearer key, or staff with a session.
+
+``request.auth`` is the ``PartnerKey`` of a partner and ``None`` for staff; ``request.user``
+is a ``PartnerCaller`` or the member of staff.
+"""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.request import Request
+
+from applications.api.errors import CsrfFailed, InvalidKey
+from applications.models import Partner, PartnerKey
+from applications.services.partners import partner_key_recognise
+
+KEYWORD = "Bearer"
+
+
+@dataclass(frozen=True)
+class PartnerCaller:
+    """A partner has no login; this stands where Django expects a user."""
+
+    name: str
+    is_authenticated: bool = True
+    is_anonymous: bool = False
+    is_active: bool = True
+    is_staff: bool = False
+
+
+class PartnerKeyAuthentication(BaseAuthentication):
+    """``Authorization: Bearer <key>``. Another scheme is left to the other classes.
+
+    Raises ``InvalidKey`` (401) for a key that is malformed, unknown, expired or revoked,
+    or whose partner is not active; the answer does not say which.
+    """
+
+    def authenticate(self, request: Request) -> tuple[PartnerCaller, PartnerKey] | None:
+        keyword, _, key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if keyword.lower() != KEYWORD.lower():
+            return None
+        key = key.strip()
+        row = partner_key_recognise(key) if key.isascii() and key.isprintable() else None
+        if row is None:
+            raise InvalidKey
+        return PartnerCaller(name=row.partner.name), row
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
+        return KEYWORD
+
+
+class StaffSessionAuthentication(SessionAuthentication):
+    """The session of the admin. Anything but a read needs the CSRF token as well."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        try:
+            super().enforce_csrf(request)
+        except exceptions.PermissionDenied as refused:
+            raise CsrfFailed(str(refused.detail)) from refused
+
+
+def partner_of(request: Request) -> Partner | None:
+    """The partner that is calling, or ``None`` for staff, who see everything."""
+    return request.auth.partner if isinstance(request.auth, PartnerKey) else None
+
+
+def staff_of(request: Request) -> User:
+    """The member of staff who is calling; only where a permission let nobody else in."""
+    if not isinstance(request.user, User):
+        raise TypeError("the caller is not a member of staff")
+    return request.user

@@ -1,0 +1,48 @@
+"""What this door refuses by itself; what the domain refuses is in ``applications.errors``.
+
+``default_code`` is the problem's code. Imports nothing but the framework's exceptions, so
+that the classes which settings name can import it.
+"""
+
+from rest_framework import exceptions
+
+
+class InvalidKey(exceptions.AuthenticationFailed):
+    default_detail = "The key is not known, has expired or was revoked."
+    default_code = "invalid-key"
+
+
+class MissingScope(exceptions.PermissionDenied):
+    default_code = "missing-scope"
+
+
+class NotAllowedHere(exceptions.PermissionDenied):
+    default_code = "not-permitted"
+
+
+class CsrfFailed(exceptions.PermissionDenied):
+    default_code = "csrf-failed"
+
+
+class Malformed(exceptions.ParseError):
+    """The body cannot be read. ``errors`` names fields where one is to blame."""
+
+    default_code = "malformed-json"
+
+    def __init__(self, detail: str, errors: dict[str, list[str]] | None = None) -> None:
+        super().__init__(detail)
+        self.errors = errors or {}
+
+
+class BodyTooLarge(exceptions.APIException):
+    status_code = 413
+    default_detail = "The body is larger than 1 MB."
+    default_code = "body-too-large"
+
+
+class TryAgain(exceptions.APIException):
+    """The database chose this write as the victim of a deadlock, twice. Nothing was written."""
+
+    status_code = 409
+    default_detail = "Somebody else changed this at the same moment. Nothing was done; try again."
+    default_code = "try-again"

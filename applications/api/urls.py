@@ -1,0 +1,36 @@
+"""The paths of the partner API, version 1. Public: added to, never changed."""
+
+from django.urls import URLPattern, path, re_path, register_converter
+from django.urls.converters import StringConverter
+
+from applications.api import views
+
+
+class ReferenceConverter(StringConverter):
+    """What a reference may look like; any other text is simply no address."""
+
+    regex = r"[A-Za-z0-9-]{1,20}"
+
+
+register_converter(ReferenceConverter, "reference")
+
+app_name = "api"
+urlpatterns: list[URLPattern] = [
+    path("schema/", views.SchemaView.as_view(), name="schema"),
+    path("applications/", views.ApplicationsView.as_view(), name="applications"),
+    path(
+        "applications/<reference:reference>/", views.ApplicationView.as_view(), name="application"
+    ),
+    path("applications/<reference:reference>/events/", views.EventsView.as_view(), name="events"),
+    path(
+        "applications/<reference:reference>/withdraw/",
+        views.WithdrawView.as_view(),
+        name="withdraw",
+    ),
+    path(
+        "applications/<reference:reference>/decision/",
+        views.DecisionView.as_view(),
+        name="decision",
+    ),
+    re_path(r"", views.NothingHereView.as_view()),
+]

@@ -1,0 +1,171 @@
+"""What can go wrong in this domain, by name, with the facts that a message needs.
+
+Each class is one problem type of the API (``code``) and one sentence in the admin.
+"""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from applications.vocabulary import Status
+
+
+class ApplicationsError(Exception):
+    """The root: something was refused, and nothing was written."""
+
+    code = "refused"
+    title = "Refused"
+    http_status = 409
+
+
+class InvalidApplication(ApplicationsError):
+    """Field errors: ``errors`` maps a field's name to its sentences."""
+
+    code = "invalid-application"
+    title = "The application is not valid"
+    http_status = 400
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        self.errors = errors
+        super().__init__("; ".join(f"{name}: {' '.join(said)}" for name, said in errors.items()))
+
+
+class TransitionRefused(ApplicationsError):
+    code = "wrong-state"
+    title = "The application is not in a state that allows this"
+
+    def __init__(self, *, reference: str, current: Status, new: Status) -> None:
+        self.reference, self.current, self.new = reference, current, new
+        super().__init__(
+            f"{reference} is {current.label.lower()}; it cannot become {new.label.lower()}."
+        )
+
+
+class NotEditable(ApplicationsError):
+    code = "wrong-state"
+    title = "The application can no longer be edited"
+
+    def __init__(self, *, reference: str, status: str) -> None:
+        super().__init__(
+            f"{reference} is {Status(status).label.lower()}; only its contact details can change "
+            "while it is open, and nothing once it is closed."
+        )
+
+
+class NotPermitted(ApplicationsError):
+    code = "not-permitted"
+    title = "You may not do this"
+    http_status = 403
+
+
+class FourEyesViolation(NotPermitted):
+    """Whoever created, submitted or last edited an application cannot decide it."""
+
+    code = "four-eyes"
+    title = "Someone else has to decide"
+
+    def __init__(self, *, reference: str, did: str) -> None:
+        super().__init__(f"You {did} {reference}, so someone else has to decide it.")
+
+
+class AboveCeiling(NotPermitted):
+    code = "above-ceiling"
+    title = "The amount is above what you may decide"
+
+    def __init__(self, *, reference: str, ceiling: str) -> None:
+        super().__init__(
+            f"{reference} is above the manager ceiling of {ceiling}; a senior manager decides it."
+        )
+
+
+class NothingToDecide(ApplicationsError):
+    code = "nothing-to-decide"
+    title = "Nothing is waiting for this decision"
+
+    def __init__(self, *, reference: str, status: str) -> None:
+        super().__init__(
+            f"{reference} is {Status(status).label.lower()} and is not waiting for this decision."
+        )
+
+
+class AlreadyDecided(ApplicationsError):
+    """Somebody was first. ``decided_by`` is for staff; the API leaves it out for partners."""
+
+    code = "already-decided"
+    title = "Already decided"
+
+    def __init__(self, *, reference: str, outcome: str, decided_by: str, at: datetime) -> None:
+        self.outcome, self.decided_by, self.at = outcome, decided_by, at
+        when = timezone.localtime(at)
+        super().__init__(
+            f"{reference} was already decided ({outcome}) by {decided_by} "
+            f"at {when:%Y-%m-%d %H:%M:%S}."
+        )
+
+
+class DecisionExpired(ApplicationsError):
+    code = "decision-expired"
+    title = "The time to decide is over"
+
+    def __init__(self, *, reference: str, at: datetime) -> None:
+        super().__init__(
+            f"{reference} could be decided until {timezone.localtime(at):%Y-%m-%d %H:%M}; "
+            "the decision was not applied."
+        )
+
+
+class StaleVersion(ApplicationsError):
+    code = "stale-version"
+    title = "The application changed since you read it"
+
+    def __init__(self, *, reference: str, read: int, current: int) -> None:
+        self.read, self.current = read, current
+        super().__init__(
+            f"{reference} is at version {current}; you read version {read}. "
+            "Read it again, then decide."
+        )
+
+
+class ReasonRequired(ApplicationsError):
+    code = "reason-required"
+    title = "A reason is required"
+    http_status = 400
+
+    def __init__(self, *, reference: str) -> None:
+        self.errors = {"reason": ["A reason is required to decline."]}
+        super().__init__(f"A reason is required to decline {reference}.")
+
+
+class PolicyPublished(ApplicationsError):
+    code = "policy-published"
+    title = "A published policy is never changed"
+
+    def __init__(self, *, version: int) -> None:
+        super().__init__(f"Policy version {version} is published; publish a new version instead.")
+
+
+class NoPolicy(ApplicationsError):
+    code = "no-policy"
+    title = "No lending policy is published"
+
+    def __init__(self) -> None:
+        super().__init__("No lending policy is published, so nothing can be assessed.")
+
+
+class NoCreditReports(ApplicationsError):
+    code = "no-credit-reports"
+    title = "No credit bureau answered"
+
+    def __init__(self, *, reference: str) -> None:
+        super().__init__(f"No credit bureau answered for {reference}, so it cannot be assessed.")
+
+
+class CaseClosed(ApplicationsError):
+    """A step found that its case has ended, or that a newer attempt carries it."""
+
+    code = "case-closed"
+    title = "The case is closed to this execution"
+
+    def __init__(self, *, reference: str, why: str) -> None:
+        self.reference, self.why = reference, why
+        super().__init__(f"{reference}: {why}.")

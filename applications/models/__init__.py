@@ -1,0 +1,26 @@
+"""What a loan application is and what people are asked about it, by theme."""
+
+from applications.models.assessment import CreditReport, RiskAssessment
+from applications.models.events import ApplicationEvent
+from applications.models.loan import Document, LoanApplication
+from applications.models.offer import Disbursement, Instalment, LoanOffer
+from applications.models.partners import Partner, PartnerKey
+from applications.models.policy import LendingPolicy, PolicyTier
+from applications.models.review import ReviewDecision, ReviewTask
+
+__all__ = [
+    "ApplicationEvent",
+    "CreditReport",
+    "Disbursement",
+    "Document",
+    "Instalment",
+    "LendingPolicy",
+    "LoanApplication",
+    "LoanOffer",
+    "Partner",
+    "PartnerKey",
+    "PolicyTier",
+    "ReviewDecision",
+    "ReviewTask",
+    "RiskAssessment",
+]

@@ -1,0 +1,152 @@
+"""The loan application itself and the files that belong to it."""
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from applications.models.fields import money_field
+from applications.models.partners import Partner
+from applications.models.policy import LendingPolicy
+from applications.vocabulary import Outcome, Purpose, Status, Step, WaitingOn
+
+four_digits = RegexValidator(r"\A[0-9]{4}\Z", "Enter exactly four digits.")
+
+
+class LoanApplication(models.Model):
+    """One request for a loan, and the mirror of where its workflow stands.
+
+    ``version`` counts what a decision is bound to: it moves when the facts that a
+    decider reads change. ``attempt`` numbers the durable executions of this case; a step
+    of an older attempt may write nothing.
+    """
+
+    reference = models.CharField(max_length=20, unique=True, editable=False)
+    partner = models.ForeignKey(
+        Partner, on_delete=models.PROTECT, null=True, blank=True, related_name="applications"
+    )
+    external_id = models.CharField(
+        max_length=100, blank=True, help_text="The partner's own name for this case."
+    )
+
+    applicant_name = models.CharField(max_length=200)
+    address = models.CharField(max_length=300, blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+    email = models.EmailField(blank=True)
+    sin_last4 = models.CharField("SIN, last four digits", max_length=4, validators=[four_digits])
+    annual_income = money_field(null=True, blank=True, validators=[MinValueValidator(0)])
+    loan_amount = money_field()
+    currency = models.CharField(max_length=3, default="CAD")
+    purpose = models.CharField(
+        max_length=30, choices=Purpose.choices, default=Purpose.PERSONAL_LOAN
+    )
+    term_months = models.PositiveSmallIntegerField(
+        default=60, validators=[MinValueValidator(6), MaxValueValidator(360)]
+    )
+
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.DRAFT)
+    current_step = models.CharField(max_length=20, choices=Step.choices, blank=True)
+    waiting_on = models.CharField(max_length=20, choices=WaitingOn.choices, blank=True)
+    waiting_since = models.DateTimeField(null=True, blank=True)
+    waiting_until = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    attempt = models.PositiveIntegerField(default=0)
+
+    policy = models.ForeignKey(LendingPolicy, on_delete=models.PROTECT, null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision_reasons = models.JSONField(default=list, blank=True)
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    last_edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    submitted_at = models.DateTimeField(null=True, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    closed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        permissions = [
+            ("submit_loanapplication", "Can submit an application"),
+            ("withdraw_loanapplication", "Can withdraw an application"),
+        ]
+        indexes = [
+            models.Index(F("created_at").desc(), F("id").desc(), name="application_newest"),
+            models.Index(
+                F("status"), F("created_at").desc(), F("id").desc(), name="application_by_status"
+            ),
+            models.Index(
+                F("partner"), F("created_at").desc(), F("id").desc(), name="application_by_partner"
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(loan_amount__gt=0), name="application_amount_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(annual_income__isnull=True) | Q(annual_income__gt=0),
+                name="application_income_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="application_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=[Status.DRAFT, Status.WITHDRAWN])
+                | Q(submitted_at__isnull=False, attempt__gte=1),
+                name="application_submitted_has_attempt",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+def document_path(document: "Document", filename: str) -> str:
+    """Where a document's bytes are kept; the name given by a person never becomes a path."""
+    suffix = filename.rsplit(".", 1)[-1].lower() if "." in filename else "bin"
+    return f"applications/{document.application.reference}/{document.kind}-{document.key}.{suffix}"
+
+
+class Document(models.Model):
+    """A file of an application: what the applicant brought, or a letter that we made."""
+
+    class Kind(models.TextChoices):
+        PROOF_OF_IDENTITY = "proof_of_identity", "Proof of identity"
+        PROOF_OF_INCOME = "proof_of_income", "Proof of income"
+        BANK_STATEMENT = "bank_statement", "Bank statement"
+        OFFER_LETTER = "offer_letter", "Offer letter"
+        OTHER = "other", "Other"
+
+    application = models.ForeignKey(
+        LoanApplication, on_delete=models.PROTECT, related_name="documents"
+    )
+    kind = models.CharField(max_length=30, choices=Kind.choices)
+    key = models.CharField(max_length=64, editable=False)
+    file = models.FileField(upload_to=document_path, max_length=300)
+    original_name = models.CharField(max_length=255)
+    content_type = models.CharField(max_length=100)
+    size = models.PositiveIntegerField(help_text="Bytes.")
+    sha256 = models.CharField(max_length=64)
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "kind", "key"], name="document_once_per_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.original_name

@@ -1,0 +1,92 @@
+"""The offer, its schedule, and the money that leaves."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from applications.models.fields import money_field, rate_field
+from applications.models.loan import Document, LoanApplication
+
+
+class LoanOffer(models.Model):
+    application = models.ForeignKey(
+        LoanApplication, on_delete=models.PROTECT, related_name="offers"
+    )
+    attempt = models.PositiveIntegerField()
+    offer_id = models.CharField(max_length=30, unique=True)
+    principal = money_field()
+    currency = models.CharField(max_length=3)
+    annual_rate = rate_field()
+    term_months = models.PositiveSmallIntegerField()
+    monthly_payment = money_field()
+    last_payment = money_field()
+    total_interest = money_field()
+    issued_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    declined_at = models.DateTimeField(null=True, blank=True)
+    letter = models.ForeignKey(Document, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["application", "attempt"]
+        constraints = [
+            models.UniqueConstraint(fields=["application", "attempt"], name="offer_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.offer_id
+
+
+class Instalment(models.Model):
+    """One line of the repayment schedule. ``balance`` is what is owed after it is paid."""
+
+    offer = models.ForeignKey(LoanOffer, on_delete=models.CASCADE, related_name="instalments")
+    number = models.PositiveSmallIntegerField()
+    payment = money_field()
+    interest = money_field()
+    principal = money_field()
+    balance = money_field()
+
+    class Meta:
+        ordering = ["offer", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["offer", "number"], name="instalment_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.payment}"
+
+
+class Disbursement(models.Model):
+    """The ledger row of a payout. It is written before the rail is asked to pay.
+
+    One row an application, whatever the attempt: a restart cannot pay twice.
+    """
+
+    class Status(models.TextChoices):
+        REQUESTED = "requested", "Requested"
+        PAID = "paid", "Paid"
+        REFUSED = "refused", "Refused"
+        UNKNOWN = "unknown", "Outcome unknown"
+
+    application = models.OneToOneField(
+        LoanApplication, on_delete=models.PROTECT, related_name="disbursement"
+    )
+    idempotency_key = models.CharField(max_length=64, unique=True)
+    amount = money_field()
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.REQUESTED)
+    rail_reference = models.CharField(max_length=100, blank=True)
+    requested_at = models.DateTimeField(default=timezone.now)
+    funded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-requested_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(status="paid") | Q(funded_at__isnull=False), name="paid_has_a_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}, {self.get_status_display().lower()}"

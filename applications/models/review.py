@@ -1,0 +1,89 @@
+"""What a person is asked, and what each person answered."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from applications.models.loan import LoanApplication
+from applications.models.partners import Partner
+from applications.vocabulary import Outcome, TaskKind, TaskStatus, WaitingOn
+
+
+class ReviewTask(models.Model):
+    application = models.ForeignKey(
+        LoanApplication, on_delete=models.PROTECT, related_name="review_tasks"
+    )
+    attempt = models.PositiveIntegerField()
+    kind = models.CharField(max_length=20, choices=TaskKind.choices)
+    status = models.CharField(max_length=10, choices=TaskStatus.choices, default=TaskStatus.OPEN)
+    assigned_role = models.CharField(max_length=20, choices=WaitingOn.choices)
+    approvals_required = models.PositiveSmallIntegerField(default=1)
+    reasons = models.JSONField(default=list, blank=True, help_text="Why a person is asked.")
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
+    opened_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["due_at", "id"]
+        permissions = [
+            ("decide_manager_approval", "Can decide manager approvals"),
+            ("decide_above_ceiling", "Can decide approvals above the manager ceiling"),
+            ("decide_fraud_review", "Can decide fraud reviews"),
+            ("record_offer_acceptance", "Can record an applicant's answer to an offer"),
+        ]
+        indexes = [models.Index(fields=["status", "kind", "due_at"], name="task_open_by_due")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "attempt", "kind"], name="review_task_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=TaskStatus.DECIDED, outcome__in=["approve", "decline"])
+                | (~Q(status=TaskStatus.DECIDED) & Q(outcome="")),
+                name="review_task_decided_has_outcome",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.application.reference}"
+
+
+class ReviewDecision(models.Model):
+    """One person's answer. A person gives at most one per task."""
+
+    task = models.ForeignKey(ReviewTask, on_delete=models.PROTECT, related_name="decisions")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    partner = models.ForeignKey(
+        Partner, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    outcome = models.CharField(
+        max_length=10,
+        choices=[(Outcome.APPROVE.value, "Approve"), (Outcome.DECLINE.value, "Decline")],
+    )
+    reason = models.TextField(blank=True)
+    application_version = models.PositiveIntegerField()
+    decided_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["decided_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "decided_by"], name="one_decision_a_person"),
+            models.UniqueConstraint(
+                fields=["task"], condition=Q(outcome="decline"), name="one_decline_a_task"
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=False, partner__isnull=True)
+                | Q(decided_by__isnull=True, partner__isnull=False),
+                name="decision_has_one_decider",
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome="approve") | ~Q(reason=""), name="decline_has_a_reason"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()} at {self.decided_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,228 @@
+"""Reads: applications, their timeline and what waits for a decision, as values.
+
+``Case`` is an application as its partner may know it: no SIN, no member of staff. Every
+read takes ``partner``: a partner finds only its own, ``None`` finds everything (staff).
+Imports point down to the models; both doors may import this.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import FETCH_RAISE, QuerySet
+
+from applications.errors import NothingToDecide
+from applications.models import (
+    ApplicationEvent,
+    Disbursement,
+    LoanApplication,
+    Partner,
+    ReviewTask,
+)
+from applications.vocabulary import TaskKind, TaskStatus
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Who a case stands still for, since when, and until when at most."""
+
+    who: str
+    since: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided. Tier and score are ``None`` when no risk was assessed."""
+
+    outcome: str
+    decided_at: datetime | None
+    reasons: Sequence[dict[str, str]]  # {"code", "text"}
+    risk_tier: str | None
+    average_score: int | None
+    policy_version: int | None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The terms of the present attempt: percent a year, months, amounts of money."""
+
+    offer_id: str
+    annual_rate: Decimal
+    term_months: int
+    monthly_payment: Decimal
+    total_interest: Decimal
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Payout:
+    """Money that was paid out: the rail's reference, the amount, the time."""
+
+    reference: str
+    amount: Decimal
+    funded_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Case:
+    """One application, with everything that a partner is told about it."""
+
+    reference: str
+    status: str
+    current_step: str | None
+    applicant_name: str
+    loan_amount: Decimal
+    currency: str
+    external_id: str
+    submitted_at: datetime | None
+    version: int
+    waiting_on: Waiting | None
+    decision: Decision | None
+    offer: Offer | None
+    disbursement: Payout | None
+
+
+def applications_visible(*, partner: Partner | None) -> QuerySet[LoanApplication]:
+    """The applications that this reader may know of."""
+    rows = LoanApplication.objects.all()
+    return rows if partner is None else rows.filter(partner=partner)
+
+
+def cases(
+    *,
+    partner: Partner | None,
+    status: str | None = None,
+    submitted_after: datetime | None = None,
+    submitted_before: datetime | None = None,
+    reference: str | None = None,
+    external_id: str | None = None,
+) -> QuerySet[LoanApplication]:
+    """Rows for ``case_of``: three queries however many rows, and no lazy one after them.
+
+    The times leave out the moment itself.
+    """
+    rows = applications_visible(partner=partner)
+    wanted = {
+        "status": status,
+        "submitted_at__gt": submitted_after,
+        "submitted_at__lt": submitted_before,
+        "reference": reference,
+        "external_id": external_id,
+    }
+    return (
+        rows.filter(**{name: value for name, value in wanted.items() if value is not None})
+        .select_related("policy", "disbursement")
+        .prefetch_related("offers", "risk_assessments")
+        .fetch_mode(FETCH_RAISE)
+    )
+
+
+def case_get(*, reference: str, partner: Partner | None) -> Case:
+    """One case. Raises ``LoanApplication.DoesNotExist``, also for another partner's."""
+    return case_of(cases(partner=partner).get(reference=reference))
+
+
+def case_of(application: LoanApplication) -> Case:
+    """A row of ``cases`` as a value."""
+    return Case(
+        reference=application.reference,
+        status=application.status,
+        current_step=application.current_step or None,
+        applicant_name=application.applicant_name,
+        loan_amount=application.loan_amount,
+        currency=application.currency,
+        external_id=application.external_id,
+        submitted_at=application.submitted_at,
+        version=application.version,
+        waiting_on=_waiting(application),
+        decision=_decision(application),
+        offer=_offer(application),
+        disbursement=_payout(application),
+    )
+
+
+def events(*, reference: str, partner: Partner | None) -> QuerySet[ApplicationEvent]:
+    """The timeline; a partner is not shown the internal lines.
+
+    Lines of one application are written under its lock, so ``id`` is the order in which
+    they happened, also between pages. Raises ``LoanApplication.DoesNotExist``.
+    """
+    application = applications_visible(partner=partner).only("id").get(reference=reference)
+    rows = ApplicationEvent.objects.filter(application=application)
+    if partner is not None:
+        rows = rows.filter(is_internal=False)
+    return rows.only("id", "at", "step", "level", "message").fetch_mode(FETCH_RAISE)
+
+
+def task_to_decide(*, reference: str) -> ReviewTask:
+    """The manager approval or fraud review that a decision is about.
+
+    The open one; when none is open the last that was, so that whoever decides it is told
+    what became of it. Raises ``LoanApplication.DoesNotExist``, and ``NothingToDecide``
+    when nobody was ever asked.
+    """
+    application = LoanApplication.objects.only("reference", "status").get(reference=reference)
+    tasks = list(
+        ReviewTask.objects.filter(
+            application=application, kind__in=[TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW]
+        )
+        .select_related("application")
+        .order_by("opened_at", "id")
+    )
+    if not tasks:
+        raise NothingToDecide(reference=application.reference, status=application.status)
+    return next((task for task in tasks if task.status == TaskStatus.OPEN), tasks[-1])
+
+
+def _waiting(application: LoanApplication) -> Waiting | None:
+    if not application.waiting_on:
+        return None
+    return Waiting(
+        who=application.waiting_on,
+        since=application.waiting_since,
+        until=application.waiting_until,
+    )
+
+
+def _decision(application: LoanApplication) -> Decision | None:
+    if not application.outcome:
+        return None
+    assessment = next(
+        (row for row in application.risk_assessments.all() if row.attempt == application.attempt),
+        None,
+    )
+    return Decision(
+        outcome=application.outcome,
+        decided_at=application.decided_at,
+        reasons=[
+            {"code": reason["code"], "text": reason["text"]}
+            for reason in application.decision_reasons
+        ],
+        risk_tier=assessment.tier if assessment else None,
+        average_score=assessment.average_score if assessment else None,
+        policy_version=application.policy.version if application.policy else None,
+    )
+
+
+def _offer(application: LoanApplication) -> Offer | None:
+    offers = (row for row in application.offers.all() if row.attempt == application.attempt)
+    offer = next(offers, None)
+    if offer is None:
+        return None
+    return Offer(
+        offer_id=offer.offer_id,
+        annual_rate=offer.annual_rate,
+        term_months=offer.term_months,
+        monthly_payment=offer.monthly_payment,
+        total_interest=offer.total_interest,
+        expires_at=offer.expires_at,
+    )
+
+
+def _payout(application: LoanApplication) -> Payout | None:
+    ledger: Disbursement | None = getattr(application, "disbursement", None)
+    if ledger is None or ledger.status != Disbursement.Status.PAID:
+        return None
+    return Payout(reference=ledger.rail_reference, amount=ledger.amount, funded_at=ledger.funded_at)

@@ -1,0 +1,109 @@
+"""The gate that every step of a run goes through, and the small parts they share.
+
+A step may run again after a crash, perhaps much later. ``enter`` is the gate: a run that
+finds its own line in the timeline has been here and writes nothing; a run whose case has
+closed, or that a newer attempt replaced, is turned away with ``CaseClosed``.
+"""
+
+from dataclasses import dataclass
+
+from applications.errors import CaseClosed
+from applications.locking import application_lock
+from applications.models import ApplicationEvent, LendingPolicy, LoanApplication
+from applications.services.events import event_record
+from applications.transitions import check_transition, is_terminal
+from applications.vocabulary import Level, Status
+
+
+@dataclass(frozen=True)
+class Run:
+    """One attempt at carrying one application."""
+
+    reference: str
+    attempt: int
+
+    @property
+    def name(self) -> str:
+        """The name of the durable execution: at most 64 of ``[a-zA-Z0-9-_]``."""
+        return f"{self.reference}-{self.attempt}"
+
+    def key(self, operation: str) -> str:
+        """What makes a replayed operation's line of the timeline the same line."""
+        return f"{self.name}/{operation}"
+
+
+def enter(run: Run, operation: str) -> tuple[LoanApplication, bool]:
+    """Lock the case; true beside it when this operation of the run was recorded before.
+
+    Call inside a transaction. Raises ``CaseClosed``.
+    """
+    application = application_lock(run.reference)
+    if ApplicationEvent.objects.filter(key=run.key(operation)).exists():
+        return application, True
+    if application.attempt != run.attempt:
+        raise CaseClosed(reference=run.reference, why="a newer attempt carries the case")
+    if is_terminal(application.status):
+        raise CaseClosed(
+            reference=run.reference, why=f"the case is {Status(application.status).label.lower()}"
+        )
+    return application, False
+
+
+def log(
+    run: Run,
+    operation: str,
+    application: LoanApplication,
+    message: str,
+    *,
+    step: str = "",
+    level: Level = Level.INFO,
+    is_internal: bool = False,
+) -> None:
+    """Write the line that says this operation of the run is done, once."""
+    event_record(
+        application=application,
+        kind=operation,
+        message=message,
+        step=step,
+        level=level,
+        is_internal=is_internal,
+        key=run.key(operation),
+    )
+
+
+def move(application: LoanApplication, status: Status) -> None:
+    """Change the status in memory, if ``transitions`` allows it."""
+    check_transition(reference=application.reference, current=application.status, new=status)
+    application.status = status
+
+
+def stop_waiting(application: LoanApplication) -> None:
+    """Nobody is waited for any more; in memory."""
+    application.waiting_on = ""
+    application.waiting_since = application.waiting_until = None
+
+
+def save(application: LoanApplication, *also: str) -> None:
+    """Write the mirror's fields and those named in ``also``; never what a person edits."""
+    application.save(
+        update_fields=[
+            "status",
+            "current_step",
+            "waiting_on",
+            "waiting_since",
+            "waiting_until",
+            "outcome",
+            "decision_reasons",
+            "decided_at",
+            "closed_at",
+            "updated_at",
+            *also,
+        ]
+    )
+
+
+def pinned_policy(application: LoanApplication) -> LendingPolicy:
+    """The policy that validation pinned to this case."""
+    if application.policy is None:
+        raise RuntimeError(f"{application.reference} was not validated: it has no policy")
+    return application.policy

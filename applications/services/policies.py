@@ -1,0 +1,61 @@
+"""The lending policy: which one is in force, publishing a new one, its rules as values."""
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from applications.errors import InvalidApplication, NoPolicy, NotPermitted, PolicyPublished
+from applications.models import LendingPolicy
+from applications.underwriting import PolicyRules, TierRule
+from applications.vocabulary import Tier
+
+
+def policy_current() -> LendingPolicy:
+    """The newest published version. Raises ``NoPolicy`` when there is none."""
+    policy = LendingPolicy.objects.filter(published_at__isnull=False).order_by("-version").first()
+    if policy is None:
+        raise NoPolicy
+    return policy
+
+
+def policy_rules(policy: LendingPolicy) -> PolicyRules:
+    """What ``underwriting`` needs of a policy; two queries at most."""
+    tiers = tuple(
+        TierRule(
+            tier=Tier(row.tier),
+            minimum_score=row.minimum_score,
+            requires_clean_record=row.requires_clean_record,
+            annual_rate=row.annual_rate,
+            largest_amount=row.largest_amount,
+        )
+        for row in policy.tiers.all()
+    )
+    return PolicyRules(
+        version=policy.version,
+        approval_threshold=policy.approval_threshold,
+        maximum_debt_to_income=policy.maximum_debt_to_income,
+        tiers=tiers,
+    )
+
+
+@transaction.atomic
+def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
+    """Put a drafted version in force for the cases that are validated from now on.
+
+    Raises ``NotPermitted``, ``PolicyPublished``, or ``InvalidApplication`` when a tier is
+    missing.
+    """
+    if not user.has_perm("applications.publish_lendingpolicy"):
+        raise NotPermitted("Only a policy owner publishes a lending policy.")
+    policy = LendingPolicy.objects.select_for_update().get(pk=policy.pk)
+    if policy.published_at is not None:
+        raise PolicyPublished(version=policy.version)
+    missing = set(Tier.values) - set(policy.tiers.values_list("tier", flat=True))
+    if missing:
+        raise InvalidApplication(
+            {"tiers": [f"A policy needs every tier; missing: {', '.join(sorted(missing))}."]}
+        )
+    policy.published_at = timezone.now()
+    policy.published_by = user
+    policy.save(update_fields=["published_at", "published_by"])
+    return policy

@@ -1,0 +1,18 @@
+"""What happened here, for those above who care. Sent inside the transaction.
+
+A receiver only writes rows; the outside world is touched on commit.
+"""
+
+from django.dispatch import Signal
+
+# sender: LoanApplication. application=LoanApplication
+application_submitted = Signal()
+
+# sender: LoanApplication. application=LoanApplication
+application_withdrawn = Signal()
+
+# sender: ReviewTask. task=ReviewTask, decision=ReviewDecision (the one that settled it)
+task_decided = Signal()
+
+# sender: ReviewTask. task=ReviewTask
+task_opened = Signal()

@@ -1,0 +1,58 @@
+"""How templates show amounts, statuses and times; the same as the lists do."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django import template
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from applications.admin import display
+from applications.models import Disbursement
+from applications.vocabulary import Outcome, TaskStatus
+
+register = template.Library()
+register.simple_tag(display.money)
+register.filter(display.moment)
+register.filter(display.status_badge)
+register.filter(display.badge)
+
+OUTCOME_TONES = {Outcome.APPROVE: "good", Outcome.REFER: "wait", Outcome.DECLINE: "bad"}
+PAYOUT_TONES = {
+    Disbursement.Status.REQUESTED: "info",
+    Disbursement.Status.PAID: "good",
+    Disbursement.Status.REFUSED: "bad",
+    Disbursement.Status.UNKNOWN: "alert",
+}
+
+
+@register.filter
+def outcome_badge(outcome: str) -> SafeString:
+    known = Outcome(outcome)
+    return display.badge(known.label, OUTCOME_TONES[known])
+
+
+@register.filter
+def task_badge(status: str) -> SafeString:
+    known = TaskStatus(status)
+    return display.badge(known.label, "wait" if known == TaskStatus.OPEN else "quiet")
+
+
+@register.filter
+def payout_badge(status: str) -> SafeString:
+    known = Disbursement.Status(status)
+    return display.badge(str(known.label), PAYOUT_TONES[known])
+
+
+@register.filter
+def figures(amount: Decimal) -> str:
+    """An amount in a column whose heading says the currency."""
+    return f"{amount:,.2f}"
+
+
+@register.filter
+def clock(at: datetime) -> str:
+    """``14:03:07`` for today, with the date for any other day."""
+    local = timezone.localtime(at)
+    today = timezone.localdate()
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,148 @@
+"""The words that the whole product shares, kept apart by what they describe.
+
+Pure: imports nothing of the project. ``product.md`` calls them vocabularies because the
+same English word ("approved") means different things in each of them.
+"""
+
+from django.db.models import TextChoices
+
+
+class Status(TextChoices):
+    """Where an application stands, as a person or a partner would say it."""
+
+    DRAFT = "draft", "Draft"
+    SUBMITTED = "submitted", "Submitted"
+    IN_REVIEW = "in_review", "In review"
+    PENDING_APPROVAL = "pending_approval", "Pending approval"
+    APPROVED = "approved", "Approved"
+    FUNDED = "funded", "Funded"
+    DECLINED = "declined", "Declined"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired"
+    NEEDS_ATTENTION = "needs_attention", "Needs attention"
+
+
+class Step(TextChoices):
+    """The step of the workflow that an application has reached, in order."""
+
+    SUBMITTED = "submitted", "Submitted"
+    VALIDATING = "validating", "Validation"
+    CREDIT_CHECK = "credit_check", "Credit check"
+    RISK_ASSESSMENT = "risk_assessment", "Risk assessment"
+    MANAGER_APPROVAL = "manager_approval", "Manager approval"
+    FRAUD_CHECK = "fraud_check", "Fraud check"
+    GENERATING_OFFER = "generating_offer", "Offer"
+    OFFER_ACCEPTANCE = "offer_acceptance", "Acceptance"
+    DISBURSING = "disbursing", "Disbursement"
+    COMPLETE = "complete", "Complete"
+
+
+class WaitingOn(TextChoices):
+    """Who a case that stands still is waiting for."""
+
+    MANAGER = "manager", "Manager"
+    SENIOR_MANAGER = "senior_manager", "Senior manager"
+    RISK_ANALYST = "risk_analyst", "Risk analyst"
+    FRAUD_SERVICE = "fraud_service", "Fraud service"
+    APPLICANT = "applicant", "Applicant"
+
+
+class Outcome(TextChoices):
+    """What was decided."""
+
+    APPROVE = "approve", "Approve"
+    REFER = "refer", "Refer"
+    DECLINE = "decline", "Decline"
+
+
+class TaskKind(TextChoices):
+    """What a person is asked."""
+
+    MANAGER_APPROVAL = "manager_approval", "Manager approval"
+    FRAUD_REVIEW = "fraud_review", "Fraud review"
+    OFFER_ACCEPTANCE = "offer_acceptance", "Offer acceptance"
+
+
+class TaskStatus(TextChoices):
+    """How far the asking has come."""
+
+    OPEN = "open", "Open"
+    DECIDED = "decided", "Decided"
+    EXPIRED = "expired", "Expired"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class Tier(TextChoices):
+    """Credit quality, best first."""
+
+    PRIME = "prime", "Prime"
+    NEAR_PRIME = "near_prime", "Near-prime"
+    SUBPRIME = "subprime", "Subprime"
+    DEEP_SUBPRIME = "deep_subprime", "Deep subprime"
+
+
+class Bureau(TextChoices):
+    EQUIFAX = "equifax", "Equifax"
+    TRANSUNION = "transunion", "TransUnion"
+    EXPERIAN = "experian", "Experian"
+
+
+class FraudVerdict(TextChoices):
+    PASSED = "passed", "Passed"
+    FLAGGED = "flagged", "Flagged"
+
+
+class Purpose(TextChoices):
+    PERSONAL_LOAN = "personal_loan", "Personal loan"
+    HOME_IMPROVEMENT = "home_improvement", "Home improvement"
+    VEHICLE = "vehicle", "Vehicle"
+    EDUCATION = "education", "Education"
+    DEBT_CONSOLIDATION = "debt_consolidation", "Debt consolidation"
+    BUSINESS = "business", "Business"
+    OTHER = "other", "Other"
+
+
+class Role(TextChoices):
+    """The Django groups that a migration creates."""
+
+    LOAN_OFFICER = "Loan officer"
+    MANAGER = "Manager"
+    SENIOR_MANAGER = "Senior manager"
+    RISK_ANALYST = "Risk analyst"
+    OPERATIONS = "Operations"
+    POLICY_OWNER = "Policy owner"
+    AUDITOR = "Auditor"
+
+
+class Level(TextChoices):
+    """The weight of one line of the timeline."""
+
+    INFO = "info", "Info"
+    SUCCESS = "success", "Success"
+    WARNING = "warning", "Warning"
+    ERROR = "error", "Error"
+
+
+class ReasonCode(TextChoices):
+    """Why an application was referred or declined: code and what a person reads."""
+
+    AMOUNT_AT_THRESHOLD = (
+        "AMOUNT_AT_THRESHOLD",
+        "The amount is at or above the approval threshold.",
+    )
+    BUREAU_UNAVAILABLE = "BUREAU_UNAVAILABLE", "A credit bureau did not answer."
+    INCOME_NOT_STATED = "INCOME_NOT_STATED", "No annual income was stated."
+    SCORE_TOO_LOW = "SCORE_TOO_LOW", "The average credit score is below the policy's minimum."
+    DEROGATORY_MARKS = "DEROGATORY_MARKS", "The credit reports show derogatory marks."
+    AMOUNT_ABOVE_TIER_LIMIT = (
+        "AMOUNT_ABOVE_TIER_LIMIT",
+        "The amount is above the largest loan for this credit tier.",
+    )
+    DEBT_TO_INCOME_TOO_HIGH = (
+        "DEBT_TO_INCOME_TOO_HIGH",
+        "The estimated payment is too high for the stated income.",
+    )
+    INVALID_APPLICATION = "INVALID_APPLICATION", "The application is not complete or not valid."
+    MANAGER_DECLINED = "MANAGER_DECLINED", "Declined on review."
+    FRAUD_SUSPECTED = "FRAUD_SUSPECTED", "The application did not pass the fraud check."
+    OFFER_DECLINED = "OFFER_DECLINED", "The applicant declined the offer."
