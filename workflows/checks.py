@@ -1,0 +1,44 @@
+"""System checks: settings that would leave a case waiting for ever are refused at start."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import DatabaseError
+
+from applications.errors import NoPolicy
+from applications.models import LendingPolicy
+from applications.services.policies import policy_current
+
+
+def longest_wait(policy: LendingPolicy) -> timedelta:
+    """How long one execution under this policy may wait in all, at the most."""
+    fraud = policy.fraud_check_timeout * policy.fraud_check_attempts
+    grace: timedelta = settings.LOANOFFICE_DELIVERY_GRACE
+    reviews = 2 * (policy.approval_expires + grace)  # a manager, then a risk analyst
+    acceptance = policy.offer_life + grace if policy.offer_acceptance_required else timedelta()
+    return reviews + fraud + acceptance
+
+
+@register(Tags.database)
+def timeouts_nest(databases: Any = None, **_: Any) -> list[CheckMessage]:
+    """An execution that times out runs no code of ours: every wait must end before it does."""
+    if not databases:
+        return []
+    try:
+        policy = policy_current()
+    except (NoPolicy, DatabaseError):  # not migrated yet: there is nothing to compare
+        return []
+    limit: timedelta = settings.LOAN_APPROVAL_EXECUTION_TIMEOUT
+    needed = longest_wait(policy)
+    if needed < limit:
+        return []
+    return [
+        Error(
+            f"Policy version {policy.version} may wait for {needed}, but an execution ends "
+            f"after {limit}.",
+            hint="Raise LOAN_APPROVAL_EXECUTION_TIMEOUT or shorten the policy's waits.",
+            id="workflows.E001",
+        )
+    ]

@@ -1,0 +1,39 @@
+"""``manage.py sweep``: once, or every few seconds until it is told to stop."""
+
+import logging
+import signal
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import OperationalError, close_old_connections
+
+from workflows.tasks import sweep
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Send what is due and end waits whose time is over."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--every", type=float, metavar="SECONDS", help="Go on until stopped (default: once)."
+        )
+
+    def handle(self, *args: Any, every: float | None = None, **options: Any) -> None:  # noqa: ARG002
+        if every is None:
+            swept = sweep()
+            self.stdout.write(f"sent {swept['sent']}, expired {swept['expired']}")
+            return
+        stopped = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopped.set())
+        while not stopped.is_set():
+            try:
+                sweep()
+            except OperationalError:
+                logger.exception("The database did not answer; the next sweep tries again")
+            close_old_connections()
+            stopped.wait(every)

@@ -1,0 +1,192 @@
+"""The mirror of what the engine does, and everything that leaves this system."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from applications.models import LoanApplication, ReviewTask
+
+
+class Execution(models.Model):
+    """One durable execution: one attempt at carrying one application."""
+
+    class Status(models.TextChoices):
+        QUEUED = "QUEUED", "Queued"  # ours: the engine does not know of it yet
+        RUNNING = "RUNNING", "Running"
+        SUCCEEDED = "SUCCEEDED", "Succeeded"
+        FAILED = "FAILED", "Failed"
+        TIMED_OUT = "TIMED_OUT", "Timed out"
+        STOPPED = "STOPPED", "Stopped"
+
+    application = models.ForeignKey(
+        LoanApplication, on_delete=models.PROTECT, related_name="executions"
+    )
+    attempt = models.PositiveIntegerField()
+    name = models.CharField(max_length=64, unique=True)
+    arn = models.CharField(max_length=500, unique=True, null=True, blank=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    request_id = models.CharField(max_length=128, blank=True)
+    result = models.JSONField(default=dict, blank=True)
+    error = models.TextField(blank=True)
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-queued_at", "-id"]
+        permissions = [
+            ("restart_execution", "Can restart a case"),
+            ("stop_execution", "Can stop, pause and resume an execution"),
+            ("resend_message", "Can resend what leaves"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["application", "attempt"], name="execution_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PendingCallback(models.Model):
+    """What an execution waits for: a person's answer (then it has a task) or a service's."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "Open"
+        ANSWERED = "answered", "Answered, not delivered"
+        DELIVERED = "delivered", "Delivered"
+        EXPIRED = "expired", "Expired"
+        CANCELLED = "cancelled", "Cancelled"
+
+    execution = models.ForeignKey(Execution, on_delete=models.PROTECT, related_name="callbacks")
+    name = models.CharField(max_length=40, help_text="The operation's name in the workflow.")
+    callback_id = models.CharField(max_length=1024, unique=True)
+    review_task = models.OneToOneField(
+        ReviewTask, on_delete=models.PROTECT, null=True, blank=True, related_name="callback"
+    )
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
+    answer = models.JSONField(null=True, blank=True)
+    opened_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-opened_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["execution", "name"], name="callback_once"),
+            models.CheckConstraint(
+                condition=~Q(status__in=["answered", "delivered"]) | Q(answer__isnull=False),
+                name="callback_answered_has_answer",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.execution.name}"
+
+
+class OutboxMessage(models.Model):
+    """One thing that has to leave: written with the change that caused it, sent after it."""
+
+    class Kind(models.TextChoices):
+        START_EXECUTION = "start_execution", "Start an execution"
+        ANSWER_CALLBACK = "answer_callback", "Answer a callback"
+        STOP_EXECUTION = "stop_execution", "Stop an execution"
+        EMAIL = "email", "E-mail"
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"
+        SENT = "sent", "Sent"
+        DEAD = "dead", "Given up"
+        CANCELLED = "cancelled", "Cancelled"
+
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    key = models.CharField(max_length=200, unique=True, help_text="Makes writing it twice once.")
+    execution = models.ForeignKey(
+        Execution, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
+    )
+    callback = models.ForeignKey(
+        PendingCallback, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
+    )
+    payload = models.JSONField(default=dict)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
+    attempts = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            models.Index(fields=["due_at", "id"], condition=Q(status="pending"), name="outbox_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} ({self.key})"
+
+
+class Incident(models.Model):
+    """Something is stuck: a sentence that says what, and a person who mends it."""
+
+    class Kind(models.TextChoices):
+        WORKFLOW_FAILED = "workflow_failed", "Workflow failed"
+        FRAUD_UNANSWERED = "fraud_unanswered", "Fraud check not answered"
+        CONTRADICTION = "contradiction", "Contradicting answers"
+        PAYOUT_UNKNOWN = "payout_unknown", "Payout outcome unknown"
+        PAYOUT_REFUSED = "payout_refused", "Payout refused"
+        DELIVERY_FAILED = "delivery_failed", "Delivery failed"
+
+    class Status(models.TextChoices):
+        OPEN = "open", "Open"
+        ACKNOWLEDGED = "acknowledged", "Acknowledged"
+        RESOLVED = "resolved", "Resolved"
+
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    key = models.CharField(max_length=200, help_text="Open at most once at a time.")
+    application = models.ForeignKey(
+        LoanApplication, on_delete=models.PROTECT, related_name="incidents"
+    )
+    execution = models.ForeignKey(
+        Execution, on_delete=models.PROTECT, null=True, blank=True, related_name="incidents"
+    )
+    sentence = models.TextField()
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.OPEN)
+    opened_at = models.DateTimeField(default=timezone.now)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    note = models.TextField(blank=True)
+
+    class Meta:
+        ordering = [F("opened_at").desc()]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key"], condition=~Q(status="resolved"), name="incident_open_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class SimulatedPayout(models.Model):
+    """The books of the simulated payout rail: an outside system, so written on its own.
+
+    Nothing but ``workflows.providers.simulated`` reads or writes it.
+    """
+
+    idempotency_key = models.CharField(max_length=64, unique=True)
+    reference = models.CharField(max_length=100)
+    amount = models.DecimalField(max_digits=12, decimal_places=2)
+    currency = models.CharField(max_length=3)
+    requests = models.PositiveIntegerField(default=1)
+    paid_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-paid_at"]
+
+    def __str__(self) -> str:
+        return self.reference

@@ -1,0 +1,113 @@
+"""Adapters for real providers that speak JSON over HTTP.
+
+The wire, the same small shape for each; a provider that speaks another gets its own
+adapter behind the same interface:
+
+- bureau: ``POST {url}/reports`` with the subject -> ``{"score", "derogatory_marks", "id"}``
+- fraud: ``POST {url}/checks`` with the subject -> ``{"result": "passed" | "flagged"}``
+- payout: ``POST {url}/payouts`` with ``Idempotency-Key`` -> ``{"id"}``;
+  ``GET {url}/payouts/{key}`` -> ``{"id"}`` or 404
+
+``Authorization: Bearer <token>`` on all of them.
+"""
+
+import json
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from applications.underwriting import Report
+from applications.vocabulary import FraudVerdict
+from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
+from workflows.providers.interfaces import BureauReport, Subject
+
+# No retries here: the durable step, which remembers, is what retries.
+POOL = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=20), retries=False)
+
+
+class HttpService:
+    def __init__(self, *, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Status and JSON object of one answer. Raises urllib3's ``HTTPError``, ``ValueError``."""
+        response = POOL.request(
+            method,
+            self.url + path,
+            body=None if body is None else json.dumps(body, default=str).encode(),
+            headers={**self.headers, **headers},
+            redirect=False,
+        )
+        found = json.loads(response.data) if response.data else {}
+        if not isinstance(found, dict):
+            raise ValueError("the answer is not a JSON object")
+        return response.status, found
+
+    def ask(self, path: str, subject: Subject) -> dict[str, Any]:
+        """The 2xx answer to a question about a subject. Raises ``ProviderError``."""
+        try:
+            status, found = self.call("POST", path, asdict(subject))
+        except (HTTPError, ValueError) as error:
+            raise ProviderError(f"{self.url}{path}: {error}") from error
+        if not 200 <= status < 300:
+            raise ProviderError(f"{self.url}{path} answered {status}")
+        return found
+
+
+class HttpBureau(HttpService):
+    def pull(self, subject: Subject) -> BureauReport:
+        found = self.ask("/reports", subject)
+        try:
+            report = Report(
+                score=int(found["score"]), derogatory_marks=int(found["derogatory_marks"])
+            )
+            return BureauReport(report=report, bureau_reference=str(found["id"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProviderError(f"{self.url} sent no usable report: {error!r}") from error
+
+
+class HttpFraudService(HttpService):
+    def check(self, subject: Subject) -> FraudVerdict:
+        found = self.ask("/checks", subject)
+        try:
+            return FraudVerdict(found["result"])
+        except (KeyError, ValueError) as error:
+            raise ProviderError(f"{self.url} sent no usable verdict: {error!r}") from error
+
+
+class HttpPayoutRail(HttpService):
+    def pay(self, *, idempotency_key: str, amount: Decimal, currency: str, reference: str) -> str:
+        body = {"amount": str(amount), "currency": currency, "reference": reference}
+        try:
+            status, found = self.call(
+                "POST", "/payouts", body, **{"Idempotency-Key": idempotency_key}
+            )
+        except NewConnectionError as error:  # nothing was sent
+            raise ProviderError(f"{self.url}: {error}") from error
+        except (HTTPError, ValueError) as error:
+            raise PayoutUnknown(f"{self.url}: {error}") from error
+        if 200 <= status < 300 and found.get("id"):
+            return str(found["id"])
+        if status == 429:
+            raise ProviderError(f"{self.url} asks to wait")
+        if 400 <= status < 500:
+            raise PayoutRefused(f"{self.url} answered {status}")
+        raise PayoutUnknown(f"{self.url} answered {status}")
+
+    def find(self, *, idempotency_key: str) -> str | None:
+        try:
+            status, found = self.call("GET", f"/payouts/{quote(idempotency_key, safe='')}")
+        except (HTTPError, ValueError) as error:
+            raise ProviderError(f"{self.url}: {error}") from error
+        if status == 404:
+            return None
+        if not 200 <= status < 300 or not found.get("id"):
+            raise ProviderError(f"{self.url} answered {status}")
+        return str(found["id"])
