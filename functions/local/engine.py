@@ -1,0 +1,254 @@
+"""The embedded engine: Lambda with durable functions, in one process on this machine.
+
+``LocalEngine`` puts the parts together, starts and stops them. It speaks Lambda's wire
+protocol on 127.0.0.1: point ``AWS_ENDPOINT_URL_LAMBDA`` at ``url`` and use boto3. It
+knows nothing of Django and nothing of loans; functions are handed to it.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from functions.local.database import Database
+from functions.local.errors import EngineError
+from functions.local.events import LAMBDA_RETRY_DELAYS, DeadEvent, EventQueue
+from functions.local.executions import Executions
+from functions.local.front_door import LOOPBACK, FrontDoor
+from functions.local.function import DEFAULT_REGION, Function
+from functions.local.heartbeats import Heartbeats
+from functions.local.invocations import Invocations
+from functions.local.invoker import Activity, ThreadInvoker
+from functions.local.lanes import LaneRegistry
+from functions.local.names import Names
+from functions.local.pauses import Pauses
+from functions.local.private import LocalExecutor, LocalScheduler, check_testing_sdk
+from functions.local.recovery import Recovered, recover
+from functions.local.replies import Reply, json_reply
+from functions.local.store import WriteThroughStore
+
+__all__ = ["EngineError", "Function", "LocalEngine"]
+
+HANDLER_THREADS = 16
+GRACE_SECONDS = 5.0
+INVOCATION_TIMEOUT_SECONDS = 900
+RETRY_BACKOFF_SECONDS = 5
+
+logger = logging.getLogger(__name__)
+
+
+class LocalEngine:
+    """Durable and plain functions served on a port, remembered in a folder.
+
+    ``data`` belongs to one engine at a time. ``port`` 0 takes a free one; ``engine.port``
+    and ``engine.url`` tell which. ``handler_threads`` bounds the durable invocations, the
+    events and the synchronous calls of plain functions that run at once, each kind for
+    itself. ``retry_backoff_seconds`` is the pause after an invocation that raised,
+    ``event_retry_delays`` the pauses between the tries of an event.
+    """
+
+    def __init__(
+        self,
+        *,
+        functions: Mapping[str, Function],
+        data: Path,
+        port: int = 0,
+        region: str = DEFAULT_REGION,
+        handler_threads: int = HANDLER_THREADS,
+        retry_backoff_seconds: int = RETRY_BACKOFF_SECONDS,
+        event_retry_delays: Sequence[float] = LAMBDA_RETRY_DELAYS,
+    ) -> None:
+        self._functions = dict(functions)
+        self._data = Path(data)
+        self._wanted_port = port
+        self._region = region
+        self._handler_threads = handler_threads
+        self._retry_backoff_seconds = retry_backoff_seconds
+        self._event_retry_delays = tuple(event_retry_delays)
+        self._state = "new"
+        self._server_thread: threading.Thread | None = None
+        self.recovered = Recovered(0, 0, 0)
+
+    @property
+    def port(self) -> int:
+        """The port the engine listens on."""
+        return int(self._front_door.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """What ``AWS_ENDPOINT_URL_LAMBDA`` must be."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Take the folder and the port, recover, and serve; returns when recovery is done.
+
+        Raises ``EngineError`` when the folder or the port is taken.
+        """
+        check_testing_sdk()
+        self._data.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self._data / "engine.lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise EngineError(f"Another engine is already running on {self._data}.") from None
+        try:
+            self._build()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._state = "recovering"
+        unfinished = self._store.unfinished()
+        for arn in unfinished:
+            self._store.load(arn)
+        self._scheduler.start()
+        self._server_thread = threading.Thread(
+            target=self._front_door.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name="front-door",
+            daemon=True,
+        )
+        self._server_thread.start()
+        self.recovered = recover(
+            store=self._store,
+            executor=self._executor,
+            names=self._names,
+            invocations=self._invocations,
+            events=self._events,
+            unfinished=unfinished,
+        )
+        self._state = "ok"
+
+    def stop(self, grace: float = GRACE_SECONDS) -> bool:
+        """Stop serving, let running functions end for ``grace`` seconds, release everything.
+
+        Returns whether all of them ended. One that did not is started again by the next
+        engine on the same folder, as after a crash.
+        """
+        if self._state in {"new", "stopped"}:
+            return True
+        self._state = "stopping"
+        self._executor.drain()
+        self._invoker.drain()
+        self._events.drain()
+        self._front_door.shutdown()
+        self._front_door.server_close()
+        if self._server_thread is not None:
+            self._server_thread.join()
+        deadline = time.monotonic() + grace
+        idle = self._activity.wait_until_idle(grace)
+        if idle:
+            # What they returned is still to be written.
+            self._registry.wait_until_idle(max(0.0, deadline - time.monotonic()))
+        if not idle:
+            logger.warning("%s functions still run; they start again.", self._activity.running)
+        self._events.stop()
+        self._executor.shutdown()
+        self._scheduler.stop()
+        self._registry.shutdown()
+        self._database.close()
+        self._lock.release()
+        self._state = "stopped"
+        return idle
+
+    def dead_events(self) -> list[DeadEvent]:
+        """Events that were given up after their last try."""
+        return self._events.dead()
+
+    def tracked(self) -> dict[str, int]:
+        """Sizes of what is kept in memory for running executions."""
+        return {"executions": self._store.live_count(), **self._executor.tracked()}
+
+    def _build(self) -> None:
+        database = Database(self._data / "engine.db")
+        try:
+            self._assemble(database)
+        except OSError as error:
+            self._scheduler.stop()
+            database.close()
+            raise EngineError(
+                f"Port {self._wanted_port} on {LOOPBACK} cannot be used: {error.strerror}."
+            ) from error
+
+    def _assemble(self, database: Database) -> None:
+        self._database = database
+        self._activity = Activity()
+        self._store = WriteThroughStore(database)
+        self._names = Names(database)
+        pauses = Pauses(database)
+        self._scheduler = LocalScheduler()
+        self._registry = LaneRegistry(self._store, self._scheduler)
+        self._invoker = ThreadInvoker(self._functions, region=self._region, activity=self._activity)
+        self._executor = LocalExecutor(
+            store=self._store,
+            scheduler=self._scheduler,
+            registry=self._registry,
+            invoker=self._invoker,
+            heartbeats=Heartbeats(database),
+            pauses=pauses,
+            region=self._region,
+            handler_threads=self._handler_threads,
+            invocation_timeout_seconds=INVOCATION_TIMEOUT_SECONDS,
+            retry_backoff_seconds=self._retry_backoff_seconds,
+        )
+        self._invoker.connect(self._executor)
+        self._events = EventQueue(
+            database,
+            self._functions,
+            scheduler=self._scheduler,
+            activity=self._activity,
+            region=self._region,
+            threads=self._handler_threads,
+            retry_delays=self._event_retry_delays,
+        )
+        self._invocations = Invocations(
+            self._functions,
+            executor=self._executor,
+            store=self._store,
+            names=self._names,
+            events=self._events,
+            activity=self._activity,
+            region=self._region,
+            threads=self._handler_threads,
+        )
+        executions = Executions(
+            self._functions,
+            executor=self._executor,
+            store=self._store,
+            names=self._names,
+            pauses=pauses,
+            database=database,
+            region=self._region,
+        )
+        self._front_door = FrontDoor(
+            self._wanted_port,
+            invocations=self._invocations,
+            executions=executions,
+            health=self._health,
+        )
+
+    def _health(self) -> Reply:
+        events = self._events.counts()
+        return json_reply(
+            200 if self._state == "ok" else 503,
+            {
+                "status": self._state,
+                "pid": os.getpid(),
+                "time": time.time(),
+                "recovered": self.recovered.total,
+                "invocations": self._activity.running,
+                "executions": self._store.counts(),
+                "events": {"queued": events.get("queued", 0), "dead": events.get("dead", 0)},
+            },
+        )

@@ -1,0 +1,73 @@
+"""Errors of the engine: those it answers to a caller, and those that keep it from running.
+
+``ApiError`` covers the answers that the testing SDK has no class for; ``error_type`` names
+any of them as AWS does, for the ``x-amzn-ErrorType`` header.
+"""
+
+from typing import Any
+
+from aws_durable_execution_sdk_python_testing.exceptions import (
+    AwsApiException,
+    ExecutionConflictException,
+    IllegalArgumentException,
+    IllegalStateException,
+    InvalidParameterValueException,
+    ResourceNotFoundException,
+    RuntimeException,
+    TooManyRequestsException,
+)
+
+SERVICE_EXCEPTION = "ServiceException"
+
+_TYPE_OF: dict[type[AwsApiException], str] = {
+    InvalidParameterValueException: "InvalidParameterValueException",
+    IllegalArgumentException: "InvalidParameterValueException",
+    ResourceNotFoundException: "ResourceNotFoundException",
+    ExecutionConflictException: "ResourceConflictException",
+    TooManyRequestsException: "TooManyRequestsException",
+    IllegalStateException: SERVICE_EXCEPTION,
+    RuntimeException: SERVICE_EXCEPTION,
+}
+
+
+class EngineError(Exception):
+    """The engine cannot run; the message is one sentence for the person who started it."""
+
+
+class EngineStoppingError(Exception):
+    """An invocation that was due when the engine was told to stop; the next one begins it."""
+
+
+class ApiError(AwsApiException):
+    """An answer with a status and one of AWS's error types."""
+
+    def __init__(self, status: int, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.http_status_code = status
+        self.error_type = error_type
+
+    def to_dict(self) -> dict[str, Any]:
+        """The body as the testing SDK's own handlers would send it."""
+        return {"Type": self.error_type, "Message": str(self)}
+
+
+def callback_closed() -> ApiError:
+    """The callback was answered, has expired, or its execution has ended."""
+    return ApiError(
+        400,
+        "CallbackTimeoutException",
+        "The callback ID token has either expired or the callback associated with the "
+        "token has already been closed.",
+    )
+
+
+def conflict(message: str) -> ApiError:
+    """The execution is not in a state that allows what was asked."""
+    return ApiError(409, "ResourceConflictException", message)
+
+
+def error_type(error: AwsApiException) -> str:
+    """AWS's name for an error."""
+    if isinstance(error, ApiError):
+        return error.error_type
+    return _TYPE_OF.get(type(error), SERVICE_EXCEPTION)

@@ -1,0 +1,173 @@
+"""Event invocations of plain functions: a durable queue with Lambda's retries.
+
+Lambda keeps an event until the function has taken it, and tries twice more when the
+function fails. An event is a row before its sender gets an answer. A crash in the middle
+of a try costs no try: the event is delivered again. After the last failed try the row
+stays, as dead, with the traceback.
+"""
+
+import json
+import logging
+import time
+import traceback
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from aws_durable_execution_sdk_python_testing.scheduler import Scheduler
+from aws_durable_execution_sdk_python_testing.threads import DaemonThreadPool
+
+from functions.local.database import Database
+from functions.local.function import Function, FunctionName, context_for
+from functions.local.invoker import Activity
+
+# Seconds before the second and the third try, as Lambda waits.
+LAMBDA_RETRY_DELAYS = (60.0, 120.0)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DeadEvent:
+    """An event whose every try failed; ``error`` is the last traceback."""
+
+    id: int
+    function: str
+    payload: str
+    attempts: int
+    error: str
+
+
+class EventQueue:
+    """Delivers events on a bounded pool of threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        functions: Mapping[str, Function],
+        *,
+        scheduler: Scheduler,
+        activity: Activity,
+        region: str,
+        threads: int,
+        retry_delays: Sequence[float] = LAMBDA_RETRY_DELAYS,
+    ) -> None:
+        self._database = database
+        self._functions = functions
+        self._scheduler = scheduler
+        self._activity = activity
+        self._region = region
+        self._retry_delays = retry_delays
+        self._pool = DaemonThreadPool(threads, "lambda-event")
+        self._draining = False
+
+    def put(self, function: FunctionName, payload: str) -> str:
+        """Keep an event and deliver it soon; return its request id."""
+        request_id = str(uuid.uuid4())
+        rows = self._database.read(
+            "INSERT INTO events (request_id, function, qualifier, payload, due_at) "
+            "VALUES (?, ?, ?, ?, ?) RETURNING id",
+            [request_id, function.name, function.qualifier, payload, time.time()],
+        )
+        self._deliver_later(int(rows[0][0] or 0), 0)
+        return request_id
+
+    def recover(self) -> int:
+        """Deliver what the last run left behind, each when it is due; return how many."""
+        rows = self._database.read(
+            "SELECT id, due_at FROM events WHERE state = 'queued' ORDER BY id"
+        )
+        now = time.time()
+        for event_id, due_at in rows:
+            self._deliver_later(int(event_id or 0), max(0.0, float(due_at or 0) - now))
+        return len(rows)
+
+    def drain(self) -> None:
+        """Begin no further try; what waits is delivered after the next start."""
+        self._draining = True
+
+    def stop(self) -> None:
+        """Release the threads."""
+        self._pool.shutdown()
+
+    def counts(self) -> dict[str, int]:
+        """The number of events by state."""
+        rows = self._database.read("SELECT state, COUNT(*) FROM events GROUP BY state")
+        return {str(state): int(number or 0) for state, number in rows}
+
+    def dead(self) -> list[DeadEvent]:
+        """The events that were given up, oldest first."""
+        rows = self._database.read(
+            "SELECT id, function, payload, attempts, error FROM events "
+            "WHERE state = 'dead' ORDER BY id"
+        )
+        return [
+            DeadEvent(int(key or 0), str(function), str(payload), int(attempts or 0), str(error))
+            for key, function, payload, attempts, error in rows
+        ]
+
+    def _deliver_later(self, event_id: int, delay: float) -> None:
+        if delay > 0:
+            self._scheduler.call_later(lambda: self._submit(event_id), delay=delay)
+        else:
+            self._submit(event_id)
+
+    def _submit(self, event_id: int) -> Future[None] | None:
+        return None if self._draining else self._pool.submit(self._try, event_id)
+
+    def _try(self, event_id: int) -> None:
+        if self._draining:
+            return
+        with self._activity.one():
+            rows = self._database.read(
+                "SELECT request_id, function, qualifier, payload, attempts FROM events "
+                "WHERE id = ? AND state = 'queued'",
+                [event_id],
+            )
+            if not rows:
+                return
+            request_id, function_name, qualifier, payload, attempts = rows[0]
+            name = FunctionName(str(function_name), str(qualifier))
+            try:
+                self._run(name, str(payload), str(request_id))
+            except (Exception, SystemExit):  # noqa: BLE001 - all of it is a failed try
+                self._failed(event_id, name, int(attempts or 0) + 1, traceback.format_exc())
+            else:
+                self._database.write("DELETE FROM events WHERE id = ?", [event_id])
+
+    def _run(self, name: FunctionName, payload: str, request_id: str) -> None:
+        function = self._functions.get(name.name)
+        if function is None:
+            raise LookupError(f"The engine serves no function {name.name}.")
+        context = context_for(function, name, self._region, request_id=request_id)
+        function.handler(json.loads(payload), context)
+
+    def _failed(self, event_id: int, name: FunctionName, attempts: int, error: str) -> None:
+        if attempts > len(self._retry_delays):
+            self._database.write(
+                "UPDATE events SET state = 'dead', attempts = ?, error = ? WHERE id = ?",
+                [attempts, error, event_id],
+            )
+            logger.error(
+                "Event %s for %s failed %s times and is given up.\n%s",
+                event_id,
+                name.identifier,
+                attempts,
+                error,
+            )
+            return
+        delay = self._retry_delays[attempts - 1]
+        self._database.write(
+            "UPDATE events SET attempts = ?, due_at = ?, error = ? WHERE id = ?",
+            [attempts, time.time() + delay, error, event_id],
+        )
+        logger.warning(
+            "Event %s for %s failed (try %s); again in %s s.\n%s",
+            event_id,
+            name.identifier,
+            attempts,
+            delay,
+            error,
+        )
+        self._deliver_later(event_id, delay)

@@ -1,0 +1,271 @@
+"""Lambda's API for durable executions: read, list, control, and answer callbacks."""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_durable_execution_sdk_python.lambda_service import ErrorObject
+from aws_durable_execution_sdk_python_testing.exceptions import (
+    InvalidParameterValueException,
+    ResourceNotFoundException,
+)
+from aws_durable_execution_sdk_python_testing.model import (
+    CheckpointDurableExecutionRequest,
+    GetDurableExecutionHistoryResponse,
+)
+
+from functions.local.database import Database
+from functions.local.errors import ApiError, conflict
+from functions.local.function import ACCOUNT, Function, parse_function_name
+from functions.local.history import with_details
+from functions.local.names import Names
+from functions.local.pauses import Pauses
+from functions.local.private import LocalExecutor
+from functions.local.replies import Reply, Request, json_reply
+from functions.local.store import ListFilter, Summary, WriteThroughStore
+
+PAGE_SIZE = 100
+LARGEST_PAGE = 1000
+CALLBACK_LIMIT = 1024 * 1024
+_STATUSES = frozenset(
+    {"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "PAUSING", "PAUSED", "DELETING"}
+)
+
+
+class Executions:
+    """One method for each operation."""
+
+    def __init__(
+        self,
+        functions: Mapping[str, Function],
+        *,
+        executor: LocalExecutor,
+        store: WriteThroughStore,
+        names: Names,
+        pauses: Pauses,
+        database: Database,
+        region: str,
+    ) -> None:
+        self._functions = functions
+        self._executor = executor
+        self._store = store
+        self._names = names
+        self._pauses = pauses
+        self._database = database
+        self._region = region
+
+    def get(self, request: Request, arn: str) -> Reply:
+        """GetDurableExecution."""
+        execution = self._executor.get_execution(arn)
+        included = request.flag("IncludeExecutionData", default=True)
+        body = self._executor.get_execution_details(arn).to_dict()
+        body["Status"] = self._executor.shown_status(execution)
+        body["ExecutionDataIncluded"] = included
+        body["DurableConfig"] = {
+            "ExecutionTimeout": execution.start_input.execution_timeout_seconds,
+            "RetentionPeriodInDays": execution.start_input.execution_retention_period_days,
+        }
+        ends = self._executor.times_out_at(execution)
+        if ends is not None and not execution.is_complete:
+            body["ExpectedExecutionTimeoutTimestamp"] = ends
+        pause = self._pauses.current(arn)
+        if pause is not None and not execution.is_complete:
+            body["PauseDetails"] = {
+                "PauseRequestTimestamp": pause.paused_at,
+                "ExecutionTimeoutPaused": pause.stops_clock,
+            }
+            if included and pause.reason is not None:
+                body["PauseDetails"]["Reason"] = pause.reason
+        if not included:
+            for key in ("InputPayload", "Result", "Error"):
+                body.pop(key, None)
+        return json_reply(200, body)
+
+    def history(self, request: Request, arn: str) -> Reply:
+        """GetDurableExecutionHistory."""
+        execution = self._executor.get_execution(arn)
+        page = self._executor.get_execution_history(
+            arn,
+            include_execution_data=request.flag("IncludeExecutionData", default=True),
+            reverse_order=request.flag("ReverseOrder", default=False),
+            marker=request.parameter("Marker"),
+            max_items=_page_size(request),
+        )
+        events = with_details(execution, page.events)
+        completed = GetDurableExecutionHistoryResponse(events, page.next_marker)
+        return json_reply(200, completed.to_dict())
+
+    def state(self, request: Request, arn: str) -> Reply:
+        """GetDurableExecutionState, for a handler that runs in another process."""
+        page = self._executor.get_execution_state(
+            arn,
+            checkpoint_token=request.parameter("CheckpointToken"),
+            marker=request.parameter("Marker") or None,
+            max_items=_page_size(request),
+        )
+        return json_reply(200, page.to_dict())
+
+    def checkpoint(self, request: Request, arn: str) -> Reply:
+        """CheckpointDurableExecution, for a handler that runs in another process."""
+        asked = CheckpointDurableExecutionRequest.from_dict(_json_object(request.body), arn)
+        response = self._executor.checkpoint_execution(
+            arn, asked.checkpoint_token, asked.updates, asked.client_token
+        )
+        return json_reply(200, response.to_dict())
+
+    def list_by_function(self, request: Request, function_name: str) -> Reply:
+        """ListDurableExecutionsByFunction, newest first; ``ReverseOrder`` is oldest first.
+
+        A number as qualifier selects that version. Aliases are not kept, so an alias
+        selects everything, as does no qualifier.
+        """
+        name = parse_function_name(function_name, request.parameter("Qualifier"))
+        function = self._functions.get(name.name)
+        if function is None:
+            raise ResourceNotFoundException(f"Function not found: {name.arn(self._region)}")
+        size = _page_size(request)
+        summaries = self._store.page(
+            ListFilter(
+                function=name.name,
+                name=request.parameter("DurableExecutionName"),
+                version=name.qualifier if name.qualifier.isdigit() else None,
+                statuses=_statuses(request.query.get("Statuses", [])),
+                started_after=_moment(request.parameter("StartedAfter")),
+                started_before=_moment(request.parameter("StartedBefore")),
+                oldest_first=request.flag("ReverseOrder", default=False),
+                after_item=_read_marker(request.parameter("Marker")),
+            ),
+            size + 1,
+        )
+        body: dict[str, Any] = {
+            "DurableExecutions": [self._shown(summary) for summary in summaries[:size]]
+        }
+        if len(summaries) > size:
+            body["NextMarker"] = _write_marker(summaries[size - 1])
+        return json_reply(200, body)
+
+    def stop(self, request: Request, arn: str) -> Reply:
+        """StopDurableExecution; the body is the error itself."""
+        error = _json_object(request.body)
+        response = self._executor.stop_execution(
+            arn, ErrorObject.from_dict(error) if error else None
+        )
+        return json_reply(200, response.to_dict())
+
+    def pause(self, request: Request, arn: str) -> Reply:
+        """PauseDurableExecution."""
+        asked = _json_object(request.body)
+        self._executor.pause(
+            arn,
+            token=asked.get("ClientToken"),
+            reason=asked.get("Reason"),
+            stops_clock=bool(asked.get("ExecutionTimeoutPaused", True)),
+        )
+        return json_reply(202, {})
+
+    def resume(self, request: Request, arn: str) -> Reply:
+        """ResumeDurableExecution."""
+        self._executor.resume(arn, token=_json_object(request.body).get("ClientToken"))
+        return json_reply(202, {})
+
+    def delete(self, request: Request, arn: str) -> Reply:  # noqa: ARG002 - one shape for all
+        """DeleteDurableExecution: an ended execution goes, and its name is free again."""
+        if not self._executor.get_execution(arn).is_complete:
+            raise conflict("Only an execution that has ended can be deleted.")
+        with self._database.transaction():
+            self._names.forget(arn)
+            self._pauses.forget(arn)
+            self._store.delete(arn)
+        return json_reply(202, {"DeletionRequestTimestamp": datetime.now(UTC)})
+
+    def callback(self, request: Request, callback_id: str, verb: str) -> Reply:
+        """SendDurableExecutionCallbackSuccess, Failure and Heartbeat."""
+        if len(request.body) > CALLBACK_LIMIT:
+            raise ApiError(413, "RequestTooLargeException", "A result is at most 1 MB.")
+        match verb:
+            case "succeed":
+                self._executor.send_callback_success(callback_id, request.body)
+            case "fail":
+                error = _json_object(request.body)
+                self._executor.send_callback_failure(
+                    callback_id, ErrorObject.from_dict(error) if error else None
+                )
+            case _:
+                self._executor.send_callback_heartbeat(callback_id)
+        return json_reply(200, {})
+
+    def _shown(self, summary: Summary) -> dict[str, Any]:
+        status = summary.status
+        if status == "PAUSED":
+            status = self._executor.shown_status(self._executor.get_execution(summary.arn))
+        shown: dict[str, Any] = {
+            "DurableExecutionArn": summary.arn,
+            "DurableExecutionName": summary.name,
+            "FunctionArn": (
+                f"arn:aws:lambda:{self._region}:{ACCOUNT}:function:"
+                f"{summary.function}:{summary.version}"
+            ),
+            "Status": status,
+            "StartTimestamp": summary.started_at,
+        }
+        if summary.ended_at is not None:
+            shown["EndTimestamp"] = summary.ended_at
+        return shown
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    if not body:
+        return {}
+    try:
+        value = json.loads(body)
+    except ValueError as error:
+        raise InvalidParameterValueException(f"The body is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InvalidParameterValueException("The body is not a JSON object.")
+    return value
+
+
+def _page_size(request: Request) -> int:
+    text = request.parameter("MaxItems") or "0"
+    if not text.isdigit() or int(text) > LARGEST_PAGE:
+        raise InvalidParameterValueException(f"MaxItems must be from 0 to {LARGEST_PAGE}.")
+    return int(text) or PAGE_SIZE
+
+
+def _statuses(asked: list[str]) -> list[str]:
+    unknown = sorted(set(asked) - _STATUSES)
+    if unknown:
+        raise InvalidParameterValueException(f"Unknown statuses: {', '.join(unknown)}")
+    # Whether a pause has taken hold yet is not stored: both words find all paused ones.
+    return sorted({"PAUSED" if status == "PAUSING" else status for status in asked})
+
+
+def _moment(text: str | None) -> float | None:
+    """Unix seconds of an ISO 8601 time or a number."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidParameterValueException(f"Not a time: {text}") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _write_marker(last: Summary) -> str:
+    return base64.urlsafe_b64encode(json.dumps([last.started_at, last.arn]).encode()).decode()
+
+
+def _read_marker(marker: str | None) -> tuple[float, str] | None:
+    if not marker:
+        return None
+    try:
+        started_at, arn = json.loads(base64.urlsafe_b64decode(marker))
+        return float(started_at), str(arn)
+    except (ValueError, TypeError) as error:
+        raise InvalidParameterValueException("Invalid marker") from error

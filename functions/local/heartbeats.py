@@ -1,0 +1,32 @@
+"""The last heartbeat of each pending callback, so that a restart does not shorten it."""
+
+import time
+from datetime import UTC, datetime
+
+from functions.local.database import Database
+
+
+class Heartbeats:
+    """The table of last heartbeats."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def beat(self, callback_id: str) -> None:
+        """Record a heartbeat now."""
+        self._database.write(
+            "INSERT INTO heartbeats (callback_id, beat_at) VALUES (?, ?) "
+            "ON CONFLICT (callback_id) DO UPDATE SET beat_at = excluded.beat_at",
+            [callback_id, time.time()],
+        )
+
+    def last(self, callback_id: str) -> datetime | None:
+        """The last heartbeat, if there was one."""
+        rows = self._database.read(
+            "SELECT beat_at FROM heartbeats WHERE callback_id = ?", [callback_id]
+        )
+        return datetime.fromtimestamp(float(rows[0][0] or 0), UTC) if rows else None
+
+    def forget(self, callback_id: str) -> None:
+        """Drop what is known of a closed callback."""
+        self._database.write("DELETE FROM heartbeats WHERE callback_id = ?", [callback_id])

@@ -1,0 +1,220 @@
+"""Lambda's Invoke: durable and plain functions, answered now or later."""
+
+import json
+import logging
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Mapping
+
+from aws_durable_execution_sdk_python_testing.exceptions import (
+    InvalidParameterValueException,
+    ResourceNotFoundException,
+)
+from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
+
+from functions.local.errors import SERVICE_EXCEPTION, ApiError
+from functions.local.events import EventQueue
+from functions.local.function import (
+    ACCOUNT,
+    Function,
+    FunctionName,
+    check_execution_name,
+    context_for,
+    parse_function_name,
+)
+from functions.local.invoker import Activity
+from functions.local.names import Names, Reservation, fingerprint
+from functions.local.private import LocalExecutor
+from functions.local.replies import Reply, Request, json_reply
+from functions.local.store import WriteThroughStore
+
+EVENT_LIMIT = 1024 * 1024
+SYNC_LIMIT = 6 * 1024 * 1024
+LONGEST_SYNC_SECONDS = 900.0
+UNHANDLED = {"X-Amz-Function-Error": "Unhandled"}
+
+logger = logging.getLogger(__name__)
+
+
+class Invocations:
+    """Starts executions and runs plain functions."""
+
+    def __init__(
+        self,
+        functions: Mapping[str, Function],
+        *,
+        executor: LocalExecutor,
+        store: WriteThroughStore,
+        names: Names,
+        events: EventQueue,
+        activity: Activity,
+        region: str,
+        threads: int,
+    ) -> None:
+        self._functions = functions
+        self._executor = executor
+        self._store = store
+        self._names = names
+        self._events = events
+        self._activity = activity
+        self._region = region
+        self._starting = threading.Lock()
+        # A plain function that is waited for runs on its request's own thread. It must not
+        # take one of the durable handlers' threads: these may be what waits for it.
+        self._sync_slots = threading.BoundedSemaphore(threads)
+
+    @staticmethod
+    def body_limit(headers: Mapping[str, str]) -> int:
+        """The largest payload Lambda takes for this kind of invocation."""
+        return EVENT_LIMIT if _invocation_type(headers) == "Event" else SYNC_LIMIT
+
+    def invoke(self, request: Request, function_name: str) -> Reply:
+        """Answer an Invoke request."""
+        name = parse_function_name(function_name, request.parameter("Qualifier"))
+        function = self._functions.get(name.name)
+        if function is None:
+            raise ResourceNotFoundException(f"Function not found: {name.arn(self._region)}")
+        kind = _invocation_type(request.headers)
+        if kind == "DryRun":
+            return Reply(204)
+        if kind not in {"Event", "RequestResponse"}:
+            raise InvalidParameterValueException(f"Unknown invocation type: {kind}")
+        payload = _payload(request.body)
+        execution_name = request.headers.get("x-amz-durable-execution-name")
+        if function.durable:
+            return self._invoke_durable(name, execution_name, payload, kind)
+        if execution_name is not None:
+            raise InvalidParameterValueException(
+                f"{name.name} is not a durable function and takes no durable execution name."
+            )
+        if kind == "Event":
+            self._events.put(name, payload)
+            return Reply(202, headers=_version(name))
+        return self._run_now(function, name, payload)
+
+    def start_reserved(self, reservation: Reservation) -> None:
+        """Create and invoke the execution that a reserved name stands for."""
+        function = self._functions.get(reservation.function.name)
+        if function is None or not function.durable:
+            logger.error(
+                "%s was accepted, but %s is no durable function any more.",
+                reservation.arn,
+                reservation.function.name,
+            )
+            return
+        self._executor.begin(
+            reservation.arn,
+            StartDurableExecutionInput(
+                account_id=ACCOUNT,
+                function_name=reservation.function.name,
+                function_qualifier=reservation.function.qualifier,
+                execution_name=reservation.name,
+                execution_timeout_seconds=function.execution_timeout_seconds,
+                execution_retention_period_days=function.retention_days,
+                # The SDK looks for the input under the last part of the ARN.
+                invocation_id=reservation.arn.rpartition("/")[2],
+                input=reservation.payload,
+            ),
+        )
+
+    def _start(self, name: FunctionName, execution_name: str | None, payload: str) -> str:
+        """Return the ARN of the one execution with this name, started if need be."""
+        wanted = str(uuid.uuid4()) if execution_name is None else execution_name
+        check_execution_name(wanted)
+        with self._starting:
+            arn = name.execution_arn(self._region, wanted)
+            reservation = self._names.reserve(name, wanted, arn, payload)
+            if reservation.fingerprint != fingerprint(payload):
+                raise ApiError(
+                    409,
+                    "DurableExecutionAlreadyStartedException",
+                    f"An execution named {wanted} already exists with a different payload: "
+                    f"{reservation.arn}",
+                )
+            if not self._store.exists(reservation.arn):
+                self.start_reserved(reservation)
+        return reservation.arn
+
+    def _invoke_durable(
+        self, name: FunctionName, execution_name: str | None, payload: str, kind: str
+    ) -> Reply:
+        arn = self._start(name, execution_name, payload)
+        headers = {"X-Amz-Durable-Execution-Arn": arn, **_version(name)}
+        if kind == "Event":
+            return Reply(202, headers=headers)
+        if not self._executor.wait_until_ended(arn, LONGEST_SYNC_SECONDS):
+            if self._executor.draining:
+                raise ApiError(500, SERVICE_EXCEPTION, "The engine is stopping.")
+            return _function_error(
+                "Sandbox.Timedout", f"{arn} still runs after {LONGEST_SYNC_SECONDS:g} s", headers
+            )
+        details = self._executor.get_execution_details(arn)
+        if details.status == "SUCCEEDED":
+            return Reply(200, (details.result or "null").encode(), {**_JSON, **headers})
+        error = details.error
+        return _function_error(
+            (error.type if error else None) or details.status,
+            (error.message if error else None) or details.status,
+            headers,
+            error.stack_trace if error else None,
+        )
+
+    def _run_now(self, function: Function, name: FunctionName, payload: str) -> Reply:
+        context = context_for(function, name, self._region)
+        headers = _version(name)
+        with self._sync_slots, self._activity.one():
+            began = time.monotonic()
+            try:
+                output = json.dumps(function.handler(json.loads(payload), context)).encode()
+            except (Exception, SystemExit) as error:
+                logger.warning("%s raised.", name.identifier, exc_info=True)
+                return _function_error(
+                    type(error).__name__,
+                    str(error),
+                    headers,
+                    traceback.format_tb(error.__traceback__),
+                )
+            logger.debug("%s took %.3f s.", name.identifier, time.monotonic() - began)
+        if len(output) > SYNC_LIMIT:
+            return _function_error(
+                "Function.ResponseSizeTooLarge",
+                f"Response payload size ({len(output)} bytes) exceeded maximum allowed payload "
+                f"size ({SYNC_LIMIT} bytes).",
+                headers,
+            )
+        return Reply(200, output, {**_JSON, **headers})
+
+
+_JSON = {"Content-Type": "application/json"}
+
+
+def _invocation_type(headers: Mapping[str, str]) -> str:
+    return headers.get("x-amz-invocation-type") or "RequestResponse"
+
+
+def _payload(body: bytes) -> str:
+    try:
+        text = body.decode() or "{}"
+        json.loads(text)
+    except ValueError as error:
+        raise ApiError(
+            400,
+            "InvalidRequestContentException",
+            f"Could not parse request body into json: {error}",
+        ) from error
+    return text
+
+
+def _version(name: FunctionName) -> dict[str, str]:
+    return {"X-Amz-Executed-Version": name.version}
+
+
+def _function_error(
+    kind: str, message: str, headers: Mapping[str, str], stack_trace: list[str] | None = None
+) -> Reply:
+    body: dict[str, object] = {"errorMessage": message, "errorType": kind}
+    if stack_trace:
+        body["stackTrace"] = stack_trace
+    return json_reply(200, body, {**UNHANDLED, **headers})

@@ -1,0 +1,70 @@
+"""Execution names: one execution for each function and name.
+
+A name is reserved, with the ARN and the payload of its execution, before the execution
+is created. A crash between the two leaves a reservation without an execution, which
+recovery starts under the ARN that the caller may already have been told.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from functions.local.database import Database
+from functions.local.function import FunctionName
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A name and the execution that owns it."""
+
+    function: FunctionName
+    name: str
+    arn: str
+    payload: str
+    fingerprint: str
+
+
+def fingerprint(payload: str) -> str:
+    """The same for two JSON texts that mean the same."""
+    canonical = json.dumps(json.loads(payload), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class Names:
+    """The table of reservations."""
+
+    _COLUMNS = "function, qualifier, name, arn, payload, fingerprint"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def reserve(self, function: FunctionName, name: str, arn: str, payload: str) -> Reservation:
+        """Reserve the name, or return the reservation that already has it."""
+        self._database.write(
+            "INSERT OR IGNORE INTO names (function, qualifier, name, arn, payload, fingerprint) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            [function.name, function.qualifier, name, arn, payload, fingerprint(payload)],
+        )
+        return self._select("WHERE function = ? AND name = ?", function.name, name)[0]
+
+    def unstarted(self) -> list[Reservation]:
+        """Reservations that have no execution yet."""
+        return self._select("WHERE arn NOT IN (SELECT arn FROM executions)")
+
+    def forget(self, arn: str) -> None:
+        """Free the name of a deleted execution."""
+        self._database.write("DELETE FROM names WHERE arn = ?", [arn])
+
+    def _select(self, where: str, *values: str) -> list[Reservation]:
+        # ``where`` is one of the two literals above; the values are bound.
+        rows = self._database.read(f"SELECT {self._COLUMNS} FROM names {where}", values)  # noqa: S608
+        return [
+            Reservation(
+                function=FunctionName(str(function), str(qualifier)),
+                name=str(name),
+                arn=str(arn),
+                payload=str(payload),
+                fingerprint=str(mark),
+            )
+            for function, qualifier, name, arn, payload, mark in rows
+        ]

@@ -1,0 +1,84 @@
+"""Pauses of executions: when, why, and how much the execution's clock stood still.
+
+The testing SDK keeps whether an execution is paused. AWS also tells when and why, and
+by default extends the execution timeout by the time spent paused.
+"""
+
+import time
+from dataclasses import dataclass
+
+from functions.local.database import Database
+
+
+@dataclass(frozen=True)
+class Pause:
+    """An open pause; ``paused_at`` is Unix seconds."""
+
+    paused_at: float
+    reason: str | None
+    stops_clock: bool
+    token: str | None
+
+
+class Pauses:
+    """The table of pauses, open and closed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, arn: str, *, token: str | None, reason: str | None, stops_clock: bool) -> None:
+        """Record a pause that starts now."""
+        self._database.write(
+            "INSERT INTO pauses (arn, token, reason, stops_clock, paused_at) "
+            "VALUES (?, ?, ?, ?, ?)",
+            [arn, token, reason, int(stops_clock), time.time()],
+        )
+
+    def end(self, arn: str, *, token: str | None) -> None:
+        """Record that the open pause ends now."""
+        self._database.write(
+            "UPDATE pauses SET resumed_at = ?, resume_token = ? "
+            "WHERE arn = ? AND resumed_at IS NULL",
+            [time.time(), token, arn],
+        )
+
+    def current(self, arn: str) -> Pause | None:
+        """The open pause, if any."""
+        rows = self._database.read(
+            "SELECT paused_at, reason, stops_clock, token FROM pauses "
+            "WHERE arn = ? AND resumed_at IS NULL ORDER BY id DESC LIMIT 1",
+            [arn],
+        )
+        if not rows:
+            return None
+        paused_at, reason, stops_clock, token = rows[0]
+        return Pause(
+            paused_at=float(paused_at or 0),
+            reason=None if reason is None else str(reason),
+            stops_clock=bool(stops_clock),
+            token=None if token is None else str(token),
+        )
+
+    def resumed_with(self, arn: str, token: str | None) -> bool:
+        """Whether the last pause was ended by a request with this token."""
+        rows = self._database.read(
+            "SELECT resume_token FROM pauses WHERE arn = ? ORDER BY id DESC LIMIT 1", [arn]
+        )
+        return bool(rows) and token is not None and rows[0][0] == token
+
+    def seconds_stood_still(self, arn: str) -> float:
+        """How long the clock has stood still in pauses that are over."""
+        rows = self._database.read(
+            "SELECT TOTAL(resumed_at - paused_at) FROM pauses "
+            "WHERE arn = ? AND stops_clock AND resumed_at IS NOT NULL",
+            [arn],
+        )
+        return float(rows[0][0] or 0)
+
+    def discard_open(self, arn: str) -> None:
+        """Drop a pause that was recorded but never took effect, because of a crash."""
+        self._database.write("DELETE FROM pauses WHERE arn = ? AND resumed_at IS NULL", [arn])
+
+    def forget(self, arn: str) -> None:
+        """Drop everything about a deleted execution."""
+        self._database.write("DELETE FROM pauses WHERE arn = ?", [arn])

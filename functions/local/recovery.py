@@ -1,0 +1,60 @@
+"""What happens at boot: everything that was under way goes on.
+
+A timer, a retry or an invocation lives only in the process that had it. What they were
+for is in the database: each running execution gets its timers back with the time that
+is left, and is replayed once, whether it seems to wait for something or not. (To replay
+only those that look interrupted loses the ones that were killed between two
+checkpoints.) Replay is what the SDK is made for: finished steps answer from the log.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from functions.local.events import EventQueue
+from functions.local.invocations import Invocations
+from functions.local.names import Names
+from functions.local.private import LocalExecutor
+from functions.local.store import WriteThroughStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """How much went on."""
+
+    executions: int
+    reservations: int
+    events: int
+
+    @property
+    def total(self) -> int:
+        """Everything that went on."""
+        return self.executions + self.reservations + self.events
+
+
+def recover(
+    *,
+    store: WriteThroughStore,
+    executor: LocalExecutor,
+    names: Names,
+    invocations: Invocations,
+    events: EventQueue,
+    unfinished: list[str],
+) -> Recovered:
+    """Let ``unfinished`` executions, unstarted reservations and queued events go on."""
+    for arn in unfinished:
+        executor.rearm(arn)
+    reservations = names.unstarted()
+    for reservation in reservations:
+        if not store.exists(reservation.arn):
+            invocations.start_reserved(reservation)
+    recovered = Recovered(len(unfinished), len(reservations), events.recover())
+    if recovered.total:
+        logger.info(
+            "Recovered %s executions, %s accepted starts and %s events.",
+            recovered.executions,
+            recovered.reservations,
+            recovered.events,
+        )
+    return recovered

@@ -1,0 +1,71 @@
+"""Answers on the wire: JSON bodies, Lambda's headers, and errors boto3 can type."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
+from aws_durable_execution_sdk_python_testing.web.serialization import JSONSerializer
+
+from functions.local.errors import SERVICE_EXCEPTION, ApiError, error_type
+
+_JSON = JSONSerializer()
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request, read completely; header names are in lower case."""
+
+    method: str
+    segments: tuple[str, ...]
+    query: Mapping[str, list[str]]
+    headers: Mapping[str, str]
+    body: bytes
+
+    def parameter(self, name: str) -> str | None:
+        """A query parameter that may be given once."""
+        values = self.query.get(name)
+        return values[0] if values else None
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """A boolean query parameter."""
+        value = self.parameter(name)
+        return default if value is None else value.lower() == "true"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, ready to be sent."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_reply(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    """An answer with a JSON body; times become Unix seconds."""
+    return Reply(
+        status, _JSON.to_bytes(body), {"Content-Type": "application/json", **(headers or {})}
+    )
+
+
+def error_reply(error: Exception) -> Reply:
+    """An error as AWS sends it.
+
+    boto3 picks its exception class by ``x-amzn-ErrorType``. Its shapes spell the message
+    in two ways, so both are there.
+    """
+    if not isinstance(error, AwsApiException):
+        error = ApiError(500, SERVICE_EXCEPTION, f"{type(error).__name__}: {error}")
+    fault = "Service" if error.http_status_code >= 500 else "User"
+    return json_reply(
+        error.http_status_code,
+        {"Type": fault, "Message": str(error), "message": str(error)},
+        {"x-amzn-ErrorType": error_type(error)},
+    )
+
+
+def request_id() -> str:
+    """A value for ``x-amzn-RequestId``."""
+    return str(uuid.uuid4())

@@ -1,0 +1,219 @@
+"""The write-through store: running executions in memory, every change in SQLite.
+
+The testing SDK's own SQLite store opens a connection and parses the whole execution at
+every access. Here a running execution is one live object, shared by everyone who loads
+it, and is written at every save. A lane (see ``lanes.py``) collects the saves of one
+task into one write, made before the task's caller learns its result.
+"""
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from aws_durable_execution_sdk_python_testing.exceptions import ResourceNotFoundException
+from aws_durable_execution_sdk_python_testing.execution import Execution
+from aws_durable_execution_sdk_python_testing.stores.base import BaseExecutionStore
+
+from functions.local.database import Database, Value
+
+# How many ended executions stay in memory for those who still poll them.
+RECENTLY_ENDED = 64
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a list shows of an execution; timestamps are Unix seconds."""
+
+    arn: str
+    function: str
+    name: str
+    version: str
+    status: str
+    started_at: float
+    ended_at: float | None
+
+
+@dataclass(frozen=True)
+class ListFilter:
+    """Which executions of a function to list; ``after_item`` continues a page."""
+
+    function: str
+    name: str | None = None
+    version: str | None = None
+    statuses: Sequence[str] = ()
+    started_after: float | None = None
+    started_before: float | None = None
+    oldest_first: bool = False
+    after_item: tuple[float, str] | None = None
+
+
+class WriteThroughStore(BaseExecutionStore):
+    """The testing SDK's store protocol, plus what the engine itself asks."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._live: dict[str, Execution] = {}
+        self._ended: OrderedDict[str, Execution] = OrderedDict()
+        self._ended_lock = threading.Lock()
+        self._scope = threading.local()
+
+    def save(self, execution: Execution) -> None:
+        """Write now, or once at the end of the running lane task.
+
+        The end of an execution is always written now: it is announced to whoever waits
+        for it before the task is over.
+        """
+        arn = execution.durable_execution_arn
+        unwritten: dict[str, Execution] | None = getattr(self._scope, "unwritten", None)
+        if unwritten is None:
+            self._write(execution)
+        elif execution.is_complete:
+            unwritten.pop(arn, None)
+            self._write(execution)
+        else:
+            self._live[arn] = execution
+            unwritten[arn] = execution
+
+    def update(self, execution: Execution) -> None:
+        """The same as ``save``."""
+        self.save(execution)
+
+    @contextmanager
+    def one_write(self) -> Iterator[None]:
+        """Collect this thread's saves into one write at the end, also after an error."""
+        unwritten: dict[str, Execution] = {}
+        self._scope.unwritten = unwritten
+        try:
+            yield
+        finally:
+            self._scope.unwritten = None
+            for execution in unwritten.values():
+                self._write(execution)
+
+    def load(self, execution_arn: str) -> Execution:
+        """Return the live object of a running execution, or a copy of an ended one.
+
+        Raises ``ResourceNotFoundException`` for an unknown ARN.
+        """
+        execution = self._live.get(execution_arn)
+        if execution is not None:
+            return execution
+        with self._ended_lock:
+            ended = self._ended.get(execution_arn)
+        if ended is not None:
+            return ended
+        rows = self._database.read("SELECT data FROM executions WHERE arn = ?", [execution_arn])
+        if not rows:
+            raise ResourceNotFoundException("Durable Execution does not exist")
+        execution = Execution.from_json_dict(json.loads(str(rows[0][0])))
+        if execution.is_complete:
+            self._remember_ended(execution)
+            return execution
+        return self._live.setdefault(execution_arn, execution)
+
+    def exists(self, execution_arn: str) -> bool:
+        """Whether the execution was created, running or ended."""
+        return execution_arn in self._live or bool(
+            self._database.read("SELECT 1 FROM executions WHERE arn = ?", [execution_arn])
+        )
+
+    def delete(self, execution_arn: str) -> None:
+        """Forget an ended execution and its data."""
+        with self._ended_lock:
+            self._ended.pop(execution_arn, None)
+        self._database.write("DELETE FROM executions WHERE arn = ?", [execution_arn])
+
+    def list_all(self) -> list[Execution]:
+        """Return every execution, as the store protocol asks; the engine never calls it."""
+        rows = self._database.read("SELECT arn FROM executions ORDER BY started_at")
+        return [self.load(str(arn)) for (arn,) in rows]
+
+    def unfinished(self) -> list[str]:
+        """The ARNs of the executions that have not ended, oldest first."""
+        rows = self._database.read(
+            "SELECT arn FROM executions WHERE ended_at IS NULL ORDER BY started_at"
+        )
+        return [str(arn) for (arn,) in rows]
+
+    def counts(self) -> dict[str, int]:
+        """The number of executions by status."""
+        rows = self._database.read("SELECT status, COUNT(*) FROM executions GROUP BY status")
+        return {str(status): int(number or 0) for status, number in rows}
+
+    def live_count(self) -> int:
+        """The number of executions held in memory because they run."""
+        return len(self._live)
+
+    def page(self, wanted: ListFilter, size: int) -> list[Summary]:
+        """Return up to ``size`` executions, newest first unless asked otherwise."""
+        conditions = ["function = ?"]
+        values: list[Value] = [wanted.function]
+        for column, value in (("name", wanted.name), ("version", wanted.version)):
+            if value is not None:
+                conditions.append(f"{column} = ?")
+                values.append(value)
+        if wanted.statuses:
+            conditions.append(f"status IN ({', '.join('?' * len(wanted.statuses))})")
+            values.extend(wanted.statuses)
+        for operator, moment in ((">", wanted.started_after), ("<", wanted.started_before)):
+            if moment is not None:
+                conditions.append(f"started_at {operator} ?")
+                values.append(moment)
+        if wanted.after_item is not None:
+            conditions.append(f"(started_at, arn) {'>' if wanted.oldest_first else '<'} (?, ?)")
+            values.extend(wanted.after_item)
+        direction = "ASC" if wanted.oldest_first else "DESC"
+        # Only fixed words are spliced into the statement; every value is bound.
+        statement = (
+            "SELECT arn, function, name, version, status, started_at, ended_at "  # noqa: S608
+            f"FROM executions WHERE {' AND '.join(conditions)} "
+            f"ORDER BY started_at {direction}, arn {direction} LIMIT ?"
+        )
+        rows = self._database.read(statement, [*values, size])
+        return [
+            Summary(
+                arn=str(arn),
+                function=str(function),
+                name=str(name),
+                version=str(version),
+                status=str(status),
+                started_at=float(started_at or 0),
+                ended_at=None if ended_at is None else float(ended_at),
+            )
+            for arn, function, name, version, status, started_at, ended_at in rows
+        ]
+
+    def _write(self, execution: Execution) -> None:
+        arn = execution.durable_execution_arn
+        started = execution.get_operation_execution_started()
+        if started.start_timestamp is None:
+            raise ValueError(f"{arn} has no start time")
+        paused = execution.is_paused and not execution.is_complete
+        self._database.write(
+            "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (arn) DO UPDATE "
+            "SET status = excluded.status, ended_at = excluded.ended_at, data = excluded.data",
+            [
+                arn,
+                execution.start_input.function_name,
+                execution.start_input.execution_name,
+                execution.executed_version(),
+                "PAUSED" if paused else execution.current_status().value,
+                started.start_timestamp.timestamp(),
+                started.end_timestamp.timestamp() if started.end_timestamp else None,
+                json.dumps(execution.to_json_dict(), separators=(",", ":")),
+            ],
+        )
+        if execution.is_complete:
+            self._remember_ended(execution)
+            self._live.pop(arn, None)
+        else:
+            self._live[arn] = execution
+
+    def _remember_ended(self, execution: Execution) -> None:
+        with self._ended_lock:
+            self._ended[execution.durable_execution_arn] = execution
+            while len(self._ended) > RECENTLY_ENDED:
+                self._ended.popitem(last=False)

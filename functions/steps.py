@@ -1,0 +1,286 @@
+"""The bodies of the durable steps: ask a provider, then write, in one transaction.
+
+Each may run again after a crash, so each is idempotent by run and operation. Nothing
+here knows the SDK; nothing here holds a transaction while a provider is asked. Bodies
+take and return small values: what a step returns is kept by the engine.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from applications.errors import ApplicationsError
+from applications.models import Disbursement, LoanApplication
+from applications.services import funding, progress
+from applications.services.funding import PayoutOrder
+from applications.services.gate import Run
+from applications.services.progress import Assessed, Validated
+from applications.vocabulary import Bureau, FraudVerdict, Status, Step, TaskKind
+from workflows import engine, outbox, services
+from workflows.database import in_database
+from workflows.errors import PayoutRefused, PayoutUnknown
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.providers import registry
+from workflows.providers.interfaces import PayoutRail, Subject
+from workflows.providers.simulated import linger
+
+logger = logging.getLogger(__name__)
+
+STEP_SECONDS = 2.0  # so that a person can watch; times the simulated latency
+
+
+@dataclass(frozen=True)
+class BureauAnswered:
+    bureau: str
+    score: int
+
+
+@dataclass(frozen=True)
+class Closed:
+    """How a run ended: the application's final status."""
+
+    status: str
+
+
+def validate(run: Run, *, arn: str) -> Validated:
+    """Validate, pin the policy, and note that the execution runs."""
+
+    def begin() -> None:
+        services.execution_running(run, arn=arn)
+        progress.step_begin(run, Step.VALIDATING)
+
+    in_database(begin)
+    linger(STEP_SECONDS)
+
+    @transaction.atomic
+    def write() -> Validated:
+        validated = progress.validation_record(run)
+        if not validated.valid:
+            _finish(run, Status.DECLINED)
+        return validated
+
+    return in_database(write)
+
+
+def pull_report(run: Run, bureau: Bureau) -> BureauAnswered:
+    """Ask one bureau and keep its answer. Raises ``ProviderError`` while it is down."""
+    subject = in_database(lambda: _subject(run))
+    found = registry.bureau(bureau).pull(subject)
+    in_database(
+        lambda: progress.credit_report_record(
+            run, bureau=bureau, report=found.report, bureau_reference=found.bureau_reference
+        )
+    )
+    return BureauAnswered(bureau=bureau.value, score=found.report.score)
+
+
+def assess_risk(run: Run) -> Assessed:
+    """Apply the policy to the reports that came."""
+    in_database(lambda: progress.step_begin(run, Step.RISK_ASSESSMENT))
+    linger(STEP_SECONDS)
+
+    @transaction.atomic
+    def write() -> Assessed:
+        assessed = progress.risk_record(run)
+        if assessed.outcome == "decline":
+            _finish(run, Status.DECLINED)
+        return assessed
+
+    return in_database(write)
+
+
+def open_review(run: Run, kind: TaskKind, *, callback_id: str) -> None:
+    """Ask a person, and expect the answer under this callback."""
+
+    @transaction.atomic
+    def write() -> None:
+        if kind == TaskKind.FRAUD_REVIEW:  # the flag has been delivered
+            services.callbacks_settle(run)
+        task = progress.review_open(run, kind)
+        if task is not None:
+            services.callback_open(
+                run,
+                name=kind.value,
+                callback_id=callback_id,
+                expires_at=task.expires_at + settings.LOANOFFICE_DELIVERY_GRACE,
+                review_task=task,
+            )
+
+    in_database(write)
+
+
+def request_fraud_check(
+    run: Run, *, callback_id: str, number: int, timeout: int, after: TaskKind | None
+) -> None:
+    """Commit the row that expects the answer, then hand the callback to the fraud check."""
+    until = timezone.now() + timedelta(seconds=timeout)
+    name = f"fraud_check-{number}"
+
+    @transaction.atomic
+    def write() -> bool:
+        if after is not None:
+            services.callbacks_settle(run)
+        if number > 1:
+            services.callback_expire(run, f"fraud_check-{number - 1}")
+        if progress.fraud_check_open(run, number=number, until=until):
+            services.callback_open(run, name=name, callback_id=callback_id, expires_at=until)
+            return True
+        return PendingCallback.objects.filter(
+            execution__name=run.name, name=name, status=PendingCallback.Status.OPEN
+        ).exists()
+
+    if in_database(write):
+        engine.invoke_event(
+            function=settings.FRAUD_CHECK_FUNCTION,
+            payload={"application": run.reference, "callback_id": callback_id},
+        )
+
+
+def generate_offer(run: Run, *, verdict: FraudVerdict) -> str:
+    """Note what the fraud check found, then make the offer; returns its public id."""
+
+    @transaction.atomic
+    def begin() -> None:
+        services.callbacks_settle(run)
+        progress.offer_begin(run, verdict=verdict)
+
+    in_database(begin)
+    linger(STEP_SECONDS)
+    return in_database(lambda: funding.offer_make(run))
+
+
+def disburse(run: Run) -> Closed:
+    """Pay once: ledger, then the rail under the application's key, then the books.
+
+    A rerun asks the rail what it knows before it pays again. Raises ``ProviderError``
+    while the rail cannot be asked, ``PayoutRefused`` and ``PayoutUnknown`` for a person.
+    """
+
+    @transaction.atomic
+    def request() -> PayoutOrder:
+        services.callbacks_settle(run)
+        return funding.disbursement_request(run)
+
+    order = in_database(request)
+    if order.status != Disbursement.Status.PAID:
+        _pay(run, order)
+    return Closed(status=Status.FUNDED.value)
+
+
+def decline(run: Run, kind: TaskKind) -> Closed:
+    """End a case that a person declined."""
+
+    @transaction.atomic
+    def write() -> Closed:
+        services.callbacks_settle(run)
+        progress.declined_on_review(run, kind)
+        return _finish(run, Status.DECLINED)
+
+    return in_database(write)
+
+
+def expire(run: Run, kind: TaskKind, *, timed_out: bool) -> Closed:
+    """End a case that nobody decided in time. A decision that came too late is an incident.
+
+    ``timed_out``: the engine stopped waiting by itself; else the sweep told it to.
+    """
+
+    @transaction.atomic
+    def write() -> Closed:
+        if timed_out:
+            services.callback_expire(run, kind.value)
+        else:
+            services.callbacks_settle(run)
+        if progress.expired(run, kind):
+            return _finish(run, Status.EXPIRED)
+        return _stuck(
+            run,
+            kind=Incident.Kind.DELIVERY_FAILED,
+            sentence=(
+                f"{kind.label} was decided in time, but the decision did not reach the workflow "
+                "before it stopped waiting. Restart the case to decide again."
+            ),
+        )
+
+    return in_database(write)
+
+
+def give_up(run: Run, *, kind: Incident.Kind, sentence: str) -> Closed:
+    """Hand the case to Operations, saying why."""
+
+    @transaction.atomic
+    def write() -> Closed:
+        return _stuck(run, kind=kind, sentence=sentence)
+
+    return in_database(write)
+
+
+# --- Small parts ------------------------------------------------------------------------
+
+
+def _pay(run: Run, order: PayoutOrder) -> None:
+    rail = registry.payout_rail()
+    try:
+        paid = rail.find(idempotency_key=order.idempotency_key) or _ask_to_pay(rail, order)
+    except (PayoutRefused, PayoutUnknown) as error:
+        held = (
+            Disbursement.Status.REFUSED
+            if isinstance(error, PayoutRefused)
+            else Disbursement.Status.UNKNOWN
+        )
+        in_database(lambda: funding.disbursement_hold(run, status=held))
+        raise
+
+    @transaction.atomic
+    def settle() -> None:
+        funding.disbursement_settle(run, rail_reference=paid)
+        _finish(run, Status.FUNDED)
+
+    in_database(settle)
+
+
+def _ask_to_pay(rail: PayoutRail, order: PayoutOrder) -> str:
+    if order.status == Disbursement.Status.UNKNOWN:
+        raise PayoutUnknown("An earlier try may have paid; a person has to find out.")
+    return rail.pay(
+        idempotency_key=order.idempotency_key,
+        amount=order.amount,
+        currency=order.currency,
+        reference=order.reference,
+    )
+
+
+def _subject(run: Run) -> Subject:
+    return Subject.of(LoanApplication.objects.get(reference=run.reference))
+
+
+def _finish(run: Run, status: Status) -> Closed:
+    services.execution_end(run, status=Execution.Status.SUCCEEDED, result={"status": status.value})
+    outbox.put(
+        kind=OutboxMessage.Kind.EMAIL,
+        key=f"closed/{run.name}",
+        payload={"application": run.reference},
+    )
+    return Closed(status=status.value)
+
+
+def _stuck(run: Run, *, kind: Incident.Kind, sentence: str) -> Closed:
+    if progress.needs_attention(run, sentence=sentence):
+        application = LoanApplication.objects.get(reference=run.reference)
+        services.execution_end(run, status=Execution.Status.FAILED, error=sentence)
+        services.incident_open(
+            kind=kind,
+            key=f"{kind.value}/{run.name}",
+            application=application,
+            execution=Execution.objects.get(name=run.name),
+            sentence=sentence,
+        )
+    return Closed(status=Status.NEEDS_ATTENTION.value)
+
+
+# What a retry cannot mend: the domain said no, or a person has to look.
+FINAL: tuple[type[Exception], ...] = (ApplicationsError, PayoutRefused, PayoutUnknown)
