@@ -1,0 +1,115 @@
+"""Loan applications a second through the real engine, submit to funded, on one machine.
+
+    python benchmarks/cases_to_funded.py [--cases 200]
+
+Runs the embedded engine as a process of its own on a scratch folder, with no simulated
+latency. Half of the work is the SDK's; ``engine_throughput.py`` shows how much.
+"""
+
+import argparse
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from decimal import Decimal
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PORT = 9377
+DEADLINE = 300.0  # seconds
+
+
+def wait_until(what: str, look: object) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not look():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            sys.exit(f"gave up waiting for {what}")
+        time.sleep(0.05)
+
+
+def healthy() -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health", timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def measure(cases: int) -> None:
+    import django  # noqa: PLC0415 - the environment comes first
+
+    django.setup()
+    from django.contrib.auth.models import User  # noqa: PLC0415
+    from django.core.management import call_command  # noqa: PLC0415
+
+    from applications.models import LoanApplication, ReviewTask  # noqa: PLC0415
+    from applications.services import drafting, review  # noqa: PLC0415
+    from applications.vocabulary import Outcome  # noqa: PLC0415
+    from loanoffice.demo_data import create_demo_data  # noqa: PLC0415
+    from workflows.models import SimulatedPayout  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    create_demo_data()
+    officer = User.objects.get(username="officer")
+    manager = User.objects.get(username="manager")
+    wait_until("the engine", healthy)
+
+    began = time.perf_counter()
+    for number in range(cases):
+        drafting.application_create_and_submit(
+            user=officer,
+            applicant_name=f"Case {number}",
+            sin_last4="1111",
+            loan_amount=Decimal("150000.00"),
+            annual_income=Decimal("85000.00"),
+        )
+    submitted = time.perf_counter()
+    wait_until("all to wait", lambda: ReviewTask.objects.filter(status="open").count() == cases)
+    waiting = time.perf_counter()
+    for task in ReviewTask.objects.select_related("application").order_by("pk"):
+        review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+    decided = time.perf_counter()
+    funded = LoanApplication.objects.filter(status="funded")
+    wait_until("all to be funded", lambda: funded.count() == cases)
+    ended = time.perf_counter()
+    if SimulatedPayout.objects.count() != cases:
+        sys.exit("the payouts are not as many as the cases")
+    print(f"{cases} cases")
+    print(f"submit            {cases / (submitted - began):6.1f} a second")
+    print(f"submit to waiting {cases / (waiting - began):6.1f} a second")
+    print(f"decide            {cases / (decided - waiting):6.1f} a second")
+    print(f"decide to funded  {cases / (ended - waiting):6.1f} a second")
+    print(f"in all            {cases / (waiting - began + ended - waiting):6.1f} a second")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=200, help="at most 2000")
+    cases = min(parser.parse_args().cases, 2000)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(
+            DJANGO_SETTINGS_MODULE="loanoffice.settings.local",
+            LOANOFFICE_DATA=folder,
+            LOANOFFICE_SIMULATED_LATENCY="0",
+            ENGINE_PORT=str(PORT),
+            AWS_ENDPOINT_URL_LAMBDA=f"http://127.0.0.1:{PORT}",
+            LOG_LEVEL="ERROR",
+        )
+        sys.path.insert(0, str(ROOT))
+        engine = subprocess.Popen([sys.executable, str(ROOT / "manage.py"), "durable_engine"])
+        try:
+            measure(cases)
+        finally:
+            engine.send_signal(signal.SIGTERM)
+            engine.wait(timeout=30)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = (used.ru_utime + used.ru_stime) * 1000 / cases
+        print(f"engine            {spent:6.1f} ms of processor a case, its start included")
+
+
+if __name__ == "__main__":
+    main()

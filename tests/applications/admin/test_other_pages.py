@@ -1,0 +1,251 @@
+"""Lists to look into, policies, partners and keys; and what holds for every page."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from applications.models import LendingPolicy, LoanApplication, Partner, PartnerKey
+from applications.services.partners import partner_key_recognise
+from applications.services.policies import policy_current
+from applications.vocabulary import Role
+from tests import casework
+from tests.applications.admin.conftest import ADD, LIST, Login, decide_page, page, said
+
+READ_ONLY = (
+    "applications_reviewtask",
+    "applications_reviewdecision",
+    "applications_loanoffer",
+    "applications_disbursement",
+    "applications_partnerkey",
+    "workflows_execution",
+    "workflows_pendingcallback",
+    "workflows_outboxmessage",
+    "workflows_incident",
+)
+INLINE = re.compile(
+    r"<(script|style)(?![^>]*\b(?:src|nonce)=)[^>]*>|\sstyle=|\son[a-z]+=|javascript:",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture
+def root(make_user: Callable[..., User]) -> User:
+    return make_user("root", is_superuser=True)
+
+
+@pytest.fixture
+def waiting(officer: User) -> LoanApplication:
+    return casework.waiting_for_manager(officer)
+
+
+@pytest.mark.parametrize("name", READ_ONLY)
+def test_mirrors_are_read_only_for_superusers_too(
+    login: Login, root: User, waiting: LoanApplication, name: str
+) -> None:
+    client = login(root)
+
+    assert client.get(reverse(f"admin:{name}_changelist")).status_code == 200
+    assert client.get(reverse(f"admin:{name}_add")).status_code == 403
+    assert client.post(reverse(f"admin:{name}_delete", args=[1])).status_code in {302, 403, 404}
+
+
+def test_my_tasks_are_those_that_i_may_decide(
+    login: Login, waiting: LoanApplication, manager: User, auditor: User
+) -> None:
+    address = reverse("admin:applications_reviewtask_changelist") + "?mine=yes"
+
+    mine = login(manager).get(address)
+
+    assert list(mine.context["cl"].result_list) == [waiting.review_tasks.get()]
+    assert page("change", waiting) in mine.content.decode()
+    assert not login(auditor).get(address).context["cl"].result_list
+
+
+def test_no_page_has_inline_style_script_or_handler_and_each_has_the_policy(
+    login: Login, root: User, waiting: LoanApplication, draft: LoanApplication, partner: Partner
+) -> None:
+    client = login(root)
+    addresses = [
+        reverse("admin:index"),
+        LIST,
+        ADD,
+        f"{ADD}?profile=1111",
+        page("change", waiting),
+        page("live", waiting),
+        page("change", draft),
+        page("withdraw", waiting),
+        reverse("admin:applications_lendingpolicy_add"),
+        reverse("admin:applications_lendingpolicy_change", args=[policy_current().pk]),
+        reverse("admin:applications_partner_change", args=[partner.pk]),
+        reverse("admin:applications_partner_issue_key", args=[partner.pk]),
+        *(reverse(f"admin:{name}_changelist") for name in READ_ONLY),
+    ]
+    waiting_for = login(root)
+    pages = [client.get(address) for address in addresses]
+    pages.append(waiting_for.get(decide_page(waiting, "approve")))
+    pages.append(
+        client.post(
+            LIST, {"action": "decline_selected", "index": "0", "_selected_action": [waiting.pk]}
+        )
+    )
+
+    for answer in pages:
+        assert answer.status_code == 200
+        policy = answer.headers["Content-Security-Policy"]
+        assert "script-src 'self' 'nonce-" in policy or "script-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert not INLINE.findall(answer.content.decode()), answer.request["PATH_INFO"]
+
+
+# --- Policies -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def owner(make_user: Callable[..., User]) -> User:
+    return make_user("owner", Role.POLICY_OWNER)
+
+
+def typed_from(answer: Any) -> dict[str, Any]:
+    """What a browser would send back of a page with a form and its inlines, untouched."""
+    typed: dict[str, Any] = {}
+    form = answer.context["adminform"].form
+    forms = [form]
+    for inline in answer.context["inline_admin_formsets"]:
+        forms += [inline.formset.management_form, *inline.formset.forms]
+    for part in forms:
+        for bound in part:
+            value = bound.field.prepare_value(bound.value())
+            if value is not None and value is not False:
+                typed[bound.html_name] = value
+    return typed
+
+
+def test_new_version_begins_where_the_one_in_force_is_and_can_be_published(
+    login: Login, owner: User
+) -> None:
+    client = login(owner)
+    address = reverse("admin:applications_lendingpolicy_add")
+    typed = typed_from(client.get(address)) | {"manager_ceiling": "300000.00"}
+
+    client.post(address, typed)
+
+    made = LendingPolicy.objects.get(version=2)
+    assert made.published_at is None
+    assert made.tiers.count() == 4
+    publish = reverse("admin:applications_lendingpolicy_publish", args=[made.pk])
+    assert "Publish" in client.get(publish).content.decode()
+    assert policy_current().version == 1
+    client.post(publish)
+    assert policy_current() == made
+    made.refresh_from_db()
+    assert made.published_by == owner
+
+
+def test_published_policy_is_read_only_with_its_tiers(
+    login: Login, owner: User, root: User
+) -> None:
+    policy = policy_current()
+    address = reverse("admin:applications_lendingpolicy_change", args=[policy.pk])
+
+    for user in (owner, root):
+        client = login(user)
+        answer = client.get(address)
+        assert 'name="manager_ceiling"' not in answer.content.decode()
+        assert "press-publish" not in answer.content.decode()
+        assert client.post(address, {"manager_ceiling": "1"}).status_code == 403
+    policy.refresh_from_db()
+    assert policy.manager_ceiling == 250_000
+
+
+def test_draft_without_every_tier_is_not_published(login: Login, owner: User) -> None:
+    policy = LendingPolicy.objects.create(version=2)
+
+    answer = login(owner).post(
+        reverse("admin:applications_lendingpolicy_publish", args=[policy.pk])
+    )
+
+    assert "A policy needs every tier" in said(answer)[0]
+    policy.refresh_from_db()
+    assert policy.published_at is None
+
+
+def test_only_a_policy_owner_publishes(login: Login, manager: User, auditor: User) -> None:
+    policy = LendingPolicy.objects.create(version=2)
+    publish = reverse("admin:applications_lendingpolicy_publish", args=[policy.pk])
+
+    for user in (manager, auditor):
+        login(user).get(publish)
+        login(user).post(publish)
+
+    policy.refresh_from_db()
+    assert policy.published_at is None
+
+
+# --- Partners -----------------------------------------------------------------------------
+
+
+def test_key_is_shown_once_and_works(login: Login, root: User, partner: Partner) -> None:
+    client = login(root)
+    address = reverse("admin:applications_partner_issue_key", args=[partner.pk])
+
+    html = client.post(
+        address, {"label": "Front office", "scopes": ["applications:read"]}
+    ).content.decode()
+
+    shown = re.search(r'id="issued-key">([^<]+)<', html)
+    assert shown is not None
+    key = partner_key_recognise(shown[1])
+    assert key is not None
+    assert (key.partner, key.label, key.scopes) == (partner, "Front office", ["applications:read"])
+    again = client.get(reverse("admin:applications_partner_change", args=[partner.pk]))
+    assert shown[1] not in again.content.decode()
+    assert key.prefix in again.content.decode()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"scopes": []},
+        {"scopes": ["everything"]},
+        {"scopes": ["applications:read"], "expires_on": "2001-01-01"},
+    ],
+)
+def test_key_that_makes_no_sense_is_not_made(
+    login: Login, root: User, partner: Partner, typed: dict[str, Any]
+) -> None:
+    login(root).post(reverse("admin:applications_partner_issue_key", args=[partner.pk]), typed)
+
+    assert not PartnerKey.objects.exists()
+
+
+def test_revoked_key_is_refused_from_then_on(
+    login: Login, root: User, partner: Partner, partner_key: str
+) -> None:
+    key = PartnerKey.objects.get()
+    revoke = reverse("admin:applications_partnerkey_revoke", args=[key.pk])
+    client = login(root)
+
+    client.get(revoke)
+    assert partner_key_recognise(partner_key) is not None
+    client.post(revoke)
+
+    assert partner_key_recognise(partner_key) is None
+    assert PartnerKey.objects.filter(pk=key.pk).exists()
+
+
+def test_keys_are_neither_issued_nor_revoked_without_the_right(
+    login: Login, manager: User, auditor: User, partner: Partner, partner_key: str
+) -> None:
+    key = PartnerKey.objects.get()
+
+    for user in (manager, auditor):
+        client = login(user)
+        issue = reverse("admin:applications_partner_issue_key", args=[partner.pk])
+        assert client.post(issue, {"scopes": ["applications:read"]}).status_code == 403
+        revoke = reverse("admin:applications_partnerkey_revoke", args=[key.pk])
+        assert client.post(revoke).status_code == 403
+    assert PartnerKey.objects.filter(revoked_at__isnull=True).count() == 1

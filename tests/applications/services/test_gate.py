@@ -1,0 +1,144 @@
+"""A step that runs again writes nothing; an old attempt may write nothing."""
+
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from applications.errors import CaseClosed
+from applications.models import (
+    ApplicationEvent,
+    CreditReport,
+    Instalment,
+    LendingPolicy,
+    LoanApplication,
+    LoanOffer,
+    ReviewTask,
+)
+from applications.services import drafting, funding, progress, review
+from applications.services.gate import Run
+from applications.services.policies import policy_publish
+from applications.underwriting import Report
+from applications.vocabulary import Bureau, FraudVerdict, Outcome, Step, TaskKind
+from tests.casework import ask, assess, run_of, submit, waiting_for_manager
+
+pytestmark = pytest.mark.django_db
+
+
+def everything() -> list[object]:
+    """Every row that a step may write, as values."""
+    return [
+        list(model.objects.order_by("pk").values())
+        for model in (
+            LoanApplication,
+            ApplicationEvent,
+            CreditReport,
+            ReviewTask,
+            LoanOffer,
+            Instalment,
+        )
+    ]
+
+
+def test_each_step_run_again_writes_nothing(officer: User, manager: User) -> None:
+    application = submit(officer)
+    run = run_of(application)
+
+    def twice(step: object) -> None:
+        step()  # type: ignore[operator]
+        before = everything()
+        step()  # type: ignore[operator]
+        assert everything() == before
+
+    twice(lambda: progress.validation_record(run))
+    for bureau in Bureau:
+        twice(
+            lambda bureau=bureau: progress.credit_report_record(
+                run, bureau=bureau, report=Report(780, 0), bureau_reference="R"
+            )
+        )
+    twice(lambda: progress.step_begin(run, Step.RISK_ASSESSMENT))
+    twice(lambda: progress.risk_record(run))
+    with transaction.atomic():
+        twice(lambda: progress.review_open(run, TaskKind.MANAGER_APPROVAL))
+
+
+def test_task_opened_again_after_the_decision_does_not_reopen_the_case(
+    officer: User, manager: User
+) -> None:
+    """Killed between commit and checkpoint, the publishing step runs again, later."""
+    application = submit(officer)
+    assess(application)
+    run = run_of(application)
+    task = ask(application)
+    review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+    with transaction.atomic():
+        assert progress.review_open(run, TaskKind.MANAGER_APPROVAL) is None
+    application.refresh_from_db()
+    assert application.status == "in_review"
+
+
+def test_offer_and_payout_run_again_are_the_same_offer_and_payout(officer: User) -> None:
+    application = submit(officer, sin_last4="3333", loan_amount=Decimal("20000.00"))
+    assess(application)
+    run = run_of(application)
+    for _ in range(2):
+        progress.offer_begin(run, verdict=FraudVerdict.PASSED)
+    first = funding.offer_make(run)
+    assert funding.offer_make(run) == first
+    assert Instalment.objects.count() == 60
+    order = funding.disbursement_request(run)
+    assert funding.disbursement_request(run) == order
+    funding.disbursement_settle(run, rail_reference="PAY-1")
+    funding.disbursement_settle(run, rail_reference="PAY-2")
+    application.refresh_from_db()
+    assert application.disbursement.rail_reference == "PAY-1"
+    assert funding.disbursement_request(run).status == "paid"
+    assert application.status == "funded"
+    assert application.events.filter(kind="funded").count() == 1
+
+
+def test_closed_case_turns_a_step_away(officer: User) -> None:
+    application = submit(officer)
+    drafting.application_withdraw(reference=application.reference, user=officer)
+    before = everything()
+    with pytest.raises(CaseClosed, match="the case is withdrawn"), transaction.atomic():
+        progress.validation_record(run_of(application))
+    assert everything() == before
+
+
+def test_older_attempt_is_turned_away(officer: User) -> None:
+    application = submit(officer)
+    LoanApplication.objects.update(attempt=2)
+    with pytest.raises(CaseClosed, match="a newer attempt"), transaction.atomic():
+        progress.validation_record(Run(application.reference, 1))
+
+
+def test_step_shown_never_moves_back(officer: User) -> None:
+    application = waiting_for_manager(officer)
+    progress.step_begin(run_of(application), Step.VALIDATING)
+    application.refresh_from_db()
+    assert application.current_step == "manager_approval"
+
+
+def test_policy_published_while_a_case_sleeps_does_not_touch_it(
+    officer: User, make_user: object
+) -> None:
+    application = submit(officer)
+    assess(application)
+    policy = LendingPolicy.objects.get()
+    tiers = list(policy.tiers.all())
+    newer = LendingPolicy.objects.create(version=2, approval_threshold=Decimal("1.00"))
+    for tier in tiers:
+        tier.pk, tier.policy = None, newer
+        tier.save()
+    owner = make_user("policy", is_superuser=True)  # type: ignore[operator]
+    policy_publish(policy=newer, user=owner)
+    application.refresh_from_db()
+    assert application.policy == policy
+    assert progress.validation_record(run_of(application)).valid
+    later = submit(officer)
+    progress.validation_record(run_of(later))
+    later.refresh_from_db()
+    assert later.policy == newer

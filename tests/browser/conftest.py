@@ -1,0 +1,112 @@
+"""A real browser against a live server. Pictures go to ``LOANOFFICE_DATA/screens``."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+WIDE, NARROW = (1360, 900), (390, 844)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium is installed"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _orm_beside_the_browser() -> Iterator[None]:
+    """Playwright's event loop runs in this thread; Django must not mind it."""
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    yield
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-quic", "--disable-background-networking"],
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(browser: Browser) -> None:
+    """The browser's event loop runs before the database is made.
+
+    Django keeps a connection apart for a thread with a running loop: one that was made
+    before is not seen any more. That is also why these tests run in a process of their own.
+    """
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """What the browser complained about: errors, and whatever breaks the CSP."""
+    heard: list[str] = []
+    yield heard
+    assert heard == []
+
+
+@pytest.fixture
+def visit(
+    browser: Browser, live_server: Any, complaints: list[str], make_user: Any
+) -> Iterator[Callable[..., Page]]:
+    """``visit("manager")``: a page of a browser in which that person is logged in."""
+    contexts: list[BrowserContext] = []
+
+    def log_in(username: str, *, size: tuple[int, int] = WIDE, scheme: Any = "light") -> Page:
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=scheme,
+            base_url=live_server.url,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on(
+            "console",
+            lambda message: (
+                complaints.append(f"{page.url}: {message.text}")
+                if message.type in {"error", "warning"}
+                else None
+            ),
+        )
+        page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+        page.goto("/admin/login/")
+        page.fill("#id_username", username)
+        page.fill("#id_password", "demo")
+        page.click("input[type=submit]")
+        page.wait_for_url("**/admin/")
+        return page
+
+    yield log_in
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
+    """Take a picture of the whole page, and see that nothing sticks out sideways."""
+    folder = Path(settings.MEDIA_ROOT).parent / "screens"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(page: Page, name: str) -> None:
+        beyond = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+        assert beyond <= 0, f"{name} is {beyond} px too wide"
+
+    return take

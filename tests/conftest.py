@@ -1,0 +1,102 @@
+"""Fixtures that every test may use: people, partners, applications, a running workflow."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+
+from applications.models import LoanApplication, Partner
+from applications.services import drafting, partners
+from applications.vocabulary import Role
+
+ALICE: dict[str, Any] = {
+    "applicant_name": "Alice Johnson",
+    "address": "123 Maple Street, Ottawa",
+    "phone": "613-555-0101",
+    "email": "alice@example.com",
+    "sin_last4": "1111",
+    "annual_income": Decimal("85000.00"),
+    "loan_amount": Decimal("150000.00"),
+    "currency": "CAD",
+}
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    """``make_user("manager", Role.MANAGER)``: a member of staff in these roles."""
+
+    def make(username: str, *roles: Role, is_superuser: bool = False) -> User:
+        user = User.objects.create_user(
+            username,
+            f"{username}@example.com",
+            "demo",
+            is_staff=True,
+            is_superuser=is_superuser,
+        )
+        user.groups.set(Group.objects.filter(name__in=[role.value for role in roles]))
+        return user
+
+    return make
+
+
+@pytest.fixture
+def officer(make_user: Callable[..., User]) -> User:
+    return make_user("officer", Role.LOAN_OFFICER)
+
+
+@pytest.fixture
+def manager(make_user: Callable[..., User]) -> User:
+    return make_user("manager", Role.MANAGER)
+
+
+@pytest.fixture
+def senior(make_user: Callable[..., User]) -> User:
+    return make_user("senior", Role.SENIOR_MANAGER)
+
+
+@pytest.fixture
+def analyst(make_user: Callable[..., User]) -> User:
+    return make_user("analyst", Role.RISK_ANALYST)
+
+
+@pytest.fixture
+def operations(make_user: Callable[..., User]) -> User:
+    return make_user("operations", Role.OPERATIONS)
+
+
+@pytest.fixture
+def auditor(make_user: Callable[..., User]) -> User:
+    return make_user("auditor", Role.AUDITOR)
+
+
+@pytest.fixture
+def partner(db: None) -> Partner:
+    return Partner.objects.create(name="Maple Brokers")
+
+
+@pytest.fixture
+def partner_key(partner: Partner) -> str:
+    """A live key with every scope."""
+    return partners.partner_key_issue(partner=partner)[1]
+
+
+@pytest.fixture
+def draft(officer: User) -> LoanApplication:
+    """Alice's draft, made by ``officer``."""
+    return drafting.application_create(user=officer, **ALICE)
+
+
+@pytest.fixture
+def submitted(draft: LoanApplication, officer: User) -> LoanApplication:
+    """Alice's application, submitted by ``officer``; its start waits in the outbox."""
+    return drafting.application_submit(reference=draft.reference, user=officer)
+
+
+@pytest.fixture(autouse=True)
+def _database_owners_end_with_the_test() -> Iterator[None]:
+    yield
+    from workflows import database  # noqa: PLC0415
+
+    database.close()

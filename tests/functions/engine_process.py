@@ -1,0 +1,81 @@
+"""The embedded engine as a process of its own, on the test's database, to be killed at will."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import connection
+
+from tests.waiting import eventually
+
+
+def database_url() -> str:
+    """The test database, as another process names it."""
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class EngineProcess:
+    """``manage.py durable_engine`` on a data folder that outlives it."""
+
+    def __init__(self, data: Path, *, latency: float = 0.0) -> None:
+        self.data = data
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = data / "engine.log"
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "loanoffice.settings.local",
+            "DATABASE_URL": database_url(),
+            "LOANOFFICE_DATA": str(data),
+            "LOANOFFICE_SIMULATED_LATENCY": str(latency),
+            "AWS_ENDPOINT_URL_LAMBDA": self.url,
+        }
+        self.popen: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it has recovered what it carried before."""
+        manage = str(settings.BASE_DIR / "manage.py")
+        with self.log.open("ab") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, manage, "durable_engine", f"--port={self.port}"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        eventually(self.healthy, seconds=60, what=f"the engine's health; see {self.log}")
+
+    def healthy(self) -> bool:
+        assert self.popen is not None
+        assert self.popen.poll() is None, self.log.read_text()
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=2) as response:
+                return bool(response.status == 200)
+        except (URLError, OSError):
+            return False
+
+    def kill(self) -> None:
+        """``kill -9``: no time for a last word."""
+        assert self.popen is not None
+        self.popen.send_signal(signal.SIGKILL)
+        self.popen.wait()
+
+    def stop(self) -> None:
+        if self.popen is not None and self.popen.poll() is None:
+            self.popen.terminate()
+            self.popen.wait(timeout=30)

@@ -1,0 +1,232 @@
+"""Small functions for the engine's tests.
+
+Their effects are files in the folder that the event names: ``effect`` leaves one file for
+each key however often it runs, and a line in ``effects.log`` for each run; ``count`` counts
+the runs of one key.
+"""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from aws_durable_execution_sdk_python import DurableContext, durable_execution
+from aws_durable_execution_sdk_python.config import CallbackConfig, Duration, StepConfig
+from aws_durable_execution_sdk_python.exceptions import CallbackError
+from aws_durable_execution_sdk_python.retries import (
+    JitterStrategy,
+    RetryStrategyConfig,
+    create_retry_strategy,
+)
+
+from functions.local.engine import Function
+
+
+def effect(event: dict[str, Any], key: str) -> str:
+    """Do something that must happen once; a second run finds it done."""
+    path = Path(event["effects"]) / f"{event['id']}.{key}"
+    with (path.parent / "effects.log").open("a") as log:
+        log.write(f"{path.name}\n")
+    try:
+        path.open("x").close()
+    except FileExistsError:
+        return "found"
+    return "done"
+
+
+def count(event: dict[str, Any], key: str) -> int:
+    """Count this run; return the number so far."""
+    path = Path(event["effects"]) / f"{event['id']}.{key}.runs"
+    with path.open("a") as log:
+        log.write("run\n")
+    return len(path.read_text().splitlines())
+
+
+def runs(folder: Path, identity: str, key: str) -> int:
+    """How often ``count`` was called."""
+    path = folder / f"{identity}.{key}.runs"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def wait_for_file(event: dict[str, Any], key: str, seconds: float = 30) -> None:
+    """Hold a step until the test lets it go."""
+    path = Path(event["effects"]) / f"{event['id']}.{key}"
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(path.name)
+        time.sleep(0.01)
+
+
+def publish(event: dict[str, Any], callback_id: str) -> None:
+    """Tell the test the callback's id, completely or not at all."""
+    path = Path(event["effects"]) / f"{event['id']}.callback"
+    draft = path.with_suffix(f".draft{threading.get_ident()}")
+    draft.write_text(callback_id)
+    draft.replace(path)
+
+
+@durable_execution
+def approval(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
+    """A step, a callback, a step."""
+    before = context.step(lambda _: effect(event, "before"), name="before")
+    callback = context.create_callback(
+        name="answer",
+        config=CallbackConfig(
+            timeout=Duration(event.get("timeout", 0)),
+            heartbeat_timeout=Duration(event.get("heartbeat", 0)),
+        ),
+    )
+    context.step(lambda _: publish(event, callback.callback_id), name="publish")
+    try:
+        answer = callback.result()
+    except CallbackError as error:
+        answer = f"{type(error).__name__}: {error}"
+    context.step(lambda _: effect(event, "after"), name="after")
+    return {"before": before, "answer": answer}
+
+
+@durable_execution
+def chain(event: dict[str, Any], context: DurableContext) -> int:
+    """Five steps with a pause in each, to be killed in the middle of."""
+    for number in range(5):
+
+        def body(_: object, number: int = number) -> str:
+            time.sleep(event.get("pause", 0))
+            return effect(event, f"step{number}")
+
+        context.step(body, name=f"step{number}")
+    return 5
+
+
+@durable_execution
+def gated(event: dict[str, Any], context: DurableContext) -> str:
+    """A step that takes as long as the test likes."""
+
+    def body(_: object) -> str:
+        count(event, "gated")
+        wait_for_file(event, "gate")
+        return effect(event, "passed")
+
+    return context.step(body, name="gated")
+
+
+@durable_execution
+def stumbling(event: dict[str, Any], context: DurableContext) -> int:
+    """A step that fails once and is retried after ``delay`` seconds."""
+
+    def body(_: object) -> int:
+        tries = count(event, "stumbling")
+        if tries == 1:
+            raise ValueError("the first try fails")
+        return tries
+
+    retry = create_retry_strategy(
+        RetryStrategyConfig(
+            max_attempts=3,
+            initial_delay=Duration(event["delay"]),
+            jitter_strategy=JitterStrategy.NONE,
+        )
+    )
+    return context.step(body, name="stumbling", config=StepConfig(retry_strategy=retry))
+
+
+@durable_execution
+def sleeper(event: dict[str, Any], context: DurableContext) -> str:
+    """A wait between two steps."""
+    context.step(lambda _: effect(event, "asleep"), name="asleep")
+    context.wait(Duration(event["seconds"]), name="sleep")
+    return context.step(lambda _: effect(event, "awake"), name="awake")
+
+
+@durable_execution
+def failing(event: dict[str, Any], _: DurableContext) -> None:
+    """Fails as a handler."""
+    raise ValueError(event.get("why", "no reason"))
+
+
+@durable_execution
+def echo_durable(event: Any, context: DurableContext) -> Any:
+    """Returns what it got."""
+    return context.step(lambda _: event, name="echo")
+
+
+_echo_handler = echo_durable
+
+
+def raising(event: Any, context: Any) -> Any:
+    """Breaks outside of the SDK on its first invocations, as a crashed sandbox does."""
+    for operation in event.initial_execution_state.operations:
+        details = operation.execution_details
+        if details and details.input_payload:
+            import json  # noqa: PLC0415 - only here
+
+            asked = json.loads(details.input_payload)
+            if count(asked, "invocation") <= asked["failures"]:
+                raise RuntimeError("the sandbox died")
+    return _echo_handler(event, context)
+
+
+def echo(event: Any, _: object) -> Any:
+    """A plain function."""
+    return event
+
+
+def who(_: object, context: Any) -> dict[str, Any]:
+    """Tells its context."""
+    return {
+        "function_name": context.function_name,
+        "arn": context.invoked_function_arn,
+        "request_id": context.aws_request_id,
+        "left": [
+            context.get_remaining_time_in_millis(),
+            time.sleep(0.02),
+            context.get_remaining_time_in_millis(),
+        ],
+    }
+
+
+def broken(event: dict[str, Any], _: object) -> None:
+    """A plain function that raises."""
+    if "effects" in event:
+        count(event, "broken")
+    raise KeyError("missing")
+
+
+def unsteady(event: dict[str, Any], _: object) -> None:
+    """A plain function that raises on its first tries."""
+    if count(event, "unsteady") <= event["failures"]:
+        raise ConnectionError("not yet")
+    effect(event, "delivered")
+
+
+def held(event: dict[str, Any], _: object) -> None:
+    """A plain function that takes as long as the test likes."""
+    count(event, "held")
+    wait_for_file(event, "gate")
+    effect(event, "delivered")
+
+
+def unserializable(_: object, __: object) -> object:
+    """Returns what JSON cannot say."""
+    return object()
+
+
+FUNCTIONS = {
+    "approval": Function(approval, durable=True),
+    "hasty": Function(approval, durable=True, execution_timeout_seconds=1),
+    "patient": Function(approval, durable=True, execution_timeout_seconds=3),
+    "chain": Function(chain, durable=True),
+    "gated": Function(gated, durable=True),
+    "stumbling": Function(stumbling, durable=True),
+    "sleeper": Function(sleeper, durable=True),
+    "failing": Function(failing, durable=True),
+    "echo-durable": Function(echo_durable, durable=True),
+    "raising": Function(raising, durable=True),
+    "echo": Function(echo),
+    "who": Function(who),
+    "broken": Function(broken),
+    "unsteady": Function(unsteady),
+    "held": Function(held),
+    "unserializable": Function(unserializable),
+}

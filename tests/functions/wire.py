@@ -1,0 +1,115 @@
+"""Lambda's wire on loopback, with the durable SDK's own test runner behind it.
+
+The product calls boto3 as it does in production; what answers is an HTTP server that
+hands the durable function to ``DurableFunctionTestRunner`` and runs the plain one.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote
+
+from aws_durable_execution_sdk_python_testing import (
+    DurableFunctionTestResult,
+    DurableFunctionTestRunner,
+)
+
+from workflows import engine
+
+
+class Wire:
+    """What the tests look at: every request, the runner, and switches for trouble."""
+
+    def __init__(self, *, skip_time: bool = True) -> None:
+        from functions import fraud_check, loan_approval  # noqa: PLC0415 - after Django is ready
+
+        self.runner = DurableFunctionTestRunner(
+            handler=loan_approval.handler, poll_interval=0.02, skip_time=skip_time
+        )
+        self.fraud_check: Callable[[dict[str, Any], object], Any] | None = fraud_check.handler
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.arns: dict[str, str] = {}
+        self.down = False
+        self.pool = ThreadPoolExecutor(4)
+        self.lock = threading.Lock()
+        wire = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args: object) -> None:
+                """Quiet."""
+
+            def do_POST(self) -> None:
+                size = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(size) or b"{}")
+                status, headers, answer = wire.answer(self.path, self.headers, body)
+                content = json.dumps(answer).encode()
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def answer(
+        self, path: str, headers: Any, body: dict[str, Any]
+    ) -> tuple[int, dict[str, str], Any]:
+        """Status, headers and body of one answer."""
+        parts = [unquote(part) for part in path.partition("?")[0].strip("/").split("/")]
+        with self.lock:
+            self.requests.append((path, body))
+        if self.down:
+            return 503, {"x-amzn-ErrorType": "ServiceException"}, {"Message": "down"}
+        if parts[-1] == "invocations" and parts[2].startswith("fraud-check"):
+            if self.fraud_check is not None:
+                self.pool.submit(self.fraud_check, body, None)
+            return 202, {}, {}
+        if parts[-1] == "invocations":
+            name = headers["X-Amz-Durable-Execution-Name"]
+            with self.lock:
+                if name not in self.arns:
+                    self.arns[name] = self.runner.run_async(
+                        input=json.dumps(body), function_name="loan-approval", execution_name=name
+                    )
+            return 202, {"X-Amz-Durable-Execution-Arn": self.arns[name]}, {}
+        if parts[1] == "durable-execution-callbacks":
+            self.runner.send_callback_success(parts[2], json.dumps(body).encode())
+            return 200, {}, {}
+        raise AssertionError(f"nothing answers {path}")
+
+    def result(self, name: str, timeout: int = 60) -> DurableFunctionTestResult:
+        """Wait until the execution has ended."""
+        return self.runner.wait_for_result(self.arns[name], timeout=timeout)
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.pool.shutdown(wait=True)
+        self.runner.close()
+        self.runner._scheduler._loop.close()
+
+
+@contextmanager
+def wire(monkeypatch: Any) -> Iterator[Wire]:
+    """A wire that the product's boto3 speaks to until the block ends."""
+    serving = Wire()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", serving.url)
+    engine.forget_client()
+    try:
+        yield serving
+    finally:
+        serving.close()
+        engine.forget_client()

@@ -1,0 +1,68 @@
+"""A Lambda endpoint on loopback that answers as a test tells it to, and records."""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from workflows import engine
+
+
+class LambdaStub:
+    """``answers``: (status, error type) for the next requests; empty means yes."""
+
+    def __init__(self) -> None:
+        self.answers: deque[tuple[int, str]] = deque()
+        self.requests: list[tuple[str, dict[str, str], Any]] = []
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args: object) -> None:
+                """Quiet."""
+
+            def do_POST(self) -> None:
+                size = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(size) or b"{}")
+                stub.requests.append((self.path, dict(self.headers), body))
+                is_invoke = self.path.endswith("/invocations")
+                status, error = (
+                    stub.answers.popleft() if stub.answers else (202 if is_invoke else 200, "")
+                )
+                content = json.dumps({"Message": error} if error else {}).encode()
+                self.send_response(status)
+                if error:
+                    self.send_header("x-amzn-ErrorType", error)
+                if is_invoke and not error:
+                    self.send_header("X-Amz-Durable-Execution-Arn", f"arn:{stub.name(-1)}")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def name(self, index: int) -> str:
+        """The durable execution's name in a request."""
+        return self.requests[index][1].get("X-Amz-Durable-Execution-Name", "")
+
+
+@contextmanager
+def lambda_stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
+    """A stub that the product's boto3 speaks to until the block ends."""
+    stub = LambdaStub()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{stub.server.server_port}")
+    engine.forget_client()
+    try:
+        yield stub
+    finally:
+        stub.server.shutdown()
+        stub.server.server_close()
+        engine.forget_client()

@@ -1,0 +1,170 @@
+"""The simulators' stories, and the HTTP adapters against a server that misbehaves."""
+
+import json
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from applications.underwriting import Report
+from applications.vocabulary import Bureau, FraudVerdict
+from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
+from workflows.models import SimulatedPayout
+from workflows.providers import registry
+from workflows.providers.http import HttpBureau, HttpFraudService, HttpPayoutRail
+from workflows.providers.interfaces import Subject
+from workflows.providers.simulated import SimulatedBureau, SimulatedPayoutRail
+
+NOWHERE = "http://127.0.0.1:9"
+PAY: dict[str, Any] = {
+    "idempotency_key": "payout-LOAN-1",
+    "amount": Decimal("100.00"),
+    "currency": "CAD",
+    "reference": "LOAN-1",
+}
+
+
+def subject(sin_last4: str) -> Subject:
+    return Subject("LOAN-1", "A", "Street", sin_last4, Decimal("100.00"), "CAD")
+
+
+class Outside:
+    """An outside service: the next answer, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.status, self.body = 200, b"{}"
+        self.asked: list[tuple[str, str, dict[str, str], Any]] = []
+        outside = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *args: object) -> None:
+                """Quiet."""
+
+            def do_GET(self) -> None:
+                size = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(size) or b"null")
+                outside.asked.append((self.command, self.path, dict(self.headers), body))
+                if outside.status == 0:
+                    return  # hangs up
+                self.send_response(outside.status)
+                self.end_headers()
+                self.wfile.write(outside.body)
+
+            do_POST = do_GET  # noqa: N815
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answers(self, status: int, body: object = None) -> None:
+        self.status, self.body = status, json.dumps(body).encode() if body is not None else b""
+
+
+@pytest.fixture
+def outside() -> Iterator[Outside]:
+    serving = Outside()
+    yield serving
+    serving.server.shutdown()
+    serving.server.server_close()
+
+
+def test_simulated_scores_of_any_sin_repeat_and_stay_in_range() -> None:
+    for sin in ("0000", "1234", "9876"):
+        for bureau in Bureau:
+            first = SimulatedBureau(bureau).pull(subject(sin))
+            assert SimulatedBureau(bureau).pull(subject(sin)) == first
+            assert 300 <= first.report.score <= 900
+    assert len({SimulatedBureau(b).pull(subject("1234")).report.score for b in Bureau}) > 1
+
+
+def test_experian_is_down_for_one_profile_only() -> None:
+    with pytest.raises(ProviderError, match="Experian is not available"):
+        SimulatedBureau(Bureau.EXPERIAN).pull(subject("5555"))
+    assert SimulatedBureau(Bureau.EQUIFAX).pull(subject("5555")).report == Report(702, 0)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_simulated_rail_pays_a_key_once() -> None:
+    rail = SimulatedPayoutRail()
+    assert rail.find(idempotency_key=PAY["idempotency_key"]) is None
+    assert rail.pay(**PAY) == rail.pay(**PAY) == "PAY-LOAN-1"
+    assert rail.find(idempotency_key=PAY["idempotency_key"]) == "PAY-LOAN-1"
+    assert SimulatedPayout.objects.get().requests == 2
+    with pytest.raises(PayoutRefused):
+        rail.pay(**{**PAY, "amount": Decimal("100.01")})
+
+
+def test_url_in_the_settings_chooses_the_adapter(settings: Any) -> None:
+    assert isinstance(registry.bureau(Bureau.EQUIFAX), SimulatedBureau)
+    settings.LOANOFFICE_PROVIDERS = {
+        name: {"url": NOWHERE, "token": "t"} for name in settings.LOANOFFICE_PROVIDERS
+    }
+    assert isinstance(registry.bureau(Bureau.EQUIFAX), HttpBureau)
+    assert isinstance(registry.fraud_service(), HttpFraudService)
+    assert isinstance(registry.payout_rail(), HttpPayoutRail)
+
+
+def test_http_bureau_sends_the_subject_and_reads_the_report(outside: Outside) -> None:
+    outside.answers(200, {"score": 701, "derogatory_marks": 2, "id": "X1"})
+    found = HttpBureau(url=outside.url, token="t").pull(subject("1111"))
+    assert (found.report, found.bureau_reference) == (Report(701, 2), "X1")
+    method, path, headers, body = outside.asked[0]
+    assert (method, path, headers["Authorization"]) == ("POST", "/reports", "Bearer t")
+    assert (body["sin_last4"], body["loan_amount"]) == ("1111", "100.00")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(500, {}), (404, {}), (302, {}), (200, {"score": "high"}), (200, []), (0, None), (200, None)],
+)
+def test_http_bureau_and_fraud_service_turn_nonsense_into_provider_errors(
+    outside: Outside, status: int, body: object
+) -> None:
+    outside.answers(status, body)
+    with pytest.raises(ProviderError):
+        HttpBureau(url=outside.url, token="t").pull(subject("1111"))
+    with pytest.raises(ProviderError):
+        HttpFraudService(url=outside.url, token="t").check(subject("1111"))
+
+
+def test_http_fraud_service_reads_the_verdict(outside: Outside) -> None:
+    outside.answers(200, {"result": "flagged"})
+    service = HttpFraudService(url=outside.url, token="t")
+    assert service.check(subject("1111")) == FraudVerdict.FLAGGED
+
+
+def test_http_rail_pays_under_the_key_and_finds_it(outside: Outside) -> None:
+    rail = HttpPayoutRail(url=outside.url, token="t")
+    outside.answers(201, {"id": "P1"})
+    assert rail.pay(**PAY) == "P1"
+    assert outside.asked[0][2]["Idempotency-Key"] == "payout-LOAN-1"
+    assert outside.asked[0][3] == {"amount": "100.00", "currency": "CAD", "reference": "LOAN-1"}
+    assert rail.find(idempotency_key="payout-LOAN-1") == "P1"
+    outside.answers(404, {})
+    assert rail.find(idempotency_key="payout-LOAN-1") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (422, PayoutRefused),
+        (429, ProviderError),
+        (500, PayoutUnknown),
+        (0, PayoutUnknown),
+        (200, PayoutUnknown),
+    ],
+)
+def test_http_rail_tells_no_from_not_yet_from_nobody_knows(
+    outside: Outside, status: int, error: type[Exception]
+) -> None:
+    outside.answers(status, {})
+    with pytest.raises(error):
+        HttpPayoutRail(url=outside.url, token="t").pay(**PAY)
+
+
+def test_http_rail_that_was_never_reached_may_be_asked_again() -> None:
+    with pytest.raises(ProviderError):
+        HttpPayoutRail(url=NOWHERE, token="t").pay(**PAY)
