@@ -31,12 +31,16 @@ class Execution(models.Model):
     error = models.TextField(blank=True)
     queued_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when Operations holds it; empty when it runs."
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-queued_at", "-id"]
         permissions = [
             ("restart_execution", "Can restart a case"),
+            ("reconcile_execution", "Can compare the record with the engine"),
             ("stop_execution", "Can stop, pause and resume an execution"),
             ("resend_message", "Can resend what leaves"),
         ]
@@ -92,6 +96,8 @@ class OutboxMessage(models.Model):
         START_EXECUTION = "start_execution", "Start an execution"
         ANSWER_CALLBACK = "answer_callback", "Answer a callback"
         STOP_EXECUTION = "stop_execution", "Stop an execution"
+        PAUSE_EXECUTION = "pause_execution", "Pause an execution"
+        RESUME_EXECUTION = "resume_execution", "Resume an execution"
         EMAIL = "email", "E-mail"
 
     class Status(models.TextChoices):
@@ -137,6 +143,8 @@ class Incident(models.Model):
         PAYOUT_UNKNOWN = "payout_unknown", "Payout outcome unknown"
         PAYOUT_REFUSED = "payout_refused", "Payout refused"
         DELIVERY_FAILED = "delivery_failed", "Delivery failed"
+        DECISION_LATE = "decision_late", "Decision came too late"
+        ENGINE_DISAGREES = "engine_disagrees", "Engine and record disagree"
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"
@@ -154,6 +162,10 @@ class Incident(models.Model):
     sentence = models.TextField()
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.OPEN)
     opened_at = models.DateTimeField(default=timezone.now)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"

@@ -68,6 +68,7 @@ class Disbursement(models.Model):
         PAID = "paid", "Paid"
         REFUSED = "refused", "Refused"
         UNKNOWN = "unknown", "Outcome unknown"
+        NOT_PAID = "not_paid", "Not paid, as a person found"
 
     application = models.OneToOneField(
         LoanApplication, on_delete=models.PROTECT, related_name="disbursement"
@@ -82,6 +83,9 @@ class Disbursement(models.Model):
 
     class Meta:
         ordering = ["-requested_at"]
+        permissions = [
+            ("settle_disbursement", "Can say whether a payout of unknown outcome was paid"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=~Q(status="paid") | Q(funded_at__isnull=False), name="paid_has_a_time"

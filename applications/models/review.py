@@ -24,6 +24,12 @@ class ReviewTask(models.Model):
     opened_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    reminded_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the deciders were reminded that it is due."
+    )
+    escalated_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was handed up to senior managers."
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -50,8 +56,49 @@ class ReviewTask(models.Model):
         return f"{self.get_kind_display()} of {self.application.reference}"
 
 
+class Delegation(models.Model):
+    """One person hands their tasks to another, from one moment up to another.
+
+    The delegate may decide what the delegator might, no more, and in their own name.
+    """
+
+    delegator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="delegations_given"
+    )
+    delegate = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="delegations_received"
+    )
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-starts_at", "-id"]
+        indexes = [
+            models.Index(fields=["delegate", "starts_at", "ends_at"], name="delegation_by_delegate")
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=models.F("starts_at")), name="delegation_ends_after_start"
+            ),
+            models.CheckConstraint(
+                condition=~Q(delegator=models.F("delegate")), name="delegation_to_somebody_else"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delegator} to {self.delegate}"
+
+
 class ReviewDecision(models.Model):
-    """One person's answer. A person gives at most one per task."""
+    """One person's answer. A person gives at most one per task.
+
+    A late one is kept and shown, and counts for nothing.
+    """
 
     task = models.ForeignKey(ReviewTask, on_delete=models.PROTECT, related_name="decisions")
     decided_by = models.ForeignKey(
@@ -59,6 +106,17 @@ class ReviewDecision(models.Model):
     )
     partner = models.ForeignKey(
         Partner, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    on_behalf_of = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Whose right the decider used, under a delegation.",
+    )
+    late = models.BooleanField(
+        default=False, help_text="It came after the wait had ended: kept, not applied."
     )
     outcome = models.CharField(
         max_length=10,
@@ -73,7 +131,9 @@ class ReviewDecision(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["task", "decided_by"], name="one_decision_a_person"),
             models.UniqueConstraint(
-                fields=["task"], condition=Q(outcome="decline"), name="one_decline_a_task"
+                fields=["task"],
+                condition=Q(outcome="decline", late=False),
+                name="one_decline_a_task",
             ),
             models.CheckConstraint(
                 condition=Q(decided_by__isnull=False, partner__isnull=True)
