@@ -41,7 +41,7 @@ from applications.errors import CaseClosed
 from applications.services.gate import Run
 from applications.services.progress import Assessed, Validated
 from applications.tracing import execution_name, request_id
-from applications.vocabulary import Bureau, FraudVerdict, Outcome, TaskKind
+from applications.vocabulary import Bureau, FraudVerdict, Outcome, Status, TaskKind
 from functions import steps
 from functions.steps import FINAL, Closed
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
@@ -74,6 +74,10 @@ ALL_BUREAUS = ParallelConfig(
 LEFT_TO_RISK_STEP = {ProviderError.__name__, CaseClosed.__name__}
 
 
+class NeedsAttention(Exception):
+    """The case was handed to Operations: in the engine, too, this run has failed."""
+
+
 class Ended(Exception):
     """The case closed, or the run gave up; ``closed`` says how."""
 
@@ -87,13 +91,16 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
     """Carry one application. ``event``: ``{"application", "attempt", "request_id"}``.
 
     Returns ``{"status": ...}``: the application's final status, or ``superseded`` when
-    the case closed under way. Raises ``StepError`` after handing a stuck case over.
+    the case closed under way. Raises ``NeedsAttention`` or ``StepError`` after handing a
+    stuck case over.
     """
     run = Run(reference=event["application"], attempt=event["attempt"])
     flow = Workflow(run, context, request=event.get("request_id", ""))
     try:
         return asdict(carry(run, flow))
     except Ended as ended:
+        if ended.closed.status == Status.NEEDS_ATTENTION:
+            raise NeedsAttention(f"{run.name} needs attention: see its incident") from ended
         return asdict(ended.closed)
     except StepError as error:
         if kind_of(error) == CaseClosed.__name__:

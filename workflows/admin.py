@@ -22,7 +22,7 @@ from applications.admin.reviews import case_link
 from applications.admin.views import back_to_case, case_or_refuse, confirmation
 from applications.errors import ApplicationsError
 from applications.models import LoanApplication
-from workflows import services
+from workflows import operations
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
 EXECUTION_TONES = {
@@ -112,7 +112,7 @@ class CaseAdmin(LoanApplicationAdmin):
     def case_buttons(self, case: Case) -> list[Button]:
         shown = super().case_buttons(case)
         try:
-            services.restart_check(application=case.application, user=case.user)
+            operations.restart_check(application=case.application, user=case.user)
         except ApplicationsError:
             return shown
         url = reverse("admin:applications_loanapplication_restart", args=[case.application.pk])
@@ -153,9 +153,9 @@ def restart_view(request: HttpRequest, *, pk: int, model_admin: CaseAdmin) -> Ht
     user = staff(request)
     form = WithdrawForm(request.POST if request.method == "POST" else None)
     try:
-        services.restart_check(application=application, user=user)
+        operations.restart_check(application=application, user=user)
         if form.is_valid():
-            restarted = services.application_restart(
+            restarted = operations.application_restart(
                 reference=application.reference, user=user, reason=form.cleaned_data["reason"]
             )
             said = f"{application.reference} is restarted as attempt {restarted.attempt}."

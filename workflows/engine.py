@@ -5,8 +5,11 @@ and nothing here knows the difference.
 """
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -18,6 +21,7 @@ from django.conf import settings
 from workflows.errors import (
     AlreadyStarted,
     CallbackClosed,
+    EngineConflict,
     EngineError,
     EngineUnavailable,
     NotFound,
@@ -26,27 +30,70 @@ from workflows.errors import (
 CLOSED = {"CallbackTimeoutException"}
 MISSING = {"ResourceNotFoundException"}
 TAKEN = {"DurableExecutionAlreadyStartedException"}
+CONFLICT = {"ResourceConflictException"}
 PASSING = {
     "TooManyRequestsException",
     "ThrottlingException",
     "ServiceException",
     "InternalServerException",
-    "ResourceConflictException",
     "ResourceNotReadyException",
     "RequestTimeout",
 }
 
 
+CONNECTIONS = 25  # kept open and reused by the threads of one process
+LARGEST_PAGE = 1000  # items; ListDurableExecutionsByFunction takes no more
+SHY = 5.0  # seconds that ``is_shy`` remembers an endpoint which could not be reached
+
+UNFINISHED = ("RUNNING", "PAUSING", "PAUSED")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of the engine's list: what it knows of an execution without its data."""
+
+    arn: str
+    name: str
+    status: str
+    version: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class _Reach:
+    """When the endpoint was last found out of reach, on ``time.monotonic``'s clock."""
+
+    failed_at = -SHY
+
+
+_reach = _Reach()
+
+
 @cache
 def _client() -> Any:  # the durable operations are newer than the published stubs
     # Outbox and steps retry, and remember that they do: a call here is made once.
-    config = Config(connect_timeout=3, read_timeout=15, retries={"total_max_attempts": 1})
+    config = Config(
+        connect_timeout=3,
+        read_timeout=15,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=CONNECTIONS,
+    )
     return boto3.client("lambda", config=config)
 
 
 def forget_client() -> None:
     """Make a new client at the next call; for tests that move the endpoint."""
     _client.cache_clear()
+    _reach.failed_at = -SHY
+
+
+def is_shy() -> bool:
+    """True for a few seconds after the endpoint could not be reached.
+
+    Whoever can leave a call to the sweep asks this first: 500 decisions must not wait 500
+    times for a connection that nobody takes.
+    """
+    return time.monotonic() - _reach.failed_at < SHY
 
 
 @contextmanager
@@ -63,11 +110,15 @@ def _translated() -> Iterator[None]:
             raise NotFound(str(error)) from error
         if code in TAKEN:
             raise AlreadyStarted(str(error)) from error
+        if code in CONFLICT:
+            raise EngineConflict(str(error)) from error
         if code in PASSING or status >= 500 or status == 429:
             raise EngineUnavailable(str(error)) from error
         raise EngineError(str(error)) from error
     except BotoCoreError as error:
+        _reach.failed_at = time.monotonic()
         raise EngineUnavailable(str(error)) from error
+    _reach.failed_at = -SHY
 
 
 def _dump(payload: object) -> bytes:
@@ -110,6 +161,85 @@ def stop(*, arn: str, error_type: str, message: str) -> None:
         _client().stop_durable_execution(
             DurableExecutionArn=arn, Error={"ErrorType": error_type, "ErrorMessage": message}
         )
+
+
+def pause(*, arn: str, token: str, reason: str) -> None:
+    """Let an execution stand still; its own timeout stands still with it.
+
+    The same ``token`` again changes nothing. Raises ``EngineConflict`` when it has ended or
+    is paused already, ``NotFound``, ``EngineError``.
+    """
+    with _translated():
+        _client().pause_durable_execution(
+            DurableExecutionArn=arn, ClientToken=token, Reason=reason, ExecutionTimeoutPaused=True
+        )
+
+
+def resume(*, arn: str, token: str) -> None:
+    """Let a paused execution go on. Raises ``EngineConflict`` when it is not paused."""
+    with _translated():
+        _client().resume_durable_execution(DurableExecutionArn=arn, ClientToken=token)
+
+
+def executions(
+    *,
+    statuses: Sequence[str] = (),
+    started_after: datetime | None = None,
+    name: str | None = None,
+    before_page: Callable[[], None] = lambda: None,
+) -> Iterator[Listed]:
+    """Executions of the loan approval, newest first, page by page. Raises ``EngineError``.
+
+    ``before_page`` is called before each request, to keep within the service's limits.
+    """
+    asked: dict[str, Any] = {
+        "FunctionName": settings.LOAN_APPROVAL_FUNCTION.partition(":")[0],
+        "MaxItems": LARGEST_PAGE,
+    }
+    if statuses:
+        asked["Statuses"] = list(statuses)
+    if name is not None:
+        asked["DurableExecutionName"] = name
+    if started_after is not None:
+        asked["StartedAfter"] = started_after
+    while True:
+        before_page()
+        with _translated():
+            page = _client().list_durable_executions_by_function(**asked)
+        for item in page["DurableExecutions"]:
+            yield Listed(
+                arn=item["DurableExecutionArn"],
+                name=item["DurableExecutionName"],
+                status=item["Status"],
+                version=item["FunctionArn"].rpartition(":")[2],
+                started_at=item["StartTimestamp"],
+                ended_at=item.get("EndTimestamp"),
+            )
+        if not page.get("NextMarker"):
+            return
+        asked["Marker"] = page["NextMarker"]
+
+
+def history(*, arn: str, before_page: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:
+    """What happened in an execution, oldest first, as AWS's ``Event``; without its data.
+
+    Limited to 15 requests a second by the service: for the reconciler and for one page on
+    demand. Raises ``NotFound``, ``EngineError``.
+    """
+    found: list[dict[str, Any]] = []
+    asked: dict[str, Any] = {
+        "DurableExecutionArn": arn,
+        "IncludeExecutionData": False,
+        "MaxItems": LARGEST_PAGE,
+    }
+    while True:
+        before_page()
+        with _translated():
+            page = _client().get_durable_execution_history(**asked)
+        found += page["Events"]
+        if not page.get("NextMarker"):
+            return found
+        asked["Marker"] = page["NextMarker"]
 
 
 def get(*, arn: str) -> dict[str, Any]:

@@ -208,6 +208,9 @@ LOAN_APPROVAL_EXECUTION_TIMEOUT = timedelta(days=60)
 # made in the last minute still reaches it.
 LOANOFFICE_DELIVERY_GRACE = timedelta(hours=1)
 
+# How often the sweep compares the record with the engine.
+LOANOFFICE_RECONCILE_EVERY = timedelta(seconds=env.int("LOANOFFICE_RECONCILE_SECONDS", default=300))
+
 # What the embedded engine serves under those names. On AWS the deploy creates them.
 LOANOFFICE_FUNCTIONS = {
     "loan-approval": {"handler": "functions.loan_approval.handler", "durable": True},

@@ -2,7 +2,6 @@ from decimal import Decimal
 from io import BytesIO
 
 import pytest
-from django.utils import timezone
 from pypdf import PdfReader
 
 from applications.amortisation import schedule
@@ -14,7 +13,9 @@ PLAN = schedule(principal=Decimal(150000), annual_rate=Decimal("7.50"), term_mon
 
 def letter(name: str, address: str = "123 Maple Street, Ottawa") -> tuple[bytes, str]:
     """The PDF's bytes and its text."""
-    now = timezone.now().replace(year=2026, month=11, day=24, hour=12, microsecond=0)
+    now = timezone.now().replace(
+        year=2026, month=11, day=24, hour=12, minute=0, second=0, microsecond=0
+    )
     offer = LoanOffer(
         application=LoanApplication(
             reference="LOAN-7Q2M9K4T", applicant_name=name, address=address

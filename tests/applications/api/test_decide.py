@@ -15,7 +15,7 @@ from applications.services import drafting, review
 from applications.vocabulary import Outcome, Role, TaskKind
 from tests import casework
 from tests.applications.api.calls import Caller, assert_problem, path
-from workflows.models import OutboxMessage
+from workflows.models import OutboxMessage, PendingCallback
 
 AsStaff = Callable[[User], Caller]
 
@@ -253,7 +253,8 @@ def test_task_whose_time_is_over_is_a_conflict(
     ReviewTask.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
     assert_problem(decide(as_staff(manager), waiting), 409, "decision-expired")
-    assert nothing_was_decided()
+    assert [decision.late for decision in ReviewDecision.objects.all()] == [True]
+    assert PendingCallback.objects.get().status == "open"
 
 
 def test_unknown_reference_is_not_found(as_staff: AsStaff, manager: User) -> None:
