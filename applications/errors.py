@@ -214,6 +214,13 @@ class PolicyPublished(ApplicationsError):
         super().__init__(f"Policy version {version} is published; publish a new version instead.")
 
 
+class InvalidPolicy(InvalidApplication):
+    """Field errors of a policy that cannot be published."""
+
+    code = "invalid-policy"
+    title = "The policy is not valid"
+
+
 class NoPolicy(ApplicationsError):
     code = "no-policy"
     title = "No lending policy is published"

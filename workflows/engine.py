@@ -5,6 +5,7 @@ and nothing here knows the difference.
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -69,8 +70,16 @@ class _Reach:
 _reach = _Reach()
 
 
-@cache
+_making_client = threading.Lock()  # boto3's default session is not for several threads
+
+
 def _client() -> Any:  # the durable operations are newer than the published stubs
+    with _making_client:
+        return _the_client()
+
+
+@cache
+def _the_client() -> Any:
     # Outbox and steps retry, and remember that they do: a call here is made once.
     config = Config(
         connect_timeout=3,
@@ -83,7 +92,7 @@ def _client() -> Any:  # the durable operations are newer than the published stu
 
 def forget_client() -> None:
     """Make a new client at the next call; for tests that move the endpoint."""
-    _client.cache_clear()
+    _the_client.cache_clear()
     _reach.failed_at = -SHY
 
 
@@ -131,20 +140,26 @@ def start(*, function: str, name: str, payload: dict[str, Any]) -> str:
     The same name with the same payload gives the same execution, so a resend is
     harmless. Raises ``AlreadyStarted`` for another payload, ``EngineError``.
     """
-    with _translated():
-        response = _client().invoke(
-            FunctionName=function,
-            InvocationType="Event",
-            DurableExecutionName=name,
-            Payload=_dump(payload),
-        )
+    response = _invoke(
+        FunctionName=function,
+        InvocationType="Event",
+        DurableExecutionName=name,
+        Payload=_dump(payload),
+    )
     return str(response.get("DurableExecutionArn", ""))
 
 
 def invoke_event(*, function: str, payload: dict[str, Any]) -> None:
     """Hand an event to a plain function and do not wait. Raises ``EngineError``."""
+    _invoke(FunctionName=function, InvocationType="Event", Payload=_dump(payload))
+
+
+def _invoke(**asked: Any) -> dict[str, Any]:
     with _translated():
-        _client().invoke(FunctionName=function, InvocationType="Event", Payload=_dump(payload))
+        response: dict[str, Any] = _client().invoke(**asked)
+        # Its body is a stream; unread, it keeps the connection from being used again.
+        response["Payload"].read()
+    return response
 
 
 def callback_success(*, callback_id: str, result: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,10 @@ class LambdaStub:
     def __init__(self) -> None:
         self.answers: deque[tuple[int, str]] = deque()
         self.requests: list[tuple[str, dict[str, str], Any]] = []
+        self.clients: set[tuple[str, int]] = set()  # one address for each connection
+        self.together = self.most_together = 0  # requests under way at once
+        self.takes = 0.0  # seconds for each answer
+        self.lock = threading.Lock()
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,17 +35,25 @@ class LambdaStub:
             def do_POST(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(size) or b"{}")
-                stub.requests.append((self.path, dict(self.headers), body))
                 is_invoke = self.path.endswith("/invocations")
-                status, error = (
-                    stub.answers.popleft() if stub.answers else (202 if is_invoke else 200, "")
-                )
+                with stub.lock:
+                    stub.requests.append((self.path, dict(self.headers), body))
+                    stub.clients.add(self.client_address)
+                    stub.together += 1
+                    stub.most_together = max(stub.most_together, stub.together)
+                    status, error = (
+                        stub.answers.popleft() if stub.answers else (202 if is_invoke else 200, "")
+                    )
+                time.sleep(stub.takes)
+                with stub.lock:
+                    stub.together -= 1
                 content = json.dumps({"Message": error} if error else {}).encode()
                 self.send_response(status)
                 if error:
                     self.send_header("x-amzn-ErrorType", error)
                 if is_invoke and not error:
-                    self.send_header("X-Amz-Durable-Execution-Arn", f"arn:{stub.name(-1)}")
+                    name = self.headers["X-Amz-Durable-Execution-Name"]
+                    self.send_header("X-Amz-Durable-Execution-Arn", f"arn:{name}")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

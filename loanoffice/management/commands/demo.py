@@ -24,6 +24,7 @@ class Command(BaseCommand):
             refuse_taken_port(name, port)
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
+        self.check(databases=["default"])
         create_demo_data()
         manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
         web = f"http://127.0.0.1:{settings.PORT}"

@@ -23,6 +23,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, every: float | None = None, **options: Any) -> None:  # noqa: ARG002
+        self.check(databases=["default"])
         if every is None:
             swept = sweep()
             self.stdout.write(", ".join(f"{what} {number}" for what, number in swept.items()))
