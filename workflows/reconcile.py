@@ -190,6 +190,7 @@ class _Comparison:
         for execution in rows.iterator(chunk_size=CHUNK):
             if execution.name in self.seen:
                 continue
+            self.seen.add(execution.name)
             listed = self._ask(execution)
             self._count(1)
             if listed is None:
@@ -248,6 +249,8 @@ class _Comparison:
             statuses=sorted(OVER), started_after=since, before_page=self.pace
         )
         for listed, execution in self._paired(listing):
+            if listed.name in self.seen:
+                continue
             if execution is None:
                 self._unknown(listed)
             elif execution.ended_at is None:
