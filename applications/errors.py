@@ -246,3 +246,30 @@ class CaseClosed(ApplicationsError):
     def __init__(self, *, reference: str, why: str) -> None:
         self.reference, self.why = reference, why
         super().__init__(f"{reference}: {why}.")
+
+
+class IdempotencyKeyReused(ApplicationsError):
+    """The caller sent something else under this key in the last 24 hours."""
+
+    code = "idempotency-key-reused"
+    title = "The idempotency key stands for another request"
+    http_status = 422
+
+    def __init__(self, *, method: str, path: str) -> None:
+        super().__init__(
+            f"This Idempotency-Key stands for {method} {path} with the body that was sent then. "
+            "Nothing was done; send what is new under a new key."
+        )
+
+
+class IdempotencyKeyInFlight(ApplicationsError):
+    """The POST that has this key had not ended when the wait for it was over."""
+
+    code = "idempotency-key-in-flight"
+    title = "A request with this idempotency key is still in flight"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A request with this Idempotency-Key is still in flight. Nothing was done twice; "
+            "try again with the same key."
+        )
