@@ -13,6 +13,7 @@ from applications.errors import (
     NothingToResend,
     NotPermitted,
     PayoutFound,
+    PayoutSettled,
     PayoutUnsettled,
     RailUnreachable,
     StillStuck,
@@ -229,9 +230,10 @@ def payout_settle(
     _require(user, SETTLE, "Only Operations says what became of a payout.")
     application = LoanApplication.objects.select_related("disbursement").get(reference=reference)
     ledger: Disbursement | None = getattr(application, "disbursement", None)
-    found = None
-    if ledger is not None and ledger.status == Disbursement.Status.UNKNOWN:
-        found = _ask_rail(ledger, reference, needed=not paid)
+    if ledger is None or ledger.status != Disbursement.Status.UNKNOWN:
+        status = ledger.get_status_display() if ledger else "not requested"
+        raise PayoutSettled(reference=reference, status=status)
+    found = _ask_rail(ledger, reference, needed=not paid)
     if found is not None and not paid:
         raise PayoutFound(reference=reference, rail_reference=found)
     known_as = found or rail_reference.strip()

@@ -9,12 +9,16 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
+from applications.services.idempotency import idempotency_keys_forget
 from workflows import deadlines, outbox
 from workflows.errors import EngineError
 from workflows.models import PeriodicRun
 from workflows.reconcile import reconcile
 
 logger = logging.getLogger(__name__)
+
+FORGET_EVERY = timedelta(minutes=1)
+FORGET_AT_ONCE = 10_000  # rows
 
 
 def sweep(event: object = None, context: object = None) -> dict[str, int]:  # noqa: ARG001
@@ -25,6 +29,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     """
     passed = deadlines.pass_deadlines(now=timezone.now())
     sent = outbox.send_due()
+    now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
     return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
 
@@ -48,6 +53,10 @@ def _mine(name: str, *, before: datetime, now: datetime) -> bool:
         return False
     PeriodicRun.objects.bulk_create([PeriodicRun(name=name)], ignore_conflicts=True)
     return bool(due.filter(name=name).update(started_at=now))
+
+
+def _forget_idempotency_keys() -> dict[str, Any]:
+    return {"forgotten": idempotency_keys_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
 
 
 def _reconcile() -> dict[str, Any]:

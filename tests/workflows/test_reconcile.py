@@ -491,7 +491,7 @@ def test_sweep_reconciles_now_and_then_and_outlives_an_engine_that_is_down(
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:9")
     engine.forget_client()
     assert tasks.sweep()["reconciled"] == 0
-    assert "error" in PeriodicRun.objects.get().result
+    assert "error" in PeriodicRun.objects.get(name="reconcile").result
 
 
 def test_mend_looks_again_and_leaves_alone_what_was_settled_meanwhile(
