@@ -26,6 +26,7 @@ from workflows.errors import (
 CLOSED = {"CallbackTimeoutException"}
 MISSING = {"ResourceNotFoundException"}
 TAKEN = {"DurableExecutionAlreadyStartedException"}
+UNFINISHED = ["RUNNING", "PAUSING", "PAUSED"]
 PASSING = {
     "TooManyRequestsException",
     "ThrottlingException",
@@ -116,6 +117,26 @@ def get(*, arn: str) -> dict[str, Any]:
     """What the engine knows of an execution: ``Status``, ``Result``, ``Error``, times."""
     with _translated():
         return dict(_client().get_durable_execution(DurableExecutionArn=arn))
+
+
+def executions_unfinished() -> Iterator[dict[str, Any]]:
+    """What has not ended of the loan approval function, of every version, oldest first.
+
+    Each as ``ListDurableExecutionsByFunction`` tells it. Raises ``EngineError``.
+    """
+    asked: dict[str, Any] = {
+        "FunctionName": settings.LOAN_APPROVAL_FUNCTION.partition(":")[0],
+        "Statuses": UNFINISHED,
+        "ReverseOrder": True,
+        "MaxItems": 1000,
+    }
+    while True:
+        with _translated():
+            page = _client().list_durable_executions_by_function(**asked)
+        yield from page["DurableExecutions"]
+        if not (marker := page.get("NextMarker")):
+            return
+        asked["Marker"] = marker
 
 
 def ping() -> None:
