@@ -47,6 +47,7 @@ LARGEST_PAGE = 1000  # items; ListDurableExecutionsByFunction takes no more
 SHY = 5.0  # seconds that ``is_shy`` remembers an endpoint which could not be reached
 
 UNFINISHED = ("RUNNING", "PAUSING", "PAUSED")
+UNPUBLISHED = "$LATEST"
 
 
 @dataclass(frozen=True)
@@ -201,16 +202,20 @@ def executions(
     statuses: Sequence[str] = (),
     started_after: datetime | None = None,
     name: str | None = None,
+    oldest_first: bool = False,
     before_page: Callable[[], None] = lambda: None,
 ) -> Iterator[Listed]:
-    """Executions of the loan approval, newest first, page by page. Raises ``EngineError``.
+    """Executions of the loan approval, of every version, page by page. Raises ``EngineError``.
 
-    ``before_page`` is called before each request, to keep within the service's limits.
+    Newest first unless asked otherwise. ``before_page`` is called before each request, to
+    keep within the service's limits.
     """
     asked: dict[str, Any] = {
         "FunctionName": settings.LOAN_APPROVAL_FUNCTION.partition(":")[0],
         "MaxItems": LARGEST_PAGE,
     }
+    if oldest_first:
+        asked["ReverseOrder"] = True
     if statuses:
         asked["Statuses"] = list(statuses)
     if name is not None:
@@ -226,13 +231,19 @@ def executions(
                 arn=item["DurableExecutionArn"],
                 name=item["DurableExecutionName"],
                 status=item["Status"],
-                version=item["FunctionArn"].rpartition(":")[2],
+                version=_version_of(item["FunctionArn"]),
                 started_at=item["StartTimestamp"],
                 ended_at=item.get("EndTimestamp"),
             )
         if not page.get("NextMarker"):
             return
         asked["Marker"] = page["NextMarker"]
+
+
+def _version_of(function_arn: str) -> str:
+    """The qualifier at the end: ``arn:aws:lambda:<region>:<account>:function:<name>:<version>``."""
+    parts = function_arn.split(":")
+    return parts[7] if len(parts) > 7 else UNPUBLISHED
 
 
 def history(*, arn: str, before_page: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:

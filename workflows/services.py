@@ -17,7 +17,7 @@ from applications.models import LoanApplication, ReviewDecision, ReviewTask
 from applications.services import progress
 from applications.services.events import event_record
 from applications.services.gate import Run
-from applications.services.tasks import task_expire
+from applications.services.tasks import task_expire, tasks_cancel
 from applications.tracing import request_id
 from applications.vocabulary import Level, Outcome, Status, TaskStatus
 from workflows import outbox
@@ -121,13 +121,16 @@ def case_hand_over(
 ) -> bool:
     """Hand a stuck case to Operations; false when it has closed or was handed over before.
 
-    ``kind`` is ``None`` where an incident that says why is open already. In a transaction.
+    ``kind`` is ``None`` where an incident that says why is open already. Nothing of the run
+    is asked or waited for any more. In a transaction.
     """
     if not progress.needs_attention(run, sentence=sentence):
         return False
     execution_end(run, status=ended, error=sentence)
+    execution = Execution.objects.select_related("application").get(name=run.name)
+    tasks_cancel(application=execution.application)
+    callbacks_expire(run)
     if kind is not None:
-        execution = Execution.objects.select_related("application").get(name=run.name)
         incident_open(
             kind=kind,
             key=f"{kind.value}/{run.name}",

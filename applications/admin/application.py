@@ -146,7 +146,8 @@ class LoanApplicationAdmin(KeptAdmin[LoanApplication]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return super().changelist_view(request, {"title": "Applications", **(extra_context or {})})
+        context = {"title": "Applications", **bulk.result_context(self, request)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     # --- The form -----------------------------------------------------------------------
 
