@@ -48,7 +48,6 @@ from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
 from workflows.models import Incident
 
 BUREAU_ATTEMPTS = 3
-STEP_ATTEMPTS = 6
 
 
 def retry(attempts: int) -> Callable[[Exception, int], RetryDecision]:
@@ -62,7 +61,7 @@ def retry(attempts: int) -> Callable[[Exception, int], RetryDecision]:
     return decide
 
 
-STEP = StepConfig(retry_strategy=retry(STEP_ATTEMPTS))
+STEP = StepConfig(retry_strategy=retry(settings.LOANOFFICE_STEP_ATTEMPTS))
 BUREAU_STEP = StepConfig(retry_strategy=retry(BUREAU_ATTEMPTS))
 ALL_BUREAUS = ParallelConfig(
     completion_config=CompletionConfig.all_completed(),  # type: ignore[no-untyped-call]

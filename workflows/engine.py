@@ -111,7 +111,8 @@ def _translated() -> Iterator[None]:
     """botocore's errors as ours."""
     try:
         yield
-    except ClientError as error:
+    except ClientError as error:  # an answer, so it was reached
+        _reach.failed_at = -SHY
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in CLOSED:

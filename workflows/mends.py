@@ -200,7 +200,9 @@ def _error(told: dict[str, Any]) -> str:
     error = told.get("Error")
     if not isinstance(error, dict):
         return ""
-    return f"{error.get('ErrorType') or 'Error'}: {error.get('ErrorMessage') or ''}".strip(": ")
+    kind = str(error.get("ErrorType") or "Error").rpartition(".")[2]
+    said = " ".join(str(error.get("ErrorMessage") or "").split())
+    return f"{kind}: {said}".removesuffix(": ")
 
 
 # --- Callbacks -----------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from tests import casework
 from tests.applications.admin.conftest import Login, decide_page, page, said
 from tests.applications.api.calls import assert_problem, path
 from tests.functions.engine_process import EngineProcess
-from tests.functions.test_end_to_end import Office, deliver_what_waits
+from tests.functions.office import Office, deliver_what_waits
 from tests.hard_cases.together import together
 from tests.waiting import eventually
 from workflows import engine

@@ -17,7 +17,7 @@ from applications.models import Disbursement, LoanApplication, ReviewTask
 from applications.services import progress
 from tests import casework
 from tests.functions.engine_process import EngineProcess
-from tests.functions.test_end_to_end import Office
+from tests.functions.office import Office
 from tests.hard_cases.together import together
 from tests.waiting import eventually
 from workflows import services

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from tests.functions.engine_process import EngineProcess
-from tests.functions.test_end_to_end import Office, assert_funded_once
+from tests.functions.office import Office, assert_funded_once
 from tests.waiting import eventually
 from tests.workflows.draining import Pending, drain
 from workflows import engine
