@@ -272,6 +272,7 @@ def _stuck(run: Run, *, kind: Incident.Kind, sentence: str) -> Closed:
     if progress.needs_attention(run, sentence=sentence):
         application = LoanApplication.objects.get(reference=run.reference)
         services.execution_end(run, status=Execution.Status.FAILED, error=sentence)
+        services.callbacks_expire(run)
         services.incident_open(
             kind=kind,
             key=f"{kind.value}/{run.name}",

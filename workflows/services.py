@@ -226,6 +226,13 @@ def callback_expire(run: Run, name: str) -> None:
     ).update(status=PendingCallback.Status.EXPIRED)
 
 
+def callbacks_expire(run: Run) -> None:
+    """The run is over: nothing of it waits for an answer any more."""
+    PendingCallback.objects.filter(
+        execution__name=run.name, status=PendingCallback.Status.OPEN
+    ).update(status=PendingCallback.Status.EXPIRED)
+
+
 @transaction.atomic
 def task_time_out(*, task_id: int) -> bool:
     """End the wait of a task whose time is over; false when somebody was quicker."""
