@@ -6,12 +6,15 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.error import URLError
 
 logger = logging.getLogger(__name__)
 
+FIRST_PAUSE = 0.2  # seconds before the first restart of one process; it doubles
 LONGEST_PAUSE = 10.0  # seconds between two restarts of one process
 STEADY = 30.0  # seconds after which an earlier death is forgotten
 PATIENCE = 10.0  # seconds that a process has to stop by itself
@@ -19,17 +22,39 @@ PATIENCE = 10.0  # seconds that a process has to stop by itself
 
 @dataclass
 class Process:
-    """One child. ``health`` is a URL that answers 200 once it is ready, if it has one."""
+    """One child. ``health`` is a URL that answers 200 once it is ready, if it has one.
+
+    ``environment`` and ``log`` are those of the supervisor itself unless given.
+    """
 
     name: str
     command: list[str]
     health: str = ""
+    environment: Mapping[str, str] | None = None
+    folder: Path | None = None
+    log: Path | None = None
     popen: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     deaths: int = field(default=0, init=False)
 
     def start(self) -> None:
-        # A session of its own: Ctrl-C reaches the supervisor alone, which stops the rest.
-        self.popen = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603
+        with ExitStack() as opened:
+            output = opened.enter_context(self.log.open("ab")) if self.log else None
+            # A session of its own: Ctrl-C reaches the supervisor alone, which stops the rest.
+            self.popen = subprocess.Popen(  # noqa: S603
+                self.command,
+                start_new_session=True,
+                env=self.environment,
+                cwd=self.folder,
+                stdout=output,
+                stderr=output,
+            )
+
+    def kill(self) -> bool:
+        """``kill -9``; false when there is nothing to kill just now."""
+        if self.popen is None or self.popen.poll() is not None:
+            return False
+        self.popen.kill()
+        return True
 
     def stop(self) -> None:
         if self.popen is None or self.popen.poll() is not None:
@@ -44,11 +69,27 @@ class Process:
 
 
 class Supervisor:
-    def __init__(self, processes: list[Process], *, say: Callable[[str], None]) -> None:
+    """``start`` and ``stop`` around what somebody else does, or ``run`` until a signal.
+
+    A process that dies is started again after a pause that grows to ``longest_pause``
+    seconds. ``ended`` is told the process and its exit code (negative: a signal).
+    """
+
+    def __init__(
+        self,
+        processes: list[Process],
+        *,
+        say: Callable[[str], None],
+        longest_pause: float = LONGEST_PAUSE,
+        ended: Callable[[Process, int | None], None] | None = None,
+    ) -> None:
         self.processes = processes
         self.say = say
+        self.longest_pause = longest_pause
+        self.ended = ended
         self.stopping = threading.Event()
         self.watchers: list[threading.Thread] = []
+        self._restarting = threading.Lock()
 
     def run(self, *, ready: Callable[[], None]) -> int:
         """Start all, call ``ready`` when each is healthy, return after a signal.
@@ -58,25 +99,40 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.stopping.set())
         try:
-            for process in self.processes:
-                process.start()
-                if not self._healthy(process):
-                    if not self.stopping.is_set():
-                        self.say(f"{process.name} did not start; see its message above.")
-                        return 1
+            failed = self.start()
+            if failed is not None:
+                if self.stopping.is_set():
                     return 0
-            for process in self.processes:
-                watcher = threading.Thread(target=self._watch, args=(process,), daemon=True)
-                watcher.start()
-                self.watchers.append(watcher)
+                self.say(f"{failed.name} did not start; see its message above.")
+                return 1
             ready()
             self.stopping.wait()
             self.say("Stopping.")
             return 0
         finally:
+            self.stop()
+
+    def start(self) -> Process | None:
+        """Start each process when the one before it is healthy, then watch them all.
+
+        Returns the one that did not become healthy; the others are not watched then.
+        """
+        for process in self.processes:
+            process.start()
+            if not self._healthy(process):
+                return process
+        for process in self.processes:
+            watcher = threading.Thread(target=self._watch, args=(process,), daemon=True)
+            watcher.start()
+            self.watchers.append(watcher)
+        return None
+
+    def stop(self) -> None:
+        """Stop all of them, the last one first; nothing is started again."""
+        with self._restarting:
             self.stopping.set()
-            for process in reversed(self.processes):
-                process.stop()
+        for process in reversed(self.processes):
+            process.stop()
 
     def _healthy(self, process: Process) -> bool:
         while not self.stopping.is_set():
@@ -98,14 +154,18 @@ class Supervisor:
             if self.stopping.is_set():
                 return
             process.deaths = 0 if time.monotonic() - started > STEADY else process.deaths + 1
-            pause = min(0.2 * 2**process.deaths, LONGEST_PAUSE)
-            self.say(f"{process.name} ended ({_exit(code)}); starting it again.")
+            pause = min(FIRST_PAUSE * 2**process.deaths, self.longest_pause)
+            self.say(f"{process.name} ended ({exit_text(code)}); starting it again.")
+            if self.ended is not None:
+                self.ended(process, code)
             self.stopping.wait(pause)
-            if not self.stopping.is_set():
-                process.start()
+            with self._restarting:  # not in the middle of a stop: nobody would stop it
+                if not self.stopping.is_set():
+                    process.start()
 
 
-def _exit(code: int | None) -> str:
+def exit_text(code: int | None) -> str:
+    """How a process ended, in words."""
     if code is not None and code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"

@@ -1,7 +1,6 @@
 """``manage.py demo``: the whole product on this machine, with people to log in as."""
 
 import socket
-import sys
 from typing import Any
 
 from django.conf import settings
@@ -9,9 +8,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from loanoffice.demo_data import PARTNER_KEY, PASSWORD, ROLES, create_demo_data
-from loanoffice.supervisor import Process, Supervisor
-
-SWEEP_SECONDS = 2
+from loanoffice.stack import stack_processes
+from loanoffice.supervisor import Supervisor
 
 
 class Command(BaseCommand):
@@ -26,28 +24,8 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         self.check(databases=["default"])
         create_demo_data()
-        manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
         web = f"http://127.0.0.1:{settings.PORT}"
-        processes = [
-            Process(
-                name="The engine",
-                command=[*manage, "durable_engine"],
-                health=f"http://127.0.0.1:{settings.ENGINE_PORT}/health",
-            ),
-            Process(name="The sweep", command=[*manage, "sweep", f"--every={SWEEP_SECONDS}"]),
-            Process(
-                name="The web server",
-                command=[
-                    sys.executable,
-                    "-m",
-                    "waitress",
-                    f"--listen=127.0.0.1:{settings.PORT}",
-                    "--threads=8",
-                    "loanoffice.wsgi:application",
-                ],
-                health=f"{web}/health/live/",
-            ),
-        ]
+        processes = stack_processes(port=settings.PORT, engine_port=settings.ENGINE_PORT)
         code = Supervisor(processes, say=self.stdout.write).run(ready=lambda: self.welcome(web))
         if code:
             raise SystemExit(code)

@@ -1,0 +1,225 @@
+"""One chaos run from beginning to end: start the stack, drive it, kill it, wait, judge."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.core.management import call_command
+
+from applications.models import LoanApplication
+from applications.vocabulary import Status, TaskStatus
+from loanoffice.chaos.books import EngineRun, books_read, engine_read
+from loanoffice.chaos.driver import Driver
+from loanoffice.chaos.judge import FINAL, Fault, Finding, judge
+from loanoffice.chaos.killer import Killer
+from loanoffice.chaos.people import create_people
+from loanoffice.chaos.plan import plan_make
+from loanoffice.chaos.report import Report
+from loanoffice.chaos.scratch import Scratch
+from loanoffice.chaos.told import Told
+from loanoffice.stack import stack_processes
+from loanoffice.supervisor import Process, Supervisor, exit_text
+from workflows.errors import EngineError
+from workflows.models import Execution, OutboxMessage
+
+RESTART_PAUSE = 0.2  # seconds before a process that died is started again
+PROGRESS = 5.0  # seconds between two lines of progress
+LOOK_PAUSE = 0.5  # seconds between two looks at what is left
+
+
+class RunFailed(Exception):
+    """The run could not be done, so it proves nothing."""
+
+
+@dataclass(frozen=True)
+class Options:
+    applications: int
+    kills: int
+    seed: int
+    latency: float  # times the simulated delays of the demo
+    patience: float  # seconds, after the last kill and the last submission
+    threads: int  # partners that submit side by side
+
+
+@dataclass(frozen=True)
+class Left:
+    """What has not come to its end."""
+
+    cases: int
+    messages: int
+    records: int
+    running: int
+    people: int  # who still have something to do or to hear, outside of what is handed over
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.cases or self.records) and self.at_rest
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing moves any more by itself or by the run's people."""
+        return not (self.messages or self.running or self.people)
+
+
+class Run:
+    """A run in a scratch database that was made and entered already."""
+
+    def __init__(self, options: Options, scratch: Scratch, *, say: Callable[[str], None]) -> None:
+        self.options = options
+        self.scratch = scratch
+        self.say = say
+        self.plan = plan_make(
+            applications=options.applications, kills=options.kills, seed=options.seed
+        )
+        self.told = Told(self.plan.applications)
+        self.deaths: list[tuple[str, int | None]] = []
+        self._deaths_lock = threading.Lock()
+        self.began = time.monotonic()
+
+    def go(self) -> Report:
+        """Do it all. Raises ``RunFailed``; whatever it started is stopped in any case."""
+        call_command("migrate", verbosity=0)
+        keys = create_people(partners=self.options.threads)
+        processes = stack_processes(
+            port=self.scratch.port,
+            engine_port=self.scratch.engine_port,
+            environment=self.scratch.environment,
+            logs=self.scratch.folder,
+        )
+        stack = Supervisor(
+            processes, say=lambda _: None, longest_pause=RESTART_PAUSE, ended=self._note_death
+        )
+        driver = Driver(plan=self.plan, told=self.told, base=self.scratch.base, keys=keys)
+        killer = Killer(
+            kills=self.plan.kills,
+            processes={process.name: process for process in processes},
+            told=self.told,
+        )
+        try:
+            failed = stack.start()
+            if failed is not None:
+                raise RunFailed(f"{failed.name} did not start; see {failed.log}")
+            self.say("The stack runs.")
+            self.began = time.monotonic()
+            driver.start()
+            killer.start()
+            self._wait_for_the_end(driver, killer)
+            seconds = time.monotonic() - self.began
+            driver.stop()
+            killer.stop()
+            runs = self._engine_runs()
+            findings = judge(told=self.told, books=books_read(runs=runs))
+        finally:
+            driver.stop()
+            killer.stop()
+            stack.stop()
+        findings += self._unexplained_deaths(killer)
+        return Report(
+            options_line=self._options_line(),
+            applications=len(self.plan.applications),
+            counts=dict(self.told.counts),
+            killed=dict(killer.killed),
+            late_kills=killer.late,
+            seconds=seconds,
+            findings=tuple(findings),
+        )
+
+    def _options_line(self) -> str:
+        kind = "PostgreSQL" if self.scratch.on_server else "SQLite"
+        return f"seed {self.options.seed} on {kind}, latency {self.options.latency:g}"
+
+    def _note_death(self, process: Process, code: int | None) -> None:
+        with self._deaths_lock:
+            self.deaths.append((process.name, code))
+
+    def _unexplained_deaths(self, killer: Killer) -> list[Finding]:
+        """A process that ended without being killed by us has a fault of its own."""
+        unexplained = []
+        for name in {name for name, _ in self.deaths}:
+            codes = [code for known, code in self.deaths if known == name]
+            others = [code for code in codes if code != -9]
+            killed_elsewhere = len(codes) - len(others) - killer.killed[name]
+            if killed_elsewhere > 0:
+                others += [-9] * killed_elsewhere
+            for code in others:
+                why = f"ended by itself ({exit_text(code)})"
+                unexplained.append(Finding(Fault.WRONG, name, why))
+        return unexplained
+
+    # --- Waiting ------------------------------------------------------------------------
+
+    def _wait_for_the_end(self, driver: Driver, killer: Killer) -> None:
+        """Until nothing is left, or nothing can move, or the patience is over."""
+        told_at, calm_since = time.monotonic(), None
+        still = 0  # looks in a row that saw nothing which could move
+        while True:
+            time.sleep(LOOK_PAUSE)
+            if driver.failed:
+                raise RunFailed(f"the driver failed: {'; '.join(driver.failed)}")
+            now, left = time.monotonic(), None
+            if not driver.submitting and killer.done:
+                calm_since = calm_since or now
+                left = self._left()
+            if now - told_at >= PROGRESS:
+                told_at = now
+                self._say_progress(killer, left)
+            if calm_since is not None and now - calm_since > self.options.patience:
+                return
+            still = still + 1 if left is not None and left.at_rest else 0
+            if (left is not None and left.nothing) or still > 1:
+                return
+
+    def _say_progress(self, killer: Killer, left: Left | None) -> None:
+        counts = self.told.counts
+        line = (
+            f"{time.monotonic() - self.began:4.0f} s  {counts['submitted']} submitted, "
+            f"{counts['decisions begun']} decided, {sum(killer.killed.values())} kills"
+        )
+        if left is not None:
+            line += (
+                f"; left: {left.cases} cases, {left.messages} messages, "
+                f"{left.running} running in the engine"
+            )
+        self.say(line)
+
+    def _left(self) -> Left | None:
+        """``None`` while the engine cannot say."""
+        try:
+            runs = engine_read()
+        except EngineError:
+            return None
+        running = {run.name for run in runs if run.status == "RUNNING"}
+        mine = LoanApplication.objects.filter(reference__in=self.told.by_reference)
+        # A second application of one submission waits for nobody: the judge speaks of it.
+        copies = set(
+            Execution.objects.filter(name__in=running)
+            .exclude(application__in=mine)
+            .filter(application__review_tasks__status=TaskStatus.OPEN)
+            .values_list("name", flat=True)
+        )
+        handed_over = set(
+            mine.filter(status=Status.NEEDS_ATTENTION).values_list("reference", flat=True)
+        )
+        unfinished = Execution.objects.filter(ended_at__isnull=True)
+        return Left(
+            cases=mine.exclude(status__in=FINAL).count(),
+            messages=OutboxMessage.objects.filter(status=OutboxMessage.Status.PENDING).count(),
+            records=unfinished.exclude(name__in=copies).count(),
+            running=len(running - copies),
+            people=sum(
+                not case.complete and case.reference not in handed_over
+                for case in self.told.cases.values()
+            ),
+        )
+
+    def _engine_runs(self) -> tuple[EngineRun, ...]:
+        """The engine's list; it may just be on its way back from a kill."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return engine_read()
+            except EngineError as error:
+                if time.monotonic() > deadline:
+                    raise RunFailed(f"the engine does not answer: {error}") from error
+                time.sleep(LOOK_PAUSE)
