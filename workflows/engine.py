@@ -281,20 +281,3 @@ def ping() -> None:
         _client().list_durable_executions_by_function(
             FunctionName=settings.LOAN_APPROVAL_FUNCTION.partition(":")[0], MaxItems=1
         )
-
-
-def executions(*, function: str) -> Iterator[dict[str, Any]]:
-    """Every execution of a function, newest first, ended ones too. Raises ``EngineError``.
-
-    Each has ``DurableExecutionArn``, ``DurableExecutionName`` and ``Status``.
-    """
-    marker: dict[str, str] = {}
-    while True:
-        with _translated():
-            page = _client().list_durable_executions_by_function(
-                FunctionName=function.partition(":")[0], MaxItems=1000, **marker
-            )
-        yield from page["DurableExecutions"]
-        if not page.get("NextMarker"):
-            return
-        marker = {"Marker": page["NextMarker"]}
