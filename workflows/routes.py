@@ -85,12 +85,16 @@ def _stop(message: OutboxMessage) -> Send:
     if execution.arn is None:
         _cancel_start(execution)
         return nothing
-    return partial(
-        engine.stop,
-        arn=execution.arn,
-        error_type=message.payload["error_type"],
-        message=message.payload["message"],
-    )
+    return partial(_stop_and_look, execution.arn, **message.payload)
+
+
+def _stop_and_look(arn: str, *, error_type: str, message: str) -> str:
+    """How it ended: it may have come to its own end before the stop arrived."""
+    try:
+        engine.stop(arn=arn, error_type=error_type, message=message)
+    except EngineConflict as error:
+        logger.info("Not stopped", extra={"arn": arn, "why": str(error)})
+    return str(engine.get(arn=arn)["Status"])
 
 
 def _cancel_start(execution: Execution) -> None:
@@ -109,12 +113,15 @@ def _cancel_start(execution: Execution) -> None:
 
 def _stopped(message: OutboxMessage, future: "Future[Any]") -> None:
     execution = _execution(message)
+    status: str | None = Execution.Status.STOPPED
     try:
-        future.result()
+        status = future.result() or status
     except NotFound:
         logger.warning("Nothing to stop", extra={"execution": execution.name})
+    if status in engine.UNFINISHED:
+        raise EngineUnavailable("the engine has not stopped it yet")
     Execution.objects.filter(pk=execution.pk, ended_at__isnull=True).update(
-        status=Execution.Status.STOPPED, ended_at=timezone.now()
+        status=status, ended_at=timezone.now()
     )
 
 

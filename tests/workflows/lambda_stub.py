@@ -23,6 +23,7 @@ class LambdaStub:
         self.clients: set[tuple[str, int]] = set()  # one address for each connection
         self.together = self.most_together = 0  # requests under way at once
         self.takes = 0.0  # seconds for each answer
+        self.ended: dict[str, str] = {}  # path of an execution: how it ended by itself
         self.lock = threading.Lock()
         stub = self
 
@@ -54,6 +55,17 @@ class LambdaStub:
                 if is_invoke and not error:
                     name = self.headers["X-Amz-Durable-Execution-Name"]
                     self.send_header("X-Amz-Durable-Execution-Arn", f"arn:{name}")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def do_GET(self) -> None:
+                """GetDurableExecution: stopped if it was asked to, else it runs."""
+                stopped = any(path == f"{self.path}/stop" for path, _, _ in stub.requests)
+                by_itself = stub.ended.get(self.path.partition("?")[0])
+                found = {"Status": by_itself or ("STOPPED" if stopped else "RUNNING")}
+                content = json.dumps(found).encode()
+                self.send_response(200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
