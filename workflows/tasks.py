@@ -46,13 +46,14 @@ def now_and_then(name: str, every: timedelta, do: Callable[[], dict[str, Any]]) 
 
 def _mine(name: str, *, before: datetime, now: datetime) -> bool:
     """Whether this sweep is the one that does it now."""
-    due = PeriodicRun.objects.filter(Q(started_at__isnull=True) | Q(started_at__lte=before))
-    if due.filter(name=name).update(started_at=now):
-        return True
-    if PeriodicRun.objects.filter(name=name).exists():
+    rows = PeriodicRun.objects.filter(name=name)
+    known = rows.first()  # a look that takes no lock: mostly it is not due
+    if known is None:
+        PeriodicRun.objects.bulk_create([PeriodicRun(name=name)], ignore_conflicts=True)
+    elif known.started_at is not None and known.started_at > before:
         return False
-    PeriodicRun.objects.bulk_create([PeriodicRun(name=name)], ignore_conflicts=True)
-    return bool(due.filter(name=name).update(started_at=now))
+    due = Q(started_at__isnull=True) | Q(started_at__lte=before)
+    return bool(rows.filter(due).update(started_at=now))
 
 
 def _forget_idempotency_keys() -> dict[str, Any]:
