@@ -14,11 +14,17 @@ from workflows import engine
 
 
 class LambdaStub:
-    """``answers``: (status, error type) for the next requests; empty means yes."""
+    """``answers``: (status, error type) for the next requests; empty means yes.
+
+    ``pages``: what the next reads find; (status, error type) instead is an error. Empty means
+    that nothing is known of what is asked. ``reads`` are the paths that were read.
+    """
 
     def __init__(self) -> None:
         self.answers: deque[tuple[int, str]] = deque()
         self.requests: list[tuple[str, dict[str, str], Any]] = []
+        self.pages: deque[dict[str, Any] | tuple[int, str]] = deque()
+        self.reads: list[str] = []
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -35,12 +41,24 @@ class LambdaStub:
                 status, error = (
                     stub.answers.popleft() if stub.answers else (202 if is_invoke else 200, "")
                 )
-                content = json.dumps({"Message": error} if error else {}).encode()
+                arn = f"arn:{stub.name(-1)}" if is_invoke and not error else ""
+                self.reply(status, {"Message": error} if error else {}, error=error, arn=arn)
+
+            def do_GET(self) -> None:
+                stub.reads.append(self.path)
+                page = stub.pages.popleft() if stub.pages else (404, "ResourceNotFoundException")
+                if isinstance(page, tuple):
+                    self.reply(page[0], {"Message": page[1]}, error=page[1])
+                else:
+                    self.reply(200, page)
+
+            def reply(self, status: int, body: Any, *, error: str = "", arn: str = "") -> None:
+                content = json.dumps(body).encode()
                 self.send_response(status)
                 if error:
                     self.send_header("x-amzn-ErrorType", error)
-                if is_invoke and not error:
-                    self.send_header("X-Amz-Durable-Execution-Arn", f"arn:{stub.name(-1)}")
+                if arn:
+                    self.send_header("X-Amz-Durable-Execution-Arn", arn)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
