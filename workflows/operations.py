@@ -4,6 +4,8 @@ Each asks for its permission, locks the application, looks again and writes its 
 audit trail. What has to leave is an outbox row, as everywhere.
 """
 
+from functools import partial
+
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
@@ -47,7 +49,7 @@ class ReferenceMissing(ApplicationsError):
     http_status = 400
 
     def __init__(self) -> None:
-        said = "The rail does not know it: enter the reference that its statement shows."
+        said = "The rail does not say how it knows it: enter the reference on its statement."
         self.errors = {"rail_reference": [said]}
         super().__init__(said)
 
@@ -160,8 +162,8 @@ def application_stop(*, reference: str, user: User, reason: str) -> LoanApplicat
         application=application,
         execution=execution,
         sentence=(
-            f"{user.get_username()} stopped the workflow of {reference}: {reason.strip()} Restart "
-            "the case, or withdraw it."
+            f"{user.get_username()} stopped the workflow of {reference} "
+            f"({reason.strip().rstrip('.')}). Restart the case, or withdraw it."
         ),
     )
     return application
@@ -305,6 +307,7 @@ def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
             key=message.key,
         )
         _resolve(incident, user, "Sent again.")
+    transaction.on_commit(partial(outbox.send_now, message.key), robust=True)
     return row.get()
 
 
