@@ -64,8 +64,8 @@ class FourEyesViolation(NotPermitted):
     code = "four-eyes"
     title = "Someone else has to decide"
 
-    def __init__(self, *, reference: str, did: str) -> None:
-        super().__init__(f"You {did} {reference}, so someone else has to decide it.")
+    def __init__(self, *, reference: str, did: str, who: str = "You") -> None:
+        super().__init__(f"{who} {did} {reference}, so someone else has to decide it.")
 
 
 class AboveCeiling(NotPermitted):
@@ -104,13 +104,15 @@ class AlreadyDecided(ApplicationsError):
 
 
 class DecisionExpired(ApplicationsError):
+    """The answer came too late. It is kept, shown as late, and counts for nothing."""
+
     code = "decision-expired"
     title = "The time to decide is over"
 
     def __init__(self, *, reference: str, at: datetime) -> None:
         super().__init__(
             f"{reference} could be decided until {timezone.localtime(at):%Y-%m-%d %H:%M}; "
-            "the decision was not applied."
+            "a decision after that is kept as late and was not applied."
         )
 
 
@@ -136,12 +138,87 @@ class ReasonRequired(ApplicationsError):
         super().__init__(f"A reason is required to decline {reference}.")
 
 
+class InvalidDelegation(ApplicationsError):
+    """Field errors: ``errors`` maps a field's name to its sentences."""
+
+    code = "invalid-delegation"
+    title = "The delegation is not valid"
+    http_status = 400
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        self.errors = errors
+        super().__init__(" ".join(" ".join(said) for said in errors.values()))
+
+
+class PayoutSettled(ApplicationsError):
+    code = "payout-settled"
+    title = "Nobody has to say what became of this payout"
+
+    def __init__(self, *, reference: str, status: str) -> None:
+        super().__init__(f"The payout of {reference} is not of unknown outcome: {status.lower()}.")
+
+
+class PayoutFound(ApplicationsError):
+    code = "payout-found"
+    title = "The rail has paid"
+
+    def __init__(self, *, reference: str, rail_reference: str) -> None:
+        super().__init__(f"The rail says that it paid {reference} as {rail_reference}.")
+
+
+class PayoutUnsettled(ApplicationsError):
+    code = "payout-unsettled"
+    title = "Nobody knows yet whether it was paid"
+
+    def __init__(self, *, reference: str) -> None:
+        super().__init__(
+            f"Nobody knows whether {reference} was paid: say first whether it was, then restart."
+        )
+
+
+class RailUnreachable(ApplicationsError):
+    code = "rail-unreachable"
+    title = "The payout rail cannot be asked"
+    http_status = 503
+
+    def __init__(self, *, reference: str, why: str) -> None:
+        super().__init__(
+            f"The payout rail cannot be asked about {reference} now ({why}); nothing was changed."
+        )
+
+
+class StillStuck(ApplicationsError):
+    code = "still-stuck"
+    title = "The case still needs attention"
+
+    def __init__(self, *, reference: str) -> None:
+        super().__init__(
+            f"{reference} still needs attention and this is the last incident that says so: "
+            "restart or withdraw the case, or settle its payout; that resolves it."
+        )
+
+
+class NothingToResend(ApplicationsError):
+    code = "nothing-to-resend"
+    title = "There is nothing to send again"
+
+    def __init__(self, *, key: str, status: str) -> None:
+        super().__init__(f"{key} was not given up: it is {status.lower()}.")
+
+
 class PolicyPublished(ApplicationsError):
     code = "policy-published"
     title = "A published policy is never changed"
 
     def __init__(self, *, version: int) -> None:
         super().__init__(f"Policy version {version} is published; publish a new version instead.")
+
+
+class InvalidPolicy(InvalidApplication):
+    """Field errors of a policy that cannot be published."""
+
+    code = "invalid-policy"
+    title = "The policy is not valid"
 
 
 class NoPolicy(ApplicationsError):
@@ -169,3 +246,30 @@ class CaseClosed(ApplicationsError):
     def __init__(self, *, reference: str, why: str) -> None:
         self.reference, self.why = reference, why
         super().__init__(f"{reference}: {why}.")
+
+
+class IdempotencyKeyReused(ApplicationsError):
+    """The caller sent something else under this key in the last 24 hours."""
+
+    code = "idempotency-key-reused"
+    title = "The idempotency key stands for another request"
+    http_status = 422
+
+    def __init__(self, *, method: str, path: str) -> None:
+        super().__init__(
+            f"This Idempotency-Key stands for {method} {path} with the body that was sent then. "
+            "Nothing was done; send what is new under a new key."
+        )
+
+
+class IdempotencyKeyInFlight(ApplicationsError):
+    """The POST that has this key had not ended when the wait for it was over."""
+
+    code = "idempotency-key-in-flight"
+    title = "A request with this idempotency key is still in flight"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A request with this Idempotency-Key is still in flight. Nothing was done twice; "
+            "try again with the same key."
+        )

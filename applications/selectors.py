@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.contrib.auth.models import User
 from django.db.models import FETCH_RAISE, QuerySet
 
 from applications.errors import NothingToDecide
@@ -18,9 +19,10 @@ from applications.models import (
     Disbursement,
     LoanApplication,
     Partner,
+    ReviewDecision,
     ReviewTask,
 )
-from applications.vocabulary import TaskKind, TaskStatus
+from applications.vocabulary import Outcome, TaskKind, TaskStatus
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,13 @@ def task_to_decide(*, reference: str) -> ReviewTask:
     if not tasks:
         raise NothingToDecide(reference=application.reference, status=application.status)
     return next((task for task in tasks if task.status == TaskStatus.OPEN), tasks[-1])
+
+
+def answered_alike(*, task: ReviewTask, user: User, outcome: Outcome) -> bool:
+    """This person gave this task this very answer before, and it counted."""
+    return ReviewDecision.objects.filter(
+        task=task, decided_by=user, outcome=outcome, late=False
+    ).exists()
 
 
 def _waiting(application: LoanApplication) -> Waiting | None:

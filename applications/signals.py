@@ -14,5 +14,8 @@ application_withdrawn = Signal()
 # sender: ReviewTask. task=ReviewTask, decision=ReviewDecision (the one that settled it)
 task_decided = Signal()
 
+# sender: ReviewTask. task=ReviewTask, decisions=list[ReviewDecision] (kept, not applied)
+decision_came_late = Signal()
+
 # sender: ReviewTask. task=ReviewTask
 task_opened = Signal()

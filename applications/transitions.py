@@ -49,12 +49,13 @@ ALLOWED: dict[Status, frozenset[Status]] = {
     Status.FUNDED: frozenset(),
     Status.DECLINED: frozenset(),
     Status.WITHDRAWN: frozenset(),
-    Status.EXPIRED: frozenset(),
+    # By a restart alone, which a decision that came too late can ask for.
+    Status.EXPIRED: frozenset({Status.SUBMITTED}),
 }
 
 
 def is_terminal(status: str) -> bool:
-    """True when nothing more will happen to the case."""
+    """True when nothing more will happen to the case by itself."""
     return Status(status) in TERMINAL
 
 

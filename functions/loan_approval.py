@@ -41,14 +41,13 @@ from applications.errors import CaseClosed
 from applications.services.gate import Run
 from applications.services.progress import Assessed, Validated
 from applications.tracing import execution_name, request_id
-from applications.vocabulary import Bureau, FraudVerdict, Outcome, TaskKind
+from applications.vocabulary import Bureau, FraudVerdict, Outcome, Status, TaskKind
 from functions import steps
 from functions.steps import FINAL, Closed
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
 from workflows.models import Incident
 
 BUREAU_ATTEMPTS = 3
-STEP_ATTEMPTS = 6
 
 
 def retry(attempts: int) -> Callable[[Exception, int], RetryDecision]:
@@ -62,7 +61,7 @@ def retry(attempts: int) -> Callable[[Exception, int], RetryDecision]:
     return decide
 
 
-STEP = StepConfig(retry_strategy=retry(STEP_ATTEMPTS))
+STEP = StepConfig(retry_strategy=retry(settings.LOANOFFICE_STEP_ATTEMPTS))
 BUREAU_STEP = StepConfig(retry_strategy=retry(BUREAU_ATTEMPTS))
 ALL_BUREAUS = ParallelConfig(
     completion_config=CompletionConfig.all_completed(),  # type: ignore[no-untyped-call]
@@ -72,6 +71,10 @@ ALL_BUREAUS = ParallelConfig(
 
 # A bureau that stays down has no report; a closed case is found closed again.
 LEFT_TO_RISK_STEP = {ProviderError.__name__, CaseClosed.__name__}
+
+
+class NeedsAttention(Exception):
+    """The case was handed to Operations: in the engine, too, this run has failed."""
 
 
 class Ended(Exception):
@@ -87,13 +90,16 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
     """Carry one application. ``event``: ``{"application", "attempt", "request_id"}``.
 
     Returns ``{"status": ...}``: the application's final status, or ``superseded`` when
-    the case closed under way. Raises ``StepError`` after handing a stuck case over.
+    the case closed under way. Raises ``NeedsAttention`` or ``StepError`` after handing a
+    stuck case over.
     """
     run = Run(reference=event["application"], attempt=event["attempt"])
     flow = Workflow(run, context, request=event.get("request_id", ""))
     try:
         return asdict(carry(run, flow))
     except Ended as ended:
+        if ended.closed.status == Status.NEEDS_ATTENTION:
+            raise NeedsAttention(f"{run.name} needs attention: see its incident") from ended
         return asdict(ended.closed)
     except StepError as error:
         if kind_of(error) == CaseClosed.__name__:

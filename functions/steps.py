@@ -20,10 +20,10 @@ from applications.services.funding import PayoutOrder
 from applications.services.gate import Run
 from applications.services.progress import Assessed, Validated
 from applications.vocabulary import Bureau, FraudVerdict, Status, Step, TaskKind
-from workflows import engine, outbox, services
+from workflows import engine, services
 from workflows.database import in_database
-from workflows.errors import PayoutRefused, PayoutUnknown
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
+from workflows.models import Incident, PendingCallback
 from workflows.providers import registry
 from workflows.providers.interfaces import PayoutRail, Subject
 from workflows.providers.simulated import linger
@@ -184,7 +184,7 @@ def decline(run: Run, kind: TaskKind) -> Closed:
 
 
 def expire(run: Run, kind: TaskKind, *, timed_out: bool) -> Closed:
-    """End a case that nobody decided in time. A decision that came too late is an incident.
+    """End a case that nobody decided in time. A decision that came too late is kept as such.
 
     ``timed_out``: the engine stopped waiting by itself; else the sweep told it to.
     """
@@ -197,12 +197,13 @@ def expire(run: Run, kind: TaskKind, *, timed_out: bool) -> Closed:
             services.callbacks_settle(run)
         if progress.expired(run, kind):
             return _finish(run, Status.EXPIRED)
+        # The incident is open already: the decision is kept as late.
         return _stuck(
             run,
-            kind=Incident.Kind.DELIVERY_FAILED,
+            kind=None,
             sentence=(
-                f"{kind.label} was decided in time, but the decision did not reach the workflow "
-                "before it stopped waiting. Restart the case to decide again."
+                f"{kind.label} was decided, but the decision did not reach the workflow before "
+                "it stopped waiting. Restart the case to decide again."
             ),
         )
 
@@ -226,13 +227,16 @@ def _pay(run: Run, order: PayoutOrder) -> None:
     rail = registry.payout_rail()
     try:
         paid = rail.find(idempotency_key=order.idempotency_key) or _ask_to_pay(rail, order)
-    except (PayoutRefused, PayoutUnknown) as error:
-        held = (
-            Disbursement.Status.REFUSED
-            if isinstance(error, PayoutRefused)
-            else Disbursement.Status.UNKNOWN
-        )
-        in_database(lambda: funding.disbursement_hold(run, status=held))
+    except PayoutUnknown as error:
+        # The answer was lost, perhaps not the payout: the rail may know it by now.
+        found = _find_again(rail, order)
+        if found is None:
+            in_database(lambda: funding.disbursement_hold(run, status=Disbursement.Status.UNKNOWN))
+            raise
+        logger.warning("The rail paid, its answer was lost", extra={"why": str(error)})
+        paid = found
+    except PayoutRefused:
+        in_database(lambda: funding.disbursement_hold(run, status=Disbursement.Status.REFUSED))
         raise
 
     @transaction.atomic
@@ -254,32 +258,27 @@ def _ask_to_pay(rail: PayoutRail, order: PayoutOrder) -> str:
     )
 
 
+def _find_again(rail: PayoutRail, order: PayoutOrder) -> str | None:
+    try:
+        return rail.find(idempotency_key=order.idempotency_key)
+    except ProviderError:
+        return None
+
+
 def _subject(run: Run) -> Subject:
     return Subject.of(LoanApplication.objects.get(reference=run.reference))
 
 
 def _finish(run: Run, status: Status) -> Closed:
-    services.execution_end(run, status=Execution.Status.SUCCEEDED, result={"status": status.value})
-    outbox.put(
-        kind=OutboxMessage.Kind.EMAIL,
-        key=f"closed/{run.name}",
-        payload={"application": run.reference},
-    )
+    services.execution_finish(run, status)
     return Closed(status=status.value)
 
 
-def _stuck(run: Run, *, kind: Incident.Kind, sentence: str) -> Closed:
-    if progress.needs_attention(run, sentence=sentence):
-        application = LoanApplication.objects.get(reference=run.reference)
-        services.execution_end(run, status=Execution.Status.FAILED, error=sentence)
-        services.incident_open(
-            kind=kind,
-            key=f"{kind.value}/{run.name}",
-            application=application,
-            execution=Execution.objects.get(name=run.name),
-            sentence=sentence,
-        )
-    return Closed(status=Status.NEEDS_ATTENTION.value)
+def _stuck(run: Run, *, kind: Incident.Kind | None, sentence: str) -> Closed:
+    services.case_hand_over(run, kind=kind, sentence=sentence)
+    application = LoanApplication.objects.only("status", "attempt").get(reference=run.reference)
+    stuck = application.status == Status.NEEDS_ATTENTION and application.attempt == run.attempt
+    return Closed(status=Status.NEEDS_ATTENTION.value if stuck else "superseded")
 
 
 # What a retry cannot mend: the domain said no, or a person has to look.

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from applications.models import LoanApplication, ReviewTask
@@ -15,6 +16,7 @@ from applications.underwriting import Report
 from applications.vocabulary import Bureau, FraudVerdict, TaskKind
 from tests.conftest import ALICE
 from workflows import services
+from workflows.models import Execution, OutboxMessage, PendingCallback
 
 SCORES = {
     "1111": (782, 776, 784, 0),
@@ -70,6 +72,73 @@ def waiting_for_manager(user: User | None, **fields: Any) -> LoanApplication:
     assert application.waiting_until is not None
     assert application.waiting_until > timezone.now()
     return application
+
+
+@transaction.atomic
+def many_waiting_for_manager(user: User | None, count: int, **fields: Any) -> list[LoanApplication]:
+    """As ``waiting_for_manager``, ``count`` of them by primary key, and quickly.
+
+    One is made by the services; the others are copies of every row that they wrote,
+    under names and keys of their own.
+    """
+    first = waiting_for_manager(user, **fields)
+    task, execution = first.review_tasks.get(), first.executions.get()  # type: ignore[attr-defined]
+    callback = PendingCallback.objects.get(execution=execution)
+    more = range(1, count)
+    cases = [_copy(first, reference=drafting.reference_make()) for _ in more]
+    LoanApplication.objects.bulk_create(cases)
+    for rows in (first.events, first.credit_reports, first.risk_assessments):
+        rows.model.objects.bulk_create(
+            _copy(row, application=case, **_keyed(row, first, case))
+            for case in cases
+            for row in rows.all()
+        )
+    tasks = ReviewTask.objects.bulk_create(_copy(task, application=case) for case in cases)
+    executions = Execution.objects.bulk_create(
+        _copy(
+            execution,
+            application=case,
+            name=run_of(case).name,
+            arn=f"arn:test:{run_of(case).name}",
+        )
+        for case in cases
+    )
+    PendingCallback.objects.bulk_create(
+        _copy(callback, execution=of, review_task=asked, callback_id=f"callback-{asked.pk}")
+        for of, asked in zip(executions, tasks, strict=True)
+    )
+    starts = OutboxMessage.objects.filter(execution=execution)
+    letters = OutboxMessage.objects.filter(kind=OutboxMessage.Kind.EMAIL, key=f"task/{task.pk}")
+    OutboxMessage.objects.bulk_create(
+        _copy(
+            start,
+            execution=of,
+            key=f"start/{of.name}",
+            payload=start.payload | {"application": case.reference},
+        )
+        for case, of in zip(cases, executions, strict=True)
+        for start in starts
+    )
+    OutboxMessage.objects.bulk_create(
+        _copy(letter, key=f"task/{asked.pk}", payload={"task": asked.pk})
+        for asked in tasks
+        for letter in letters
+    )
+    return [first, *cases]
+
+
+def _copy[M: Model](row: M, **changes: Any) -> M:
+    """A row like this one that is not stored yet."""
+    kept = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+    del kept["id"]
+    for name in changes:
+        kept.pop(row._meta.get_field(name).attname, None)  # type: ignore[union-attr]
+    return type(row)(**kept, **changes)
+
+
+def _keyed(row: Model, first: LoanApplication, case: LoanApplication) -> dict[str, str]:
+    key: str | None = getattr(row, "key", None)
+    return {} if key is None else {"key": key.replace(first.reference, case.reference)}
 
 
 def offered(user: User | None = None, **fields: Any) -> LoanApplication:

@@ -8,22 +8,15 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError
 
 from applications.errors import NoPolicy
-from applications.models import LendingPolicy
-from applications.services.policies import policy_current
-
-
-def longest_wait(policy: LendingPolicy) -> timedelta:
-    """How long one execution under this policy may wait in all, at the most."""
-    fraud = policy.fraud_check_timeout * policy.fraud_check_attempts
-    grace: timedelta = settings.LOANOFFICE_DELIVERY_GRACE
-    reviews = 2 * (policy.approval_expires + grace)  # a manager, then a risk analyst
-    acceptance = policy.offer_life + grace if policy.offer_acceptance_required else timedelta()
-    return reviews + fraud + acceptance
+from applications.services.policies import longest_wait, policy_current
 
 
 @register(Tags.database)
 def timeouts_nest(databases: Any = None, **_: Any) -> list[CheckMessage]:
-    """An execution that times out runs no code of ours: every wait must end before it does."""
+    """An execution that times out runs no code of ours: every wait must end before it does.
+
+    Publishing a policy asks the same; this finds what a changed setting does to one in force.
+    """
     if not databases:
         return []
     try:

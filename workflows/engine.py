@@ -5,8 +5,12 @@ and nothing here knows the difference.
 """
 
 import json
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -18,6 +22,7 @@ from django.conf import settings
 from workflows.errors import (
     AlreadyStarted,
     CallbackClosed,
+    EngineConflict,
     EngineError,
     EngineUnavailable,
     NotFound,
@@ -26,27 +31,79 @@ from workflows.errors import (
 CLOSED = {"CallbackTimeoutException"}
 MISSING = {"ResourceNotFoundException"}
 TAKEN = {"DurableExecutionAlreadyStartedException"}
+CONFLICT = {"ResourceConflictException"}
 PASSING = {
     "TooManyRequestsException",
     "ThrottlingException",
     "ServiceException",
     "InternalServerException",
-    "ResourceConflictException",
     "ResourceNotReadyException",
     "RequestTimeout",
 }
 
 
-@cache
+CONNECTIONS = 25  # kept open and reused by the threads of one process
+LARGEST_PAGE = 1000  # items; ListDurableExecutionsByFunction takes no more
+SHY = 5.0  # seconds that ``is_shy`` remembers an endpoint which could not be reached
+
+UNFINISHED = ("RUNNING", "PAUSING", "PAUSED")
+UNPUBLISHED = "$LATEST"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of the engine's list: what it knows of an execution without its data."""
+
+    arn: str
+    name: str
+    status: str
+    version: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class _Reach:
+    """When the endpoint was last found out of reach, on ``time.monotonic``'s clock."""
+
+    failed_at = -SHY
+
+
+_reach = _Reach()
+
+
+_making_client = threading.Lock()  # boto3's default session is not for several threads
+
+
 def _client() -> Any:  # the durable operations are newer than the published stubs
+    with _making_client:
+        return _the_client()
+
+
+@cache
+def _the_client() -> Any:
     # Outbox and steps retry, and remember that they do: a call here is made once.
-    config = Config(connect_timeout=3, read_timeout=15, retries={"total_max_attempts": 1})
+    config = Config(
+        connect_timeout=3,
+        read_timeout=15,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=CONNECTIONS,
+    )
     return boto3.client("lambda", config=config)
 
 
 def forget_client() -> None:
     """Make a new client at the next call; for tests that move the endpoint."""
-    _client.cache_clear()
+    _the_client.cache_clear()
+    _reach.failed_at = -SHY
+
+
+def is_shy() -> bool:
+    """True for a few seconds after the endpoint could not be reached.
+
+    Whoever can leave a call to the sweep asks this first: 500 decisions must not wait 500
+    times for a connection that nobody takes.
+    """
+    return time.monotonic() - _reach.failed_at < SHY
 
 
 @contextmanager
@@ -54,7 +111,8 @@ def _translated() -> Iterator[None]:
     """botocore's errors as ours."""
     try:
         yield
-    except ClientError as error:
+    except ClientError as error:  # an answer, so it was reached
+        _reach.failed_at = -SHY
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in CLOSED:
@@ -63,11 +121,15 @@ def _translated() -> Iterator[None]:
             raise NotFound(str(error)) from error
         if code in TAKEN:
             raise AlreadyStarted(str(error)) from error
+        if code in CONFLICT:
+            raise EngineConflict(str(error)) from error
         if code in PASSING or status >= 500 or status == 429:
             raise EngineUnavailable(str(error)) from error
         raise EngineError(str(error)) from error
     except BotoCoreError as error:
+        _reach.failed_at = time.monotonic()
         raise EngineUnavailable(str(error)) from error
+    _reach.failed_at = -SHY
 
 
 def _dump(payload: object) -> bytes:
@@ -80,20 +142,26 @@ def start(*, function: str, name: str, payload: dict[str, Any]) -> str:
     The same name with the same payload gives the same execution, so a resend is
     harmless. Raises ``AlreadyStarted`` for another payload, ``EngineError``.
     """
-    with _translated():
-        response = _client().invoke(
-            FunctionName=function,
-            InvocationType="Event",
-            DurableExecutionName=name,
-            Payload=_dump(payload),
-        )
+    response = _invoke(
+        FunctionName=function,
+        InvocationType="Event",
+        DurableExecutionName=name,
+        Payload=_dump(payload),
+    )
     return str(response.get("DurableExecutionArn", ""))
 
 
 def invoke_event(*, function: str, payload: dict[str, Any]) -> None:
     """Hand an event to a plain function and do not wait. Raises ``EngineError``."""
+    _invoke(FunctionName=function, InvocationType="Event", Payload=_dump(payload))
+
+
+def _invoke(**asked: Any) -> dict[str, Any]:
     with _translated():
-        _client().invoke(FunctionName=function, InvocationType="Event", Payload=_dump(payload))
+        response: dict[str, Any] = _client().invoke(**asked)
+        # Its body is a stream; unread, it keeps the connection from being used again.
+        response["Payload"].read()
+    return response
 
 
 def callback_success(*, callback_id: str, result: dict[str, Any]) -> None:
@@ -112,6 +180,95 @@ def stop(*, arn: str, error_type: str, message: str) -> None:
         )
 
 
+def pause(*, arn: str, token: str, reason: str) -> None:
+    """Let an execution stand still; its own timeout stands still with it.
+
+    The same ``token`` again changes nothing. Raises ``EngineConflict`` when it has ended or
+    is paused already, ``NotFound``, ``EngineError``.
+    """
+    with _translated():
+        _client().pause_durable_execution(
+            DurableExecutionArn=arn, ClientToken=token, Reason=reason, ExecutionTimeoutPaused=True
+        )
+
+
+def resume(*, arn: str, token: str) -> None:
+    """Let a paused execution go on. Raises ``EngineConflict`` when it is not paused."""
+    with _translated():
+        _client().resume_durable_execution(DurableExecutionArn=arn, ClientToken=token)
+
+
+def executions(
+    *,
+    statuses: Sequence[str] = (),
+    started_after: datetime | None = None,
+    name: str | None = None,
+    oldest_first: bool = False,
+    before_page: Callable[[], None] = lambda: None,
+) -> Iterator[Listed]:
+    """Executions of the loan approval, of every version, page by page. Raises ``EngineError``.
+
+    Newest first unless asked otherwise. ``before_page`` is called before each request, to
+    keep within the service's limits.
+    """
+    asked: dict[str, Any] = {
+        "FunctionName": settings.LOAN_APPROVAL_FUNCTION.partition(":")[0],
+        "MaxItems": LARGEST_PAGE,
+    }
+    if oldest_first:
+        asked["ReverseOrder"] = True
+    if statuses:
+        asked["Statuses"] = list(statuses)
+    if name is not None:
+        asked["DurableExecutionName"] = name
+    if started_after is not None:
+        asked["StartedAfter"] = started_after
+    while True:
+        before_page()
+        with _translated():
+            page = _client().list_durable_executions_by_function(**asked)
+        for item in page["DurableExecutions"]:
+            yield Listed(
+                arn=item["DurableExecutionArn"],
+                name=item["DurableExecutionName"],
+                status=item["Status"],
+                version=_version_of(item["FunctionArn"]),
+                started_at=item["StartTimestamp"],
+                ended_at=item.get("EndTimestamp"),
+            )
+        if not page.get("NextMarker"):
+            return
+        asked["Marker"] = page["NextMarker"]
+
+
+def _version_of(function_arn: str) -> str:
+    """The qualifier at the end: ``arn:aws:lambda:<region>:<account>:function:<name>:<version>``."""
+    parts = function_arn.split(":")
+    return parts[7] if len(parts) > 7 else UNPUBLISHED
+
+
+def history(*, arn: str, before_page: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:
+    """What happened in an execution, oldest first, as AWS's ``Event``; without its data.
+
+    Limited to 15 requests a second by the service: for the reconciler and for one page on
+    demand. Raises ``NotFound``, ``EngineError``.
+    """
+    found: list[dict[str, Any]] = []
+    asked: dict[str, Any] = {
+        "DurableExecutionArn": arn,
+        "IncludeExecutionData": False,
+        "MaxItems": LARGEST_PAGE,
+    }
+    while True:
+        before_page()
+        with _translated():
+            page = _client().get_durable_execution_history(**asked)
+        found += page["Events"]
+        if not page.get("NextMarker"):
+            return found
+        asked["Marker"] = page["NextMarker"]
+
+
 def get(*, arn: str) -> dict[str, Any]:
     """What the engine knows of an execution: ``Status``, ``Result``, ``Error``, times."""
     with _translated():
@@ -124,20 +281,3 @@ def ping() -> None:
         _client().list_durable_executions_by_function(
             FunctionName=settings.LOAN_APPROVAL_FUNCTION.partition(":")[0], MaxItems=1
         )
-
-
-def executions(*, function: str) -> Iterator[dict[str, Any]]:
-    """Every execution of a function, newest first, ended ones too. Raises ``EngineError``.
-
-    Each has ``DurableExecutionArn``, ``DurableExecutionName`` and ``Status``.
-    """
-    marker: dict[str, str] = {}
-    while True:
-        with _translated():
-            page = _client().list_durable_executions_by_function(
-                FunctionName=function.partition(":")[0], MaxItems=1000, **marker
-            )
-        yield from page["DurableExecutions"]
-        if not page.get("NextMarker"):
-            return
-        marker = {"Marker": page["NextMarker"]}

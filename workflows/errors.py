@@ -13,6 +13,10 @@ class CallbackClosed(EngineError):
     """The engine no longer waits for this callback: answered, timed out or stopped."""
 
 
+class EngineConflict(EngineError):
+    """The engine is in a state that does not allow this: an update, a pause, an end."""
+
+
 class AlreadyStarted(EngineError):
     """The execution's name is taken by another payload."""
 

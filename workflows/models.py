@@ -145,6 +145,7 @@ class Incident(models.Model):
         DELIVERY_FAILED = "delivery_failed", "Delivery failed"
         DECISION_LATE = "decision_late", "Decision came too late"
         ENGINE_DISAGREES = "engine_disagrees", "Engine and record disagree"
+        STOPPED = "stopped", "Stopped by Operations"
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"
@@ -158,6 +159,14 @@ class Incident(models.Model):
     )
     execution = models.ForeignKey(
         Execution, on_delete=models.PROTECT, null=True, blank=True, related_name="incidents"
+    )
+    message = models.ForeignKey(
+        OutboxMessage,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="incidents",
+        help_text="What did not get through, when that is what happened.",
     )
     sentence = models.TextField()
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.OPEN)
@@ -182,6 +191,24 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return self.sentence
+
+
+class PeriodicRun(models.Model):
+    """When something that the sweep does now and then was last begun, whoever swept.
+
+    Several sweeps share the work: the one that moves ``started_at`` does it.
+    """
+
+    name = models.CharField(max_length=40, unique=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    result = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class SimulatedPayout(models.Model):

@@ -4,36 +4,70 @@
 fails, or the process dies first, ``send_due`` (the sweep) sends it later. Rows are
 claimed under a lease, so that several senders can work side by side, and nothing is
 sent inside a transaction. What is sent may be sent twice: receivers take that.
+
+How each kind leaves is a ``Route``; ``routes`` has them. What goes outside runs in a few
+threads that touch no database; what is read before and written after stays with the
+sender's own connection.
 """
 
+import contextvars
 import logging
 import random
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
-from workflows import engine, notices
-from workflows.errors import CallbackClosed, EngineUnavailable, NotFound
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from applications.models import LoanApplication, ReviewTask
+from workflows import engine
+from workflows.errors import AlreadyStarted, EngineUnavailable
+from workflows.models import Incident, OutboxMessage
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
+PARALLEL = 8  # requests of one process under way at once
+BATCH = 16  # messages claimed at once
+# Longer than the slowest batch: BATCH / PARALLEL rounds of one call's longest wait, 18 s.
+LEASE = timedelta(seconds=45)
 FIRST_DELAY = 1.0  # seconds
 LONGEST_DELAY = 300.0  # seconds
-TRIES = 20
+TRIES = 20  # about an hour
 # A person waits for these; the sweep is quick enough for the others.
 AT_ONCE = frozenset(
     {
         OutboxMessage.Kind.START_EXECUTION,
         OutboxMessage.Kind.ANSWER_CALLBACK,
         OutboxMessage.Kind.STOP_EXECUTION,
+        OutboxMessage.Kind.PAUSE_EXECUTION,
+        OutboxMessage.Kind.RESUME_EXECUTION,
     }
 )
+# Trying again would get the same answer: a person has to look.
+HOPELESS = (AlreadyStarted,)
+
+type Send = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Route:
+    """How one kind of message leaves.
+
+    ``prepare`` runs on the sender's connection and returns what goes outside: a function
+    that touches no database, for it may run in a thread of the pool. ``settle`` runs on the
+    sender's connection again, in the transaction that marks the message as sent; it takes
+    the future of what went outside and raises what keeps the message from being sent.
+    """
+
+    prepare: Callable[[OutboxMessage], Send]
+    settle: Callable[[OutboxMessage, "Future[Any]"], None]
+
+
+ROUTES: dict[OutboxMessage.Kind, Route] = {}
 
 
 def put(*, kind: OutboxMessage.Kind, key: str, payload: dict[str, Any], **links: Any) -> None:
@@ -44,18 +78,44 @@ def put(*, kind: OutboxMessage.Kind, key: str, payload: dict[str, Any], **links:
         transaction.on_commit(partial(send_now, key), robust=True)
 
 
+def put_again(messages: "models.QuerySet[OutboxMessage]") -> int:
+    """Make given-up messages leave once more, with all their tries; returns how many."""
+    return messages.filter(status=OutboxMessage.Status.DEAD).update(
+        status=OutboxMessage.Status.PENDING,
+        attempts=0,
+        due_at=timezone.now(),
+        leased_until=None,
+    )
+
+
 def send_now(key: str) -> bool:
-    """Send one message if it is due; true when it left."""
-    message = _claim(OutboxMessage.objects.filter(key=key), limit=1)
-    return bool(message) and _send(message[0])
+    """Send one message if it is due; true when it left.
+
+    Left to the sweep while the engine cannot be reached.
+    """
+    if engine.is_shy():
+        return False
+    return _deliver(_claim(OutboxMessage.objects.filter(key=key), limit=1)) == 1
 
 
-def send_due(*, limit: int = 100) -> int:
-    """Send up to ``limit`` messages that are due; returns how many left."""
-    pending = OutboxMessage.objects.all()
-    if not _due(pending).exists():  # a look that takes no lock: mostly there is nothing
-        return 0
-    return sum(_send(message) for message in _claim(pending, limit=limit))
+def send_due(*, limit: int | None = None) -> int:
+    """Send what is due, ``limit`` messages at most; returns how many left.
+
+    A message that cannot be sent is put off and stands in nobody's way.
+    """
+    sent = 0
+    looked_at = 0
+    while limit is None or looked_at < limit:
+        pending = OutboxMessage.objects.all()
+        if not _due(pending).exists():  # a look that takes no lock: mostly there is nothing
+            break
+        size = BATCH if limit is None else min(BATCH, limit - looked_at)
+        claimed = _claim(pending, limit=size)
+        if not claimed:  # others have them
+            break
+        looked_at += len(claimed)
+        sent += _deliver(claimed)
+    return sent
 
 
 def _due(rows: "models.QuerySet[OutboxMessage]") -> "models.QuerySet[OutboxMessage]":
@@ -81,159 +141,124 @@ def _claim(rows: "models.QuerySet[OutboxMessage]", *, limit: int) -> list[Outbox
     return claimed
 
 
-def _send(message: OutboxMessage) -> bool:
-    send, settle = SENDERS[OutboxMessage.Kind(message.kind)]
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(PARALLEL, "outbox")
+
+
+def _deliver(messages: Sequence[OutboxMessage]) -> int:
+    """Send claimed messages side by side; returns how many left."""
+    under_way: dict[Future[Any], OutboxMessage] = {}
+    for message in messages:
+        try:
+            send = _route(message).prepare(message)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is written on the row
+            _put_off(message, error)
+            continue
+        future = _run(send) if len(messages) == 1 else _pool().submit(_in_context(send))
+        under_way[future] = message
+    return sum(_settle(under_way[future], future) for future in as_completed(under_way))
+
+
+def _route(message: OutboxMessage) -> Route:
+    return ROUTES[OutboxMessage.Kind(message.kind)]
+
+
+def _run(send: Send) -> "Future[Any]":
+    """Here and now, for one message alone."""
+    future: Future[Any] = Future()
     try:
-        learned = send(message)
+        future.set_result(send())
+    except Exception as error:  # noqa: BLE001 - ``settle`` looks at it
+        future.set_exception(error)
+    return future
+
+
+def _in_context(send: Send) -> Send:
+    """With the caller's ids for the log lines."""
+    return partial(contextvars.copy_context().run, send)
+
+
+def _settle(message: OutboxMessage, future: "Future[Any]") -> bool:
+    try:
+        with transaction.atomic():
+            _route(message).settle(message, future)
+            _sent(message)
     except Exception as error:  # noqa: BLE001 - whatever went wrong is written on the row
         _put_off(message, error)
         return False
-    with transaction.atomic():
-        settle(message, learned)
-        OutboxMessage.objects.filter(pk=message.pk).update(
-            status=OutboxMessage.Status.SENT,
-            sent_at=timezone.now(),
-            leased_until=None,
-            last_error="",
-        )
     logger.info("Sent", extra={"kind": message.kind, "key": message.key})
     return True
 
 
+def _sent(message: OutboxMessage) -> None:
+    OutboxMessage.objects.filter(pk=message.pk).update(
+        status=OutboxMessage.Status.SENT,
+        sent_at=timezone.now(),
+        leased_until=None,
+        last_error="",
+    )
+
+
 def _put_off(message: OutboxMessage, error: Exception) -> None:
-    final = message.attempts >= TRIES
+    """Note a failure; never on a row that another sender claimed or settled meanwhile."""
+    final = message.attempts >= TRIES or isinstance(error, HOPELESS)
     logger.warning(
         "Not sent",
         extra={"kind": message.kind, "key": message.key, "attempt": message.attempts},
         exc_info=error if not isinstance(error, EngineUnavailable) else None,
     )
-    with transaction.atomic():
-        OutboxMessage.objects.filter(pk=message.pk).update(
-            status=OutboxMessage.Status.DEAD if final else OutboxMessage.Status.PENDING,
-            due_at=timezone.now() + _delay(message.attempts),
-            leased_until=None,
-            last_error=f"{type(error).__name__}: {error}"[:2000],
-        )
-        if final and message.execution is not None:
-            Incident.objects.bulk_create(
-                [
-                    Incident(
-                        kind=Incident.Kind.DELIVERY_FAILED,
-                        key=f"delivery/{message.pk}",
-                        application_id=message.execution.application_id,
-                        execution=message.execution,
-                        sentence=(
-                            f"“{message.get_kind_display()}” was tried {message.attempts} times "
-                            f"and did not get through. Last: {error}"
-                        ),
-                    )
-                ],
-                ignore_conflicts=True,
+    mine = OutboxMessage.objects.filter(
+        pk=message.pk, status=OutboxMessage.Status.PENDING, attempts=message.attempts
+    )
+    try:
+        with transaction.atomic():
+            noted = mine.update(
+                status=OutboxMessage.Status.DEAD if final else OutboxMessage.Status.PENDING,
+                due_at=timezone.now() + _delay(message.attempts),
+                leased_until=None,
+                last_error=f"{type(error).__name__}: {error}"[:2000],
             )
+            if noted and final:
+                _give_up(message, error)
+    except DatabaseError:  # the others in this batch still have their turn
+        logger.exception("Not noted; it is due again when its lease ends")
+
+
+def _give_up(message: OutboxMessage, error: Exception) -> None:
+    application = _application_of(message)
+    if application is None:
+        logger.error("Given up, and it belongs to no application", extra={"key": message.key})
+        return
+    tried = "once" if message.attempts == 1 else f"{message.attempts} times"
+    Incident.objects.bulk_create(
+        [
+            Incident(
+                kind=Incident.Kind.DELIVERY_FAILED,
+                key=f"delivery/{message.pk}",
+                application=application,
+                execution=message.execution,
+                message=message,
+                sentence=(
+                    f"“{message.get_kind_display()}” was tried {tried} and did not get "
+                    f"through. Last: {error}"
+                ),
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _application_of(message: OutboxMessage) -> LoanApplication | None:
+    if message.execution is not None:
+        return message.execution.application
+    if "task" in message.payload:
+        task = ReviewTask.objects.select_related("application").filter(pk=message.payload["task"])
+        return next((found.application for found in task), None)
+    return LoanApplication.objects.filter(reference=message.payload.get("application")).first()
 
 
 def _delay(attempts: int) -> timedelta:
     """Exponential backoff with equal jitter (AWS Architecture Blog, 2015)."""
     longest: float = min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY)
     return timedelta(seconds=longest / 2 + random.uniform(0, longest / 2))
-
-
-# --- One sender and one settling of the books for each kind -------------------------------
-
-
-def _start(message: OutboxMessage) -> str:
-    return engine.start(
-        function=settings.LOAN_APPROVAL_FUNCTION,
-        name=_execution(message).name,
-        payload=message.payload,
-    )
-
-
-def _started(message: OutboxMessage, arn: str) -> None:
-    rows = Execution.objects.filter(pk=_execution(message).pk)
-    rows.filter(status=Execution.Status.QUEUED).update(
-        status=Execution.Status.RUNNING, started_at=timezone.now()
-    )
-    if arn:
-        rows.filter(arn__isnull=True).update(arn=arn)
-
-
-def _answer(message: OutboxMessage) -> None:
-    callback = _callback(message)
-    try:
-        engine.callback_success(callback_id=callback.callback_id, result=message.payload)
-    except (CallbackClosed, NotFound):
-        # Closed by our own earlier delivery, or too late: the step that went on knows.
-        callback.refresh_from_db(fields=["status"])
-        if callback.status == PendingCallback.Status.ANSWERED:
-            raise
-
-
-def _answered(message: OutboxMessage, _: object) -> None:
-    PendingCallback.objects.filter(
-        pk=_callback(message).pk, status=PendingCallback.Status.ANSWERED
-    ).update(status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now())
-
-
-def _stop(message: OutboxMessage) -> None:
-    execution = _execution(message)
-    execution.refresh_from_db(fields=["arn"])
-    if execution.arn is None:
-        _cancel_start(execution)
-        return
-    try:
-        engine.stop(
-            arn=execution.arn,
-            error_type=message.payload["error_type"],
-            message=message.payload["message"],
-        )
-    except NotFound:
-        logger.warning("Nothing to stop", extra={"execution": execution.name})
-
-
-def _cancel_start(execution: Execution) -> None:
-    """Keep a start from leaving. Raises ``EngineUnavailable`` while it may be on its way."""
-    starts = OutboxMessage.objects.filter(
-        execution=execution, kind=OutboxMessage.Kind.START_EXECUTION
-    )
-    free = models.Q(leased_until__isnull=True) | models.Q(leased_until__lt=timezone.now())
-    starts.filter(free, status=OutboxMessage.Status.PENDING).update(
-        status=OutboxMessage.Status.CANCELLED
-    )
-    under_way = (OutboxMessage.Status.PENDING, OutboxMessage.Status.SENT)
-    if starts.filter(status__in=under_way).exists():
-        raise EngineUnavailable("the start is under way; its ARN is not known yet")
-
-
-def _stopped(message: OutboxMessage, _: object) -> None:
-    Execution.objects.filter(pk=_execution(message).pk, ended_at__isnull=True).update(
-        status=Execution.Status.STOPPED, ended_at=timezone.now()
-    )
-
-
-def _mail(message: OutboxMessage) -> None:
-    notices.send(message.payload)
-
-
-def _mailed(message: OutboxMessage, _: object) -> None:
-    """Nothing to note but that it left."""
-
-
-def _execution(message: OutboxMessage) -> Execution:
-    if message.execution is None:
-        raise RuntimeError(f"message {message.pk} has no execution")
-    return message.execution
-
-
-def _callback(message: OutboxMessage) -> PendingCallback:
-    if message.callback is None:
-        raise RuntimeError(f"message {message.pk} has no callback")
-    return message.callback
-
-
-SENDERS: dict[OutboxMessage.Kind, tuple[Any, Any]] = {
-    OutboxMessage.Kind.START_EXECUTION: (_start, _started),
-    OutboxMessage.Kind.ANSWER_CALLBACK: (_answer, _answered),
-    OutboxMessage.Kind.STOP_EXECUTION: (_stop, _stopped),
-    OutboxMessage.Kind.EMAIL: (_mail, _mailed),
-}

@@ -8,11 +8,12 @@ from applications.models import LoanApplication, ReviewDecision, ReviewTask
 from applications.signals import (
     application_submitted,
     application_withdrawn,
+    decision_came_late,
     task_decided,
     task_opened,
 )
-from workflows import outbox, services
-from workflows.models import OutboxMessage
+from workflows import deadlines, services
+from workflows.notices import Notice
 
 
 @receiver(application_submitted)
@@ -25,11 +26,21 @@ def stop_workflow(application: LoanApplication, **_: Any) -> None:
     services.execution_stop(application=application)
 
 
+@receiver(application_withdrawn)
+def close_incidents(application: LoanApplication, **_: Any) -> None:
+    services.incidents_close(application=application, note="Withdrawn.", by=None)
+
+
 @receiver(task_decided)
 def resume_workflow(task: ReviewTask, decision: ReviewDecision, **_: Any) -> None:
     services.task_answer(task=task, decision=decision)
 
 
+@receiver(decision_came_late)
+def note_late_decision(task: ReviewTask, decisions: list[ReviewDecision], **_: Any) -> None:
+    services.decisions_late(task=task, decisions=decisions)
+
+
 @receiver(task_opened)
 def notify_deciders(task: ReviewTask, **_: Any) -> None:
-    outbox.put(kind=OutboxMessage.Kind.EMAIL, key=f"task/{task.pk}", payload={"task": task.pk})
+    deadlines.notify(task=task, notice=Notice.OPENED)

@@ -12,14 +12,14 @@ from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from applications.errors import NotPermitted, TransitionRefused
 from applications.locking import application_lock, locked
-from applications.models import Disbursement, LoanApplication, ReviewDecision, ReviewTask
+from applications.models import LoanApplication, ReviewDecision, ReviewTask
+from applications.services import progress
 from applications.services.events import event_record
-from applications.services.gate import Run, move, save, stop_waiting
-from applications.services.review import task_expire, tasks_cancel
+from applications.services.gate import Run
+from applications.services.tasks import task_expire, tasks_cancel
 from applications.tracing import request_id
-from applications.vocabulary import Level, Status, Step, TaskStatus
+from applications.vocabulary import Level, Outcome, Status, TaskStatus
 from workflows import outbox
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
@@ -35,17 +35,22 @@ def execution_queue(*, application: LoanApplication) -> Execution:
         name=run.name,
         request_id=request_id.get(),
     )
+    start_put(execution)
+    return execution
+
+
+def start_put(execution: Execution) -> None:
+    """Queue the start of an execution; its payload never changes, so a resend is harmless."""
     outbox.put(
         kind=OutboxMessage.Kind.START_EXECUTION,
-        key=f"start/{run.name}",
+        key=f"start/{execution.name}",
         execution=execution,
         payload={
-            "application": run.reference,
-            "attempt": run.attempt,
+            "application": execution.application.reference,
+            "attempt": execution.attempt,
             "request_id": execution.request_id,
         },
     )
-    return execution
 
 
 def execution_running(run: Run, *, arn: str) -> None:
@@ -68,13 +73,22 @@ def execution_end(
 
 
 def execution_stop(*, application: LoanApplication) -> None:
-    """Ask the engine to stop what still runs for a locked application."""
+    """Ask the engine to stop what still runs for a locked application.
+
+    Nobody waits for its answers any more, given or not: those on their way are called back.
+    """
     for execution in locked(
         Execution.objects.filter(application=application, ended_at__isnull=True)
     ):
         PendingCallback.objects.filter(
-            execution=execution, status=PendingCallback.Status.OPEN
+            execution=execution,
+            status__in=[PendingCallback.Status.OPEN, PendingCallback.Status.ANSWERED],
         ).update(status=PendingCallback.Status.CANCELLED)
+        OutboxMessage.objects.filter(
+            execution=execution,
+            kind=OutboxMessage.Kind.ANSWER_CALLBACK,
+            status=OutboxMessage.Status.PENDING,
+        ).update(status=OutboxMessage.Status.CANCELLED)
         outbox.put(
             kind=OutboxMessage.Kind.STOP_EXECUTION,
             key=f"stop/{execution.name}",
@@ -83,64 +97,48 @@ def execution_stop(*, application: LoanApplication) -> None:
         )
 
 
-def restart_check(*, application: LoanApplication, user: User) -> None:
-    """Raise the reason why ``user`` may not restart the case now; return if they may.
+def execution_finish(run: Run, status: Status) -> None:
+    """The case is closed by its workflow: end the mirror and queue the notice."""
+    execution_end(run, status=Execution.Status.SUCCEEDED, result={"status": status.value})
+    closing_notice(run)
 
-    The pages ask this to show or hide a button, ``application_restart`` to be sure.
+
+def closing_notice(run: Run) -> None:
+    """Tell the applicant how the case ended, once an attempt."""
+    outbox.put(
+        kind=OutboxMessage.Kind.EMAIL,
+        key=f"closed/{run.name}",
+        payload={"application": run.reference},
+    )
+
+
+def case_hand_over(
+    run: Run,
+    *,
+    kind: Incident.Kind | None,
+    sentence: str,
+    ended: Execution.Status = Execution.Status.FAILED,
+) -> bool:
+    """Hand a stuck case to Operations; false when it has closed or was handed over before.
+
+    ``kind`` is ``None`` where an incident that says why is open already. Nothing of the run
+    is asked or waited for any more. In a transaction.
     """
-    if not user.has_perm("workflows.restart_execution"):
-        raise NotPermitted("Only Operations restarts a case.")
-    if (
-        application.status != Status.NEEDS_ATTENTION
-        or Disbursement.objects.filter(
-            application=application, status=Disbursement.Status.PAID
-        ).exists()
-    ):
-        raise TransitionRefused(
-            reference=application.reference,
-            current=Status(application.status),
-            new=Status.SUBMITTED,
+    if not progress.needs_attention(run, sentence=sentence):
+        return False
+    execution_end(run, status=ended, error=sentence)
+    execution = Execution.objects.select_related("application").get(name=run.name)
+    tasks_cancel(application=execution.application)
+    callbacks_expire(run)
+    if kind is not None:
+        incident_open(
+            kind=kind,
+            key=f"{kind.value}/{run.name}",
+            application=execution.application,
+            execution=execution,
+            sentence=sentence,
         )
-
-
-@transaction.atomic
-def application_restart(*, reference: str, user: User, reason: str = "") -> LoanApplication:
-    """Carry a stuck case by a new attempt; the old one may write nothing from now on.
-
-    A payout is never repeated: its ledger row and its key belong to the application.
-    Raises ``TransitionRefused`` unless the case needs attention and is not paid,
-    ``NotPermitted``.
-    """
-    application = application_lock(reference)
-    restart_check(application=application, user=user)
-    tasks_cancel(application=application)
-    execution_stop(application=application)
-    move(application, Status.SUBMITTED)
-    application.attempt += 1
-    application.version += 1
-    application.current_step = Step.SUBMITTED
-    # What the attempt before decided no longer holds; the timeline keeps it.
-    application.outcome, application.decision_reasons, application.decided_at = "", [], None
-    stop_waiting(application)
-    save(application, "attempt", "version")
-    event_record(
-        application=application,
-        kind="restarted",
-        message=f"Restarted as attempt {application.attempt}. {reason}".strip(),
-        level=Level.WARNING,
-        is_internal=True,
-        actor=user,
-    )
-    Incident.objects.filter(application=application).exclude(
-        status=Incident.Status.RESOLVED
-    ).exclude(kind=Incident.Kind.PAYOUT_UNKNOWN).update(
-        status=Incident.Status.RESOLVED,
-        resolved_at=timezone.now(),
-        resolved_by=user,
-        note="Restarted.",
-    )
-    execution_queue(application=application)
-    return application
+    return True
 
 
 # --- Callbacks --------------------------------------------------------------------------
@@ -226,6 +224,19 @@ def callback_expire(run: Run, name: str) -> None:
     ).update(status=PendingCallback.Status.EXPIRED)
 
 
+def callbacks_expire(run: Run) -> None:
+    """The execution is over: what it waited for was not heard, answers on their way neither."""
+    PendingCallback.objects.filter(
+        execution__name=run.name,
+        status__in=[PendingCallback.Status.OPEN, PendingCallback.Status.ANSWERED],
+    ).update(status=PendingCallback.Status.EXPIRED)
+    OutboxMessage.objects.filter(
+        execution__name=run.name,
+        kind=OutboxMessage.Kind.ANSWER_CALLBACK,
+        status=OutboxMessage.Status.PENDING,
+    ).update(status=OutboxMessage.Status.CANCELLED)
+
+
 @transaction.atomic
 def task_time_out(*, task_id: int) -> bool:
     """End the wait of a task whose time is over; false when somebody was quicker."""
@@ -246,16 +257,57 @@ def _answer(callback: PendingCallback, answer: dict[str, Any]) -> None:
     callback.answer = answer
     callback.answered_at = timezone.now()
     callback.save(update_fields=["status", "answer", "answered_at"])
+    answer_put(callback)
+
+
+def answer_put(callback: PendingCallback) -> None:
+    """Queue the delivery of a callback's answer."""
     outbox.put(
         kind=OutboxMessage.Kind.ANSWER_CALLBACK,
         key=f"answer/{callback.pk}",
         callback=callback,
         execution_id=callback.execution_id,
-        payload=answer,
+        payload=callback.answer or {},
     )
 
 
 # --- Incidents --------------------------------------------------------------------------
+
+
+def decisions_late(*, task: ReviewTask, decisions: list[ReviewDecision]) -> None:
+    """Say that an answer was kept and not applied: a restart lets people decide again."""
+    application = task.application
+    given = " and ".join(
+        f"{'approved' if decision.outcome == Outcome.APPROVE else 'declined'} by "
+        f"{decision.decided_by or decision.partner} at "
+        f"{timezone.localtime(decision.decided_at):%Y-%m-%d %H:%M:%S}"
+        for decision in decisions
+    )
+    incident_open(
+        kind=Incident.Kind.DECISION_LATE,
+        key=f"late/{task.pk}",
+        application=application,
+        execution=Execution.objects.filter(application=application, attempt=task.attempt).first(),
+        sentence=(
+            f"{task.get_kind_display()} of {application.reference} was {given}, after the "
+            "workflow had stopped waiting. It is kept and was not applied. Restart the case to "
+            "decide again."
+        ),
+    )
+
+
+def incidents_close(*, application: LoanApplication, note: str, by: User | None) -> int:
+    """Resolve what is open about a case that has been mended; returns how many."""
+    return (
+        Incident.objects.filter(application=application)
+        .exclude(status=Incident.Status.RESOLVED)
+        .update(
+            status=Incident.Status.RESOLVED,
+            resolved_at=timezone.now(),
+            resolved_by=by,
+            note=note,
+        )
+    )
 
 
 def incident_open(

@@ -1,29 +1,71 @@
 """The one scheduled task: ``sweep``. A loop in the demo, a scheduled event on Lambda."""
 
 import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
 
+from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
-from applications.models import ReviewTask
-from applications.vocabulary import TaskStatus
-from workflows import outbox, services
+from applications.services.idempotency import idempotency_keys_forget
+from workflows import deadlines, outbox
+from workflows.errors import EngineError
+from workflows.models import PeriodicRun
+from workflows.reconcile import reconcile
 
 logger = logging.getLogger(__name__)
-BATCH = 100
+
+FORGET_EVERY = timedelta(minutes=1)
+FORGET_AT_ONCE = 10_000  # rows
 
 
 def sweep(event: object = None, context: object = None) -> dict[str, int]:  # noqa: ARG001
-    """Send what is due, end waits whose time is over. Takes a Lambda event, needs none.
+    """Send what is due, remind, escalate, expire, and now and then reconcile.
 
-    Returns ``{"sent": n, "expired": n}``. Safe beside another sweep.
+    Takes a Lambda event, needs none. Returns how many were ``sent``, ``expired``,
+    ``reminded`` and ``escalated``, and ``reconciled`` findings. Safe beside another sweep.
     """
-    expired = sum(
-        services.task_time_out(task_id=pk)
-        for pk in ReviewTask.objects.filter(status=TaskStatus.OPEN, expires_at__lte=timezone.now())
-        .order_by("pk")
-        .values_list("pk", flat=True)[:BATCH]
-    )
-    sent = 0
-    while left := outbox.send_due(limit=BATCH):
-        sent += left
-    return {"sent": sent, "expired": expired}
+    passed = deadlines.pass_deadlines(now=timezone.now())
+    sent = outbox.send_due()
+    now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)
+    findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
+    return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
+
+
+def now_and_then(name: str, every: timedelta, do: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do something if it was last begun ``every`` ago, here or by another sweep."""
+    now = timezone.now()
+    if not _mine(name, before=now - every, now=now):
+        return {}
+    result = do()
+    PeriodicRun.objects.filter(name=name).update(finished_at=timezone.now(), result=result)
+    return result
+
+
+def _mine(name: str, *, before: datetime, now: datetime) -> bool:
+    """Whether this sweep is the one that does it now."""
+    rows = PeriodicRun.objects.filter(name=name)
+    known = rows.first()  # a look that takes no lock: mostly it is not due
+    if known is None:
+        PeriodicRun.objects.bulk_create([PeriodicRun(name=name)], ignore_conflicts=True)
+    elif known.started_at is not None and known.started_at > before:
+        return False
+    due = Q(started_at__isnull=True) | Q(started_at__lte=before)
+    return bool(rows.filter(due).update(started_at=now))
+
+
+def _forget_idempotency_keys() -> dict[str, Any]:
+    return {"forgotten": idempotency_keys_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
+
+
+def _reconcile() -> dict[str, Any]:
+    try:
+        report = reconcile()
+    except EngineError as error:
+        logger.warning(
+            "The engine cannot be asked; reconciled next time", extra={"why": str(error)}
+        )
+        return {"error": str(error)}
+    return {"compared": report.compared, "findings": len(report.findings)}

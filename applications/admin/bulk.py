@@ -1,7 +1,8 @@
 """Approve or decline many applications: a preview of every row, then one call for each.
 
 Each row is decided in its own transaction, so a row that fails undoes no other. The
-version that the preview showed travels with the row.
+version that the preview showed travels with the row. Rows that fail stay selected above
+the list (``bulk_result``), from where they go to the preview again.
 """
 
 import re
@@ -13,17 +14,22 @@ from typing import TYPE_CHECKING
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Prefetch, QuerySet
+from django.db import OperationalError
+from django.db.models import F, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
+from applications import selectors
+from applications.admin import bulk_result
 from applications.admin.base import staff
+from applications.admin.bulk_result import Failed, Result
 from applications.admin.forms import BulkDecideForm
 from applications.admin.views import confirmation
-from applications.errors import ApplicationsError, NothingToDecide
+from applications.errors import AlreadyDecided, ApplicationsError, NothingToDecide
+from applications.locking import is_contention
 from applications.models import LoanApplication, ReviewTask
 from applications.services import review
 from applications.vocabulary import Outcome, TaskKind, TaskStatus
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
 KINDS = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
 # Fields in one form are limited (DATA_UPLOAD_MAX_NUMBER_FIELDS), and so is patience.
 MOST = 500
+IN_THE_WAY = "Somebody else was changing it at the same moment."
 CARRIED = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):([0-9]{1,9})")
 
 
@@ -49,6 +56,14 @@ class Row:
         """What the form carries of this row: application, task, and the version read."""
         task = self.task.pk if self.task is not None else 0
         return f"{self.application.pk}:{task}:{self.application.version}"
+
+
+@dataclass(frozen=True)
+class NotDecided:
+    """A row of the last decision as it stands now; ``why`` is true now too."""
+
+    row: Row
+    why: str
 
 
 @dataclass(frozen=True, order=True)
@@ -91,15 +106,37 @@ def decide_view(
         raise PermissionDenied
     wanted = Outcome(outcome)
     user = staff(request)
+    if "dismiss" in request.POST:
+        bulk_result.forget(request)
+        return _to_list()
     read = rows_read(request.POST.getlist("row"))
     form = BulkDecideForm(request.POST, outcome=wanted)
-    if not form.is_valid():
+    again = "again" in request.POST
+    if again:
+        form = BulkDecideForm(initial={"reason": request.POST.get("reason")}, outcome=wanted)
+    if again or not form.is_valid():
         return _ask(
             model_admin, request, rows_of([row.application for row in read], user), wanted, form
         )
-    done, failed = _decide(read, user, wanted, form.cleaned_data["reason"])
-    _report(model_admin, request, wanted, done, failed)
-    return HttpResponseRedirect(reverse("admin:applications_loanapplication_changelist"))
+    result = _decide(read, user, wanted, form.cleaned_data["reason"])
+    bulk_result.keep(request, result)
+    _report(model_admin, request, result)
+    return _to_list()
+
+
+def result_context(model_admin: "LoanApplicationAdmin", request: HttpRequest) -> dict[str, object]:
+    """What ``applications/admin/bulk_result.html`` draws above the list; empty mostly."""
+    result = bulk_result.kept(request)
+    if result is None or not model_admin.has_decide_permission(request):
+        return {}
+    said = {failed.application: failed.why for failed in result.failed}
+    rows = rows_of(list(said), staff(request))
+    return {
+        "bulk_result": result,
+        # What stood in the way then, or what does now: a case may have gone on since.
+        "not_decided": [NotDecided(row, row.why_not or said[row.application.pk]) for row in rows],
+        "bulk_result_tag": bulk_result.TAG,
+    }
 
 
 def rows_read(carried: list[str]) -> list[Read]:
@@ -109,19 +146,25 @@ def rows_read(carried: list[str]) -> list[Read]:
 
 
 def rows_of(keys: list[int], user: User) -> list[Row]:
-    """The applications with their open task and what stands in the way, by primary key."""
-    tasks = ReviewTask.objects.filter(status=TaskStatus.OPEN, kind__in=KINDS)
+    """The applications with their task and what stands in the way, by primary key.
+
+    The open task, or the last one of this attempt: it tells who was first.
+    """
+    tasks = ReviewTask.objects.filter(kind__in=KINDS, attempt=F("application__attempt")).order_by(
+        "opened_at", "pk"
+    )
     applications = (
         LoanApplication.objects.filter(pk__in=keys)
         .select_related("policy")
-        .prefetch_related(Prefetch("review_tasks", queryset=tasks, to_attr="open_tasks"))
+        .prefetch_related(Prefetch("review_tasks", queryset=tasks, to_attr="asked"))
         .order_by("pk")
     )
     now = timezone.now()
     rows = []
     for application in applications:
-        open_tasks: list[ReviewTask] = getattr(application, "open_tasks")  # noqa: B009
-        task = open_tasks[0] if open_tasks else None
+        asked: list[ReviewTask] = getattr(application, "asked")  # noqa: B009
+        still_open = (task for task in asked if task.status == TaskStatus.OPEN)
+        task = next(still_open, asked[-1] if asked else None)
         try:
             if task is None:
                 raise NothingToDecide(reference=application.reference, status=application.status)
@@ -133,51 +176,82 @@ def rows_of(keys: list[int], user: User) -> list[Row]:
     return rows
 
 
-def _decide(
-    read: list[Read], user: User, outcome: Outcome, reason: str
-) -> tuple[int, list[tuple[str, str]]]:
-    """How many were decided, and reference and sentence of those that were not."""
+def _decide(read: list[Read], user: User, outcome: Outcome, reason: str) -> Result:
     tasks = ReviewTask.objects.filter(kind__in=KINDS).select_related("application")
     by_key = tasks.in_bulk([row.task for row in read])
-    done = 0
+    decided = repeated = 0
     failed = []
     for row in read:
         task = by_key.get(row.task)
         if task is None or task.application_id != row.application:
             continue
+        refused = _decide_row(task, user, outcome, reason, row.version)
+        if refused is None:
+            decided += 1
+        elif isinstance(refused, AlreadyDecided) and selectors.answered_alike(
+            task=task, user=user, outcome=outcome
+        ):
+            repeated += 1
+        else:
+            why = str(refused) if isinstance(refused, ApplicationsError) else IN_THE_WAY
+            failed.append(Failed(row.application, task.application.reference, why))
+    return Result(outcome, reason, decided, repeated, tuple(failed))
+
+
+def _decide_row(
+    task: ReviewTask, user: User, outcome: Outcome, reason: str, version: int
+) -> ApplicationsError | OperationalError | None:
+    """Decide one row; what refused it, if something did.
+
+    Once more when the database rolled it back because somebody else was in its way.
+    """
+    lost = None
+    for _ in range(2):
         try:
             review.task_decide(
-                task=task, user=user, outcome=outcome, reason=reason, version=row.version
+                task=task, user=user, outcome=outcome, reason=reason, version=version
             )
         except ApplicationsError as refused:
-            failed.append((task.application.reference, str(refused)))
+            return refused
+        except OperationalError as error:
+            if not is_contention(error):
+                raise
+            lost = error
         else:
-            done += 1
-    return done, failed
+            return None
+    return lost
 
 
-def _report(
-    model_admin: "LoanApplicationAdmin",
-    request: HttpRequest,
-    outcome: Outcome,
-    done: int,
-    failed: list[tuple[str, str]],
-) -> None:
-    said = "approved" if outcome == Outcome.APPROVE else "declined"
-    if done:
-        many = "application" if done == 1 else "applications"
-        model_admin.message_user(request, f"{done} {many} {said}.", messages.SUCCESS)
-    if failed:
-        sentences = format_html_join(
-            "",
-            '<span class="failed-row">{}</span>',
-            # Most sentences name their application; one that does not is told apart.
-            ((why if reference in why else f"{reference}: {why}",) for reference, why in failed),
+def _report(model_admin: "LoanApplicationAdmin", request: HttpRequest, result: Result) -> None:
+    """Messages. Where the list draws the rows that failed, it leaves out the last one."""
+    if result.decided:
+        many = "application" if result.decided == 1 else "applications"
+        model_admin.message_user(
+            request, f"{result.decided} {many} {result.said}.", messages.SUCCESS
         )
-        head = f"{len(failed)} not {said}, nothing recorded for them:"
-        model_admin.message_user(request, format_html("{}{}", head, sentences), messages.ERROR)
-    if not done and not failed:
+    if result.repeated:
+        again = (
+            f"{result.repeated} not {result.said} again: already {result.said} by you, "
+            "nothing changed."
+        )
+        model_admin.message_user(request, again, messages.INFO)
+    if result.failed:
+        sentences = format_html_join(
+            "", '<span class="failed-row">{}</span>', ((row.sentence,) for row in result.failed)
+        )
+        head = f"{len(result.failed)} not {result.said}, nothing recorded for them:"
+        model_admin.message_user(
+            request,
+            format_html("{}{}", head, sentences),
+            messages.ERROR,
+            extra_tags=bulk_result.TAG,
+        )
+    if not result.total:
         model_admin.message_user(request, "Nothing was selected.", messages.WARNING)
+
+
+def _to_list() -> HttpResponse:
+    return HttpResponseRedirect(reverse("admin:applications_loanapplication_changelist"))
 
 
 def _ask(

@@ -137,8 +137,9 @@ def publish_view(request: HttpRequest, *, pk: int, model_admin: Any) -> HttpResp
         try:
             policies.policy_publish(policy=policy, user=staff(request))
         except ApplicationsError as refused:
-            said = getattr(refused, "errors", {}).get("tiers", [str(refused)])
-            model_admin.message_user(request, " ".join(said), messages.ERROR)
+            errors: dict[str, list[str]] = getattr(refused, "errors", {"": [str(refused)]})
+            said = " ".join(" ".join(sentences) for sentences in errors.values())
+            model_admin.message_user(request, said, messages.ERROR)
         else:
             model_admin.message_user(request, f"{policy} is in force.", messages.SUCCESS)
         return back

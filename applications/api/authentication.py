@@ -4,14 +4,17 @@
 is a ``PartnerCaller`` or the member of staff.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
+from django.core.exceptions import RequestDataTooBig
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
 from applications.api.errors import CsrfFailed, InvalidKey
+from applications.api.parsers import raw_body
 from applications.models import Partner, PartnerKey
 from applications.services.partners import partner_key_recognise
 
@@ -54,6 +57,8 @@ class StaffSessionAuthentication(SessionAuthentication):
     """The session of the admin. Anything but a read needs the CSRF token as well."""
 
     def enforce_csrf(self, request: Request) -> None:
+        with suppress(RequestDataTooBig):  # which is said later, in the order of all errors
+            raw_body(request)  # the check looks for a form in it, and it is needed again
         try:
             super().enforce_csrf(request)
         except exceptions.PermissionDenied as refused:
@@ -70,3 +75,9 @@ def staff_of(request: Request) -> User:
     if not isinstance(request.user, User):
         raise TypeError("the caller is not a member of staff")
     return request.user
+
+
+def caller_of(request: Request) -> str:
+    """Who is calling, as a text that no other caller has: ``partner/7``, ``staff/3``."""
+    partner = partner_of(request)
+    return f"staff/{staff_of(request).pk}" if partner is None else f"partner/{partner.pk}"

@@ -34,6 +34,17 @@ class Malformed(exceptions.ParseError):
         self.errors = errors or {}
 
 
+class KeyNotValid(exceptions.APIException):
+    """The header that names the request cannot be used."""
+
+    status_code = 400
+    default_code = "idempotency-key-invalid"
+
+    def __init__(self, header: str, sentence: str) -> None:
+        super().__init__(f"{header}: {sentence}")
+        self.errors = {header: [sentence]}
+
+
 class BodyTooLarge(exceptions.APIException):
     status_code = 413
     default_detail = "The body is larger than 1 MB."

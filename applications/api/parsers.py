@@ -15,6 +15,7 @@ from django.http.request import UnreadablePostError
 from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from applications.api.errors import BodyTooLarge, Malformed
 
@@ -22,6 +23,7 @@ DEEPEST = 16  # levels of nesting
 LONGEST_NUMBER = 400  # signs
 LONGEST_NAME = 100  # signs of a field's name that an error repeats
 CHUNK = 64 * 1024  # bytes
+CUT_SHORT = "The body ended before it was complete."
 
 
 class StrictJSONParser(BaseParser):
@@ -47,6 +49,17 @@ class StrictJSONParser(BaseParser):
         if request is not None and _declared(request.META.get("CONTENT_LENGTH")) > limit:
             raise BodyTooLarge
         return decode(_read(stream, limit))
+
+
+def raw_body(request: Request) -> bytes:
+    """The body's bytes; once read here, a parser and others can read it again.
+
+    Raises ``Malformed``, and Django's ``RequestDataTooBig`` for more than the limit.
+    """
+    try:
+        return bytes(request.body)
+    except UnreadablePostError as error:
+        raise Malformed(CUT_SHORT) from error
 
 
 def decode(raw: bytes) -> dict[str, Any]:
@@ -102,7 +115,7 @@ def _read(stream: IO[Any], limit: int) -> bytes:
             if size > limit:
                 raise BodyTooLarge
     except UnreadablePostError as error:
-        raise Malformed("The body ended before it was complete.") from error
+        raise Malformed(CUT_SHORT) from error
     return b"".join(parts)
 
 

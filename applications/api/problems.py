@@ -51,6 +51,7 @@ TITLES = {
     "not-acceptable": "This API answers in JSON",
     "unsupported-media-type": "This API reads JSON",
     "body-too-large": "The body is too large",
+    "idempotency-key-invalid": "The idempotency key is not valid",
     "try-again": "Try again",
     "internal-error": "Something went wrong on our side",
 }

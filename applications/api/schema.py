@@ -24,6 +24,7 @@ from applications.api.examples import (
     SUBMITTED,
     WITHDRAWN,
 )
+from applications.api.idempotency import HEADER, KEY_SENTENCE, LONGEST_KEY, REPLAYED_HEADER
 from applications.api.permissions import Access, WithAccess
 from applications.api.problems import MEDIA_TYPE, TITLES, TYPE_PREFIX
 from applications.api.serializers import (
@@ -121,6 +122,9 @@ def _domain_titles() -> dict[str, str]:
 
 ALL_TITLES = {**_domain_titles(), **TITLES}
 DETAILS = {
+    "idempotency-key-in-flight": str(errors.IdempotencyKeyInFlight()),
+    "idempotency-key-invalid": f"{HEADER}: {KEY_SENTENCE}",
+    "idempotency-key-reused": str(errors.IdempotencyKeyReused(method="POST", path=PATH)),
     "invalid-application": "loan_amount: Enter an amount above zero.",
     "invalid-request": "status: Choose one of: draft, submitted.",
     "malformed-json": "The body is not JSON: Expecting value at line 1, column 17.",
@@ -129,6 +133,7 @@ DETAILS = {
     "stale-version": f"{REFERENCE} is at version 2; you read version 1.",
 }
 FIELDS = {
+    "idempotency-key-invalid": {HEADER: [KEY_SENTENCE]},
     "invalid-application": {"loan_amount": ["Enter an amount above zero."]},
     "invalid-request": {"status": ["Choose one of: draft, submitted."]},
     "malformed-json": {},
@@ -176,7 +181,11 @@ ALWAYS = {
     **_problem(500, "internal-error"),
 }
 READING = {**ALWAYS, **_problem(403, "missing-scope", "not-permitted")}
-WITH_BODY = {**_problem(413, "body-too-large"), **_problem(415, "unsupported-media-type")}
+POSTING = {
+    **_problem(413, "body-too-large"),
+    **_problem(415, "unsupported-media-type"),
+    **_problem(422, "idempotency-key-reused"),
+}
 NOT_FOUND = _problem(404, "not-found")
 
 
@@ -195,6 +204,23 @@ COMMON_HEADERS = [
         OpenApiParameter.HEADER,
         response=True,
         description="What to quote when you ask us about this request.",
+    ),
+]
+POST_HEADERS = [
+    *COMMON_HEADERS,
+    OpenApiParameter(
+        HEADER,
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[ -~]+$"},
+        OpenApiParameter.HEADER,
+        description="Makes it safe to send this again: for 24 hours the same request under the "
+        "same key is not done again but gets the answer it got. Only answers below 400 are kept.",
+    ),
+    OpenApiParameter(
+        REPLAYED_HEADER,
+        {"type": "string", "const": "true"},
+        OpenApiParameter.HEADER,
+        response=[200, 201],
+        description="There when this is the answer of an earlier request under the key.",
     ),
 ]
 LOCATION = OpenApiParameter(
@@ -217,6 +243,16 @@ IF_NONE_MATCH = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="An ETag that you have; 304 when it is still the current one.",
 )
+
+
+def _invalid(*codes: str) -> dict[Any, OpenApiResponse]:
+    """The 400 of a POST: these codes, and what any POST may be told."""
+    return _problem(400, *codes, "malformed-json", "idempotency-key-invalid")
+
+
+def _conflict(*codes: str) -> dict[Any, OpenApiResponse]:
+    """The 409 of a POST: these codes, and what any POST may meet."""
+    return _problem(409, *codes, "try-again", "idempotency-key-in-flight")
 
 
 def _response(name: str, value: Any, status: int = 200) -> OpenApiExample:
@@ -245,14 +281,14 @@ applications_list = extend_schema(
 application_submit = extend_schema(
     operation_id="submitApplication",
     tags=["applications"],
-    parameters=[*COMMON_HEADERS, LOCATION],
+    parameters=[*POST_HEADERS, LOCATION],
     request=NewApplicationSerializer,
     responses={
         201: ApplicationSerializer,
         **READING,
-        **WITH_BODY,
-        **_problem(400, "invalid-application", "malformed-json"),
-        **_problem(409, "try-again", "no-policy"),
+        **POSTING,
+        **_invalid("invalid-application"),
+        **_conflict("no-policy"),
     },
     examples=[_request("A loan", NEW), _response("Submitted", SUBMITTED, 201)],
 )
@@ -287,38 +323,31 @@ events_list = extend_schema(
 application_withdraw = extend_schema(
     operation_id="withdrawApplication",
     tags=["applications"],
-    parameters=COMMON_HEADERS,
+    parameters=POST_HEADERS,
     request=EmptySerializer,
     responses={
         200: ApplicationSerializer,
         **READING,
-        **WITH_BODY,
+        **POSTING,
         **NOT_FOUND,
-        **_problem(400, "invalid-request", "malformed-json"),
-        **_problem(409, "wrong-state", "try-again"),
+        **_invalid("invalid-request"),
+        **_conflict("wrong-state"),
     },
     examples=[_response("Withdrawn", WITHDRAWN)],
 )
 application_decide = extend_schema(
     operation_id="decideApplication",
     tags=["staff"],
-    parameters=COMMON_HEADERS,
+    parameters=POST_HEADERS,
     request=NewDecisionSerializer,
     responses={
         200: ApplicationSerializer,
         **ALWAYS,
-        **WITH_BODY,
+        **POSTING,
         **NOT_FOUND,
-        **_problem(400, "invalid-request", "malformed-json", "reason-required"),
+        **_invalid("invalid-request", "reason-required"),
         **_problem(403, "not-permitted", "four-eyes", "above-ceiling", "csrf-failed"),
-        **_problem(
-            409,
-            "already-decided",
-            "stale-version",
-            "nothing-to-decide",
-            "decision-expired",
-            "try-again",
-        ),
+        **_conflict("already-decided", "stale-version", "nothing-to-decide", "decision-expired"),
     },
     examples=[
         _request("Approve", {"approved": True, "version": 1}),

@@ -1,11 +1,9 @@
 """The endpoints: read the request's shape, call one service or selector, write the answer."""
 
 import hashlib
-from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any, ClassVar
 
-from django.db import OperationalError
 from django.urls import reverse
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import parse_etags, quote_etag
@@ -20,8 +18,10 @@ from rest_framework.views import APIView
 from applications import selectors
 from applications.api import schema
 from applications.api.authentication import partner_of, staff_of
-from applications.api.errors import Malformed, TryAgain
+from applications.api.errors import Malformed
+from applications.api.idempotency import once
 from applications.api.pagination import DEFAULT_SIZE, NEWEST_FIRST, OLDEST_FIRST, link, page_of
+from applications.api.parsers import raw_body
 from applications.api.permissions import DECIDE, READ, WRITE, Access, MayUse
 from applications.api.problems import flat
 from applications.api.serializers import (
@@ -35,7 +35,6 @@ from applications.api.serializers import (
     StrictSerializer,
 )
 from applications.errors import InvalidApplication
-from applications.locking import is_contention
 from applications.services import drafting, review
 from applications.vocabulary import Outcome
 
@@ -46,6 +45,19 @@ class ApiView(APIView):
     permission_classes = [MayUse]
     http_method_names = ["get", "head", "post"]
     access: ClassVar[dict[str, Access]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Whatever an endpoint's ``post`` does, it does once for an ``Idempotency-Key``."""
+        super().__init_subclass__(**kwargs)
+        if "post" in cls.__dict__:
+            cls.post = once(cls.post)  # type: ignore[attr-defined]
+
+    def same_body(self, request: Request) -> bytes:
+        """What a retry has to send again: all of it. Read before there is a transaction.
+
+        A multipart upload, whose boundary is another each time, says what is the same in it.
+        """
+        return raw_body(request)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -82,9 +94,7 @@ class ApplicationsView(ApiView):
             fields = _body(request, NewApplicationSerializer)
         except ValidationError as invalid:
             raise InvalidApplication(flat(invalid.detail)) from invalid
-        application = _write(
-            partial(drafting.application_create_and_submit, partner=partner, **fields)
-        )
+        application = drafting.application_create_and_submit(partner=partner, **fields)
         case = selectors.case_get(reference=application.reference, partner=partner)
         path = reverse("api:application", args=[case.reference])
         return Response(
@@ -136,7 +146,7 @@ class WithdrawView(ApiView):
         partner = partner_of(request)
         _body(request, EmptySerializer, required=False)
         case = selectors.case_get(reference=reference, partner=partner)
-        _write(partial(drafting.application_withdraw, reference=case.reference, partner=partner))
+        drafting.application_withdraw(reference=case.reference, partner=partner)
         case = selectors.case_get(reference=reference, partner=partner)
         return Response(ApplicationSerializer(case).data)
 
@@ -149,17 +159,13 @@ class DecisionView(ApiView):
         """Decide what is asked about a case: a manager's approval or a fraud review."""
         body = _body(request, NewDecisionSerializer)
         outcome = Outcome.APPROVE if body["approved"] else Outcome.DECLINE
-
-        def decide() -> None:
-            review.task_decide(
-                task=selectors.task_to_decide(reference=reference),
-                user=staff_of(request),
-                outcome=outcome,
-                reason=body.get("reason", ""),
-                version=body.get("version"),
-            )
-
-        _write(decide)
+        review.task_decide(
+            task=selectors.task_to_decide(reference=reference),
+            user=staff_of(request),
+            outcome=outcome,
+            reason=body.get("reason", ""),
+            version=body.get("version"),
+        )
         case = selectors.case_get(reference=reference, partner=None)
         return Response(ApplicationSerializer(case).data)
 
@@ -193,25 +199,6 @@ def _document() -> dict[str, Any]:
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]
     found: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return found
-
-
-def _write[T](write: Callable[[], T]) -> T:
-    """Do a write; once more when the database picked it as the victim of a conflict.
-
-    A write that lost was rolled back whole, so doing it again is safe. Raises ``TryAgain``
-    when it loses twice.
-    """
-    try:
-        return write()
-    except OperationalError as error:
-        if not is_contention(error):
-            raise
-    try:
-        return write()
-    except OperationalError as error:
-        if not is_contention(error):
-            raise
-        raise TryAgain from error
 
 
 def _body(

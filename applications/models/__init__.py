@@ -2,6 +2,7 @@
 
 from applications.models.assessment import CreditReport, RiskAssessment
 from applications.models.events import ApplicationEvent
+from applications.models.idempotency import IdempotencyKey
 from applications.models.loan import Document, LoanApplication
 from applications.models.offer import Disbursement, Instalment, LoanOffer
 from applications.models.partners import Partner, PartnerKey
@@ -14,6 +15,7 @@ __all__ = [
     "Delegation",
     "Disbursement",
     "Document",
+    "IdempotencyKey",
     "Instalment",
     "LendingPolicy",
     "LoanApplication",

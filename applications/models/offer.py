@@ -70,6 +70,9 @@ class Disbursement(models.Model):
         UNKNOWN = "unknown", "Outcome unknown"
         NOT_PAID = "not_paid", "Not paid, as a person found"
 
+    # Known for certain: no money left, and none will unless a new attempt asks again.
+    NOTHING_LEFT = (Status.REFUSED, Status.NOT_PAID)
+
     application = models.OneToOneField(
         LoanApplication, on_delete=models.PROTECT, related_name="disbursement"
     )

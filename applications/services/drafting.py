@@ -23,7 +23,7 @@ from applications.models import Disbursement, LoanApplication, Partner
 from applications.services.events import event_record
 from applications.services.gate import move, save, stop_waiting
 from applications.services.policies import policy_current
-from applications.services.review import tasks_cancel
+from applications.services.tasks import tasks_cancel
 from applications.signals import application_submitted, application_withdrawn
 from applications.transitions import check_transition, is_terminal
 from applications.vocabulary import Level, Status, Step
@@ -195,7 +195,11 @@ def withdrawal_check(
     check_transition(
         reference=application.reference, current=application.status, new=Status.WITHDRAWN
     )
-    money_may_leave = Disbursement.objects.filter(application=application).exists()
+    money_may_leave = (
+        Disbursement.objects.filter(application=application)
+        .exclude(status__in=Disbursement.NOTHING_LEFT)
+        .exists()
+    )
     if application.status == Status.WITHDRAWN or money_may_leave:
         raise TransitionRefused(
             reference=application.reference,

@@ -4,11 +4,14 @@ import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
 from applications.amortisation import Schedule, schedule
+from applications.errors import NotPermitted, PayoutSettled
+from applications.locking import application_lock
 from applications.models import (
     Disbursement,
     Document,
@@ -18,6 +21,7 @@ from applications.models import (
     RiskAssessment,
 )
 from applications.models.loan import document_path
+from applications.services.events import event_record
 from applications.services.gate import Run, enter, log, move, pinned_policy, save, stop_waiting
 from applications.vocabulary import Level, Outcome, Status, Step
 
@@ -89,6 +93,10 @@ def disbursement_request(run: Run) -> PayoutOrder:
             ],
             ignore_conflicts=True,  # an earlier attempt may have written it
         )
+        # An earlier attempt's answer was no: this one asks again, under the same key.
+        Disbursement.objects.filter(
+            application=application, status__in=Disbursement.NOTHING_LEFT
+        ).update(status=Disbursement.Status.REQUESTED)
     ledger = Disbursement.objects.get(application=application)
     if not seen:
         application.current_step = Step.DISBURSING
@@ -115,6 +123,56 @@ def disbursement_settle(run: Run, *, rail_reference: str) -> None:
     application, seen = enter(run, "funded")
     if seen:
         return
+    _fund(run, application, rail_reference=rail_reference)
+
+
+@transaction.atomic(savepoint=False)
+def disbursement_hold(run: Run, *, status: Disbursement.Status) -> None:
+    """The rail refused, or nobody knows whether it paid: keep that on the ledger."""
+    application, _ = enter(run, "disbursement_hold")
+    Disbursement.objects.filter(application=application).exclude(
+        status=Disbursement.Status.PAID
+    ).update(status=status)
+
+
+@transaction.atomic
+def payout_settle(
+    *, reference: str, user: User, paid: bool, rail_reference: str = "", note: str = ""
+) -> LoanApplication:
+    """A person found out what became of a payout whose outcome nobody knew.
+
+    Paid: the case is funded. Not paid: the ledger says so, and the case waits for a restart
+    or a withdrawal. Raises ``NotPermitted``, and ``PayoutSettled`` when it is not unknown.
+    """
+    if not user.has_perm("applications.settle_disbursement"):
+        raise NotPermitted("Only Operations says what became of a payout.")
+    application = application_lock(reference)
+    ledger = Disbursement.objects.filter(application=application).first()
+    if ledger is None or ledger.status != Disbursement.Status.UNKNOWN:
+        raise PayoutSettled(
+            reference=reference, status=ledger.get_status_display() if ledger else "not requested"
+        )
+    run = Run(reference=reference, attempt=application.attempt)
+    if paid:
+        _fund(run, application, rail_reference=rail_reference)
+    else:
+        ledger.status = Disbursement.Status.NOT_PAID
+        ledger.save(update_fields=["status"])
+    said = "was paid" if paid else "was not paid"
+    event_record(
+        application=application,
+        kind="payout_settled",
+        message=f"The payout {said}, as a person found.",
+        level=Level.WARNING,
+        is_internal=True,
+        actor=user,
+        data={"paid": paid, "rail_reference": rail_reference, "note": note.strip()},
+    )
+    return application
+
+
+def _fund(run: Run, application: LoanApplication, *, rail_reference: str) -> None:
+    """Close a locked case as funded; the ledger says paid from now on."""
     now = timezone.now()
     Disbursement.objects.filter(application=application).exclude(
         status=Disbursement.Status.PAID
@@ -125,15 +183,6 @@ def disbursement_settle(run: Run, *, rail_reference: str) -> None:
     stop_waiting(application)
     log(run, "funded", application, "The loan is funded.", level=Level.SUCCESS)
     save(application)
-
-
-@transaction.atomic(savepoint=False)
-def disbursement_hold(run: Run, *, status: Disbursement.Status) -> None:
-    """The rail refused, or nobody knows whether it paid: keep that on the ledger."""
-    application, _ = enter(run, "disbursement_hold")
-    Disbursement.objects.filter(application=application).exclude(
-        status=Disbursement.Status.PAID
-    ).update(status=status)
 
 
 @transaction.atomic(savepoint=False)

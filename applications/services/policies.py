@@ -1,10 +1,13 @@
 """The lending policy: which one is in force, publishing a new one, its rules as values."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from applications.errors import InvalidApplication, NoPolicy, NotPermitted, PolicyPublished
+from applications.errors import InvalidPolicy, NoPolicy, NotPermitted, PolicyPublished
 from applications.models import LendingPolicy
 from applications.underwriting import PolicyRules, TierRule
 from applications.vocabulary import Tier
@@ -38,12 +41,21 @@ def policy_rules(policy: LendingPolicy) -> PolicyRules:
     )
 
 
+def longest_wait(policy: LendingPolicy) -> timedelta:
+    """How long one execution under this policy may wait in all, at the most."""
+    fraud = policy.fraud_check_timeout * policy.fraud_check_attempts
+    grace: timedelta = settings.LOANOFFICE_DELIVERY_GRACE
+    reviews = 2 * (policy.approval_expires + grace)  # a manager, then a risk analyst
+    acceptance = policy.offer_life + grace if policy.offer_acceptance_required else timedelta()
+    return reviews + fraud + acceptance
+
+
 @transaction.atomic
 def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
     """Put a drafted version in force for the cases that are validated from now on.
 
-    Raises ``NotPermitted``, ``PolicyPublished``, or ``InvalidApplication`` when a tier is
-    missing.
+    Raises ``NotPermitted``, ``PolicyPublished``, or ``InvalidPolicy`` when a tier is missing
+    or a case could wait for longer than its execution lives.
     """
     if not user.has_perm("applications.publish_lendingpolicy"):
         raise NotPermitted("Only a policy owner publishes a lending policy.")
@@ -52,8 +64,18 @@ def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
         raise PolicyPublished(version=policy.version)
     missing = set(Tier.values) - set(policy.tiers.values_list("tier", flat=True))
     if missing:
-        raise InvalidApplication(
+        raise InvalidPolicy(
             {"tiers": [f"A policy needs every tier; missing: {', '.join(sorted(missing))}."]}
+        )
+    needed, limit = longest_wait(policy), settings.LOAN_APPROVAL_EXECUTION_TIMEOUT
+    if needed >= limit:
+        raise InvalidPolicy(
+            {
+                "approval_expires": [
+                    f"A case may wait for {needed.days} days in all, but an execution ends after "
+                    f"{limit.days}. Shorten the waits."
+                ]
+            }
         )
     policy.published_at = timezone.now()
     policy.published_by = user

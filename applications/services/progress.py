@@ -21,7 +21,7 @@ from applications.models import (
     ReviewTask,
     RiskAssessment,
 )
-from applications.services import policies, review
+from applications.services import policies, review, tasks
 from applications.services.gate import Run, enter, log, move, pinned_policy, save, stop_waiting
 from applications.underwriting import Report, assess
 from applications.vocabulary import (
@@ -199,7 +199,7 @@ def review_open(run: Run, kind: TaskKind) -> ReviewTask | None:
         return None
     now = timezone.now()
     reasons = _why_asked(application, kind)
-    task = review.task_open(
+    task = tasks.task_open(
         application=application,
         kind=kind,
         policy=pinned_policy(application),
@@ -258,6 +258,7 @@ def declined_on_review(run: Run, kind: TaskKind) -> None:
         task__attempt=run.attempt,
         task__kind=kind,
         outcome=Outcome.DECLINE,
+        late=False,
     )
     code = {
         TaskKind.MANAGER_APPROVAL: ReasonCode.MANAGER_DECLINED,
@@ -274,7 +275,8 @@ def declined_on_review(run: Run, kind: TaskKind) -> None:
 def expired(run: Run, kind: TaskKind) -> bool:
     """End a case that nobody decided in time: expiry never approves.
 
-    False, with nothing written, when somebody did decide. Raises ``CaseClosed``.
+    False when somebody did decide, but the engine had stopped waiting before it heard of
+    it: then the decision is kept as late, and a person has to look. Raises ``CaseClosed``.
     """
     operation = f"expired_{kind.value}"
     application, seen = enter(run, operation)
@@ -286,9 +288,10 @@ def expired(run: Run, kind: TaskKind) -> bool:
         )
     )
     if task.status == TaskStatus.DECIDED:
+        review.decisions_undo_as_late(application=application, task=task)
         return False
     now = timezone.now()
-    review.task_expire(task=task, now=now)
+    tasks.task_expire(task=task, now=now)
     move(application, Status.EXPIRED)
     application.closed_at = now
     stop_waiting(application)

@@ -1,5 +1,10 @@
-"""What people are asked and what they answer: open, decide, expire, cancel."""
+"""Who may decide what people are asked, and what each of them answers.
 
+A person decides in their own right, or in that of somebody who handed their tasks to them
+(``delegation``). One right gives one approval, whoever uses it.
+"""
+
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.contrib.auth.models import User
@@ -10,6 +15,7 @@ from django.utils import timezone
 from applications.errors import (
     AboveCeiling,
     AlreadyDecided,
+    ApplicationsError,
     DecisionExpired,
     FourEyesViolation,
     NothingToDecide,
@@ -18,15 +24,17 @@ from applications.errors import (
     StaleVersion,
 )
 from applications.locking import application_lock, task_lock
-from applications.models import LendingPolicy, LoanApplication, ReviewDecision, ReviewTask
+from applications.models import LoanApplication, ReviewDecision, ReviewTask
+from applications.services.delegation import delegators
 from applications.services.events import event_record
 from applications.services.gate import move, save, stop_waiting
-from applications.signals import task_decided, task_opened
+from applications.services.tasks import STEPS
+from applications.signals import decision_came_late, task_decided
+from applications.transitions import is_terminal
 from applications.vocabulary import (
     Level,
     Outcome,
     Status,
-    Step,
     TaskKind,
     TaskStatus,
     WaitingOn,
@@ -38,87 +46,120 @@ PERMISSIONS = {
     TaskKind.OFFER_ACCEPTANCE: "applications.record_offer_acceptance",
 }
 ABOVE_CEILING = "applications.decide_above_ceiling"
-STEPS = {
-    TaskKind.MANAGER_APPROVAL: Step.MANAGER_APPROVAL,
-    TaskKind.FRAUD_REVIEW: Step.FRAUD_CHECK,
-    TaskKind.OFFER_ACCEPTANCE: Step.OFFER_ACCEPTANCE,
-}
 # The applicant decides an offer, so who typed it in does not matter there.
 FOUR_EYES = frozenset({TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW})
-
-
-def task_open(
-    *,
-    application: LoanApplication,
-    kind: TaskKind,
-    policy: LendingPolicy,
-    reasons: list[dict[str, str]],
-    now: datetime,
-) -> ReviewTask:
-    """Ask a person. The application must be locked, and the caller saves it.
-
-    Moves its ``status``, ``current_step`` and ``waiting_*`` in memory.
-    """
-    expires_at = now + (
-        policy.offer_life if kind == TaskKind.OFFER_ACCEPTANCE else policy.approval_expires
-    )
-    task = ReviewTask.objects.create(
-        application=application,
-        attempt=application.attempt,
-        kind=kind,
-        assigned_role=_assigned_role(application, kind, policy),
-        approvals_required=_approvals_required(application, kind, policy),
-        reasons=reasons,
-        opened_at=now,
-        due_at=min(now + policy.approval_due, expires_at),
-        expires_at=expires_at,
-    )
-    if kind == TaskKind.MANAGER_APPROVAL:
-        move(application, Status.PENDING_APPROVAL)
-    application.current_step = STEPS[kind]
-    application.waiting_on = task.assigned_role
-    application.waiting_since = now
-    application.waiting_until = expires_at
-    task_opened.send(ReviewTask, task=task)
-    return task
+TOUCHED = (
+    ("created_by", "created"),
+    ("submitted_by", "submitted"),
+    ("last_edited_by", "last edited"),
+)
 
 
 def decision_check(
     *, application: LoanApplication, task: ReviewTask, user: User, now: datetime
-) -> None:
-    """Raise the reason why ``user`` may not decide ``task`` now; return if they may.
+) -> User | None:
+    """Raise the reason why ``user`` may not decide ``task`` now.
 
-    The pages ask this to show or hide buttons, ``task_decide`` to be sure.
+    Returns in whose right they may: ``None`` is their own, else who delegated to them. The
+    pages ask this to show or hide buttons, ``task_decide`` to be sure.
     """
+    right = _authority(application, task, user, now)
+    _check_still_open(application, task, now)
+    return right
+
+
+def _check_still_open(application: LoanApplication, task: ReviewTask, now: datetime) -> None:
+    if task.status == TaskStatus.EXPIRED or now >= task.expires_at:
+        raise DecisionExpired(reference=application.reference, at=task.expires_at)
+
+
+def _authority(
+    application: LoanApplication, task: ReviewTask, user: User, now: datetime
+) -> User | None:
+    """Everything but the time: who may decide this task if it is not too late for it."""
     kind = TaskKind(task.kind)
-    if not user.has_perm(PERMISSIONS[kind]):
+    permission = PERMISSIONS[kind]
+    own = user.has_perm(permission)
+    lent = [] if own else _lenders(user, permission, now)
+    if not own and not lent:
         raise NotPermitted(f"You may not decide a {kind.label.lower()}.")
     if task.status == TaskStatus.DECIDED:
         raise _already_decided(application, task)
-    if task.status != TaskStatus.OPEN or task.attempt != application.attempt:
+    # A task that expired with its case can still be answered: too late, and kept as such.
+    over = is_terminal(application.status) and application.status != Status.EXPIRED
+    can_be_answered = task.status == TaskStatus.OPEN or (
+        task.status == TaskStatus.EXPIRED and not over
+    )
+    if not can_be_answered or task.attempt != application.attempt:
         raise NothingToDecide(reference=application.reference, status=application.status)
-    if now >= task.expires_at:
-        raise DecisionExpired(reference=application.reference, at=task.expires_at)
-    if kind in FOUR_EYES:
-        for field, did in (
-            ("created_by_id", "created"),
-            ("submitted_by_id", "submitted"),
-            ("last_edited_by_id", "last edited"),
-        ):
-            if getattr(application, field) == user.pk:
-                raise FourEyesViolation(reference=application.reference, did=did)
-    given = list(task.decisions.select_related("decided_by"))
-    if any(decision.decided_by_id == user.pk for decision in given):
+    _check_four_eyes(application, kind, user, "You")
+    given = list(
+        task.decisions.filter(late=False).select_related("decided_by").order_by("decided_at")
+    )
+    if mine := next((decision for decision in given if decision.decided_by_id == user.pk), None):
         raise AlreadyDecided(
             reference=application.reference,
             outcome="approved, waiting for a second person",
             decided_by="you",
-            at=given[0].decided_at,
+            at=mine.decided_at,
         )
+    if own:
+        try:
+            _check_right(application, task, user, given)
+        except ApplicationsError:
+            lent = _lenders(user, permission, now)
+            if not lent:
+                raise
+        else:
+            return None
+    return _first_that_may(application, task, lent, given)
+
+
+def _lenders(user: User, permission: str, now: datetime) -> list[User]:
+    return [lender for lender in delegators(user=user, now=now) if lender.has_perm(permission)]
+
+
+def _first_that_may(
+    application: LoanApplication, task: ReviewTask, lent: list[User], given: list[ReviewDecision]
+) -> User:
+    """The first of those who delegated that might decide; raises why the first might not."""
+    refusals: list[ApplicationsError] = []
+    for lender in lent:
+        try:
+            _check_four_eyes(application, TaskKind(task.kind), lender, lender.get_username())
+            _check_right(application, task, lender, given)
+        except ApplicationsError as refused:
+            refusals.append(refused)
+        else:
+            return lender
+    raise refusals[0]
+
+
+def _check_four_eyes(application: LoanApplication, kind: TaskKind, user: User, who: str) -> None:
+    if kind not in FOUR_EYES:
+        return
+    for field, did in TOUCHED:
+        if getattr(application, f"{field}_id") == user.pk:
+            raise FourEyesViolation(reference=application.reference, did=did, who=who)
+
+
+def _check_right(
+    application: LoanApplication, task: ReviewTask, right: User, given: list[ReviewDecision]
+) -> None:
+    """One approval a right, and what it reaches up to."""
+    for decision in given:
+        if right.pk in {decision.decided_by_id, decision.on_behalf_of_id}:
+            by = decision.decided_by
+            raise AlreadyDecided(
+                reference=application.reference,
+                outcome="approved in the same right, waiting for another",
+                decided_by=by.get_username() if by else "",
+                at=decision.decided_at,
+            )
     if (
-        kind == TaskKind.MANAGER_APPROVAL
+        task.kind == TaskKind.MANAGER_APPROVAL
         and (task.assigned_role == WaitingOn.SENIOR_MANAGER or given)
-        and not user.has_perm(ABOVE_CEILING)
+        and not right.has_perm(ABOVE_CEILING)
     ):
         ceiling = application.policy.manager_ceiling if application.policy else 0
         raise AboveCeiling(
@@ -126,29 +167,49 @@ def decision_check(
         )
 
 
+def may_decide_some(*, user: User, kinds: Iterable[TaskKind]) -> bool:
+    """Whether ``user`` has, or was lent, the right to decide any task of these kinds."""
+    permissions = [PERMISSIONS[kind] for kind in kinds]
+    if any(user.has_perm(permission) for permission in permissions):
+        return True
+    lenders = delegators(user=user, now=timezone.now())
+    return any(lender.has_perm(permission) for lender in lenders for permission in permissions)
+
+
 def tasks_decidable(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
     """The open tasks that ``decision_check`` would let ``user`` decide now."""
-    kinds = [kind for kind, permission in PERMISSIONS.items() if user.has_perm(permission)]
-    touched = (
-        Q(application__created_by=user)
-        | Q(application__submitted_by=user)
-        | Q(application__last_edited_by=user)
-    )
-    tasks = (
-        ReviewTask.objects.filter(status=TaskStatus.OPEN, kind__in=kinds, expires_at__gt=now)
+    mine = ReviewDecision.objects.filter(task=OuterRef("pk"), decided_by=user, late=False)
+    in_some_right = _within_right(user)
+    for lender in delegators(user=user, now=now):
+        in_some_right |= _within_right(lender) & ~(Q(kind__in=FOUR_EYES) & _touched_by(lender))
+    return (
+        ReviewTask.objects.filter(status=TaskStatus.OPEN, expires_at__gt=now)
         .filter(attempt=F("application__attempt"))
-        .exclude(Q(kind__in=FOUR_EYES) & touched)
-        .exclude(Exists(ReviewDecision.objects.filter(task=OuterRef("pk"), decided_by=user)))
+        .exclude(Q(kind__in=FOUR_EYES) & _touched_by(user))
+        .exclude(Exists(mine))
+        .filter(in_some_right)
     )
-    if user.has_perm(ABOVE_CEILING):
-        return tasks
-    needs_senior = Q(assigned_role=WaitingOn.SENIOR_MANAGER) | Exists(
-        ReviewDecision.objects.filter(task=OuterRef("pk"))
-    )
-    return tasks.exclude(Q(kind=TaskKind.MANAGER_APPROVAL) & needs_senior)
 
 
-@transaction.atomic
+def _within_right(right: User) -> Q:
+    """What one person's right reaches, whoever uses it."""
+    kinds = [kind for kind, permission in PERMISSIONS.items() if right.has_perm(permission)]
+    given = ReviewDecision.objects.filter(task=OuterRef("pk"), late=False)
+    used = Exists(given.filter(Q(decided_by=right) | Q(on_behalf_of=right)))
+    reached = Q(kind__in=kinds) & ~Q(used)
+    if right.has_perm(ABOVE_CEILING):
+        return reached
+    needs_senior = Q(assigned_role=WaitingOn.SENIOR_MANAGER) | Q(Exists(given))
+    return reached & ~(Q(kind=TaskKind.MANAGER_APPROVAL) & needs_senior)
+
+
+def _touched_by(user: User) -> Q:
+    touched = Q()
+    for field, _ in TOUCHED:
+        touched |= Q(**{f"application__{field}__isnull": False, f"application__{field}": user})
+    return touched
+
+
 def task_decide(
     *,
     task: ReviewTask,
@@ -161,81 +222,108 @@ def task_decide(
 
     ``version`` is the application's version that the decider read. Raises
     ``NotPermitted``, ``FourEyesViolation``, ``AboveCeiling``, ``AlreadyDecided``,
-    ``NothingToDecide``, ``DecisionExpired``, ``StaleVersion``, ``ReasonRequired``; then
-    nothing is written.
+    ``NothingToDecide``, ``StaleVersion``, ``ReasonRequired``; then nothing is written.
+    Raises ``DecisionExpired`` when the time is over; then the answer is kept as late and
+    counts for nothing.
     """
     if outcome not in {Outcome.APPROVE, Outcome.DECLINE}:
         raise ValueError("a person approves or declines")
     now = timezone.now()
-    application = application_lock(task.application.reference)
-    task = task_lock(task.pk)
-    decision_check(application=application, task=task, user=user, now=now)
-    if version is not None and version != application.version:
-        raise StaleVersion(
-            reference=application.reference, read=version, current=application.version
+    with transaction.atomic():
+        application = application_lock(task.application.reference)
+        task = task_lock(task.pk)
+        right = _authority(application, task, user, now)
+        try:
+            _check_still_open(application, task, now)
+        except DecisionExpired as refused:
+            too_late: DecisionExpired | None = refused
+        else:
+            too_late = None
+            if version is not None and version != application.version:
+                raise StaleVersion(
+                    reference=application.reference, read=version, current=application.version
+                )
+        reason = reason.strip()
+        if outcome == Outcome.DECLINE and not reason:
+            raise ReasonRequired(reference=application.reference)
+        decision = ReviewDecision(
+            task=task,
+            decided_by=user,
+            on_behalf_of=right,
+            outcome=outcome,
+            reason=reason,
+            application_version=application.version if version is None else version,
+            decided_at=now,
+            late=too_late is not None,
         )
-    reason = reason.strip()
-    if outcome == Outcome.DECLINE and not reason:
-        raise ReasonRequired(reference=application.reference)
+        if too_late is None:
+            decision.save(force_insert=True)
+            _count(application, task, decision)
+        elif not task.decisions.filter(decided_by=user).exists():
+            decision.save(force_insert=True)
+            _keep_late(application, task, decision)
+    if too_late is not None:
+        raise too_late  # after the commit: what came late is kept
+    return decision
 
-    decision = ReviewDecision.objects.create(
-        task=task,
-        decided_by=user,
-        outcome=outcome,
-        reason=reason,
-        application_version=application.version,
-        decided_at=now,
-    )
+
+def _count(application: LoanApplication, task: ReviewTask, decision: ReviewDecision) -> None:
     kind = TaskKind(task.kind)
-    approvals = task.decisions.filter(outcome=Outcome.APPROVE).count()
-    settled = outcome == Outcome.DECLINE or approvals >= task.approvals_required
+    approvals = task.decisions.filter(outcome=Outcome.APPROVE, late=False).count()
+    settled = decision.outcome == Outcome.DECLINE or approvals >= task.approvals_required
     _record_decision(application, kind, decision, left=task.approvals_required - approvals)
     if settled:
         task.status = TaskStatus.DECIDED
-        task.outcome = outcome
-        task.closed_at = now
+        task.outcome = decision.outcome
+        task.closed_at = decision.decided_at
         task.save(update_fields=["status", "outcome", "closed_at"])
         stop_waiting(application)
         if kind == TaskKind.MANAGER_APPROVAL:
             move(application, Status.IN_REVIEW)
         save(application)
         task_decided.send(ReviewTask, task=task, decision=decision)
-    return decision
 
 
-def task_expire(*, task: ReviewTask, now: datetime) -> None:
-    """Close a task that nobody answered in time. Application and task must be locked."""
-    if task.status == TaskStatus.OPEN:
-        task.status = TaskStatus.EXPIRED
-        task.closed_at = now
-        task.save(update_fields=["status", "closed_at"])
-
-
-def tasks_cancel(*, application: LoanApplication) -> int:
-    """Close what is still asked about a locked application; returns how many."""
-    return ReviewTask.objects.filter(application=application, status=TaskStatus.OPEN).update(
-        status=TaskStatus.CANCELLED, closed_at=timezone.now()
+def _keep_late(application: LoanApplication, task: ReviewTask, decision: ReviewDecision) -> None:
+    said = "an approval" if decision.outcome == Outcome.APPROVE else "a decline"
+    event_record(
+        application=application,
+        kind="late_decision",
+        message=f"{task.get_kind_display()}: {said} came too late and was not applied.",
+        step=STEPS[TaskKind(task.kind)],
+        level=Level.WARNING,
+        is_internal=True,
+        actor=decision.decided_by,
+        data=_facts(decision),
     )
+    decision_came_late.send(ReviewTask, task=task, decisions=[decision])
 
 
-def _assigned_role(
-    application: LoanApplication, kind: TaskKind, policy: LendingPolicy
-) -> WaitingOn:
-    if kind == TaskKind.FRAUD_REVIEW:
-        return WaitingOn.RISK_ANALYST
-    if kind == TaskKind.OFFER_ACCEPTANCE:
-        return WaitingOn.APPLICANT
-    above = application.loan_amount > policy.manager_ceiling
-    return WaitingOn.SENIOR_MANAGER if above else WaitingOn.MANAGER
+def decisions_undo_as_late(*, application: LoanApplication, task: ReviewTask) -> None:
+    """The engine stopped waiting before a settled answer reached it: it counts for nothing.
 
-
-def _approvals_required(application: LoanApplication, kind: TaskKind, policy: LendingPolicy) -> int:
-    two = application.loan_amount >= policy.second_approval_threshold
-    return 2 if kind == TaskKind.MANAGER_APPROVAL and two else 1
+    Application and task must be locked. The task shows as expired, its decisions as late.
+    """
+    decisions = list(task.decisions.filter(late=False).select_related("decided_by"))
+    task.decisions.filter(late=False).update(late=True)
+    task.status = TaskStatus.EXPIRED
+    task.outcome = ""
+    task.save(update_fields=["status", "outcome"])
+    event_record(
+        application=application,
+        kind="late_decision",
+        message=f"{task.get_kind_display()}: the decision did not reach the workflow in time "
+        "and was not applied.",
+        step=STEPS[TaskKind(task.kind)],
+        level=Level.WARNING,
+        is_internal=True,
+        data={"task": task.pk},
+    )
+    decision_came_late.send(ReviewTask, task=task, decisions=decisions)
 
 
 def _already_decided(application: LoanApplication, task: ReviewTask) -> AlreadyDecided:
-    last = task.decisions.select_related("decided_by", "partner").last()
+    last = task.decisions.filter(late=False).select_related("decided_by", "partner").last()
     if last is None:
         raise RuntimeError(f"task {task.pk} is decided but has no decision")
     decider = last.decided_by.get_username() if last.decided_by else str(last.partner)
@@ -262,9 +350,16 @@ def _record_decision(
         step=STEPS[kind],
         level=Level.SUCCESS if approved else Level.WARNING,
         actor=decision.decided_by,
-        data={
-            "reason": decision.reason,
-            "version": decision.application_version,
-            "task": decision.task_id,
-        },
+        data=_facts(decision),
     )
+
+
+def _facts(decision: ReviewDecision) -> dict[str, object]:
+    """What the audit line of a decision holds."""
+    right = decision.on_behalf_of
+    return {
+        "reason": decision.reason,
+        "version": decision.application_version,
+        "task": decision.task_id,
+        **({"on_behalf_of": right.get_username()} if right is not None else {}),
+    }

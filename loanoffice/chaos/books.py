@@ -10,8 +10,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-
 from applications.models import (
     ApplicationEvent,
     Disbursement,
@@ -164,12 +162,8 @@ class Books:
 def engine_read() -> tuple[EngineRun, ...]:
     """Every execution that the engine knows of. Raises ``EngineError``."""
     return tuple(
-        EngineRun(
-            name=found["DurableExecutionName"],
-            arn=found["DurableExecutionArn"],
-            status=found["Status"],
-        )
-        for found in engine.executions(function=settings.LOAN_APPROVAL_FUNCTION)
+        EngineRun(name=found.name, arn=found.arn, status=found.status)
+        for found in engine.executions()
     )
 
 

@@ -206,7 +206,16 @@ LOAN_APPROVAL_EXECUTION_TIMEOUT = timedelta(days=60)
 
 # A task ends when its time is over; the engine waits this much longer, so that a decision
 # made in the last minute still reaches it.
-LOANOFFICE_DELIVERY_GRACE = timedelta(hours=1)
+LOANOFFICE_DELIVERY_GRACE = timedelta(
+    seconds=env.int("LOANOFFICE_DELIVERY_GRACE_SECONDS", default=3600)
+)
+
+# How often a step of the workflow is tried before a person has to look: 1, 2, 4 ... seconds
+# apart, so six tries outlive half a minute without a database.
+LOANOFFICE_STEP_ATTEMPTS = env.int("LOANOFFICE_STEP_ATTEMPTS", default=6)
+
+# How often the sweep compares the record with the engine.
+LOANOFFICE_RECONCILE_EVERY = timedelta(seconds=env.int("LOANOFFICE_RECONCILE_SECONDS", default=300))
 
 # What the embedded engine serves under those names. On AWS the deploy creates them.
 LOANOFFICE_FUNCTIONS = {

@@ -1,8 +1,8 @@
+from datetime import UTC, datetime
 from decimal import Decimal
 from io import BytesIO
 
 import pytest
-from django.utils import timezone
 from pypdf import PdfReader
 
 from applications.amortisation import schedule
@@ -14,7 +14,7 @@ PLAN = schedule(principal=Decimal(150000), annual_rate=Decimal("7.50"), term_mon
 
 def letter(name: str, address: str = "123 Maple Street, Ottawa") -> tuple[bytes, str]:
     """The PDF's bytes and its text."""
-    now = timezone.now().replace(year=2026, month=11, day=24, hour=12, microsecond=0)
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
     offer = LoanOffer(
         application=LoanApplication(
             reference="LOAN-7Q2M9K4T", applicant_name=name, address=address

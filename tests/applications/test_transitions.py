@@ -7,11 +7,15 @@ from applications.vocabulary import Status
 
 def test_every_status_has_its_moves_and_terminal_ones_have_none() -> None:
     assert set(ALLOWED) == set(Status)
-    assert {status for status in Status if not ALLOWED[status]} == TERMINAL
+    assert {status for status in Status if not ALLOWED[status]} == TERMINAL - {Status.EXPIRED}
     assert all(is_terminal(status) for status in TERMINAL)
 
 
-@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_expired_case_leaves_only_by_a_restart() -> None:
+    assert ALLOWED[Status.EXPIRED] == {Status.SUBMITTED}
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL - {Status.EXPIRED}))
 def test_nothing_leaves_a_terminal_status(status: Status) -> None:
     for new in set(Status) - {status}:
         with pytest.raises(TransitionRefused):

@@ -33,7 +33,7 @@ def free_port() -> int:
 class EngineProcess:
     """``manage.py durable_engine`` on a data folder that outlives it."""
 
-    def __init__(self, data: Path, *, latency: float = 0.0) -> None:
+    def __init__(self, data: Path, *, latency: float = 0.0, **environment: str) -> None:
         self.data = data
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -45,6 +45,7 @@ class EngineProcess:
             "LOANOFFICE_DATA": str(data),
             "LOANOFFICE_SIMULATED_LATENCY": str(latency),
             "AWS_ENDPOINT_URL_LAMBDA": self.url,
+            **environment,
         }
         self.popen: subprocess.Popen[bytes] | None = None
 

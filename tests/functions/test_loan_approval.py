@@ -22,6 +22,7 @@ from tests.functions.wire import Wire, wire
 from tests.waiting import eventually
 from workflows import outbox, services
 from workflows.models import Execution, Incident, PendingCallback, SimulatedPayout
+from workflows.operations import application_restart
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -252,8 +253,10 @@ def test_decision_that_never_reached_the_engine_needs_attention(
     assert PendingCallback.objects.get().status == "answered"
     finish(aws, application)
     assert state(application)[0] == "needs_attention"
-    assert ReviewTask.objects.get().outcome == "approve"
-    assert Incident.objects.get().kind == "delivery_failed"
+    task.refresh_from_db()
+    assert (task.status, task.outcome) == ("expired", "")
+    assert [decision.late for decision in task.decisions.all()] == [True]
+    assert Incident.objects.get().kind == "decision_late"
 
 
 def test_fraud_check_that_never_answers_is_asked_three_times_then_an_incident(
@@ -278,7 +281,7 @@ def test_case_that_needed_attention_is_restarted_and_paid_once(
     application = submit(officer, sin_last4="3333", loan_amount=Decimal("20000.00"))
     finish(aws, application)
     aws.fraud_check = answering
-    services.application_restart(reference=application.reference, user=operations)
+    application_restart(reference=application.reference, user=operations)
     application.refresh_from_db()
     assert application.attempt == 2
     finish(aws, application)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +15,22 @@ from workflows import engine
 
 
 class LambdaStub:
-    """``answers``: (status, error type) for the next requests; empty means yes."""
+    """``answers``: (status, error type) for the next requests; empty means yes.
+
+    ``pages``: what the next reads find; (status, error type) instead is an error. Empty means
+    that nothing is known of what is asked. ``reads`` are the paths that were read.
+    """
 
     def __init__(self) -> None:
         self.answers: deque[tuple[int, str]] = deque()
         self.requests: list[tuple[str, dict[str, str], Any]] = []
+        self.clients: set[tuple[str, int]] = set()  # one address for each connection
+        self.together = self.most_together = 0  # requests under way at once
+        self.takes = 0.0  # seconds for each answer
+        self.ended: dict[str, str] = {}  # path of an execution: how it ended by itself
+        self.lock = threading.Lock()
+        self.pages: deque[dict[str, Any] | tuple[int, str]] = deque()
+        self.reads: list[str] = []
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,17 +42,46 @@ class LambdaStub:
             def do_POST(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(size) or b"{}")
-                stub.requests.append((self.path, dict(self.headers), body))
                 is_invoke = self.path.endswith("/invocations")
-                status, error = (
-                    stub.answers.popleft() if stub.answers else (202 if is_invoke else 200, "")
-                )
-                content = json.dumps({"Message": error} if error else {}).encode()
+                with stub.lock:
+                    stub.requests.append((self.path, dict(self.headers), body))
+                    stub.clients.add(self.client_address)
+                    stub.together += 1
+                    stub.most_together = max(stub.most_together, stub.together)
+                    status, error = (
+                        stub.answers.popleft() if stub.answers else (202 if is_invoke else 200, "")
+                    )
+                time.sleep(stub.takes)
+                with stub.lock:
+                    stub.together -= 1
+                name = self.headers["X-Amz-Durable-Execution-Name"]
+                arn = f"arn:{name}" if is_invoke and not error else ""
+                self.reply(status, {"Message": error} if error else {}, error=error, arn=arn)
+
+            def do_GET(self) -> None:
+                """The next of ``pages``; an execution that was asked to stop has stopped."""
+                stub.reads.append(self.path)
+                path = self.path.partition("?")[0]
+                if stub.pages:
+                    page = stub.pages.popleft()
+                elif path in stub.ended:
+                    page = {"Status": stub.ended[path]}
+                elif any(asked == f"{path}/stop" for asked, _, _ in stub.requests):
+                    page = {"Status": "STOPPED"}
+                else:
+                    page = (404, "ResourceNotFoundException")
+                if isinstance(page, tuple):
+                    self.reply(page[0], {"Message": page[1]}, error=page[1])
+                else:
+                    self.reply(200, page)
+
+            def reply(self, status: int, body: Any, *, error: str = "", arn: str = "") -> None:
+                content = json.dumps(body).encode()
                 self.send_response(status)
                 if error:
                     self.send_header("x-amzn-ErrorType", error)
-                if is_invoke and not error:
-                    self.send_header("X-Amz-Durable-Execution-Arn", f"arn:{stub.name(-1)}")
+                if arn:
+                    self.send_header("X-Amz-Durable-Execution-Arn", arn)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

@@ -196,3 +196,15 @@ def test_letter_about_a_task_that_is_settled_is_left_out(
     drafting.application_withdraw(reference=application.reference, user=officer)
     outbox.send_due()
     assert not mail.outbox
+
+
+def test_stop_that_came_after_the_end_keeps_how_it_ended(
+    aws: LambdaStub, submitted: LoanApplication, officer: User
+) -> None:
+    outbox.send_due()
+    name = f"{submitted.reference}-1"
+    aws.ended[f"/2025-12-01/durable-executions/arn%3A{name}"] = "SUCCEEDED"
+    drafting.application_withdraw(reference=submitted.reference, user=officer)
+    outbox.send_due()
+    assert Execution.objects.get().status == "SUCCEEDED"
+    assert only("stop_execution").status == "sent"

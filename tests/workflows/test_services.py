@@ -15,6 +15,7 @@ from tests.casework import assess, run_of, submit, waiting_for_manager
 from workflows import services
 from workflows.checks import timeouts_nest
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.operations import application_restart
 
 pytestmark = pytest.mark.django_db
 PASSED, FLAGGED = {"result": "passed"}, {"result": "flagged"}
@@ -90,14 +91,14 @@ def test_restart_is_for_operations_and_for_cases_that_need_it(
 ) -> None:
     waiting = waiting_for_manager(officer)
     with pytest.raises(NotPermitted):
-        services.application_restart(reference=waiting.reference, user=officer)
+        application_restart(reference=waiting.reference, user=officer)
     with pytest.raises(TransitionRefused):
-        services.application_restart(reference=waiting.reference, user=operations)
+        application_restart(reference=waiting.reference, user=operations)
     progress.needs_attention(run_of(waiting), sentence="Stuck.")
     services.incident_open(
         kind=Incident.Kind.WORKFLOW_FAILED, key="k", application=waiting, sentence="Stuck."
     )
-    restarted = services.application_restart(reference=waiting.reference, user=operations)
+    restarted = application_restart(reference=waiting.reference, user=operations)
     assert (restarted.status, restarted.attempt, restarted.version) == ("submitted", 2, 2)
     assert Execution.objects.get(attempt=2).name == f"{waiting.reference}-2"
     assert OutboxMessage.objects.filter(kind="start_execution").count() == 2

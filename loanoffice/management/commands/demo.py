@@ -22,6 +22,7 @@ class Command(BaseCommand):
             refuse_taken_port(name, port)
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
+        self.check(databases=["default"])
         create_demo_data()
         web = f"http://127.0.0.1:{settings.PORT}"
         processes = stack_processes(port=settings.PORT, engine_port=settings.ENGINE_PORT)

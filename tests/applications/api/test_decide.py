@@ -11,11 +11,11 @@ from django.test import Client
 from django.utils import timezone
 
 from applications.models import LoanApplication, Partner, ReviewDecision, ReviewTask
-from applications.services import drafting, review
+from applications.services import delegation, drafting, review
 from applications.vocabulary import Outcome, Role, TaskKind
 from tests import casework
 from tests.applications.api.calls import Caller, assert_problem, path
-from workflows.models import OutboxMessage
+from workflows.models import OutboxMessage, PendingCallback
 
 AsStaff = Callable[[User], Caller]
 
@@ -70,6 +70,28 @@ def test_manager_declines_with_a_reason(
     assert response.status_code == 200
     decision = ReviewDecision.objects.get()
     assert (decision.outcome, decision.reason) == ("decline", "The income could not be verified.")
+
+
+def test_delegate_without_a_right_of_their_own_decides_in_that_of_the_delegator(
+    as_staff: AsStaff, auditor: User, manager: User, waiting: LoanApplication
+) -> None:
+    assert decide(as_staff(auditor), waiting).status_code == 403
+    now = timezone.now()
+    given = delegation.delegation_create(
+        delegator=manager,
+        delegate=auditor,
+        starts_at=now - timedelta(days=1),
+        ends_at=now + timedelta(days=1),
+        by=manager,
+    )
+
+    assert decide(as_staff(auditor), waiting).status_code == 200
+
+    decision = ReviewDecision.objects.get()
+    assert (decision.decided_by, decision.on_behalf_of) == (auditor, manager)
+    delegation.delegation_revoke(delegation=given, by=manager)
+    refused = decide(as_staff(auditor), waiting)
+    assert_problem(refused, 403, "not-permitted")
 
 
 def test_risk_analyst_decides_a_fraud_review(
@@ -253,7 +275,8 @@ def test_task_whose_time_is_over_is_a_conflict(
     ReviewTask.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
     assert_problem(decide(as_staff(manager), waiting), 409, "decision-expired")
-    assert nothing_was_decided()
+    assert [decision.late for decision in ReviewDecision.objects.all()] == [True]
+    assert PendingCallback.objects.get().status == "open"
 
 
 def test_unknown_reference_is_not_found(as_staff: AsStaff, manager: User) -> None:

@@ -15,7 +15,7 @@ from applications.services import drafting, funding, progress, review
 from applications.vocabulary import Outcome, TaskKind
 from tests import casework
 from tests.applications.api.calls import Caller, assert_problem, path
-from workflows import services
+from workflows.operations import application_restart
 
 
 def zulu(value: Any) -> str:
@@ -155,7 +155,7 @@ def test_restarted_case_tells_nothing_of_the_attempt_before(
     run = casework.run_of(application)
     funding.disbursement_hold(run, status=Disbursement.Status.REFUSED)
     progress.needs_attention(run, sentence="The rail refused.")
-    services.application_restart(reference=application.reference, user=operations)
+    application_restart(reference=application.reference, user=operations)
 
     body = api.get(path(application.reference)).json()
 

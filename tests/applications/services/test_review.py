@@ -162,11 +162,17 @@ def test_decline_needs_a_reason(task: ReviewTask, manager: User, reason: str) ->
     assert nothing_was_decided()
 
 
-def test_decision_after_the_time_is_refused(task: ReviewTask, manager: User) -> None:
+def test_decision_after_the_time_is_kept_as_late_and_not_applied(
+    task: ReviewTask, manager: User
+) -> None:
     ReviewTask.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    with pytest.raises(DecisionExpired, match="was not applied"):
-        review.task_decide(task=task, user=manager, outcome=APPROVE)
-    assert nothing_was_decided()
+    for _ in range(2):
+        with pytest.raises(DecisionExpired, match="was not applied"):
+            review.task_decide(task=task, user=manager, outcome=APPROVE)
+    decision = ReviewDecision.objects.get()
+    assert (decision.late, decision.decided_by) == (True, manager)
+    assert ReviewTask.objects.get().status == "open"
+    assert not OutboxMessage.objects.filter(kind="answer_callback").exists()
 
 
 def test_withdrawal_cancels_the_task_and_a_decision_finds_nothing(

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Send what is due and end waits whose time is over."
+    help = "Send what is due, remind, escalate, expire, and reconcile now and then."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -23,9 +23,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, every: float | None = None, **options: Any) -> None:  # noqa: ARG002
+        self.check(databases=["default"])
         if every is None:
             swept = sweep()
-            self.stdout.write(f"sent {swept['sent']}, expired {swept['expired']}")
+            self.stdout.write(", ".join(f"{what} {number}" for what, number in swept.items()))
             return
         stopped = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

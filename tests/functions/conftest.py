@@ -1,0 +1,5 @@
+"""Fixtures of the tests that go the whole path."""
+
+from tests.functions.office import office, running
+
+__all__ = ["office", "running"]

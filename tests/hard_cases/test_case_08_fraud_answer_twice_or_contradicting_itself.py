@@ -1,0 +1,183 @@
+"""Case 08: the fraud answer comes twice, or contradicts itself; flagged never funds by itself.
+
+The first answer stands. The same again is a no-op, another one an incident. Answers come
+at the same moment from real threads.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from applications.models import Disbursement, LoanApplication, ReviewTask
+from applications.services import progress
+from tests import casework
+from tests.functions.engine_process import EngineProcess
+from tests.functions.office import Office
+from tests.hard_cases.together import together
+from tests.waiting import eventually
+from workflows import services
+from workflows.models import Incident, OutboxMessage, PendingCallback, SimulatedPayout
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+Running = Callable[..., EngineProcess]
+PASSED, FLAGGED = {"result": "passed"}, {"result": "flagged"}
+MANY = 32
+
+
+@pytest.fixture
+def asked(officer: User) -> LoanApplication:
+    """An application that waits for the fraud service under the callback ``F``."""
+    application = casework.submit(officer)
+    casework.assess(application)
+    until = timezone.now() + timedelta(minutes=5)
+    with transaction.atomic():
+        progress.fraud_check_open(casework.run_of(application), number=1, until=until)
+        services.callback_open(
+            casework.run_of(application), name="fraud_check-1", callback_id="F", expires_at=until
+        )
+    return application
+
+
+def answer(callback_id: str, result: dict[str, str]) -> bool:
+    return services.callback_answer(callback_id=callback_id, answer=result)
+
+
+def assert_one_answer() -> PendingCallback:
+    """The answer that stands has left once, as it is; its callback is given back."""
+    callback = PendingCallback.objects.get()
+    message = OutboxMessage.objects.get(kind=OutboxMessage.Kind.ANSWER_CALLBACK)
+    assert message.payload == callback.answer
+    assert callback.status == "answered"
+    return callback
+
+
+@pytest.mark.parametrize("result", [PASSED, FLAGGED], ids=["passed", "flagged"])
+def test_same_answer_from_32_threads_counts_once_and_is_no_incident(
+    asked: LoanApplication, result: dict[str, str]
+) -> None:
+    counted = together([partial(answer, "F", result)] * MANY)
+
+    assert sorted(map(str, counted)) == ["False"] * (MANY - 1) + ["True"]
+    assert assert_one_answer().answer == result
+    assert not Incident.objects.exists()
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_contradicting_answers_from_32_threads_leave_one_winner_and_one_incident(
+    asked: LoanApplication, round_: int
+) -> None:
+    sent = [FLAGGED if number % 2 else PASSED for number in range(MANY)]
+
+    counted = together([partial(answer, "F", result) for result in sent])
+
+    assert sorted(map(str, counted)) == ["False"] * (MANY - 1) + ["True"]
+    won = sent[counted.index(True)]
+    assert assert_one_answer().answer == won
+    incident = Incident.objects.get()
+    assert (incident.kind, incident.application) == ("contradiction", asked)
+    lost = PASSED if won == FLAGGED else FLAGGED
+    assert incident.sentence == (
+        f"fraud_check-1 was answered twice and differently: first {won}, then {lost}. "
+        "The first answer stands."
+    )
+
+
+def test_contradiction_after_its_incident_was_resolved_is_an_incident_again(
+    asked: LoanApplication,
+) -> None:
+    answer("F", PASSED)
+    answer("F", FLAGGED)
+    Incident.objects.update(status=Incident.Status.RESOLVED)
+
+    answer("F", FLAGGED)
+
+    assert sorted(Incident.objects.values_list("status", flat=True)) == ["open", "resolved"]
+
+
+# --- With the engine: what is flagged waits for a person ------------------------------------
+
+
+def waits_for_analyst(office: Office, reference: str) -> bool:
+    return (office.read(reference)["waiting_on"] or {}).get("who") == "risk_analyst"
+
+
+def flagged_case(office: Office) -> str:
+    """Dana's case, once its risk analyst is waited for."""
+    reference = office.submit("dana")
+    eventually(partial(waits_for_analyst, office, reference))
+    return reference
+
+
+def fraud_callback(reference: str) -> PendingCallback | None:
+    """What the fraud check is to answer, once it is asked."""
+    return PendingCallback.objects.filter(
+        execution__application__reference=reference, name="fraud_check-1"
+    ).first()
+
+
+def test_flagged_case_is_not_funded_by_answers_that_say_passed_afterwards(
+    running: Running, office: Office, analyst: User
+) -> None:
+    running()
+    reference = flagged_case(office)
+    callback = fraud_callback(reference)
+    assert callback is not None
+
+    counted = together([partial(answer, callback.callback_id, PASSED)] * 8)
+
+    assert counted == [False] * 8
+    assert Incident.objects.get().kind == "contradiction"
+    assert waits_for_analyst(office, reference)
+    assert not Disbursement.objects.exists()
+    office.decide(reference, analyst, approved=False, reason="Two different addresses.")
+    office.until(reference, status="declined")
+    assert not SimulatedPayout.objects.exists()
+    callback.refresh_from_db()
+    assert callback.answer == FLAGGED
+
+
+def test_flagged_case_is_funded_once_after_a_person_cleared_it(
+    running: Running, office: Office, analyst: User
+) -> None:
+    running()
+    reference = flagged_case(office)
+    assert not Disbursement.objects.exists()
+
+    office.decide(reference, analyst, approved=True)
+
+    office.until(reference, status="funded")
+    assert ReviewTask.objects.get().decisions.get().decided_by == analyst
+    assert SimulatedPayout.objects.get().requests == 1
+    assert not Incident.objects.exists()
+
+
+def test_contradiction_at_once_goes_the_way_of_its_first_answer(
+    running: Running, office: Office, analyst: User
+) -> None:
+    running(latency=0.3)  # the fraud function itself answers a second and a half later
+    references = [office.submit("dana") for _ in range(4)]
+    for reference in references:
+        asked = eventually(partial(fraud_callback, reference))
+        assert asked is not None
+        sent = [FLAGGED if number % 2 else PASSED for number in range(8)]
+        together([partial(answer, asked.callback_id, result) for result in sent])
+
+    for reference in references:
+        callback = fraud_callback(reference)
+        assert callback is not None
+        if callback.answer == FLAGGED:
+            eventually(partial(waits_for_analyst, office, reference))
+            assert not Disbursement.objects.filter(application__reference=reference).exists()
+            office.decide(reference, analyst, approved=False, reason="It contradicts itself.")
+            office.until(reference, status="declined")
+        else:
+            office.until(reference, status="funded")
+        assert Incident.objects.get(application__reference=reference).kind == "contradiction"
+        payouts = SimulatedPayout.objects.filter(idempotency_key=f"payout-{reference}")
+        assert payouts.count() == (0 if callback.answer == FLAGGED else 1)

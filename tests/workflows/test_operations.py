@@ -1,0 +1,377 @@
+"""What Operations may do about a stuck case, who else may not, and what each press writes."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from applications.errors import (
+    CaseClosed,
+    NothingToResend,
+    NotPermitted,
+    PayoutFound,
+    PayoutSettled,
+    PayoutUnsettled,
+    RailUnreachable,
+    StillStuck,
+    TransitionRefused,
+)
+from applications.models import ApplicationEvent, Disbursement, LoanApplication
+from applications.services import drafting, funding, progress
+from applications.vocabulary import FraudVerdict, Role
+from tests.casework import disbursing, run_of, waiting_for_manager
+from tests.workflows.lambda_stub import LambdaStub, lambda_stub
+from workflows import operations as ops
+from workflows import outbox, services
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, SimulatedPayout
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
+    with lambda_stub(monkeypatch) as stub:
+        yield stub
+
+
+@pytest.fixture
+def waiting(officer: User) -> LoanApplication:
+    return waiting_for_manager(officer)
+
+
+@pytest.fixture
+def stuck(waiting: LoanApplication) -> LoanApplication:
+    with transaction.atomic():
+        services.case_hand_over(
+            run_of(waiting), kind=Incident.Kind.WORKFLOW_FAILED, sentence="Stuck."
+        )
+    waiting.refresh_from_db()
+    return waiting
+
+
+@pytest.fixture
+def unknown(officer: User) -> LoanApplication:
+    """Nobody knows whether it was paid; the rail's books are empty."""
+    application = disbursing(officer)
+    funding.disbursement_hold(run_of(application), status=Disbursement.Status.UNKNOWN)
+    with transaction.atomic():
+        services.case_hand_over(
+            run_of(application), kind=Incident.Kind.PAYOUT_UNKNOWN, sentence="The answer was lost."
+        )
+    application.refresh_from_db()
+    return application
+
+
+def audit(kind: str) -> ApplicationEvent:
+    event = ApplicationEvent.objects.get(kind=kind)
+    assert event.is_internal
+    return event
+
+
+def book(application: LoanApplication, reference: str = "PAY-1") -> None:
+    SimulatedPayout.objects.create(
+        idempotency_key=f"payout-{application.reference}",
+        reference=reference,
+        amount=application.loan_amount,
+        currency=application.currency,
+    )
+
+
+# --- Stop, pause, resume ----------------------------------------------------------------
+
+
+def test_stop_ends_the_wait_and_leaves_a_case_that_says_so(
+    waiting: LoanApplication, operations: User, aws: LambdaStub
+) -> None:
+    outbox.send_due()
+    ops.application_stop(reference=waiting.reference, user=operations, reason="Wrong applicant.")
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.waiting_on, waiting.version) == ("needs_attention", "", 2)
+    assert waiting.review_tasks.get().status == "cancelled"
+    assert PendingCallback.objects.get().status == "cancelled"
+    incident = Incident.objects.get()
+    assert (incident.kind, incident.status) == ("stopped", "open")
+    assert "operations stopped the workflow" in incident.sentence
+    assert audit("stopped").data == {"reason": "Wrong applicant."}
+    outbox.send_due()
+    assert aws.requests[-1][0].endswith("/stop")
+    assert Execution.objects.get().status == "STOPPED"
+
+
+def test_stop_is_refused_while_money_may_be_on_its_way(officer: User, operations: User) -> None:
+    application = disbursing(officer)
+    with pytest.raises(ops.NothingToHold, match="money may be on its way"):
+        ops.application_stop(reference=application.reference, user=operations, reason="x")
+    application.refresh_from_db()
+    assert application.status == "approved"
+    assert not OutboxMessage.objects.filter(kind="stop_execution").exists()
+
+
+def test_stopped_case_can_be_restarted_or_withdrawn(
+    waiting: LoanApplication, operations: User, officer: User
+) -> None:
+    ops.application_stop(reference=waiting.reference, user=operations, reason="x")
+    ops.application_restart(reference=waiting.reference, user=operations)
+    assert Incident.objects.get().status == "resolved"
+    ops.application_stop(reference=waiting.reference, user=operations, reason="y")
+    drafting.application_withdraw(reference=waiting.reference, user=officer)
+    assert not Incident.objects.exclude(status="resolved").exists()
+    assert set(
+        OutboxMessage.objects.filter(kind="stop_execution").values_list("key", flat=True)
+    ) == {
+        f"stop/{waiting.reference}-1",
+        f"stop/{waiting.reference}-2",
+    }
+
+
+def test_pause_and_resume_are_noted_and_refused_twice(
+    waiting: LoanApplication, operations: User
+) -> None:
+    hold = {"reference": waiting.reference, "user": operations}
+    with pytest.raises(ops.NothingToHold, match="not paused"):
+        ops.execution_resume(**hold)
+    ops.execution_pause(reason="Look at it.", **hold)
+    with pytest.raises(ops.NothingToHold, match="paused already"):
+        ops.execution_pause(reason="Again.", **hold)
+    assert audit("paused").data == {"reason": "Look at it."}
+    ops.execution_resume(**hold)
+    assert Execution.objects.get().paused_at is None
+    assert audit("resumed").actor == operations
+
+
+def test_nothing_runs_for_a_case_that_is_stuck_or_closed(
+    stuck: LoanApplication, operations: User, officer: User
+) -> None:
+    for _ in range(2):
+        with pytest.raises(ops.NothingToHold, match="No workflow runs"):
+            ops.application_stop(reference=stuck.reference, user=operations, reason="x")
+        with pytest.raises(ops.NothingToHold, match="No workflow runs"):
+            ops.execution_pause(reference=stuck.reference, user=operations, reason="x")
+        drafting.application_withdraw(reference=stuck.reference, user=officer)
+
+
+# --- Money ------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_payout_that_was_made_funds_the_case_once(
+    unknown: LoanApplication, operations: User
+) -> None:
+    book(unknown, "PAY-7")
+    ops.payout_settle(reference=unknown.reference, user=operations, paid=True, note="Bank says so.")
+    unknown.refresh_from_db()
+    ledger = Disbursement.objects.get()
+    assert (unknown.status, ledger.status, ledger.rail_reference) == ("funded", "paid", "PAY-7")
+    assert unknown.closed_at is not None
+    assert Incident.objects.get().status == "resolved"
+    assert audit("payout_settled").data == {
+        "paid": True,
+        "rail_reference": "PAY-7",
+        "note": "Bank says so.",
+    }
+    assert OutboxMessage.objects.filter(key=f"closed/{unknown.reference}-1").count() == 1
+    with pytest.raises(PayoutSettled):
+        ops.payout_settle(reference=unknown.reference, user=operations, paid=True)
+
+
+def test_payout_that_the_rail_does_not_know_needs_its_reference(
+    unknown: LoanApplication, operations: User
+) -> None:
+    with pytest.raises(ops.ReferenceMissing):
+        ops.payout_settle(reference=unknown.reference, user=operations, paid=True)
+    ops.payout_settle(
+        reference=unknown.reference, user=operations, paid=True, rail_reference=" STATEMENT-9 "
+    )
+    assert Disbursement.objects.get().rail_reference == "STATEMENT-9"
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_payout_that_the_rail_knows_is_not_called_unpaid(
+    unknown: LoanApplication, operations: User
+) -> None:
+    book(unknown, "PAY-7")
+    with pytest.raises(PayoutFound, match="PAY-7"):
+        ops.payout_settle(reference=unknown.reference, user=operations, paid=False)
+    assert Disbursement.objects.get().status == "unknown"
+
+
+def test_payout_that_was_not_made_waits_for_a_restart_that_pays_it(
+    unknown: LoanApplication, operations: User
+) -> None:
+    with pytest.raises(PayoutUnsettled):
+        ops.application_restart(reference=unknown.reference, user=operations)
+    ops.payout_settle(reference=unknown.reference, user=operations, paid=False)
+    unknown.refresh_from_db()
+    assert (unknown.status, Disbursement.objects.get().status) == ("needs_attention", "not_paid")
+    incident = Incident.objects.get()
+    assert incident.status == "open"  # the case is still stuck, and says so
+    assert "was not made" in incident.sentence
+    ops.application_restart(reference=unknown.reference, user=operations)
+    unknown.refresh_from_db()
+    assert (unknown.status, unknown.attempt) == ("submitted", 2)
+    assert Incident.objects.get().status == "resolved"
+
+
+def test_payout_that_was_not_made_can_be_withdrawn_and_an_unknown_one_cannot(
+    unknown: LoanApplication, operations: User, officer: User
+) -> None:
+    with pytest.raises(TransitionRefused):
+        drafting.application_withdraw(reference=unknown.reference, user=officer)
+    ops.payout_settle(reference=unknown.reference, user=operations, paid=False)
+    drafting.application_withdraw(reference=unknown.reference, user=officer)
+    unknown.refresh_from_db()
+    assert unknown.status == "withdrawn"
+
+
+def test_rail_that_cannot_be_asked_leaves_it_unknown(
+    unknown: LoanApplication, operations: User, settings: object
+) -> None:
+    settings.LOANOFFICE_PROVIDERS = {  # type: ignore[attr-defined]
+        **settings.LOANOFFICE_PROVIDERS,  # type: ignore[attr-defined]
+        "payout": {"url": "http://127.0.0.1:9", "token": "t"},
+    }
+    with pytest.raises(RailUnreachable):
+        ops.payout_settle(reference=unknown.reference, user=operations, paid=False)
+    assert Disbursement.objects.get().status == "unknown"
+
+
+def test_restart_asks_the_rail_under_the_same_key_again(
+    unknown: LoanApplication, operations: User
+) -> None:
+    ops.payout_settle(reference=unknown.reference, user=operations, paid=False)
+    ops.application_restart(reference=unknown.reference, user=operations)
+    unknown.refresh_from_db()
+    LoanApplication.objects.update(status="approved")  # where its second run arrives in time
+    order = funding.disbursement_request(run_of(unknown))
+    assert order.status == "requested"
+    assert order.idempotency_key == f"payout-{unknown.reference}"
+    assert Disbursement.objects.count() == 1
+
+
+# --- Messages and incidents ----------------------------------------------------------------
+
+
+@pytest.fixture
+def dead(waiting: LoanApplication, aws: LambdaStub) -> OutboxMessage:
+    """A start that nobody could send, with its incident."""
+    OutboxMessage.objects.exclude(kind="start_execution").delete()
+    OutboxMessage.objects.update(attempts=outbox.TRIES - 1)
+    aws.answers.append((503, "ServiceException"))
+    outbox.send_due()
+    message = OutboxMessage.objects.get()
+    assert message.status == "dead"
+    return message
+
+
+def test_message_that_was_given_up_is_sent_again_and_its_incident_resolved(
+    dead: OutboxMessage, operations: User, aws: LambdaStub
+) -> None:
+    again = ops.message_resend(message=dead, user=operations)
+    assert (again.status, again.attempts) == ("pending", 0)
+    incident = Incident.objects.get()
+    assert (incident.status, incident.resolved_by, incident.note) == (
+        "resolved",
+        operations,
+        "Sent again.",
+    )
+    assert audit("resent").data == {"key": dead.key}
+    assert outbox.send_due() == 1
+    with pytest.raises(NothingToResend, match="it is sent"):
+        ops.message_resend(message=dead, user=operations)
+
+
+def test_message_that_fails_again_opens_another_incident(
+    dead: OutboxMessage, operations: User, aws: LambdaStub
+) -> None:
+    ops.message_resend(message=dead, user=operations)
+    OutboxMessage.objects.update(attempts=outbox.TRIES - 1)
+    aws.answers.append((503, "ServiceException"))
+    outbox.send_due()
+    assert sorted(Incident.objects.values_list("status", flat=True)) == ["open", "resolved"]
+
+
+def test_incident_is_acknowledged_once_and_resolved_with_a_note(
+    waiting: LoanApplication, operations: User
+) -> None:
+    services.incident_open(
+        kind=Incident.Kind.CONTRADICTION, key="k", application=waiting, sentence="Two answers."
+    )
+    incident = Incident.objects.get()
+    first = ops.incident_acknowledge(incident=incident, user=operations)
+    assert (first.status, first.acknowledged_by) == ("acknowledged", operations)
+    again = ops.incident_acknowledge(incident=incident, user=operations)
+    assert again.acknowledged_at == first.acknowledged_at
+    resolved = ops.incident_resolve(incident=incident, user=operations, note=" The first counts. ")
+    ops.incident_resolve(incident=incident, user=operations, note="Twice.")
+    resolved.refresh_from_db()
+    assert (resolved.status, resolved.resolved_by, resolved.note) == (
+        "resolved",
+        operations,
+        "The first counts.",
+    )
+    assert audit("incident_resolved").data["note"] == "The first counts."
+    assert ApplicationEvent.objects.filter(kind="incident_acknowledged").count() == 1
+
+
+def test_last_incident_of_a_stuck_case_is_not_resolved_by_hand(
+    stuck: LoanApplication, operations: User
+) -> None:
+    incident = Incident.objects.get()
+    with pytest.raises(StillStuck):
+        ops.incident_resolve(incident=incident, user=operations, note="Never mind.")
+    services.incident_open(
+        kind=Incident.Kind.CONTRADICTION, key="k", application=stuck, sentence="Two answers."
+    )
+    ops.incident_resolve(incident=incident, user=operations, note="See the other.")
+    assert Incident.objects.exclude(status="resolved").count() == 1
+
+
+# --- Who else -----------------------------------------------------------------------------
+
+PRESSES: dict[str, Callable[[LoanApplication, User], object]] = {
+    "restart": lambda a, u: ops.application_restart(reference=a.reference, user=u),
+    "stop": lambda a, u: ops.application_stop(reference=a.reference, user=u, reason="x"),
+    "pause": lambda a, u: ops.execution_pause(reference=a.reference, user=u, reason="x"),
+    "resume": lambda a, u: ops.execution_resume(reference=a.reference, user=u),
+    "paid": lambda a, u: ops.payout_settle(reference=a.reference, user=u, paid=True),
+    "not paid": lambda a, u: ops.payout_settle(reference=a.reference, user=u, paid=False),
+    "acknowledge": lambda a, u: ops.incident_acknowledge(incident=a.incidents.get(), user=u),
+    "resolve": lambda a, u: ops.incident_resolve(incident=a.incidents.get(), user=u, note="x"),
+    "resend": lambda a, u: ops.message_resend(
+        message=OutboxMessage.objects.get(execution__application=a, kind="start_execution"), user=u
+    ),
+}
+
+
+@pytest.mark.parametrize("press", PRESSES)
+@pytest.mark.parametrize(
+    "role", [role for role in Role if role != Role.OPERATIONS], ids=lambda role: role.name
+)
+def test_nobody_but_operations_presses(
+    press: str, role: Role, stuck: LoanApplication, make_user: Callable[..., User]
+) -> None:
+    before = ApplicationEvent.objects.count()
+    with pytest.raises(NotPermitted):
+        PRESSES[press](stuck, make_user("somebody", role))
+    assert ApplicationEvent.objects.count() == before
+    assert Incident.objects.get().status == "open"
+
+
+def test_case_that_moves_by_itself_is_not_restarted(
+    waiting: LoanApplication, operations: User
+) -> None:
+    with pytest.raises(TransitionRefused, match="it cannot become submitted"):
+        ops.application_restart(reference=waiting.reference, user=operations)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_run_of_an_attempt_before_the_restart_writes_nothing(
+    stuck: LoanApplication, operations: User
+) -> None:
+    old = run_of(stuck)
+    ops.application_restart(reference=stuck.reference, user=operations)
+    before = ApplicationEvent.objects.count()
+    with pytest.raises(CaseClosed, match="newer attempt"):
+        progress.offer_begin(old, verdict=FraudVerdict.PASSED)
+    assert ApplicationEvent.objects.count() == before

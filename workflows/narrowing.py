@@ -1,0 +1,170 @@
+"""What a migration takes away from code that is older than it, operation by operation.
+
+Tables and columns before and after each operation are compared as the database will see
+them, so a rename that keeps its column is none, and every kind of operation is covered.
+Reads the migrations and the database's record of them; writes nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db import connection, models
+from django.db.migrations import Migration, RunPython, RunSQL, SeparateDatabaseAndState
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+# The apps whose models the durable functions read or write.
+APPS = frozenset({"applications", "workflows", "auth"})
+# What a migration says of itself when its own code or SQL disturbs no older code.
+MARK = "old_code_safe"
+OPAQUE = (
+    "It runs code or SQL of its own, and only its author knows whether older code can live with "
+    f"what that does: {MARK} = True on the migration says so."
+)
+
+
+@dataclass(frozen=True)
+class Danger:
+    """One operation of a pending migration that older code cannot live with, and why."""
+
+    migration: str  # app.name
+    operation: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """What code that writes or reads a column relies on."""
+
+    kind: str  # the database's type without its length
+    null: bool
+    filled: bool  # by the database, when an INSERT leaves it out
+    length: int | None  # characters, None for as many as one likes
+    digits: tuple[int, int] | None  # before and after the decimal point
+
+    @property
+    def demands(self) -> bool:
+        """An INSERT that leaves it out fails."""
+        return not self.null and not self.filled
+
+
+type Tables = dict[str, dict[str, Column]]
+
+
+def dangers_pending() -> list[Danger]:
+    """The dangers in what ``migrate`` would do now, in its order.
+
+    Raises ``DatabaseError``, and what Django raises for migrations that cannot be read.
+    """
+    executor = MigrationExecutor(connection)
+    loader = executor.loader
+    leaves = loader.graph.leaf_nodes()
+    state = ProjectState(real_apps=loader.unmigrated_apps)
+    for migration, _ in executor.migration_plan(leaves, clean_start=True):
+        if (migration.app_label, migration.name) in loader.applied_migrations:
+            state = migration.mutate_state(state, preserve=False)
+    known = _tables(state)
+    found = []
+    for migration, _ in executor.migration_plan(leaves):
+        if migration.app_label in APPS:
+            found += [
+                Danger(f"{migration.app_label}.{migration.name}", operation.describe(), sentence)
+                for operation, sentence in _dangers(migration, migration.operations, state, known)
+            ]
+        state = migration.mutate_state(state, preserve=False)
+    return found
+
+
+def _dangers(
+    migration: Migration, operations: Sequence[Operation], state: ProjectState, known: Tables
+) -> Iterator[tuple[Operation, str]]:
+    """Each operation that takes something away of what is ``known`` to older code."""
+    for operation in operations:
+        after = state.clone()
+        operation.state_forwards(migration.app_label, after)
+        if isinstance(operation, SeparateDatabaseAndState):
+            # What it says of the models, it does not do to the database.
+            yield from _dangers(migration, operation.database_operations, state, known)
+        else:
+            if _is_opaque(operation) and not getattr(migration, MARK, False):
+                yield operation, OPAQUE
+            for sentence in _losses(_tables(state), _tables(after), known):
+                yield operation, sentence
+        state = after
+
+
+def _is_opaque(operation: Operation) -> bool:
+    """True when only reading it tells what it does."""
+    if isinstance(operation, RunPython):
+        return operation.code is not RunPython.noop
+    if isinstance(operation, RunSQL):
+        return operation.sql != RunSQL.noop
+    return not type(operation).__module__.startswith("django.")
+
+
+def _tables(state: ProjectState) -> Tables:
+    return {
+        model._meta.db_table: {
+            str(field.column): _column(field) for field in model._meta.local_concrete_fields
+        }
+        for model in state.apps.get_models(include_auto_created=True)
+        if model._meta.app_label in APPS and model._meta.managed and not model._meta.proxy
+    }
+
+
+def _column(field: "models.Field[object, object]") -> Column:
+    digits = None
+    if isinstance(field, models.DecimalField) and field.max_digits is not None:
+        places = field.decimal_places or 0
+        digits = (field.max_digits - places, places)
+    return Column(
+        kind=(field.db_type(connection) or "").partition("(")[0],
+        null=field.null,
+        filled=field.generated or field.has_db_default(),
+        length=field.max_length,
+        digits=digits,
+    )
+
+
+def _losses(before: Tables, after: Tables, known: Tables) -> Iterator[str]:
+    for table in sorted(before.keys() & known.keys()):
+        if table not in after:
+            yield f"The table {table} is gone afterwards, and older code reads and writes it."
+            continue
+        for name, new in after[table].items():
+            old = before[table].get(name)
+            if name in known[table] and old is not None:
+                yield from _narrowed(f"{table}.{name}", old, new)
+            elif new.demands and not (old is not None and old.demands):
+                yield (
+                    f"The column {table}.{name} has to be filled and has no default in the "
+                    "database, and older code inserts rows without it."
+                )
+        for name in sorted((before[table].keys() & known[table].keys()) - after[table].keys()):
+            yield (
+                f"The column {table}.{name} is gone afterwards, and older code reads and writes it."
+            )
+
+
+def _narrowed(name: str, before: Column, after: Column) -> Iterator[str]:
+    if before.kind != after.kind:
+        yield (
+            f"The column {name} becomes {after.kind}, and older code reads and writes "
+            f"{before.kind}."
+        )
+        return
+    if before.null and not after.null:
+        # A default in the database would not help: older code writes NULL by name.
+        yield f"The column {name} is never empty afterwards, and older code may write NULL."
+    if after.length is not None and (before.length is None or after.length < before.length):
+        yield (
+            f"The column {name} holds {after.length} characters afterwards, and older code may "
+            "write more."
+        )
+    if (
+        before.digits is not None
+        and after.digits is not None
+        and any(new < old for old, new in zip(before.digits, after.digits, strict=True))
+    ):
+        yield f"The column {name} holds fewer digits afterwards, and older code may write more."

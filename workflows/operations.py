@@ -1,0 +1,407 @@
+"""What Operations does about a case that is stuck: one service a button, each of them audited.
+
+Each asks for its permission, locks the application, looks again and writes its line of the
+audit trail. What has to leave is an outbox row, as everywhere.
+"""
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from applications.errors import (
+    ApplicationsError,
+    NothingToResend,
+    NotPermitted,
+    PayoutFound,
+    PayoutSettled,
+    PayoutUnsettled,
+    RailUnreachable,
+    StillStuck,
+    TransitionRefused,
+)
+from applications.locking import application_lock, locked
+from applications.models import Disbursement, LoanApplication
+from applications.services import funding
+from applications.services.events import event_record
+from applications.services.gate import Run, move, save, stop_waiting
+from applications.services.tasks import tasks_cancel
+from applications.transitions import is_terminal
+from applications.vocabulary import Level, Status, Step
+from workflows import outbox, services
+from workflows.errors import ProviderError
+from workflows.models import Execution, Incident, OutboxMessage
+from workflows.providers import registry
+
+RESTART = "workflows.restart_execution"
+STOP = "workflows.stop_execution"
+RESEND = "workflows.resend_message"
+INCIDENT = "workflows.change_incident"
+SETTLE = "applications.settle_disbursement"
+
+
+class ReferenceMissing(ApplicationsError):
+    """Field errors, as ``InvalidApplication`` has them."""
+
+    code = "reference-missing"
+    title = "The rail's reference is missing"
+    http_status = 400
+
+    def __init__(self) -> None:
+        said = "The rail does not know it: enter the reference that its statement shows."
+        self.errors = {"rail_reference": [said]}
+        super().__init__(said)
+
+
+class NothingToHold(ApplicationsError):
+    code = "wrong-state"
+    title = "The workflow is not in a state that allows this"
+
+
+# --- The whole case ---------------------------------------------------------------------
+
+
+def restart_check(*, application: LoanApplication, user: User) -> None:
+    """Raise the reason why ``user`` may not restart the case now; return if they may.
+
+    The pages ask this to show or hide a button, ``application_restart`` to be sure.
+    """
+    _require(user, RESTART, "Only Operations restarts a case.")
+    ledger = Disbursement.objects.filter(application=application).first()
+    if ledger is not None and ledger.status == Disbursement.Status.UNKNOWN:
+        raise PayoutUnsettled(reference=application.reference)
+    paid = ledger is not None and ledger.status == Disbursement.Status.PAID
+    if paid or not (
+        application.status == Status.NEEDS_ATTENTION or _expired_before_a_decision(application)
+    ):
+        raise TransitionRefused(
+            reference=application.reference,
+            current=Status(application.status),
+            new=Status.SUBMITTED,
+        )
+
+
+def _expired_before_a_decision(application: LoanApplication) -> bool:
+    """Whether a decision that came too late for this case waits for somebody to look at it."""
+    return (
+        application.status == Status.EXPIRED
+        and Incident.objects.filter(application=application, kind=Incident.Kind.DECISION_LATE)
+        .exclude(status=Incident.Status.RESOLVED)
+        .exists()
+    )
+
+
+@transaction.atomic
+def application_restart(*, reference: str, user: User, reason: str = "") -> LoanApplication:
+    """Carry a stuck case by a new attempt; the old one may write nothing from now on.
+
+    A payout is never repeated: its ledger row and its key belong to the application.
+    Raises ``TransitionRefused`` unless the case needs attention, or expired before a
+    decision that came too late, and is not paid; ``PayoutUnsettled``, ``NotPermitted``.
+    """
+    application = application_lock(reference)
+    restart_check(application=application, user=user)
+    tasks_cancel(application=application)
+    services.execution_stop(application=application)
+    move(application, Status.SUBMITTED)
+    application.attempt += 1
+    application.version += 1
+    application.current_step = Step.SUBMITTED
+    # What the attempt before decided no longer holds; the timeline keeps it.
+    application.outcome, application.decision_reasons, application.decided_at = "", [], None
+    application.closed_at = None
+    stop_waiting(application)
+    save(application, "attempt", "version")
+    event_record(
+        application=application,
+        kind="restarted",
+        message=f"Restarted as attempt {application.attempt}. {reason}".strip(),
+        level=Level.WARNING,
+        is_internal=True,
+        actor=user,
+    )
+    services.incidents_close(application=application, note="Restarted.", by=user)
+    services.execution_queue(application=application)
+    return application
+
+
+def stop_check(*, application: LoanApplication, user: User) -> Execution:
+    """The execution that ``application_stop`` would stop; raises why it may not."""
+    _require(user, STOP, "Only Operations stops a workflow.")
+    execution = _running(application)
+    if Disbursement.objects.filter(
+        application=application,
+        status__in=[Disbursement.Status.REQUESTED, Disbursement.Status.PAID],
+    ).exists():
+        raise NothingToHold(
+            f"{application.reference} is being paid out: money may be on its way, so the workflow "
+            "is left to finish."
+        )
+    return execution
+
+
+@transaction.atomic
+def application_stop(*, reference: str, user: User, reason: str) -> LoanApplication:
+    """Stop the workflow of a case; it needs attention then, and can be restarted or withdrawn.
+
+    Refused once money may be on its way. Raises ``NothingToHold``, ``NotPermitted``.
+    """
+    application = application_lock(reference)
+    execution = stop_check(application=application, user=user)
+    tasks_cancel(application=application)
+    services.execution_stop(application=application)
+    move(application, Status.NEEDS_ATTENTION)
+    application.version += 1
+    stop_waiting(application)
+    save(application, "version")
+    _audit(application, "stopped", "The workflow was stopped.", user, reason=reason)
+    services.incident_open(
+        kind=Incident.Kind.STOPPED,
+        key=f"stopped/{execution.name}",
+        application=application,
+        execution=execution,
+        sentence=(
+            f"{user.get_username()} stopped the workflow of {reference}: {reason.strip()} Restart "
+            "the case, or withdraw it."
+        ),
+    )
+    return application
+
+
+def pause_check(*, application: LoanApplication, user: User, paused: bool) -> Execution:
+    """The execution that a pause (or, with ``paused``, its end) is about; raises why not."""
+    _require(user, STOP, "Only Operations pauses a workflow.")
+    execution = _running(application)
+    if (execution.paused_at is not None) != paused:
+        state = "not paused" if paused else "paused already"
+        raise NothingToHold(f"The workflow of {application.reference} is {state}.")
+    return execution
+
+
+@transaction.atomic
+def execution_pause(*, reference: str, user: User, reason: str) -> Execution:
+    """Let the workflow stand still after what it is doing. What people are asked stays open.
+
+    Raises ``NothingToHold``, ``NotPermitted``.
+    """
+    application = application_lock(reference)
+    execution = pause_check(application=application, user=user, paused=False)
+    execution.paused_at = timezone.now()
+    execution.save(update_fields=["paused_at"])
+    _put_hold(execution, OutboxMessage.Kind.PAUSE_EXECUTION, reason=reason)
+    _audit(application, "paused", "The workflow was paused.", user, reason=reason)
+    return execution
+
+
+@transaction.atomic
+def execution_resume(*, reference: str, user: User, reason: str = "") -> Execution:
+    """Let a paused workflow go on. Raises ``NothingToHold``, ``NotPermitted``."""
+    application = application_lock(reference)
+    execution = pause_check(application=application, user=user, paused=True)
+    execution.paused_at = None
+    execution.save(update_fields=["paused_at"])
+    _put_hold(execution, OutboxMessage.Kind.RESUME_EXECUTION, reason=reason)
+    _audit(application, "resumed", "The workflow goes on.", user, reason=reason)
+    return execution
+
+
+def _put_hold(execution: Execution, kind: OutboxMessage.Kind, *, reason: str) -> None:
+    before = OutboxMessage.objects.filter(execution=execution, kind=kind).count()
+    verb = kind.value.partition("_")[0]
+    outbox.put(
+        kind=kind,
+        key=f"{verb}/{execution.name}/{before + 1}",
+        execution=execution,
+        payload={"reason": reason.strip() or verb},
+    )
+
+
+# --- Money ------------------------------------------------------------------------------
+
+
+def payout_check(*, application: LoanApplication, user: User) -> Disbursement:
+    """The payout of unknown outcome that ``user`` may settle now; raises why they may not."""
+    _require(user, SETTLE, "Only Operations says what became of a payout.")
+    ledger = Disbursement.objects.filter(application=application).first()
+    if ledger is None or ledger.status != Disbursement.Status.UNKNOWN:
+        status = ledger.get_status_display() if ledger is not None else "not requested"
+        raise PayoutSettled(reference=application.reference, status=status)
+    return ledger
+
+
+def payout_settle(
+    *, reference: str, user: User, paid: bool, rail_reference: str = "", note: str = ""
+) -> LoanApplication:
+    """Say what became of a payout of unknown outcome, after asking the rail once more.
+
+    The rail has the last word where it knows: it is not called unpaid when the rail paid.
+    Raises ``PayoutFound``, ``RailUnreachable`` (for "it was not paid"), ``ReferenceMissing``,
+    ``PayoutSettled``, ``NotPermitted``.
+    """
+    application = LoanApplication.objects.get(reference=reference)
+    ledger = payout_check(application=application, user=user)
+    found = _ask_rail(ledger, reference, needed=not paid)
+    if found is not None and not paid:
+        raise PayoutFound(reference=reference, rail_reference=found)
+    known_as = found or rail_reference.strip()
+    if paid and not known_as:
+        raise ReferenceMissing
+    with transaction.atomic():
+        application = funding.payout_settle(
+            reference=reference, user=user, paid=paid, rail_reference=known_as, note=note
+        )
+        if paid:
+            services.incidents_close(application=application, note="It was paid.", by=user)
+            services.closing_notice(Run(reference=reference, attempt=application.attempt))
+        else:
+            Incident.objects.filter(
+                application=application, kind=Incident.Kind.PAYOUT_UNKNOWN
+            ).exclude(status=Incident.Status.RESOLVED).update(
+                sentence=f"The payout of {reference} was not made, as {user.get_username()} found. "
+                "Restart the case to pay it, or withdraw it."
+            )
+    return application
+
+
+def _ask_rail(ledger: Disbursement, reference: str, *, needed: bool) -> str | None:
+    try:
+        return registry.payout_rail().find(idempotency_key=ledger.idempotency_key)
+    except ProviderError as error:
+        if needed:
+            raise RailUnreachable(reference=reference, why=str(error)) from error
+        return None
+
+
+# --- Messages and incidents ----------------------------------------------------------------
+
+
+def resend_check(*, message: OutboxMessage, user: User) -> None:
+    """Raise the reason why ``user`` may not send a message again now."""
+    _require(user, RESEND, "Only Operations sends again what was given up.")
+    if message.status != OutboxMessage.Status.DEAD:
+        raise NothingToResend(key=message.key, status=message.get_status_display())
+
+
+@transaction.atomic
+def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
+    """Give a message that was given up all its tries again.
+
+    Resolves its incident; another one opens if it fails again. Raises ``NothingToResend``,
+    ``NotPermitted``.
+    """
+    _require(user, RESEND, "Only Operations sends again what was given up.")
+    incident = Incident.objects.filter(message=message).select_related("application").last()
+    if incident is not None:
+        application_lock(incident.application.reference)
+    row = OutboxMessage.objects.filter(pk=message.pk)
+    if not outbox.put_again(row):
+        now = row.get()
+        raise NothingToResend(key=now.key, status=now.get_status_display())
+    if incident is not None:
+        _audit(
+            incident.application,
+            "resent",
+            f"Sent again: {message.get_kind_display().lower()}.",
+            user,
+            key=message.key,
+        )
+        _resolve(incident, user, "Sent again.")
+    return row.get()
+
+
+def incident_check(*, user: User) -> None:
+    """Raise ``NotPermitted`` unless ``user`` may work on incidents."""
+    _require(user, INCIDENT, "Only Operations works on incidents.")
+
+
+@transaction.atomic
+def incident_acknowledge(*, incident: Incident, user: User) -> Incident:
+    """Say that somebody is looking at it. One that is resolved stays as it is."""
+    incident_check(user=user)
+    application_lock(incident.application.reference)
+    incident = locked(Incident.objects.all()).get(pk=incident.pk)
+    if incident.status == Incident.Status.OPEN:
+        incident.status = Incident.Status.ACKNOWLEDGED
+        incident.acknowledged_at = timezone.now()
+        incident.acknowledged_by = user
+        incident.save(update_fields=["status", "acknowledged_at", "acknowledged_by"])
+        _audit_incident(incident, "incident_acknowledged", "is looked at", user)
+    return incident
+
+
+def resolve_check(*, incident: Incident, user: User) -> None:
+    """Raise the reason why ``user`` may not close an incident by hand now."""
+    incident_check(user=user)
+    application = incident.application
+    others = (
+        Incident.objects.filter(application=application)
+        .exclude(status=Incident.Status.RESOLVED)
+        .exclude(pk=incident.pk)
+    )
+    if application.status == Status.NEEDS_ATTENTION and not others.exists():
+        raise StillStuck(reference=application.reference)
+
+
+@transaction.atomic
+def incident_resolve(*, incident: Incident, user: User, note: str) -> Incident:
+    """Close an incident by hand. One that is resolved stays as it is.
+
+    Raises ``StillStuck`` when the case would be left stuck with nothing that says so, and
+    ``NotPermitted``.
+    """
+    incident_check(user=user)
+    application_lock(incident.application.reference)
+    incident = locked(Incident.objects.select_related("application")).get(pk=incident.pk)
+    if incident.status == Incident.Status.RESOLVED:
+        return incident
+    resolve_check(incident=incident, user=user)
+    _resolve(incident, user, note)
+    _audit_incident(incident, "incident_resolved", "is resolved", user, note=note.strip())
+    return incident
+
+
+def _resolve(incident: Incident, user: User, note: str) -> None:
+    Incident.objects.filter(pk=incident.pk).exclude(status=Incident.Status.RESOLVED).update(
+        status=Incident.Status.RESOLVED,
+        resolved_at=timezone.now(),
+        resolved_by=user,
+        note=note.strip(),
+    )
+
+
+# --- Small parts ------------------------------------------------------------------------
+
+
+def _require(user: User, permission: str, sentence: str) -> None:
+    if not user.has_perm(permission):
+        raise NotPermitted(sentence)
+
+
+def _running(application: LoanApplication) -> Execution:
+    """The execution that carries the case now. Raises ``NothingToHold``."""
+    execution = Execution.objects.filter(
+        application=application, attempt=application.attempt, ended_at__isnull=True
+    ).first()
+    if (
+        execution is None
+        or is_terminal(application.status)
+        or application.status == Status.NEEDS_ATTENTION
+    ):
+        raise NothingToHold(f"No workflow runs for {application.reference}.")
+    return execution
+
+
+def _audit(application: LoanApplication, kind: str, message: str, user: User, **data: str) -> None:
+    event_record(
+        application=application,
+        kind=kind,
+        message=message,
+        level=Level.WARNING,
+        is_internal=True,
+        actor=user,
+        data=data,
+    )
+
+
+def _audit_incident(incident: Incident, kind: str, what: str, user: User, **data: str) -> None:
+    message = f"The incident “{incident.get_kind_display()}” {what}."
+    _audit(incident.application, kind, message, user, incident=str(incident.pk), **data)
