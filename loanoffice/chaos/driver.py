@@ -18,6 +18,7 @@ from loanoffice.demo_data import PASSWORD
 
 APPLICATIONS = "/api/v1/applications/"
 LOOK_PAUSE = 0.5  # seconds between two looks at the list
+WITHDRAWAL_PAUSE = 0.2  # seconds between two looks at what is to be withdrawn
 PAGE = 100
 PEOPLE_ASKED = {
     TaskKind.MANAGER_APPROVAL: {WaitingOn.MANAGER, WaitingOn.SENIOR_MANAGER},
@@ -128,7 +129,7 @@ class Driver:
     def _withdraw_all(self) -> None:
         client = self._client()
         left = [case for case in self._cases if case.planned.withdrawal is not None]
-        while left and not self.over.wait(0.05):
+        while left and not self.over.wait(WITHDRAWAL_PAUSE):
             for case in [case for case in left if self._withdrawal_is_due(client, case)]:
                 self._withdraw(client, case)
                 left.remove(case)

@@ -5,7 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from django.db import DatabaseError, connections
+from django.db import connections
+from django.db.utils import Error
 
 from applications.models import Disbursement, ReviewTask
 from loanoffice.chaos.plan import Moment, PlannedKill
@@ -73,7 +74,7 @@ class Killer:
     def _reached(self) -> dict[Moment, int]:
         try:
             waiting, disbursing = ReviewTask.objects.count(), Disbursement.objects.count()
-        except DatabaseError:  # too busy to say: the next look tells
+        except Error:  # too busy to say: the next look tells
             waiting = disbursing = 0
         return {
             Moment.SUBMITTING: self._told.counts["submissions begun"],

@@ -1,8 +1,10 @@
 """One chaos run from beginning to end: start the stack, drive it, kill it, wait, judge."""
 
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.core.management import call_command
@@ -23,6 +25,7 @@ from loanoffice.supervisor import Process, Supervisor, exit_text
 from workflows.errors import EngineError
 from workflows.models import Execution, OutboxMessage
 
+KILLED = -signal.SIGKILL
 RESTART_PAUSE = 0.2  # seconds before a process that died is started again
 PROGRESS = 5.0  # seconds between two lines of progress
 LOOK_PAUSE = 0.5  # seconds between two looks at what is left
@@ -38,7 +41,7 @@ class Options:
     kills: int
     seed: int
     latency: float  # times the simulated delays of the demo
-    patience: float  # seconds, after the last kill and the last submission
+    patience: float  # seconds without progress, and after the last kill and submission
     threads: int  # partners that submit side by side
 
 
@@ -114,7 +117,9 @@ class Run:
             driver.stop()
             killer.stop()
             stack.stop()
-        findings += self._unexplained_deaths(killer)
+        findings += not_as_planned(
+            deaths=self.deaths, killed=killer.killed, planned=len(self.plan.kills)
+        )
         return Report(
             options_line=self._options_line(),
             applications=len(self.plan.applications),
@@ -133,25 +138,16 @@ class Run:
         with self._deaths_lock:
             self.deaths.append((process.name, code))
 
-    def _unexplained_deaths(self, killer: Killer) -> list[Finding]:
-        """A process that ended without being killed by us has a fault of its own."""
-        unexplained = []
-        for name in {name for name, _ in self.deaths}:
-            codes = [code for known, code in self.deaths if known == name]
-            others = [code for code in codes if code != -9]
-            killed_elsewhere = len(codes) - len(others) - killer.killed[name]
-            if killed_elsewhere > 0:
-                others += [-9] * killed_elsewhere
-            for code in others:
-                why = f"ended by itself ({exit_text(code)})"
-                unexplained.append(Finding(Fault.WRONG, name, why))
-        return unexplained
-
     # --- Waiting ------------------------------------------------------------------------
 
     def _wait_for_the_end(self, driver: Driver, killer: Killer) -> None:
-        """Until nothing is left, or nothing can move, or the patience is over."""
-        told_at, calm_since = time.monotonic(), None
+        """Until nothing is left, or nothing can move, or the patience is over.
+
+        It is over when nobody got on for so long, and so long after the last kill.
+        """
+        told_at = moved_at = time.monotonic()
+        calm_since: float | None = None
+        before = None
         still = 0  # looks in a row that saw nothing which could move
         while True:
             time.sleep(LOOK_PAUSE)
@@ -161,10 +157,13 @@ class Run:
             if not driver.submitting and killer.done:
                 calm_since = calm_since or now
                 left = self._left()
+            progress = (self.told.heard, killer.killed.total())
+            if progress != before:
+                before, moved_at = progress, now
             if now - told_at >= PROGRESS:
                 told_at = now
                 self._say_progress(killer, left)
-            if calm_since is not None and now - calm_since > self.options.patience:
+            if now - (calm_since or moved_at) > self.options.patience:
                 return
             still = still + 1 if left is not None and left.at_rest else 0
             if (left is not None and left.nothing) or still > 1:
@@ -223,3 +222,21 @@ class Run:
                 if time.monotonic() > deadline:
                     raise RunFailed(f"the engine does not answer: {error}") from error
                 time.sleep(LOOK_PAUSE)
+
+
+def not_as_planned(
+    *, deaths: Sequence[tuple[str, int | None]], killed: Counter[str], planned: int
+) -> Iterator[Finding]:
+    """What the cases do not show: a process with a fault of its own, a run that proves less.
+
+    ``deaths``: the process and its exit code, of each end that was seen.
+    """
+    for name in sorted({name for name, _ in deaths}):
+        codes = [code for known, code in deaths if known == name]
+        for _ in range(min(killed[name], codes.count(KILLED))):
+            codes.remove(KILLED)
+        for code in codes:
+            yield Finding(Fault.WRONG, name, f"ended by itself ({exit_text(code)})")
+    if killed.total() < planned:
+        why = f"only {killed.total()} of {planned} kills were done"
+        yield Finding(Fault.STUCK, "The run", why)

@@ -52,6 +52,7 @@ class Scratch:
             else str(self.folder / "loanoffice.sqlite3")
         )
         self._latency = latency
+        self._created = False
         self._before = (str(connection.settings_dict["NAME"]), os.environ.get(ENGINE_URL))
 
     @property
@@ -84,6 +85,7 @@ class Scratch:
         """
         if self.on_server:
             refuse_used()
+            self._created = True  # said first: an interrupt may come in between
             with connection.cursor() as cursor:
                 cursor.execute(f"CREATE DATABASE {connection.ops.quote_name(self.database)}")
         self.folder.mkdir(mode=0o700)
@@ -100,12 +102,13 @@ class Scratch:
         self._enter(name, engine_url)
 
     def discard(self) -> None:
-        """Remove the database and the folder, after ``leave``."""
-        if self.on_server:
+        """Remove what was made of database and folder, after ``leave``."""
+        if self._created:
             with connection.cursor() as cursor:
                 name = connection.ops.quote_name(self.database)
                 cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        shutil.rmtree(self.folder)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
 
     @staticmethod
     def _enter(database: str, engine_url: str | None) -> None:

@@ -72,5 +72,13 @@ class Told:
             self.counts[what] += 1
 
     @property
+    def heard(self) -> int:
+        """How many answers there are by now."""
+        return sum(
+            (case.submission is not None) + len(case.decisions) + (case.withdrawal is not None)
+            for case in self.cases.values()
+        )
+
+    @property
     def by_reference(self) -> dict[str, CaseTold]:
         return {case.reference: case for case in self.cases.values() if case.reference}

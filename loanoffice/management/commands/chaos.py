@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
+from loanoffice.chaos.report import Report
 from loanoffice.chaos.run import Options, Run, RunFailed
 from loanoffice.chaos.scratch import DatabaseInUse, Scratch
 
@@ -48,7 +49,7 @@ class Command(BaseCommand):
             type=float,
             default=420,
             metavar="SECONDS",
-            help="How long to wait for the end after the last kill (default 420).",
+            help="How long to wait without progress, and for the end after the last kill.",
         )
         parser.add_argument(
             "--threads", type=int, default=4, help="Partners that submit side by side."
@@ -64,32 +65,37 @@ class Command(BaseCommand):
             raise CommandError("A chaos run needs demo settings: it makes demo logins.")
         check_limits(options)
         chosen = Options(**{name: options[name] for name in ("seed", *LIMITS)})
-        signal.signal(signal.SIGTERM, _interrupt)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt_once)
         scratch = Scratch(latency=chosen.latency)
-        try:
-            scratch.make()
-        except (DatabaseInUse, OperationalError) as error:
-            raise CommandError(str(error)) from None
         keep_it = True
         try:
-            self.say(f"Working in {scratch.folder}.")
-            report = Run(chosen, scratch, say=self.say).go()
+            report = self.run_in(scratch, chosen)
             keep_it = keep or not report.clean
-            self.stdout.write(report.text())
         except KeyboardInterrupt:
             keep_it = keep
             raise SystemExit(130) from None
         except RunFailed as failed:
             raise CommandError(str(failed)) from None
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
             scratch.leave()
-            if keep_it:
-                self.say(f"Kept: {scratch.kept}")
-            else:
+            if not keep_it:
                 scratch.discard()
+            elif scratch.folder.exists():
+                self.say(f"Kept: {scratch.kept}")
         if not report.clean:
             raise SystemExit(1)
+
+    def run_in(self, scratch: Scratch, options: Options) -> Report:
+        """Make the scratch, do the run and print its report."""
+        try:
+            scratch.make()
+        except (DatabaseInUse, OperationalError) as error:
+            raise CommandError(str(error)) from None
+        self.say(f"Working in {scratch.folder}.")
+        report = Run(options, scratch, say=self.say).go()
+        self.say(report.text())
+        return report
 
     def say(self, line: str) -> None:
         self.stdout.write(line)
@@ -105,5 +111,8 @@ def check_limits(options: dict[str, Any]) -> None:
             )
 
 
-def _interrupt(*_: object) -> NoReturn:
+def _interrupt_once(*_: object) -> NoReturn:
+    """A second Ctrl-C must not keep the first one from stopping what was started."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

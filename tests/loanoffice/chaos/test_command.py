@@ -24,7 +24,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.xdist_group("chaos")
 
 # A plan of sixteen cases and four kills that hits each of the three processes.
-SEED = 66
+SEED = 1
 
 
 class Chaos:
@@ -91,7 +91,7 @@ def chaos(tmp_path: Path) -> Iterator[Chaos]:
 @pytest.mark.django_db
 def test_short_run_finds_nothing_lost_doubled_stuck_or_wrong(chaos: Chaos) -> None:
     chaos.start("--applications=16", "--kills=4", f"--seed={SEED}", "--patience=100")
-    code = chaos.wait(seconds=240)
+    code = chaos.wait(seconds=400)
     for fault in Fault:
         assert chaos.figure(fault) == 0, chaos.text
     assert code == 0, chaos.text
@@ -106,13 +106,13 @@ def test_short_run_finds_nothing_lost_doubled_stuck_or_wrong(chaos: Chaos) -> No
 @pytest.mark.django_db
 def test_interrupted_run_stops_what_it_started_and_leaves_nothing(chaos: Chaos) -> None:
     chaos.start("--applications=2000", "--kills=0")
-    eventually(lambda: " submitted, " in chaos.text, seconds=90)
+    eventually(lambda: " submitted, " in chaos.text, seconds=180)
     (folder,) = chaos.scratch_folders()
     pids = children_in(folder)
     assert len(pids) == 3
     assert chaos.popen is not None
     chaos.popen.send_signal(signal.SIGINT)
-    assert chaos.wait(seconds=60) == 130, chaos.text
+    assert chaos.wait(seconds=120) == 130, chaos.text
     assert "Traceback" not in chaos.text
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     assert chaos.scratch_folders() == []
