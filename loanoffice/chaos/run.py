@@ -68,7 +68,15 @@ class Left:
 class Run:
     """A run in a scratch database that was made and entered already."""
 
-    def __init__(self, options: Options, scratch: Scratch, *, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        options: Options,
+        scratch: Scratch,
+        *,
+        say: Callable[[str], None],
+        interrupted: threading.Event,
+    ) -> None:
+        self.interrupted = interrupted
         self.options = options
         self.scratch = scratch
         self.say = say
@@ -81,7 +89,10 @@ class Run:
         self.began = time.monotonic()
 
     def go(self) -> Report:
-        """Do it all. Raises ``RunFailed``; whatever it started is stopped in any case."""
+        """Do it all. Raises ``RunFailed`` and, soon after ``interrupted``, ``KeyboardInterrupt``.
+
+        Whatever it started is stopped in any case.
+        """
         call_command("migrate", verbosity=0)
         keys = create_people(partners=self.options.threads)
         processes = stack_processes(
@@ -150,7 +161,7 @@ class Run:
         before = None
         still = 0  # looks in a row that saw nothing which could move
         while True:
-            time.sleep(LOOK_PAUSE)
+            self._pause()
             if driver.failed:
                 raise RunFailed(f"the driver failed: {'; '.join(driver.failed)}")
             now, left = time.monotonic(), None
@@ -168,6 +179,11 @@ class Run:
             still = still + 1 if left is not None and left.at_rest else 0
             if (left is not None and left.nothing) or still > 1:
                 return
+
+    def _pause(self) -> None:
+        """Wait a moment; here, where nothing is half done, a Ctrl-C takes hold."""
+        if self.interrupted.wait(LOOK_PAUSE):
+            raise KeyboardInterrupt
 
     def _say_progress(self, killer: Killer, left: Left | None) -> None:
         counts = self.told.counts
@@ -221,7 +237,7 @@ class Run:
             except EngineError as error:
                 if time.monotonic() > deadline:
                     raise RunFailed(f"the engine does not answer: {error}") from error
-                time.sleep(LOOK_PAUSE)
+                self._pause()
 
 
 def not_as_planned(

@@ -10,8 +10,9 @@ The seed fixes the plan: applications, decisions, withdrawals, kills. It cannot 
 """
 
 import signal
+import threading
 from argparse import ArgumentParser
-from typing import Any, NoReturn
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -65,8 +66,11 @@ class Command(BaseCommand):
             raise CommandError("A chaos run needs demo settings: it makes demo logins.")
         check_limits(options)
         chosen = Options(**{name: options[name] for name in ("seed", *LIMITS)})
+        # Noted, not raised: a database driver that is interrupted in the middle of an answer
+        # may wait for the rest of it for ever.
+        self.interrupted = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _interrupt_once)
+            signal.signal(number, lambda *_: self.interrupted.set())
         scratch = Scratch(latency=chosen.latency)
         keep_it = True
         try:
@@ -93,7 +97,7 @@ class Command(BaseCommand):
         except (DatabaseInUse, OperationalError) as error:
             raise CommandError(str(error)) from None
         self.say(f"Working in {scratch.folder}.")
-        report = Run(options, scratch, say=self.say).go()
+        report = Run(options, scratch, say=self.say, interrupted=self.interrupted).go()
         self.say(report.text())
         return report
 
@@ -109,10 +113,3 @@ def check_limits(options: dict[str, Any]) -> None:
             raise CommandError(
                 f"--{name} is {options[name]:g}; it has to be from {lowest:g} to {highest:g}."
             )
-
-
-def _interrupt_once(*_: object) -> NoReturn:
-    """A second Ctrl-C must not keep the first one from stopping what was started."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
