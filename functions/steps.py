@@ -267,6 +267,8 @@ def _pay(run: Run, order: PayoutOrder) -> None:
 def _ask_to_pay(rail: PayoutRail, order: PayoutOrder) -> str:
     if order.status == Disbursement.Status.UNKNOWN:
         raise PayoutUnknown("An earlier try may have paid; a person has to find out.")
+    if order.status in Disbursement.NOTHING_LEFT:
+        raise PayoutRefused("It was refused before; only a new attempt asks again.")
     return rail.pay(
         idempotency_key=order.idempotency_key,
         amount=order.amount,
