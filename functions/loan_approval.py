@@ -235,7 +235,7 @@ class Workflow:
         callback = self.context.create_callback(
             name=name, config=CallbackConfig(timeout=Duration.from_seconds(timeout))
         )
-        self.step(
+        answered = self.step(
             f"request_{name}",
             lambda: steps.request_fraud_check(
                 self.run,
@@ -245,7 +245,7 @@ class Workflow:
                 after=after,
             ),
         )
-        return FraudVerdict(_answer(callback.result())["result"])
+        return FraudVerdict((answered or _answer(callback.result()))["result"])
 
     def give_up(self, kind: Incident.Kind, sentence: str) -> NoReturn:
         """Hand the case to Operations and stop."""

@@ -40,6 +40,13 @@ class BureauAnswered:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What the fraud check found, taken from the record."""
+
+    result: str
+
+
+@dataclass(frozen=True)
 class Closed:
     """How a run ended: the application's final status."""
 
@@ -115,17 +122,24 @@ def open_review(run: Run, kind: TaskKind, *, callback_id: str) -> None:
 
 def request_fraud_check(
     run: Run, *, callback_id: str, number: int, timeout: int, after: TaskKind | None
-) -> None:
-    """Commit the row that expects the answer, then hand the callback to the fraud check."""
+) -> Answered | None:
+    """Commit the row that expects the answer, then hand the callback to the fraud check.
+
+    Nobody is asked again when the last try's answer is on record and merely did not reach the
+    engine in time: then it is returned, for a flag must not get lost on the way.
+    """
     until = timezone.now() + timedelta(seconds=timeout)
     name = f"fraud_check-{number}"
+
+    @transaction.atomic
+    def take() -> Answered | None:
+        answer = services.callback_take(run, f"fraud_check-{number - 1}")
+        return None if answer is None else Answered(result=str(answer["result"]))
 
     @transaction.atomic
     def write() -> bool:
         if after is not None:
             services.callbacks_settle(run)
-        if number > 1:
-            services.callback_expire(run, f"fraud_check-{number - 1}")
         if progress.fraud_check_open(run, number=number, until=until):
             services.callback_open(run, name=name, callback_id=callback_id, expires_at=until)
             return True
@@ -133,11 +147,14 @@ def request_fraud_check(
             execution__name=run.name, name=name, status=PendingCallback.Status.OPEN
         ).exists()
 
+    if number > 1 and (answered := in_database(take)) is not None:
+        return answered
     if in_database(write):
         engine.invoke_event(
             function=settings.FRAUD_CHECK_FUNCTION,
             payload={"application": run.reference, "callback_id": callback_id},
         )
+    return None
 
 
 def generate_offer(run: Run, *, verdict: FraudVerdict) -> str:
@@ -250,6 +267,8 @@ def _pay(run: Run, order: PayoutOrder) -> None:
 def _ask_to_pay(rail: PayoutRail, order: PayoutOrder) -> str:
     if order.status == Disbursement.Status.UNKNOWN:
         raise PayoutUnknown("An earlier try may have paid; a person has to find out.")
+    if order.status in Disbursement.NOTHING_LEFT:
+        raise PayoutRefused("It was refused before; only a new attempt asks again.")
     return rail.pay(
         idempotency_key=order.idempotency_key,
         amount=order.amount,

@@ -22,7 +22,16 @@ from applications.models import (
 )
 from applications.models.loan import document_path
 from applications.services.events import event_record
-from applications.services.gate import Run, enter, log, move, pinned_policy, save, stop_waiting
+from applications.services.gate import (
+    Run,
+    enter,
+    log,
+    move,
+    pinned_policy,
+    save,
+    stop_waiting,
+    turn_away,
+)
 from applications.vocabulary import Level, Outcome, Status, Step
 
 
@@ -78,7 +87,9 @@ def offer_make(run: Run) -> str:
 def disbursement_request(run: Run) -> PayoutOrder:
     """Write the ledger row before the rail is asked; from here on nothing can be withdrawn.
 
-    There is one row an application, whatever the attempt. Raises ``CaseClosed``.
+    There is one row an application, whatever the attempt. A run that comes again is told what
+    the ledger says by now, and is turned away when the case has closed since its payout was
+    refused, or goes on without it. Raises ``CaseClosed``.
     """
     application, seen = enter(run, "disbursing")
     if not seen:
@@ -98,6 +109,8 @@ def disbursement_request(run: Run) -> PayoutOrder:
             application=application, status__in=Disbursement.NOTHING_LEFT
         ).update(status=Disbursement.Status.REQUESTED)
     ledger = Disbursement.objects.get(application=application)
+    if seen and ledger.status != Disbursement.Status.PAID:
+        turn_away(run, application)
     if not seen:
         application.current_step = Step.DISBURSING
         stop_waiting(application)
@@ -128,10 +141,14 @@ def disbursement_settle(run: Run, *, rail_reference: str) -> None:
 
 @transaction.atomic(savepoint=False)
 def disbursement_hold(run: Run, *, status: Disbursement.Status) -> None:
-    """The rail refused, or nobody knows whether it paid: keep that on the ledger."""
+    """The rail refused, or nobody knows whether it paid: keep that on the ledger.
+
+    What the ledger knows for certain stays.
+    """
     application, _ = enter(run, "disbursement_hold")
-    Disbursement.objects.filter(application=application).exclude(
-        status=Disbursement.Status.PAID
+    Disbursement.objects.filter(
+        application=application,
+        status__in=[Disbursement.Status.REQUESTED, Disbursement.Status.UNKNOWN],
     ).update(status=status)
 
 

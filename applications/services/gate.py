@@ -41,6 +41,12 @@ def enter(run: Run, operation: str) -> tuple[LoanApplication, bool]:
     application = application_lock(run.reference)
     if ApplicationEvent.objects.filter(key=run.key(operation)).exists():
         return application, True
+    turn_away(run, application)
+    return application, False
+
+
+def turn_away(run: Run, application: LoanApplication) -> None:
+    """Raise ``CaseClosed`` when the run does not carry this locked case (any more)."""
     if application.attempt != run.attempt:
         raise CaseClosed(reference=run.reference, why="a newer attempt carries the case")
     # What needs attention is in the hands of Operations: a run that was stopped, or that was
@@ -49,7 +55,6 @@ def enter(run: Run, operation: str) -> tuple[LoanApplication, bool]:
         raise CaseClosed(
             reference=run.reference, why=f"the case is {Status(application.status).label.lower()}"
         )
-    return application, False
 
 
 def log(

@@ -21,8 +21,9 @@ from applications.models import (
     ReviewTask,
     RiskAssessment,
 )
-from applications.services import policies, review, tasks
+from applications.services import funding, policies, review, tasks
 from applications.services.gate import Run, enter, log, move, pinned_policy, save, stop_waiting
+from applications.transitions import TERMINAL
 from applications.underwriting import Report, assess
 from applications.vocabulary import (
     Bureau,
@@ -60,7 +61,9 @@ def step_begin(run: Run, step: Step) -> None:
     earlier = list(Step)[: list(Step).index(step)]
     LoanApplication.objects.filter(
         reference=run.reference, attempt=run.attempt, current_step__in=earlier
-    ).update(current_step=step, updated_at=timezone.now())
+    ).exclude(status__in=[*TERMINAL, Status.NEEDS_ATTENTION]).update(
+        current_step=step, updated_at=timezone.now()
+    )
 
 
 @transaction.atomic(savepoint=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from applications.models import (
     CreditReport,
@@ -271,6 +272,27 @@ def test_fraud_check_that_never_answers_is_asked_three_times_then_an_incident(
     incident = Incident.objects.get()
     assert (incident.kind, incident.status) == ("fraud_unanswered", "open")
     assert not Disbursement.objects.exists()
+
+
+def test_flag_that_did_not_reach_the_engine_in_time_is_not_lost(
+    aws: Wire, officer: User, analyst: User
+) -> None:
+    """The answer is on record, its delivery fails, and the next try would have passed."""
+    change_policy(fraud_check_timeout=timedelta(seconds=1), fraud_check_attempts=2)
+
+    def flag_unheard(event: dict[str, Any], _: object) -> None:
+        aws.down = True
+        services.callback_answer(callback_id=event["callback_id"], answer={"result": "flagged"})
+        connection.close()
+
+    aws.fraud_check = flag_unheard
+    application = submit(officer, sin_last4="3333", loan_amount=Decimal("20000.00"))
+    task = open_task(application, TaskKind.FRAUD_REVIEW)
+    aws.down = False
+    assert sum("/fraud-check" in path for path, _ in aws.requests) == 1
+    review.task_decide(task=task, user=analyst, outcome=Outcome.DECLINE, reason="Not the person.")
+    finish(aws, application)
+    assert state(application) == ("declined", "fraud_check")
 
 
 def test_case_that_needed_attention_is_restarted_and_paid_once(

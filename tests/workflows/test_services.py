@@ -77,6 +77,21 @@ def test_unknown_callback_is_an_error(asked: LoanApplication) -> None:
         services.callback_answer(callback_id="G", answer=PASSED)
 
 
+def test_answer_that_missed_the_engine_is_taken_once_from_the_record(
+    asked: LoanApplication,
+) -> None:
+    services.callback_answer(callback_id="F", answer=FLAGGED)
+    for _ in range(2):
+        assert services.callback_take(run_of(asked), "fraud_check-1") == FLAGGED
+    assert PendingCallback.objects.get().status == "delivered"
+
+
+def test_wait_without_an_answer_is_over_when_it_is_taken(asked: LoanApplication) -> None:
+    for _ in range(2):
+        assert services.callback_take(run_of(asked), "fraud_check-1") is None
+    assert PendingCallback.objects.get().status == "expired"
+
+
 def test_task_times_out_once_and_only_after_its_time(officer: User) -> None:
     task = waiting_for_manager(officer).review_tasks.get()
     assert services.task_time_out(task_id=task.pk) is False

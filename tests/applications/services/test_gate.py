@@ -119,6 +119,16 @@ def test_older_attempt_is_turned_away(officer: User) -> None:
         progress.validation_record(Run(application.reference, 1))
 
 
+@pytest.mark.parametrize("status", ["withdrawn", "needs_attention"])
+def test_step_of_a_case_that_nothing_carries_is_not_shown(officer: User, status: str) -> None:
+    application = submit(officer)
+    progress.validation_record(run_of(application))
+    LoanApplication.objects.update(status=status)
+    progress.step_begin(run_of(application), Step.RISK_ASSESSMENT)
+    application.refresh_from_db()
+    assert application.current_step == "credit_check"
+
+
 def test_step_shown_never_moves_back(officer: User) -> None:
     application = waiting_for_manager(officer)
     progress.step_begin(run_of(application), Step.VALIDATING)

@@ -1,0 +1,58 @@
+"""The payout's ledger: what a run that comes again may still do, and what is never undone."""
+
+import pytest
+from django.contrib.auth.models import User
+
+from applications.errors import CaseClosed
+from applications.models import Disbursement, LoanApplication
+from applications.services import drafting, funding, progress
+from tests.casework import disbursing, run_of
+
+pytestmark = pytest.mark.django_db
+REFUSED = Disbursement.Status.REFUSED
+
+
+@pytest.fixture
+def refused(officer: User) -> LoanApplication:
+    """The rail said no, and the run died before anything else was written."""
+    application = disbursing(officer)
+    funding.disbursement_hold(run_of(application), status=REFUSED)
+    return application
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_refused_payout_is_not_asked_for_again_once_the_case_is_withdrawn(
+    refused: LoanApplication, officer: User
+) -> None:
+    drafting.application_withdraw(reference=refused.reference, user=officer)
+    with pytest.raises(CaseClosed, match="withdrawn"):
+        funding.disbursement_request(run_of(refused))
+    assert Disbursement.objects.get().status == REFUSED
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_run_before_a_restart_does_not_ask_for_the_payout_of_the_one_after(
+    refused: LoanApplication,
+) -> None:
+    run = run_of(refused)
+    LoanApplication.objects.update(attempt=2)
+    Disbursement.objects.update(status="requested")
+    with pytest.raises(CaseClosed, match="a newer attempt"):
+        funding.disbursement_request(run)
+
+
+def test_run_that_comes_again_is_told_that_its_payout_was_refused(
+    refused: LoanApplication,
+) -> None:
+    assert funding.disbursement_request(run_of(refused)).status == REFUSED
+
+
+@pytest.mark.parametrize("known", ["paid", "refused", "not_paid"])
+def test_what_the_ledger_knows_for_certain_is_not_put_in_doubt(officer: User, known: str) -> None:
+    application = disbursing(officer)
+    Disbursement.objects.update(status=known, funded_at=application.created_at)
+    for status in (Disbursement.Status.UNKNOWN, REFUSED):
+        funding.disbursement_hold(run_of(application), status=status)
+        assert Disbursement.objects.get().status == known
+    progress.needs_attention(run_of(application), sentence="Stuck.")
+    assert Disbursement.objects.get().status == known
