@@ -90,16 +90,35 @@ def _expired_before_a_decision(application: LoanApplication) -> bool:
     )
 
 
-@transaction.atomic
 def application_restart(*, reference: str, user: User, reason: str = "") -> LoanApplication:
     """Carry a stuck case by a new attempt; the old one may write nothing from now on.
 
-    A payout is never repeated: its ledger row and its key belong to the application.
+    A payout is never repeated: its ledger row and its key belong to the application. When one
+    was asked for and nobody wrote down what became of it, the rail is asked first: a case that
+    was paid is funded by that and needs no new attempt, which might end otherwise.
     Raises ``TransitionRefused`` unless the case needs attention, or expired before a
-    decision that came too late, and is not paid; ``PayoutUnsettled``, ``NotPermitted``.
+    decision that came too late, and is not paid; ``PayoutUnsettled``, ``RailUnreachable``,
+    ``NotPermitted``.
     """
-    application = application_lock(reference)
+    application = LoanApplication.objects.get(reference=reference)
     restart_check(application=application, user=user)
+    ledger = Disbursement.objects.filter(
+        application=application, status=Disbursement.Status.REQUESTED
+    ).first()
+    found = None if ledger is None else _ask_rail(ledger, reference, needed=True)
+    with transaction.atomic():
+        application = application_lock(reference)
+        restart_check(application=application, user=user)
+        if ledger is not None:
+            funding.payout_found(application=application, user=user, rail_reference=found)
+        if found is None:
+            _begin_again(application, user, reason)
+        else:
+            _note_paid(application, user)
+    return application
+
+
+def _begin_again(application: LoanApplication, user: User, reason: str) -> None:
     tasks_cancel(application=application)
     services.execution_stop(application=application)
     move(application, Status.SUBMITTED)
@@ -121,7 +140,6 @@ def application_restart(*, reference: str, user: User, reason: str = "") -> Loan
     )
     services.incidents_close(application=application, note="Restarted.", by=user)
     services.execution_queue(application=application)
-    return application
 
 
 def stop_check(*, application: LoanApplication, user: User) -> Execution:
@@ -250,8 +268,7 @@ def payout_settle(
             reference=reference, user=user, paid=paid, rail_reference=known_as, note=note
         )
         if paid:
-            services.incidents_close(application=application, note="It was paid.", by=user)
-            services.closing_notice(Run(reference=reference, attempt=application.attempt))
+            _note_paid(application, user)
         else:
             Incident.objects.filter(
                 application=application, kind=Incident.Kind.PAYOUT_UNKNOWN
@@ -260,6 +277,12 @@ def payout_settle(
                 "Restart the case to pay it, or withdraw it."
             )
     return application
+
+
+def _note_paid(application: LoanApplication, user: User) -> None:
+    run = Run(reference=application.reference, attempt=application.attempt)
+    services.incidents_close(application=application, note="It was paid.", by=user)
+    services.closing_notice(run)
 
 
 def _ask_rail(ledger: Disbursement, reference: str, *, needed: bool) -> str | None:
