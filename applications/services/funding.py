@@ -188,6 +188,33 @@ def payout_settle(
     return application
 
 
+def payout_found(
+    *, application: LoanApplication, user: User, rail_reference: str | None
+) -> LoanApplication:
+    """What the rail says of a payout that a stuck, locked case asked for and lost sight of.
+
+    With its reference the case is funded; with ``None`` no money left.
+    """
+    if rail_reference is not None:
+        run = Run(reference=application.reference, attempt=application.attempt)
+        _fund(run, application, rail_reference=rail_reference)
+    else:
+        Disbursement.objects.filter(
+            application=application, status=Disbursement.Status.REQUESTED
+        ).update(status=Disbursement.Status.NOT_PAID)
+    said = "had paid" if rail_reference is not None else "had not paid"
+    event_record(
+        application=application,
+        kind="payout_found",
+        message=f"The rail {said} when it was asked before a restart.",
+        level=Level.WARNING,
+        is_internal=True,
+        actor=user,
+        data={"rail_reference": rail_reference},
+    )
+    return application
+
+
 def _fund(run: Run, application: LoanApplication, *, rail_reference: str) -> None:
     """Close a locked case as funded; the ledger says paid from now on."""
     now = timezone.now()

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -151,7 +152,12 @@ def test_payout_that_was_made_while_the_database_went_down_is_never_made_again(
     office: Office,
     operations: User,
     attempts: str,
+    settings: Any,
 ) -> None:
+    settings.LOANOFFICE_PROVIDERS = {
+        **settings.LOANOFFICE_PROVIDERS,
+        "payout": {"url": rail.url, "token": "t"},
+    }
     running(
         DATABASE_URL=door.url,
         LOANOFFICE_STEP_ATTEMPTS=attempts,

@@ -1,10 +1,12 @@
 """What Operations may do about a stuck case, who else may not, and what each press writes."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 
 from applications.errors import (
     CaseClosed,
@@ -58,6 +60,18 @@ def unknown(officer: User) -> LoanApplication:
     with transaction.atomic():
         services.case_hand_over(
             run_of(application), kind=Incident.Kind.PAYOUT_UNKNOWN, sentence="The answer was lost."
+        )
+    application.refresh_from_db()
+    return application
+
+
+@pytest.fixture
+def asked_for(officer: User) -> LoanApplication:
+    """The rail was asked to pay, or was about to be, and nobody could write down the rest."""
+    application = disbursing(officer)
+    with transaction.atomic():
+        services.case_hand_over(
+            run_of(application), kind=Incident.Kind.WORKFLOW_FAILED, sentence="The books failed."
         )
     application.refresh_from_db()
     return application
@@ -225,10 +239,10 @@ def test_payout_that_was_not_made_can_be_withdrawn_and_an_unknown_one_cannot(
 
 
 def test_rail_that_cannot_be_asked_leaves_it_unknown(
-    unknown: LoanApplication, operations: User, settings: object
+    unknown: LoanApplication, operations: User, settings: Any
 ) -> None:
-    settings.LOANOFFICE_PROVIDERS = {  # type: ignore[attr-defined]
-        **settings.LOANOFFICE_PROVIDERS,  # type: ignore[attr-defined]
+    settings.LOANOFFICE_PROVIDERS = {
+        **settings.LOANOFFICE_PROVIDERS,
         "payout": {"url": "http://127.0.0.1:9", "token": "t"},
     }
     with pytest.raises(RailUnreachable):
@@ -247,6 +261,46 @@ def test_restart_asks_the_rail_under_the_same_key_again(
     assert order.status == "requested"
     assert order.idempotency_key == f"payout-{unknown.reference}"
     assert Disbursement.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_restart_funds_a_case_that_was_paid_and_not_written_down(
+    asked_for: LoanApplication, operations: User
+) -> None:
+    """Another attempt might end declined, with the money gone."""
+    book(asked_for, "PAY-7")
+    funded = ops.application_restart(reference=asked_for.reference, user=operations)
+    assert (funded.status, funded.attempt) == ("funded", 1)
+    ledger = Disbursement.objects.get()
+    assert (ledger.status, ledger.rail_reference) == ("paid", "PAY-7")
+    assert Incident.objects.get().resolved_by == operations
+    assert audit("payout_found").actor == operations
+    assert OutboxMessage.objects.filter(key=f"closed/{asked_for.reference}-1").count() == 1
+    assert Execution.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_restart_after_a_payout_that_the_rail_never_made_may_still_be_withdrawn(
+    asked_for: LoanApplication, operations: User, officer: User
+) -> None:
+    restarted = ops.application_restart(reference=asked_for.reference, user=operations)
+    assert (restarted.status, restarted.attempt) == ("submitted", 2)
+    assert Disbursement.objects.get().status == "not_paid"
+    drafting.application_withdraw(reference=asked_for.reference, user=officer)
+
+
+def test_restart_waits_for_a_rail_that_cannot_be_asked_what_became_of_a_payout(
+    asked_for: LoanApplication, operations: User, settings: Any
+) -> None:
+    settings.LOANOFFICE_PROVIDERS = {
+        **settings.LOANOFFICE_PROVIDERS,
+        "payout": {"url": "http://127.0.0.1:9", "token": ""},
+    }
+    with pytest.raises(RailUnreachable):
+        ops.application_restart(reference=asked_for.reference, user=operations)
+    asked_for.refresh_from_db()
+    assert (asked_for.status, asked_for.attempt) == ("needs_attention", 1)
+    assert Disbursement.objects.get().status == "requested"
 
 
 # --- Messages and incidents ----------------------------------------------------------------
@@ -289,6 +343,32 @@ def test_message_that_fails_again_opens_another_incident(
     aws.answers.append((503, "ServiceException"))
     outbox.send_due()
     assert sorted(Incident.objects.values_list("status", flat=True)) == ["open", "resolved"]
+
+
+def test_incident_of_a_message_that_is_waited_for_is_resolved_by_sending_it_again(
+    dead: OutboxMessage, operations: User
+) -> None:
+    ops.incident_resolve(incident=Incident.objects.get(), user=operations, note="It is back.")
+    dead.refresh_from_db()
+    assert (dead.status, dead.attempts) == ("pending", 0)
+    assert Incident.objects.get().status == "resolved"
+
+
+def test_incident_of_a_message_that_nobody_waits_for_any_more_is_only_resolved(
+    dead: OutboxMessage, operations: User
+) -> None:
+    Execution.objects.update(status="STOPPED", ended_at=timezone.now())
+    ops.incident_resolve(incident=Incident.objects.get(), user=operations, note="It is over.")
+    dead.refresh_from_db()
+    assert dead.status == "dead"
+
+
+def test_message_sent_again_does_not_resolve_the_last_word_about_a_stuck_case(
+    dead: OutboxMessage, operations: User
+) -> None:
+    LoanApplication.objects.update(status="needs_attention")
+    ops.message_resend(message=dead, user=operations)
+    assert Incident.objects.get().status == "open"
 
 
 def test_incident_is_acknowledged_once_and_resolved_with_a_note(

@@ -23,6 +23,7 @@ from applications.admin.forms import show_refusal
 from applications.admin.views import case_or_refuse, confirmation
 from applications.errors import ApplicationsError, PayoutFound, RailUnreachable
 from applications.models import LoanApplication
+from applications.vocabulary import Status
 from workflows import operations
 from workflows.admin.forms import MayReasonForm, NotPaidForm, PaidForm, ReasonForm
 from workflows.admin.links import came_from
@@ -55,6 +56,8 @@ def _restart(application: LoanApplication, user: User, typed: Typed) -> str:
     restarted = operations.application_restart(
         reference=application.reference, user=user, reason=typed["reason"]
     )
+    if restarted.status == Status.FUNDED:
+        return f"{application.reference} had been paid, as the rail says: the loan is funded."
     return f"{application.reference} is restarted as attempt {restarted.attempt}."
 
 
