@@ -19,7 +19,8 @@ from urllib3.exceptions import HTTPError
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds
 LONGEST_WAIT_ASKED = 30.0  # seconds of a Retry-After that are believed
-TRY_AGAIN = "/problems/try-again"
+PROBLEMS = "/problems/"
+TRY_AGAIN = frozenset({f"{PROBLEMS}try-again", f"{PROBLEMS}idempotency-key-in-flight"})
 # A form's hidden field: what a browser sends back with a login.
 FORM_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
@@ -46,12 +47,13 @@ class Answer:
 
     @property
     def said(self) -> str:
-        return f"{self.status} {self.body.get('detail', '')}".strip()
+        code, detail = self.problem.removeprefix(PROBLEMS), self.body.get("detail", "")
+        return " ".join(str(part) for part in (self.status, code, detail) if part)
 
 
 def says_nothing(answer: Answer) -> bool:
     """True when the request may have been done or not, or is to be repeated."""
-    return answer.status >= 500 or answer.status == 429 or answer.problem == TRY_AGAIN
+    return answer.status >= 500 or answer.status == 429 or answer.problem in TRY_AGAIN
 
 
 class Client:
@@ -74,16 +76,15 @@ class Client:
         body: object = None,
         *,
         headers: dict[str, str] | None = None,
-        repeat: Callable[[Answer], bool] = says_nothing,
     ) -> Answer:
-        """Ask until there is an answer that ``repeat`` takes for one. Raises ``GaveUp``."""
+        """Ask until there is an answer that says something. Raises ``GaveUp``."""
         content = None if body is None else json.dumps(body).encode()
         kind = {} if body is None else {"Content-Type": "application/json"}
-        return self._insist(method, path, content, {**kind, **(headers or {})}, repeat)
+        return self._insist(method, path, content, {**kind, **(headers or {})})
 
     def log_in(self, username: str, password: str) -> None:
         """As a person does in a browser. Raises ``GaveUp``, and ``PermissionError`` if refused."""
-        page = self._insist("GET", "/admin/login/", None, {}, says_nothing)
+        page = self._insist("GET", "/admin/login/", None, {})
         found = FORM_TOKEN.search(page.text)
         form = {
             "csrfmiddlewaretoken": found[1] if found else "",
@@ -95,7 +96,6 @@ class Client:
             "/admin/login/",
             urlencode(form).encode(),
             {"Content-Type": "application/x-www-form-urlencoded"},
-            says_nothing,
         )
         if answer.status != 302 or "sessionid" not in self.cookies:
             raise PermissionError(f"{username} could not log in: {answer.said}")
@@ -104,12 +104,7 @@ class Client:
         self.pool.clear()
 
     def _insist(
-        self,
-        method: str,
-        path: str,
-        content: bytes | None,
-        headers: dict[str, str],
-        repeat: Callable[[Answer], bool],
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
     ) -> Answer:
         pause, lost = FIRST_PAUSE, 0
         while True:
@@ -120,7 +115,7 @@ class Client:
                 lost += 1
                 self.lost()
             else:
-                if not repeat(answer):
+                if not says_nothing(answer):
                     return Answer(answer.status, answer.body, answer.headers, answer.text, lost)
                 said, wait = answer.said, max(pause, _retry_after(answer))
                 lost += answer.status >= 500

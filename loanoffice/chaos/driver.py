@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from applications.vocabulary import Status, TaskKind, WaitingOn
-from loanoffice.chaos.client import Answer, Client, GaveUp, elapsed, says_nothing
+from loanoffice.chaos.client import Answer, Client, GaveUp, elapsed
 from loanoffice.chaos.plan import Occasion, Plan, PlannedDecision
 from loanoffice.chaos.told import CaseTold, Reply, State, Told
 from loanoffice.demo_data import PASSWORD
@@ -112,8 +112,7 @@ class Driver:
                     "loan_amount": f"{planned.amount:.2f}",
                     "external_id": planned.external_id,
                 },
-                headers=_partner(key, f"submit-{planned.external_id}"),
-                repeat=lambda heard: says_nothing(heard) or heard.status == 409,  # in flight
+                headers=_partner(key) | _once(f"submit-{planned.external_id}"),
             )
         except GaveUp as gave_up:
             case.submission = Reply(State.UNANSWERED, gave_up.said)
@@ -154,11 +153,7 @@ class Driver:
             answer = client.ask(
                 "POST",
                 f"{APPLICATIONS}{case.reference}/withdraw/",
-                headers=_partner(key, f"withdraw-{case.planned.external_id}"),
-                repeat=lambda heard: (
-                    says_nothing(heard)
-                    or (heard.status == 409 and heard.problem != "/problems/wrong-state")
-                ),
+                headers=_partner(key) | _once(f"withdraw-{case.planned.external_id}"),
             )
         except GaveUp as gave_up:
             case.withdrawal = Reply(State.UNANSWERED, gave_up.said)
@@ -228,7 +223,13 @@ class Driver:
         lost = 0
         try:
             while True:
-                answer = client.ask("POST", f"{APPLICATIONS}{case.reference}/decision/", body)
+                key = f"decide-{case.reference}-{decision.kind}-{body['version']}"
+                answer = client.ask(
+                    "POST",
+                    f"{APPLICATIONS}{case.reference}/decision/",
+                    body,
+                    headers=_once(key) if decision.keyed else {},
+                )
                 lost += answer.lost
                 if answer.problem != "/problems/stale-version":
                     break
@@ -272,9 +273,12 @@ class Driver:
         return Reply(State.REFUSED, answer.said)
 
 
-def _partner(key: str, idempotency_key: str = "") -> dict[str, str]:
-    headers = {"Authorization": f"Bearer {key}"}
-    return {**headers, "Idempotency-Key": idempotency_key} if idempotency_key else headers
+def _partner(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def _once(key: str) -> dict[str, str]:
+    return {"Idempotency-Key": key}
 
 
 def _who(row: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from loanoffice.chaos.told import CaseTold, Reply, State, Told
 FINAL = frozenset({Status.FUNDED, Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED})
 # A line of the timeline that may stand there more than once a case.
 LATE_ANSWER = "late_answer"
+TOO_LATE = "409 wrong-state"  # what a withdrawal is told when the case has gone too far
 
 
 class Fault(StrEnum):
@@ -276,10 +277,10 @@ def _wrong_end(case: CaseTold, row: Case) -> Iterator[Finding]:
 
 
 def _wrong_refusal(case: CaseTold) -> Iterator[Finding]:
-    """Nobody sends what may not be done; only a withdrawal may get in the way."""
+    """Nobody sends what may not be done: only the withdrawal and the rest may cross."""
     for what, reply in _replies(case):
-        disturbed = case.withdrawn or what == "the withdrawal"
-        if reply.state == State.REFUSED and not disturbed:
+        crossed = case.withdrawn or (reply is case.withdrawal and TOO_LATE in reply.said)
+        if reply.state == State.REFUSED and not crossed:
             yield Finding(
                 Fault.WRONG,
                 case.reference or case.planned.external_id,

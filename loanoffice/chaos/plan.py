@@ -42,9 +42,12 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True)
 class PlannedDecision:
+    """``keyed``: sent under an ``Idempotency-Key``; the others rely on the decision alone."""
+
     kind: TaskKind
     person: str  # a login
     approved: bool
+    keyed: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,8 @@ def _decisions(
         if ask.kind == TaskKind.MANAGER_APPROVAL:
             able = SENIORS if ask.above_ceiling or ask.approvals > 1 else MANAGERS
         for person in rng.sample(able, ask.approvals):
-            planned.append(PlannedDecision(ask.kind, person, approved=next(approved)))
+            keyed = rng.random() < 0.5
+            planned.append(PlannedDecision(ask.kind, person, next(approved), keyed))
             if not planned[-1].approved:
                 return tuple(planned)
     return tuple(planned)

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from loanoffice.chaos.client import Answer, Client, GaveUp
+from loanoffice.chaos.client import Client, GaveUp
 
 type Script = list[tuple[int, dict[str, str], bytes] | None]
 DONE = (200, {"Content-Type": "application/json"}, b'{"reference": "LOAN-1"}')
@@ -104,6 +104,7 @@ def test_lost_answer_is_asked_for_again_with_the_same_words(
         (problem(503, "unavailable"), 1),
         (problem(429, "too-many-requests"), 0),
         (problem(409, "try-again"), 0),
+        (problem(409, "idempotency-key-in-flight"), 0),
     ],
 )
 def test_answer_that_says_nothing_is_not_taken_for_one(
@@ -118,21 +119,13 @@ def test_answer_that_says_nothing_is_not_taken_for_one(
 def test_refusal_is_an_answer(server: Server, listener: Listener) -> None:
     server.script = [problem(409, "already-decided")]
     answer = listener.client.ask("POST", "/a/", {})
-    assert (answer.problem, answer.said) == ("/problems/already-decided", "409 No.")
-
-
-def test_caller_may_repeat_more(server: Server, listener: Listener) -> None:
-    def in_flight(answer: Answer) -> bool:
-        return answer.status == 409
-
-    server.script = [problem(409, "in-flight"), DONE]
-    assert listener.client.ask("POST", "/a/", {}, repeat=in_flight).status == 200
+    assert (answer.problem, answer.said) == ("/problems/already-decided", "409 already-decided No.")
 
 
 def test_end_of_the_run_is_the_end_of_asking(server: Server, listener: Listener) -> None:
     server.script = [problem(429, "too-many-requests", **{"Retry-After": "30"})]
     listener.over.set()
-    with pytest.raises(GaveUp, match=r"429 No\."):
+    with pytest.raises(GaveUp, match=r"429 too-many-requests No\."):
         listener.client.ask("POST", "/a/", {})
 
 

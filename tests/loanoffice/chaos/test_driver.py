@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from applications.models import LoanApplication, Partner, ReviewDecision
+from applications.models import IdempotencyKey, LoanApplication, Partner, ReviewDecision
 from applications.services import drafting, review
 from applications.services.partners import partner_key_issue
 from applications.vocabulary import Outcome, Role, TaskKind
 from loanoffice.chaos.client import Client
 from loanoffice.chaos.driver import Driver
-from loanoffice.chaos.plan import Occasion, Plan, PlannedApplication, Withdrawal
+from loanoffice.chaos.plan import Occasion, Plan, PlannedApplication, PlannedDecision, Withdrawal
 from loanoffice.chaos.told import Reply, State, Told
 from tests import casework
 from tests.loanoffice.chaos.office import ANALYST, MANAGER, planned
@@ -197,6 +197,17 @@ def test_case_that_changed_is_read_again_and_decided(scene: Scene, officer: User
     )
     assert next(iter(case.decisions.values())).state == State.ACKNOWLEDGED
     assert ReviewDecision.objects.get().application_version == application.version + 1
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_keyed_decision_is_sent_under_a_key(scene: Scene, keyed: bool) -> None:
+    decision = PlannedDecision(MANAGER, "manager", approved=True, keyed=keyed)
+    driver = scene.driver(replace(planned("mine", "1111", 150_000), decisions=(decision,)))
+    application = scene.waiting(driver)
+    case = case_of(driver)
+    driver.decide(scene.client(driver, "manager"), case, decision, version=application.version)
+    assert case.decisions[decision].state == State.ACKNOWLEDGED
+    assert IdempotencyKey.objects.count() == int(keyed)
 
 
 class Forgetful(Client):

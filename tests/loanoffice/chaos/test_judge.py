@@ -33,7 +33,8 @@ from tests.loanoffice.chaos.office import (
 from workflows import services
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, SimulatedPayout
 
-REFUSED, UNANSWERED = Reply(State.REFUSED, "409 No."), Reply(State.UNANSWERED, "500")
+REFUSED, UNANSWERED = Reply(State.REFUSED, "403 No."), Reply(State.UNANSWERED, "500")
+TOO_LATE = Reply(State.REFUSED, "409 wrong-state It is funded.")
 
 
 @pytest.fixture
@@ -447,7 +448,7 @@ def test_amounts_that_differ_are_wrong(office: Office) -> None:
 def test_refusal_of_what_was_allowed_is_wrong(office: Office) -> None:
     case = office.case("approved")
     case.decisions = dict.fromkeys(case.decisions, REFUSED)
-    assert "manager's approval (manager_approval) was refused: 409 No." in all_of(
+    assert "manager's approval (manager_approval) was refused: 403 No." in all_of(
         office, Fault.WRONG
     )
 
@@ -464,9 +465,14 @@ def test_decision_that_a_withdrawal_forestalled_is_no_finding(office: Office) ->
 
 def test_withdrawal_that_was_refused_changes_nothing(office: Office) -> None:
     case = office.case("approved")
-    case.withdrawal = REFUSED
+    case.withdrawal = TOO_LATE
     assert expected_statuses(case) == {Status.FUNDED}
     assert found(office) == []
+
+
+def test_withdrawal_that_was_refused_for_another_reason_is_wrong(office: Office) -> None:
+    office.case("approved").withdrawal = REFUSED
+    assert only(office) == (Fault.WRONG, "approved", "the withdrawal was refused: 403 No.")
 
 
 def test_request_without_an_answer_leaves_both_ends_open(office: Office) -> None:

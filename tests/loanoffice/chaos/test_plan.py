@@ -71,6 +71,8 @@ def test_decisions_follow_the_course_and_end_with_a_decline(plan: Plan) -> None:
             assert not kinds
     outcomes = Counter(d.approved for planned in plan.applications for d in planned.decisions)
     assert outcomes[True] > outcomes[False] > 10
+    keyed = Counter(d.keyed for planned in plan.applications for d in planned.decisions)
+    assert min(keyed[True], keyed[False]) > 40
 
 
 def test_withdrawals_come_on_every_occasion(plan: Plan) -> None:
