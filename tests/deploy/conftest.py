@@ -1,0 +1,60 @@
+"""The stand-in for AWS, once; for every test a fresh account and a fresh checkout."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.office import (
+    Aws,
+    Office,
+    make_plain_roles,
+    needs_the_deploy_environment,
+    standing_in,
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.deploy)
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    needs_the_deploy_environment()
+    with standing_in(tmp_path_factory.mktemp("aws")) as aws:
+        yield aws
+
+
+@pytest.fixture
+def office(aws: Aws, tmp_path: Path) -> Office:
+    """A checkout, and an account with roles; without an API Gateway: Zappa waits long for one."""
+    aws.reset()
+    make_plain_roles(aws)
+    aws.tell(forget_requests=True)
+    return quick_office(tmp_path, aws)
+
+
+@pytest.fixture(scope="session")
+def deployed_once(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A real first deploy, kept under this name."""
+    aws.reset()
+    make_plain_roles(aws)
+    quick_office(tmp_path_factory.mktemp("first"), aws).ship("deploy")
+    aws.keep("deployed")
+    return "deployed"
+
+
+@pytest.fixture
+def deployed(deployed_once: str, aws: Aws, tmp_path: Path) -> Office:
+    """A checkout of a stage that was deployed once; what follows is noted from here on."""
+    aws.reset(come_back_to=deployed_once)
+    return quick_office(tmp_path, aws)
+
+
+def quick_office(folder: Path, aws: Aws) -> Office:
+    office = Office(folder, aws)
+    office.save_settings(apigateway_enabled=False)
+    return office
