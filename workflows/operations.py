@@ -218,6 +218,16 @@ def _put_hold(execution: Execution, kind: OutboxMessage.Kind, *, reason: str) ->
 # --- Money ------------------------------------------------------------------------------
 
 
+def payout_check(*, application: LoanApplication, user: User) -> Disbursement:
+    """The payout of unknown outcome that ``user`` may settle now; raises why they may not."""
+    _require(user, SETTLE, "Only Operations says what became of a payout.")
+    ledger = Disbursement.objects.filter(application=application).first()
+    if ledger is None or ledger.status != Disbursement.Status.UNKNOWN:
+        status = ledger.get_status_display() if ledger is not None else "not requested"
+        raise PayoutSettled(reference=application.reference, status=status)
+    return ledger
+
+
 def payout_settle(
     *, reference: str, user: User, paid: bool, rail_reference: str = "", note: str = ""
 ) -> LoanApplication:
@@ -227,12 +237,8 @@ def payout_settle(
     Raises ``PayoutFound``, ``RailUnreachable`` (for "it was not paid"), ``ReferenceMissing``,
     ``PayoutSettled``, ``NotPermitted``.
     """
-    _require(user, SETTLE, "Only Operations says what became of a payout.")
-    application = LoanApplication.objects.select_related("disbursement").get(reference=reference)
-    ledger: Disbursement | None = getattr(application, "disbursement", None)
-    if ledger is None or ledger.status != Disbursement.Status.UNKNOWN:
-        status = ledger.get_status_display() if ledger else "not requested"
-        raise PayoutSettled(reference=reference, status=status)
+    application = LoanApplication.objects.get(reference=reference)
+    ledger = payout_check(application=application, user=user)
     found = _ask_rail(ledger, reference, needed=not paid)
     if found is not None and not paid:
         raise PayoutFound(reference=reference, rail_reference=found)
@@ -268,6 +274,13 @@ def _ask_rail(ledger: Disbursement, reference: str, *, needed: bool) -> str | No
 # --- Messages and incidents ----------------------------------------------------------------
 
 
+def resend_check(*, message: OutboxMessage, user: User) -> None:
+    """Raise the reason why ``user`` may not send a message again now."""
+    _require(user, RESEND, "Only Operations sends again what was given up.")
+    if message.status != OutboxMessage.Status.DEAD:
+        raise NothingToResend(key=message.key, status=message.get_status_display())
+
+
 @transaction.atomic
 def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
     """Give a message that was given up all its tries again.
@@ -295,10 +308,15 @@ def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
     return row.get()
 
 
+def incident_check(*, user: User) -> None:
+    """Raise ``NotPermitted`` unless ``user`` may work on incidents."""
+    _require(user, INCIDENT, "Only Operations works on incidents.")
+
+
 @transaction.atomic
 def incident_acknowledge(*, incident: Incident, user: User) -> Incident:
     """Say that somebody is looking at it. One that is resolved stays as it is."""
-    _require(user, INCIDENT, "Only Operations works on incidents.")
+    incident_check(user=user)
     application_lock(incident.application.reference)
     incident = locked(Incident.objects.all()).get(pk=incident.pk)
     if incident.status == Incident.Status.OPEN:
@@ -310,6 +328,19 @@ def incident_acknowledge(*, incident: Incident, user: User) -> Incident:
     return incident
 
 
+def resolve_check(*, incident: Incident, user: User) -> None:
+    """Raise the reason why ``user`` may not close an incident by hand now."""
+    incident_check(user=user)
+    application = incident.application
+    others = (
+        Incident.objects.filter(application=application)
+        .exclude(status=Incident.Status.RESOLVED)
+        .exclude(pk=incident.pk)
+    )
+    if application.status == Status.NEEDS_ATTENTION and not others.exists():
+        raise StillStuck(reference=application.reference)
+
+
 @transaction.atomic
 def incident_resolve(*, incident: Incident, user: User, note: str) -> Incident:
     """Close an incident by hand. One that is resolved stays as it is.
@@ -317,16 +348,12 @@ def incident_resolve(*, incident: Incident, user: User, note: str) -> Incident:
     Raises ``StillStuck`` when the case would be left stuck with nothing that says so, and
     ``NotPermitted``.
     """
-    _require(user, INCIDENT, "Only Operations works on incidents.")
-    application = application_lock(incident.application.reference)
-    incident = locked(Incident.objects.all()).get(pk=incident.pk)
+    incident_check(user=user)
+    application_lock(incident.application.reference)
+    incident = locked(Incident.objects.select_related("application")).get(pk=incident.pk)
     if incident.status == Incident.Status.RESOLVED:
         return incident
-    others = Incident.objects.filter(application=application).exclude(
-        status=Incident.Status.RESOLVED
-    )
-    if application.status == Status.NEEDS_ATTENTION and not others.exclude(pk=incident.pk).exists():
-        raise StillStuck(reference=application.reference)
+    resolve_check(incident=incident, user=user)
     _resolve(incident, user, note)
     _audit_incident(incident, "incident_resolved", "is resolved", user, note=note.strip())
     return incident

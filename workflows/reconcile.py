@@ -57,6 +57,11 @@ class Finding:
     what: str
     mend: str
 
+    @property
+    def reference(self) -> str:
+        """The application that it is about."""
+        return self.name.partition(" ")[0].rpartition("-")[0]
+
 
 @dataclass
 class Report:
@@ -82,7 +87,7 @@ class Pace:
         self.next_at = max(now, self.next_at) + self.pause
 
 
-def nobody_listens(compared: int) -> None:
+def nobody_listens(heard: object) -> None:
     """Progress that nobody asked for."""
 
 
@@ -93,15 +98,22 @@ def reconcile(
     calls_per_second: float = CALLS_PER_SECOND,
     lag: timedelta = LAG,
     say: Callable[[int], None] = nobody_listens,
+    tell: Callable[[Finding], None] = nobody_listens,
 ) -> Report:
     """Compare and mend; with ``dry_run`` only say what would be done.
 
     ``everything`` compares all executions that the engine still has instead of those that
-    started within a day or have not ended. ``say`` hears how many were compared so far.
-    Raises ``EngineError`` when the engine cannot be asked; what was mended stays mended.
+    started within a day or have not ended. ``say`` hears how many were compared so far,
+    ``tell`` hears each finding when it is mended; what they raise ends the run. Raises
+    ``EngineError`` when the engine cannot be asked; what was mended stays mended.
     """
     comparison = _Comparison(
-        dry_run=dry_run, pace=Pace(calls_per_second), now=timezone.now(), lag=lag, say=say
+        dry_run=dry_run,
+        pace=Pace(calls_per_second),
+        now=timezone.now(),
+        lag=lag,
+        say=say,
+        tell=tell,
     )
     comparison.unfinished_in_engine()
     comparison.unfinished_in_record()
@@ -120,12 +132,14 @@ class _Comparison:
         now: datetime,
         lag: timedelta,
         say: Callable[[int], None],
+        tell: Callable[[Finding], None],
     ) -> None:
         self.report = Report(dry_run=dry_run)
         self.pace = pace
         self.now = now
         self.lag = lag
         self.say = say
+        self.tell = tell
         self.seen: set[str] = set()
 
     # --- What the engine has not finished -------------------------------------------------
@@ -369,6 +383,7 @@ class _Comparison:
                 "Reconciled",
                 extra={"execution": finding.name, "found": finding.what, "mend": finding.mend},
             )
+        self.tell(finding)
 
     def _count(self, number: int) -> None:
         self.report.compared += number

@@ -5,6 +5,7 @@
 
 import logging
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -79,26 +80,29 @@ def _answered(message: OutboxMessage, future: "Future[Any]") -> None:
 # --- Stopping, pausing, resuming ----------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """What the engine has of an execution that was to be stopped."""
+
+    arn: str
+    status: str
+
+
 def _stop(message: OutboxMessage) -> Send:
     execution = _execution(message)
     execution.refresh_from_db(fields=["arn"])
-    if execution.arn is None:
-        _cancel_start(execution)
-        return nothing
-    return partial(_stop_and_look, execution.arn, **message.payload)
+    if execution.arn is not None:
+        return partial(_stop_and_look, execution.arn, **message.payload)
+    if _cancel_start(execution):
+        return partial(_find_and_stop, execution.name, **message.payload)
+    return nothing
 
 
-def _stop_and_look(arn: str, *, error_type: str, message: str) -> str:
-    """How it ended: it may have come to its own end before the stop arrived."""
-    try:
-        engine.stop(arn=arn, error_type=error_type, message=message)
-    except EngineConflict as error:
-        logger.info("Not stopped", extra={"arn": arn, "why": str(error)})
-    return str(engine.get(arn=arn)["Status"])
+def _cancel_start(execution: Execution) -> bool:
+    """Keep a start from leaving; true when an earlier try may have reached the engine.
 
-
-def _cancel_start(execution: Execution) -> None:
-    """Keep a start from leaving. Raises ``EngineUnavailable`` while it may be on its way."""
+    Raises ``EngineUnavailable`` while it is on its way.
+    """
     starts = OutboxMessage.objects.filter(
         execution=execution, kind=OutboxMessage.Kind.START_EXECUTION
     )
@@ -109,20 +113,41 @@ def _cancel_start(execution: Execution) -> None:
     under_way = (OutboxMessage.Status.PENDING, OutboxMessage.Status.SENT)
     if starts.filter(status__in=under_way).exists():
         raise EngineUnavailable("the start is under way; its ARN is not known yet")
+    return starts.filter(attempts__gt=0).exists()
+
+
+def _find_and_stop(name: str, *, error_type: str, message: str) -> Stopped | None:
+    """Stop an execution whose start was tried and not heard of; ``None``: it never began."""
+    listed = next(engine.executions(name=name), None)
+    if listed is None:
+        return None
+    return _stop_and_look(listed.arn, error_type=error_type, message=message)
+
+
+def _stop_and_look(arn: str, *, error_type: str, message: str) -> Stopped:
+    """How it ended: it may have come to its own end before the stop arrived."""
+    try:
+        engine.stop(arn=arn, error_type=error_type, message=message)
+    except EngineConflict as error:
+        logger.info("Not stopped", extra={"arn": arn, "why": str(error)})
+    return Stopped(arn=arn, status=str(engine.get(arn=arn)["Status"]))
 
 
 def _stopped(message: OutboxMessage, future: "Future[Any]") -> None:
     execution = _execution(message)
-    status: str | None = Execution.Status.STOPPED
+    found: Stopped | None = None
     try:
-        status = future.result() or status
+        found = future.result()
     except NotFound:
         logger.warning("Nothing to stop", extra={"execution": execution.name})
-    if status in engine.UNFINISHED:
+    if found is not None and found.status in engine.UNFINISHED:
         raise EngineUnavailable("the engine has not stopped it yet")
-    Execution.objects.filter(pk=execution.pk, ended_at__isnull=True).update(
-        status=status, ended_at=timezone.now()
+    rows = Execution.objects.filter(pk=execution.pk)
+    rows.filter(ended_at__isnull=True).update(
+        status=found.status if found else Execution.Status.STOPPED, ended_at=timezone.now()
     )
+    if found is not None:
+        rows.filter(arn__isnull=True).update(arn=found.arn)
 
 
 def _pause(message: OutboxMessage) -> Send:

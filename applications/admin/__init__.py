@@ -6,6 +6,7 @@ Imports nothing from above: ``workflows.admin`` adds its panels to the applicati
 from django.contrib import admin
 
 from applications.admin.application import LoanApplicationAdmin
+from applications.admin.delegations import DelegationAdmin
 from applications.admin.partners import PartnerAdmin, PartnerKeyAdmin
 from applications.admin.policies import LendingPolicyAdmin
 from applications.admin.reviews import (
@@ -15,6 +16,7 @@ from applications.admin.reviews import (
     ReviewTaskAdmin,
 )
 from applications.models import (
+    Delegation,
     Disbursement,
     LendingPolicy,
     LoanApplication,
@@ -28,6 +30,7 @@ from applications.models import (
 admin.site.register(LoanApplication, LoanApplicationAdmin)
 admin.site.register(ReviewTask, ReviewTaskAdmin)
 admin.site.register(ReviewDecision, ReviewDecisionAdmin)
+admin.site.register(Delegation, DelegationAdmin)
 admin.site.register(LoanOffer, LoanOfferAdmin)
 admin.site.register(Disbursement, DisbursementAdmin)
 admin.site.register(LendingPolicy, LendingPolicyAdmin)

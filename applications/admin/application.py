@@ -129,7 +129,7 @@ class LoanApplicationAdmin(KeptAdmin[LoanApplication]):
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """For the bulk actions: may this person decide anything that is decided in bulk?"""
-        return any(staff(request).has_perm(review.PERMISSIONS[kind]) for kind in bulk.KINDS)
+        return review.may_decide_some(user=staff(request), kinds=bulk.KINDS)
 
     @admin.action(permissions=["decide"], description="Approve selected applications")
     def approve_selected(
@@ -363,8 +363,7 @@ class LoanApplicationAdmin(KeptAdmin[LoanApplication]):
         return case.panels()
 
     def case_notices(self, case: Case) -> list[str]:
-        """Sentences above everything else."""
-        return [case.why_not] if case.why_not else []
+        return case.notices()
 
     def case_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime

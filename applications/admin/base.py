@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.core.exceptions import BadRequest
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
 
@@ -42,6 +43,14 @@ class KeptAdmin[M: Model](TypedAdmin[M]):
         obj: Any = None,  # noqa: ARG002
     ) -> bool:
         return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        # A filter hands on what it is given, and PostgreSQL refuses null characters.
+        if any("\0" in value for _, values in request.GET.lists() for value in values):
+            raise BadRequest("Null characters are not allowed.")
+        return super().changelist_view(request, extra_context)
 
 
 class ReadOnlyAdmin[M: Model](KeptAdmin[M]):

@@ -1,7 +1,7 @@
 """What the page of one submitted case shows: read here, drawn by the templates.
 
 ``Case`` is made anew for each request. Whatever it shows is also in ``fingerprint``, so
-that a page that polls is told in three small queries that nothing changed.
+that a page that polls is told in a few small queries that nothing changed.
 """
 
 import hashlib
@@ -56,6 +56,7 @@ class Panel:
 def case_fingerprint(*, application: LoanApplication, user: User, now: datetime) -> list[object]:
     """What changes whenever something changes that this page shows to this person."""
     last_event = ApplicationEvent.objects.filter(application=application).aggregate(last=Max("pk"))
+    late = ReviewDecision.objects.filter(task__application=application, late=True).order_by("pk")
     until = application.waiting_until
     return [
         user.pk,
@@ -63,6 +64,7 @@ def case_fingerprint(*, application: LoanApplication, user: User, now: datetime)
         application.updated_at,
         application.version,
         last_event["last"],
+        list(late.values_list("pk", flat=True)),
         until is not None and now >= until,
     ]
 
@@ -99,7 +101,7 @@ class Case:
 
     @cached_property
     def tasks(self) -> list[ReviewTask]:
-        decisions = ReviewDecision.objects.select_related("decided_by", "partner")
+        decisions = ReviewDecision.objects.select_related("decided_by", "partner", "on_behalf_of")
         return list(
             self.application.review_tasks.order_by("opened_at", "id").prefetch_related(
                 Prefetch("decisions", queryset=decisions)
@@ -158,6 +160,10 @@ class Case:
     @property
     def why_not(self) -> str:
         return self._decision[1]
+
+    def notices(self) -> list[str]:
+        """Sentences above everything else."""
+        return [self.why_not] if self.why_not else []
 
     def buttons(self) -> list[Button]:
         found = []

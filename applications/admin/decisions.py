@@ -63,7 +63,9 @@ def decide_view(
                 return back_to_case(model_admin, request, application, said, messages.SUCCESS)
         else:
             form = DecideForm(initial={"version": application.version}, outcome=wanted)
-        review.decision_check(application=application, task=task, user=user, now=timezone.now())
+        right = review.decision_check(
+            application=application, task=task, user=user, now=timezone.now()
+        )
     except ApplicationsError as refused:
         return back_to_case(model_admin, request, application, str(refused))
     return confirmation(
@@ -74,6 +76,7 @@ def decide_view(
         case=Case(application, user),
         original=application,
         task=task,
+        on_behalf_of=right,
         form=form,
         button=decision_words(kind)[wanted],
         tone="good" if wanted == Outcome.APPROVE else "bad",

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from applications.vocabulary import Status
+from applications.vocabulary import Outcome, Status
 
 TONES = {
     Status.DRAFT: "quiet",
@@ -22,6 +22,8 @@ TONES = {
     Status.NEEDS_ATTENTION: "alert",
 }
 
+OUTCOME_TONES = {Outcome.APPROVE: "good", Outcome.REFER: "wait", Outcome.DECLINE: "bad"}
+
 
 def badge(label: str, tone: str) -> SafeString:
     return format_html('<span class="badge tone-{}">{}</span>', tone, label)
@@ -30,6 +32,16 @@ def badge(label: str, tone: str) -> SafeString:
 def status_badge(status: str) -> SafeString:
     known = Status(status)
     return badge(known.label, TONES[known])
+
+
+def outcome_badge(outcome: str) -> SafeString:
+    known = Outcome(outcome)
+    return badge(known.label, OUTCOME_TONES[known])
+
+
+def late_badge() -> SafeString:
+    """Of a decision that is kept and counts for nothing."""
+    return badge("Late, not applied", "wait")
 
 
 def money(amount: Decimal, currency: str) -> SafeString:
@@ -44,4 +56,12 @@ def moment(at: datetime) -> SafeString:
     local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M}"
+    )
+
+
+def instant(at: datetime) -> SafeString:
+    """A time to the second, for what follows itself quickly."""
+    local = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}"
     )

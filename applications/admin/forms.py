@@ -40,10 +40,7 @@ class ApplicationForm(ApplicationModelForm):
         return {name: value for name, value in self.cleaned_data.items() if name != "read_version"}
 
     def refuse(self, errors: dict[str, list[str]]) -> None:
-        """Show a service's field errors; one of a field that is not here stands on top."""
-        for name, said in errors.items():
-            for sentence in said:
-                self.add_error(name if name in self.fields else NON_FIELD_ERRORS, sentence)
+        show_refusal(self, errors)
 
 
 class DecideForm(forms.Form):
@@ -79,6 +76,13 @@ class WithdrawForm(forms.Form):
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "class": "reason"}),
     )
+
+
+def show_refusal(form: forms.BaseForm, errors: dict[str, list[str]]) -> None:
+    """Show a service's field errors; one of a field that is not here stands on top."""
+    for name, said in errors.items():
+        for sentence in said:
+            form.add_error(name if name in form.fields else NON_FIELD_ERRORS, sentence)
 
 
 def reason_field(field: forms.Field, outcome: Outcome) -> None:

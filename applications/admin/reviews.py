@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from applications.admin.base import ReadOnlyAdmin
-from applications.admin.display import badge, moment, money
+from applications.admin.display import badge, late_badge, moment, money, outcome_badge
 from applications.admin.filters import WaitingOnMe
 from applications.models import Disbursement, LoanApplication, LoanOffer, ReviewDecision, ReviewTask
 from applications.vocabulary import TaskStatus
@@ -30,6 +30,7 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
         "asked_of",
         "status_shown",
         "due",
+        "asked_again",
         "expires",
     )
     list_filter = (WaitingOnMe, "status", "kind", "assigned_role")
@@ -65,15 +66,29 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
             "{} {}", moment(task.due_at), badge("Overdue", "alert") if overdue else ""
         )
 
+    @admin.display(description="Asked again", empty_value="")
+    def asked_again(self, task: ReviewTask) -> SafeString | str:
+        """The loudest so far: a reminder when it was due, then the senior managers."""
+        is_open = task.status == TaskStatus.OPEN
+        if task.escalated_at is not None:
+            said = badge("Escalated", "alert" if is_open else "quiet")
+            at = task.escalated_at
+        elif task.reminded_at is not None:
+            said = badge("Reminded", "wait" if is_open else "quiet")
+            at = task.reminded_at
+        else:
+            return ""
+        return format_html('{} <span class="quiet">{}</span>', said, moment(at))
+
     @admin.display(description="Expires")
     def expires(self, task: ReviewTask) -> SafeString:
         return moment(task.expires_at)
 
 
 class ReviewDecisionAdmin(ReadOnlyAdmin[ReviewDecision]):
-    list_display = ("decided_at", "case", "asked", "outcome", "decided_by", "partner", "reason")
-    list_filter = ("outcome", "task__kind")
-    list_select_related = ("task__application", "decided_by", "partner")
+    list_display = ("decided_at", "case", "asked", "answer", "by", "reason")
+    list_filter = ("outcome", "late", "task__kind")
+    fields = ("case", "asked", "answer", "by", "reason", "application_version", "decided_at")
     sortable_by = ()
 
     @admin.display(description="Application")
@@ -84,8 +99,23 @@ class ReviewDecisionAdmin(ReadOnlyAdmin[ReviewDecision]):
     def asked(self, decision: ReviewDecision) -> str:
         return decision.task.get_kind_display()
 
+    @admin.display(description="Answer")
+    def answer(self, decision: ReviewDecision) -> SafeString:
+        """What counts is a badge of its outcome; what came too late never is."""
+        if decision.late:
+            said = decision.get_outcome_display().lower()
+            return format_html('{} <span class="quiet">{}</span>', late_badge(), said)
+        return outcome_badge(decision.outcome)
+
+    @admin.display(description="Decided by")
+    def by(self, decision: ReviewDecision) -> str:
+        decider = str(decision.decided_by or decision.partner)
+        right = decision.on_behalf_of
+        return f"{decider} on behalf of {right.get_username()}" if right is not None else decider
+
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("task__application")
+        related = ("task__application", "decided_by", "partner", "on_behalf_of")
+        return super().get_queryset(request).select_related(*related)
 
 
 class LoanOfferAdmin(ReadOnlyAdmin[LoanOffer]):

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from applications.api.errors import MissingScope, NotAllowedHere
 from applications.models import PartnerKey
-from applications.services.review import PERMISSIONS
+from applications.services.review import PERMISSIONS, may_decide_some
 from applications.vocabulary import TaskKind
 
 
@@ -19,15 +19,18 @@ class Access:
     """``scope``: what a partner's key needs, empty when partners may not.
 
     ``staff``: permissions of which a member of staff needs one; empty when staff may not.
+    ``decides``: kinds of tasks whose permission somebody may also have lent them.
     """
 
     scope: str = ""
     staff: tuple[str, ...] = ()
+    decides: tuple[TaskKind, ...] = ()
 
 
 READ = Access(scope="applications:read", staff=("applications.view_loanapplication",))
 WRITE = Access(scope="applications:write")
-DECIDE = Access(staff=(PERMISSIONS[TaskKind.MANAGER_APPROVAL], PERMISSIONS[TaskKind.FRAUD_REVIEW]))
+DECIDED_HERE = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
+DECIDE = Access(staff=tuple(PERMISSIONS[kind] for kind in DECIDED_HERE), decides=DECIDED_HERE)
 
 
 class WithAccess(Protocol):
@@ -65,5 +68,7 @@ class MayUse(BasePermission):
             raise NotAllowedHere("This needs a partner's key or a member of staff.")
         if not access.staff:
             raise NotAllowedHere("Only a partner may do this; staff use the back office.")
-        if not any(user.has_perm(permission) for permission in access.staff):
+        own = any(user.has_perm(permission) for permission in access.staff)
+        lent = not own and access.decides and may_decide_some(user=user, kinds=access.decides)
+        if not own and not lent:
             raise NotAllowedHere("You may not do this.")

@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='reviewdecision',
             name='late',
-            field=models.BooleanField(default=False, help_text='It came after the wait had ended: kept, not applied.'),
+            field=models.BooleanField(db_default=False, default=False, help_text='It came after the wait had ended: kept, not applied.'),
         ),
         migrations.AddField(
             model_name='reviewdecision',

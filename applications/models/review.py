@@ -116,7 +116,9 @@ class ReviewDecision(models.Model):
         help_text="Whose right the decider used, under a delegation.",
     )
     late = models.BooleanField(
-        default=False, help_text="It came after the wait had ended: kept, not applied."
+        default=False,
+        db_default=False,  # the release before, which does not know it, still inserts
+        help_text="It came after the wait had ended: kept, not applied.",
     )
     outcome = models.CharField(
         max_length=10,

@@ -67,14 +67,19 @@ def delegation_create(
     )
 
 
+def revoke_check(*, delegation: Delegation, by: User) -> None:
+    """Raise the reason why ``by`` may not end a delegation; return if they may."""
+    if not by.has_perm("applications.change_delegation"):
+        raise NotPermitted("You may not end a delegation.")
+    if by.pk != delegation.delegator_id and not by.is_superuser:
+        raise NotPermitted("You may end your own delegations, not those of somebody else.")
+
+
 @transaction.atomic
 def delegation_revoke(*, delegation: Delegation, by: User) -> Delegation:
     """End a delegation now; doing it again changes nothing. Raises ``NotPermitted``."""
-    if not by.has_perm("applications.change_delegation"):
-        raise NotPermitted("You may not end a delegation.")
+    revoke_check(delegation=delegation, by=by)
     delegation = Delegation.objects.select_for_update().get(pk=delegation.pk)
-    if by.pk != delegation.delegator_id and not by.is_superuser:
-        raise NotPermitted("You may end your own delegations, not those of somebody else.")
     if delegation.revoked_at is None:
         delegation.revoked_at = timezone.now()
         delegation.save(update_fields=["revoked_at"])

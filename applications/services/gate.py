@@ -2,7 +2,8 @@
 
 A step may run again after a crash, perhaps much later. ``enter`` is the gate: a run that
 finds its own line in the timeline has been here and writes nothing; a run whose case has
-closed, or that a newer attempt replaced, is turned away with ``CaseClosed``.
+closed or was handed to Operations, or that a newer attempt replaced, is turned away with
+``CaseClosed``.
 """
 
 from dataclasses import dataclass
@@ -42,7 +43,9 @@ def enter(run: Run, operation: str) -> tuple[LoanApplication, bool]:
         return application, True
     if application.attempt != run.attempt:
         raise CaseClosed(reference=run.reference, why="a newer attempt carries the case")
-    if is_terminal(application.status):
+    # What needs attention is in the hands of Operations: a run that was stopped, or that was
+    # given up for lost, does not go on behind their back. A restart is a new attempt.
+    if is_terminal(application.status) or application.status == Status.NEEDS_ATTENTION:
         raise CaseClosed(
             reference=run.reference, why=f"the case is {Status(application.status).label.lower()}"
         )

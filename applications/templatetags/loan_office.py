@@ -8,28 +8,30 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from applications.admin import display
-from applications.models import Disbursement
-from applications.vocabulary import Outcome, TaskStatus
+from applications.models import Disbursement, ReviewDecision
+from applications.vocabulary import TaskStatus
 
 register = template.Library()
 register.simple_tag(display.money)
 register.filter(display.moment)
+register.filter(display.instant)
 register.filter(display.status_badge)
 register.filter(display.badge)
+register.filter(display.outcome_badge)
 
-OUTCOME_TONES = {Outcome.APPROVE: "good", Outcome.REFER: "wait", Outcome.DECLINE: "bad"}
 PAYOUT_TONES = {
     Disbursement.Status.REQUESTED: "info",
     Disbursement.Status.PAID: "good",
     Disbursement.Status.REFUSED: "bad",
     Disbursement.Status.UNKNOWN: "alert",
+    Disbursement.Status.NOT_PAID: "wait",
 }
 
 
 @register.filter
-def outcome_badge(outcome: str) -> SafeString:
-    known = Outcome(outcome)
-    return display.badge(known.label, OUTCOME_TONES[known])
+def decision_badge(decision: ReviewDecision) -> SafeString:
+    """What a person answered; never an outcome where it was not applied."""
+    return display.late_badge() if decision.late else display.outcome_badge(decision.outcome)
 
 
 @register.filter

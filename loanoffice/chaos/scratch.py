@@ -72,6 +72,8 @@ class Scratch:
             "PORT": str(self.port),
             "ENGINE_PORT": str(self.engine_port),
             "SITE_URL": self.base,
+            # Far more often than in real life: the reconciler has to race with everything.
+            "LOANOFFICE_RECONCILE_SECONDS": "5",
             ENGINE_URL: self.engine,
         }
 

@@ -15,7 +15,11 @@ from workflows import engine
 
 
 class LambdaStub:
-    """``answers``: (status, error type) for the next requests; empty means yes."""
+    """``answers``: (status, error type) for the next requests; empty means yes.
+
+    ``pages``: what the next reads find; (status, error type) instead is an error. Empty means
+    that nothing is known of what is asked. ``reads`` are the paths that were read.
+    """
 
     def __init__(self) -> None:
         self.answers: deque[tuple[int, str]] = deque()
@@ -25,6 +29,8 @@ class LambdaStub:
         self.takes = 0.0  # seconds for each answer
         self.ended: dict[str, str] = {}  # path of an execution: how it ended by itself
         self.lock = threading.Lock()
+        self.pages: deque[dict[str, Any] | tuple[int, str]] = deque()
+        self.reads: list[str] = []
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,24 +54,34 @@ class LambdaStub:
                 time.sleep(stub.takes)
                 with stub.lock:
                     stub.together -= 1
-                content = json.dumps({"Message": error} if error else {}).encode()
+                name = self.headers["X-Amz-Durable-Execution-Name"]
+                arn = f"arn:{name}" if is_invoke and not error else ""
+                self.reply(status, {"Message": error} if error else {}, error=error, arn=arn)
+
+            def do_GET(self) -> None:
+                """The next of ``pages``; an execution that was asked to stop has stopped."""
+                stub.reads.append(self.path)
+                path = self.path.partition("?")[0]
+                if stub.pages:
+                    page = stub.pages.popleft()
+                elif path in stub.ended:
+                    page = {"Status": stub.ended[path]}
+                elif any(asked == f"{path}/stop" for asked, _, _ in stub.requests):
+                    page = {"Status": "STOPPED"}
+                else:
+                    page = (404, "ResourceNotFoundException")
+                if isinstance(page, tuple):
+                    self.reply(page[0], {"Message": page[1]}, error=page[1])
+                else:
+                    self.reply(200, page)
+
+            def reply(self, status: int, body: Any, *, error: str = "", arn: str = "") -> None:
+                content = json.dumps(body).encode()
                 self.send_response(status)
                 if error:
                     self.send_header("x-amzn-ErrorType", error)
-                if is_invoke and not error:
-                    name = self.headers["X-Amz-Durable-Execution-Name"]
-                    self.send_header("X-Amz-Durable-Execution-Arn", f"arn:{name}")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def do_GET(self) -> None:
-                """GetDurableExecution: stopped if it was asked to, else it runs."""
-                stopped = any(path == f"{self.path}/stop" for path, _, _ in stub.requests)
-                by_itself = stub.ended.get(self.path.partition("?")[0])
-                found = {"Status": by_itself or ("STOPPED" if stopped else "RUNNING")}
-                content = json.dumps(found).encode()
-                self.send_response(200)
+                if arn:
+                    self.send_header("X-Amz-Durable-Execution-Arn", arn)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

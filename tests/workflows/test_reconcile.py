@@ -272,6 +272,25 @@ def test_stop_that_did_not_take_is_sent_again(officer: User, carry: Carry) -> No
     assert found(run()) == []
 
 
+def test_stop_finds_an_execution_whose_start_was_tried_and_never_heard_of(
+    officer: User, carry: Carry
+) -> None:
+    application = submit(officer)
+    arn = carry(application, do="wait", noted=False)
+    # The engine took it and died before it answered; the withdrawal came before the next try.
+    OutboxMessage.objects.filter(kind="start_execution").update(status="pending", attempts=1)
+    drafting.application_withdraw(reference=application.reference, user=officer)
+    OutboxMessage.objects.filter(kind="start_execution").update(
+        due_at=timezone.now() + timedelta(hours=1)
+    )
+    outbox.send_due()
+    assert engine.get(arn=arn)["Status"] == "STOPPED"
+    execution = Execution.objects.get()
+    assert (execution.status, execution.arn) == ("STOPPED", arn)
+    assert OutboxMessage.objects.get(kind="start_execution").status == "cancelled"
+    assert found(run()) == []
+
+
 def test_engine_that_goes_on_after_the_end_is_one_incident(officer: User, carry: Carry) -> None:
     application = under_review(officer)
     carry(application, do="wait")

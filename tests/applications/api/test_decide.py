@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from applications.models import LoanApplication, Partner, ReviewDecision, ReviewTask
-from applications.services import drafting, review
+from applications.services import delegation, drafting, review
 from applications.vocabulary import Outcome, Role, TaskKind
 from tests import casework
 from tests.applications.api.calls import Caller, assert_problem, path
@@ -70,6 +70,28 @@ def test_manager_declines_with_a_reason(
     assert response.status_code == 200
     decision = ReviewDecision.objects.get()
     assert (decision.outcome, decision.reason) == ("decline", "The income could not be verified.")
+
+
+def test_delegate_without_a_right_of_their_own_decides_in_that_of_the_delegator(
+    as_staff: AsStaff, auditor: User, manager: User, waiting: LoanApplication
+) -> None:
+    assert decide(as_staff(auditor), waiting).status_code == 403
+    now = timezone.now()
+    given = delegation.delegation_create(
+        delegator=manager,
+        delegate=auditor,
+        starts_at=now - timedelta(days=1),
+        ends_at=now + timedelta(days=1),
+        by=manager,
+    )
+
+    assert decide(as_staff(auditor), waiting).status_code == 200
+
+    decision = ReviewDecision.objects.get()
+    assert (decision.decided_by, decision.on_behalf_of) == (auditor, manager)
+    delegation.delegation_revoke(delegation=given, by=manager)
+    refused = decide(as_staff(auditor), waiting)
+    assert_problem(refused, 403, "not-permitted")
 
 
 def test_risk_analyst_decides_a_fraud_review(

@@ -1,15 +1,18 @@
 """A step that runs again writes nothing; an old attempt may write nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from threading import Barrier
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 
 from applications.errors import CaseClosed
 from applications.models import (
     ApplicationEvent,
     CreditReport,
+    Disbursement,
     Instalment,
     LendingPolicy,
     LoanApplication,
@@ -21,7 +24,8 @@ from applications.services.gate import Run
 from applications.services.policies import policy_publish
 from applications.underwriting import Report
 from applications.vocabulary import Bureau, FraudVerdict, Outcome, Step, TaskKind
-from tests.casework import ask, assess, run_of, submit, waiting_for_manager
+from tests.casework import ask, assess, offered, run_of, submit, waiting_for_manager
+from workflows.operations import NothingToHold, application_stop
 
 pytestmark = pytest.mark.django_db
 
@@ -142,3 +146,57 @@ def test_policy_published_while_a_case_sleeps_does_not_touch_it(
     progress.validation_record(run_of(later))
     later.refresh_from_db()
     assert later.policy == newer
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_run_of_a_case_in_the_hands_of_operations_writes_nothing_and_pays_nothing(
+    officer: User, operations: User
+) -> None:
+    application = offered(officer)
+    run = run_of(application)
+    application_stop(reference=application.reference, user=operations, reason="Wait.")
+    before = everything()
+    for step in (
+        lambda: funding.disbursement_request(run),
+        lambda: funding.disbursement_settle(run, rail_reference="R"),
+        lambda: progress.declined_on_review(run, TaskKind.MANAGER_APPROVAL),
+    ):
+        with pytest.raises(CaseClosed, match="needs attention"):
+            step()
+    assert everything() == before
+    assert not Disbursement.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_stop_and_payout_at_once_leave_one_of_the_two(officer: User, operations: User) -> None:
+    for _ in range(10):
+        application = offered(officer)
+        run = run_of(application)
+        together = Barrier(2)
+
+        def stop(run: Run = run, together: Barrier = together) -> bool:
+            together.wait(30)
+            try:
+                application_stop(reference=run.reference, user=operations, reason="Wait.")
+            except NothingToHold:
+                return False
+            finally:
+                connection.close()
+            return True
+
+        def pay(run: Run = run, together: Barrier = together) -> bool:
+            together.wait(30)
+            try:
+                funding.disbursement_request(run)
+            except CaseClosed:
+                return False
+            finally:
+                connection.close()
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            stopped, paying = (future.result() for future in [pool.submit(stop), pool.submit(pay)])
+        assert stopped is not paying
+        application.refresh_from_db()
+        assert application.status == ("needs_attention" if stopped else "approved")
+        assert Disbursement.objects.filter(application=application).exists() is paying

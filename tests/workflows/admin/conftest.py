@@ -1,0 +1,23 @@
+"""Clients that are logged in, and everybody who may look but not press."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+
+from tests.applications.admin.conftest import login
+from workflows import engine
+
+__all__ = ["login"]
+
+
+@pytest.fixture(autouse=True)
+def _engine_is_asked_anew() -> None:
+    """A test that found nobody at the engine's address does not make the next one shy."""
+    engine.forget_client()
+
+
+@pytest.fixture
+def onlookers(auditor: User, manager: User, officer: User, make_user: object) -> dict[str, User]:
+    """Those who see everything and may not press what Operations may; ``viewer`` has no role."""
+    viewer = make_user("viewer")  # type: ignore[operator]
+    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    return {"auditor": auditor, "manager": manager, "officer": officer, "viewer": viewer}

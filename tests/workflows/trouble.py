@@ -1,0 +1,87 @@
+"""Cases that are stuck, put there by the services that do that."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from applications.errors import DecisionExpired
+from applications.models import Disbursement, LoanApplication, ReviewTask
+from applications.services import funding, progress, review
+from applications.vocabulary import Outcome, TaskKind
+from tests import casework
+from workflows import engine, outbox, services
+from workflows.models import Execution, Incident, OutboxMessage
+
+
+def handed_over(
+    application: LoanApplication,
+    *,
+    kind: Incident.Kind = Incident.Kind.FRAUD_UNANSWERED,
+    sentence: str = "The fraud check was asked 3 times and did not answer.",
+) -> Incident:
+    """The run of this case gave up, as its last step says."""
+    assert services.case_hand_over(casework.run_of(application), kind=kind, sentence=sentence)
+    application.refresh_from_db()
+    return Incident.objects.filter(application=application, kind=kind).latest("pk")
+
+
+def stuck(user: User, **fields: Any) -> Incident:
+    """Alice's case: the fraud check never answered."""
+    application = casework.submit(user, **fields)
+    casework.assess(application)
+    return handed_over(application)
+
+
+def payout_unknown(user: User) -> Incident:
+    """The rail's answer was lost: nobody knows whether it paid."""
+    application = casework.disbursing(user)
+    funding.disbursement_hold(casework.run_of(application), status=Disbursement.Status.UNKNOWN)
+    return handed_over(
+        application,
+        kind=Incident.Kind.PAYOUT_UNKNOWN,
+        sentence=f"Nobody knows whether {application.reference} was paid.",
+    )
+
+
+def given_up(message: OutboxMessage) -> Incident:
+    """The last try of a message fails as well: nobody is at the engine's address."""
+    OutboxMessage.objects.filter(pk=message.pk).update(
+        attempts=outbox.TRIES - 1, due_at=timezone.now(), leased_until=None
+    )
+    engine.forget_client()
+    assert not outbox.send_now(message.key)
+    engine.forget_client()
+    return Incident.objects.get(message=message, kind=Incident.Kind.DELIVERY_FAILED)
+
+
+def start_given_up(user: User) -> Incident:
+    """A submitted case whose start did not get through."""
+    application = casework.submit(user)
+    return given_up(OutboxMessage.objects.get(key=f"start/{application.reference}-1"))
+
+
+def answer_given_up(user: User, decider: User) -> Incident:
+    """A decision that was recorded and did not get through."""
+    application = casework.waiting_for_manager(user)
+    review.task_decide(task=application.review_tasks.get(), user=decider, outcome=Outcome.APPROVE)
+    return given_up(OutboxMessage.objects.get(kind=OutboxMessage.Kind.ANSWER_CALLBACK))
+
+
+def expired_then_approved(user: User, decider: User) -> Incident:
+    """The case expired; then somebody approved it, too late."""
+    application = casework.waiting_for_manager(user)
+    over = timezone.now() - timedelta(minutes=1)
+    ReviewTask.objects.filter(application=application).update(
+        expires_at=over, due_at=over - timedelta(days=1), opened_at=over - timedelta(days=7)
+    )
+    assert progress.expired(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
+    services.execution_end(casework.run_of(application), status=Execution.Status.SUCCEEDED)
+    try:
+        review.task_decide(
+            task=application.review_tasks.get(), user=decider, outcome=Outcome.APPROVE
+        )
+    except DecisionExpired:
+        return Incident.objects.get(application=application, kind=Incident.Kind.DECISION_LATE)
+    raise AssertionError("the decision was not too late")

@@ -1,0 +1,19 @@
+"""The workflow in the admin: its mirror to look into, incidents, and its part of a case's page.
+
+``applications.admin`` does not know the workflow; ``case`` stands in for its own class.
+"""
+
+from django.contrib import admin
+
+from applications.models import LoanApplication
+from workflows.admin.case import CaseAdmin
+from workflows.admin.incidents import IncidentAdmin
+from workflows.admin.mirror import ExecutionAdmin, OutboxMessageAdmin, PendingCallbackAdmin
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+
+admin.site.unregister(LoanApplication)
+admin.site.register(LoanApplication, CaseAdmin)
+admin.site.register(Execution, ExecutionAdmin)
+admin.site.register(PendingCallback, PendingCallbackAdmin)
+admin.site.register(OutboxMessage, OutboxMessageAdmin)
+admin.site.register(Incident, IncidentAdmin)

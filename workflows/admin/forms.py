@@ -1,0 +1,48 @@
+"""What Operations types in. The forms read it; services judge it."""
+
+from django import forms
+
+FOR_STAFF = "Kept in the log, for staff."
+
+
+def typed(*, label: str, required: bool, help_text: str = FOR_STAFF) -> forms.CharField:
+    """A few lines that a person types."""
+    return forms.CharField(
+        label=label if required else f"{label} (optional)",
+        help_text=help_text,
+        required=required,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "class": "reason"}),
+    )
+
+
+class NothingForm(forms.Form):
+    """A button that asks for nothing but to be pressed."""
+
+
+class ReasonForm(forms.Form):
+    reason = typed(label="Reason", required=True)
+
+
+class MayReasonForm(forms.Form):
+    reason = typed(label="Reason", required=False)
+
+
+class NoteForm(forms.Form):
+    note = typed(label="Note", required=True, help_text="What mended it. Kept in the log.")
+
+
+class NotPaidForm(forms.Form):
+    note = typed(label="How is it known?", required=True)
+
+
+class PaidForm(NotPaidForm):
+    field_order = ["rail_reference", "note"]
+
+    rail_reference = forms.CharField(
+        label="The rail's reference (optional)",
+        help_text="As its statement shows it. Not needed where the rail can say it: it is asked "
+        "once more.",
+        required=False,
+        max_length=100,
+    )

@@ -1,0 +1,134 @@
+"""What happened in one execution, read from the engine when somebody asks, and only then.
+
+The engine's history is limited to a few requests a second for the whole account, and is
+kept for a limited time; Django's timeline is the record. Its data are not asked for, and
+an error is told by its type alone: messages may hold personal data.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest, HttpResponse
+
+from applications.admin.views import confirmation
+from workflows import engine
+from workflows.errors import EngineError, EngineUnavailable, NotFound
+from workflows.models import Execution
+
+if TYPE_CHECKING:
+    from workflows.admin.mirror import ExecutionAdmin
+
+NOT_STARTED = "The engine has not started this execution yet, so it has no history."
+GONE = (
+    "The engine keeps history for a limited time, and has none of this execution (any more). "
+    "The case's own log keeps what happened."
+)
+SILENT = "The engine cannot be reached now, so its history cannot be shown. Try again later."
+REFUSED = "The engine did not tell its history: {}"
+UNITS = (("day", 86_400), ("h", 3_600), ("min", 60))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One event as the page shows it."""
+
+    number: int
+    at: datetime
+    event: str
+    name: str
+    details: str
+    is_bad: bool
+
+
+def history_page(
+    model_admin: "ExecutionAdmin", request: HttpRequest, execution: Execution
+) -> HttpResponse:
+    """The page: a table, or a sentence that says why there is none."""
+    events: list[Shown] = []
+    sentence = ""
+    if execution.arn is None:
+        sentence = NOT_STARTED
+    else:
+        try:
+            events = list(shown(engine.history(arn=execution.arn)))
+        except NotFound:
+            sentence = GONE
+        except EngineUnavailable:
+            sentence = SILENT
+        except EngineError as error:
+            sentence = REFUSED.format(error)
+    return confirmation(
+        model_admin,
+        request,
+        "workflows/admin/history.html",
+        title=f"History of {execution}",
+        original=execution,
+        events=events,
+        sentence=sentence,
+    )
+
+
+def shown(events: list[dict[str, Any]]) -> Iterator[Shown]:
+    """The engine's events, oldest first, in words."""
+    started: dict[str, datetime] = {}
+    for event in events:
+        kind = str(event["EventType"])
+        at: datetime = event["EventTimestamp"]
+        operation = str(event.get("Id", ""))
+        details = [*_details(event.get(f"{kind}Details") or {})]
+        if kind.endswith("Started"):
+            started[operation] = at
+        elif operation in started:
+            details.insert(0, f"after {span((at - started[operation]).total_seconds())}")
+        yield Shown(
+            number=int(event["EventId"]),
+            at=at,
+            event=re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).capitalize(),
+            name=str(event.get("Name") or ""),
+            details=", ".join(details),
+            is_bad=kind.endswith(("Failed", "TimedOut")),
+        )
+
+
+def _details(told: dict[str, Any]) -> Iterator[str]:
+    """What the details of an event say, in the order in which a person asks."""
+    if "StartTimestamp" in told and "EndTimestamp" in told:
+        took: float = (told["EndTimestamp"] - told["StartTimestamp"]).total_seconds()
+        yield f"took {span(took)}"
+    error = (told.get("Error") or {}).get("Payload") or {}
+    if error.get("ErrorType"):
+        yield str(error["ErrorType"])
+    retry = told.get("RetryDetails") or {}
+    if retry.get("CurrentAttempt"):
+        yield f"try {retry['CurrentAttempt']}"
+    if retry.get("NextAttemptDelaySeconds"):
+        yield f"again in {span(retry['NextAttemptDelaySeconds'])}"
+    for field, words in (
+        ("ExecutionTimeout", "may take"),
+        ("Timeout", "waits for"),
+        ("HeartbeatTimeout", "a sign of life every"),
+        ("Duration", "for"),
+    ):
+        if told.get(field):
+            yield f"{words} {span(told[field])}"
+
+
+def span(seconds: float) -> str:
+    """``0.35 s``, ``12 s``, ``3 min 5 s``, ``7 days 1 h``: two units at the most."""
+    if seconds < 0.01:
+        return "under 0.01 s"
+    if seconds < 10:
+        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
+    left = round(seconds)
+    parts = []
+    for unit, size in UNITS:
+        number, left = divmod(left, size)
+        if number:
+            plural = "s" if unit == "day" and number > 1 else ""
+            parts.append(f"{number} {unit}{plural}")
+    if left:
+        parts.append(f"{left} s")
+    return " ".join(parts[:2])

@@ -1,0 +1,20 @@
+"""The addresses of incidents, and the way back to one from a page that it led to."""
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from workflows.models import Incident
+
+
+def incident_url(pk: int) -> str:
+    return reverse("admin:workflows_incident_change", args=[pk])
+
+
+def came_from(request: HttpRequest, incidents: QuerySet[Incident]) -> str | None:
+    """The page of the incident that ``?incident=`` names, if it is one of ``incidents``."""
+    asked = request.GET.get("incident", "")
+    if not asked.isdecimal() or len(asked) > 18:
+        return None
+    incident = incidents.filter(pk=asked).first()
+    return incident_url(incident.pk) if incident is not None else None
