@@ -77,9 +77,7 @@ clean: ## remove the environment and the demo's data
 	@test -n "$(PYTHON)" || { echo "Loan Office needs Python 3.12, 3.13 or 3.14, and none is on the PATH."; exit 1; }
 	@echo "Making .venv-deploy, which Zappa packs (once)"
 	@$(PYTHON) -m venv --clear .venv-deploy
-	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) --no-compile -r requirements/deploy.txt
-	@# Bytecode that is valid whatever the time of its source, which a zip does not keep.
-	@.venv-deploy/bin/python -m compileall -qf -j 0 --invalidation-mode unchecked-hash .venv-deploy/lib
+	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
 	@touch $@
 
 .PHONY: help demo test test-sqlite test-postgresql test-browser test-deploy lint format bench requirements clean

@@ -17,8 +17,8 @@ import boto3
 import click
 from botocore.exceptions import ClientError
 
-from deploy.stage import companions
-from deploy.telling import is_missing
+from deploy.stage import companions, faults, refuse
+from deploy.telling import is_missing, told
 
 POLICIES = Path(__file__).parent / "policies"
 SETTINGS = Path("zappa_settings.json")
@@ -41,23 +41,29 @@ def main() -> int:
     parser.add_argument("--print", action="store_true", dest="only_print")
     asked = parser.parse_args()
     config = stage_config(json.loads(SETTINGS.read_text()), asked.stage)
+    refuse(asked.stage, [*faults(config)])
     session = boto3.Session(region_name=config["aws_region"])
-    account = session.client("sts").get_caller_identity()["Account"]
+    with told("AWS cannot be asked", mend="Look at the credentials of this shell."):
+        account = session.client("sts").get_caller_identity()["Account"]
     roles = roles_of(asked.stage, config, account=account, partition=_partition(session))
     if asked.only_print:
         click.echo(json.dumps({r.name: [r.trust, r.policy] for r in roles}, indent=2))
-    else:
-        for role in roles:
+        return 0
+    for role in roles:
+        with told(
+            f"{role.name} could not be brought about",
+            mend="Whoever runs this has to be allowed to change roles. It can be run again.",
+        ):
             click.echo(f"{role.name}: {bring_about(session.client('iam'), role)}")
     return 0
 
 
-def stage_config(told: dict[str, Document], stage: str) -> Document:
+def stage_config(stages: dict[str, Document], name: str) -> Document:
     """A stage's settings, with those that it extends, as Zappa reads them."""
-    if stage not in told:
-        raise click.ClickException(f"{SETTINGS} has no stage {stage}, only {', '.join(told)}.")
-    own = told[stage]
-    return {**stage_config(told, own["extends"]), **own} if "extends" in own else own
+    if name not in stages:
+        raise click.ClickException(f"{SETTINGS} has no stage {name}, only {', '.join(stages)}.")
+    own = stages[name]
+    return {**stage_config(stages, own["extends"]), **own} if "extends" in own else own
 
 
 def roles_of(stage: str, config: Document, *, account: str, partition: str) -> list[Role]:
@@ -125,8 +131,8 @@ def _document(name: str, values: dict[str, str]) -> Document:
 
     A statement about something that the stage does not have (a key, a secret) is left out.
     """
-    told = json.loads((POLICIES / f"{name}.json").read_text())
-    document: Document = _filled_in(told, values)
+    template = json.loads((POLICIES / f"{name}.json").read_text())
+    document: Document = _filled_in(template, values)
     document["Statement"] = [each for each in document["Statement"] if _is_about_something(each)]
     return document
 
@@ -136,12 +142,12 @@ def _is_about_something(statement: Document) -> bool:
     return any(resources if isinstance(resources, list) else [resources])
 
 
-def _filled_in(told: Any, values: dict[str, str]) -> Any:
-    if isinstance(told, dict):
-        return {key: _filled_in(value, values) for key, value in told.items()}
-    if isinstance(told, list):
-        return [_filled_in(value, values) for value in told]
-    return Template(told).substitute(values)
+def _filled_in(template: Any, values: dict[str, str]) -> Any:
+    if isinstance(template, dict):
+        return {key: _filled_in(value, values) for key, value in template.items()}
+    if isinstance(template, list):
+        return [_filled_in(value, values) for value in template]
+    return Template(template).substitute(values)
 
 
 def _secrets(name: str, partition: str, region: str, account: str) -> dict[str, str]:

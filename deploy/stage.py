@@ -57,19 +57,26 @@ def companions_of(cli: Any) -> tuple[Companion, ...]:
 
 def refuse_what_cannot_work(cli: Any) -> None:
     """Raise ``ClickException`` with everything that is wrong with the stage's settings."""
-    found = [*_faults(cli.stage_config, cli.stage_config.get("aws_environment_variables", {}))]
+    found = [*faults(cli.stage_config)]
     if cli.command in BUILDING and not (cli.vargs or {}).get("zip"):
         found += _faults_of_this_machine(runtime=cli.runtime, architecture=cli.architecture)
     if (cli.vargs or {}).get("docker_image_uri"):
         found.append(
             "The functions are made from one zip package: --docker-image-uri is not for it."
         )
+    refuse(cli.api_stage, found)
+
+
+def refuse(stage: str, found: list[str]) -> None:
+    """Raise ``ClickException`` with these faults, when there are any."""
     if found:
         told = "\n".join(f"  - {fault}" for fault in found)
-        raise ClickException(f"Nothing was done. Stage {cli.api_stage} cannot work:\n{told}")
+        raise ClickException(f"Nothing was done. Stage {stage} cannot work:\n{told}")
 
 
-def _faults(config: dict[str, Any], environment: dict[str, str]) -> Iterator[str]:
+def faults(config: dict[str, Any]) -> Iterator[str]:
+    """What cannot work in a stage's settings, whatever is done with them."""
+    environment = config.get("aws_environment_variables", {})
     for where in sorted(_not_filled_in(config)):
         yield f"zappa_settings.json: {where} still has to be filled in."
     for name in sorted(filter(SECRET.search, environment)):
@@ -82,6 +89,9 @@ def _faults(config: dict[str, Any], environment: dict[str, str]) -> Iterator[str
             "environment_variables go into the package as plain text, and only the web function "
             "reads them. Use aws_environment_variables."
         )
+    key = environment.get("MEDIA_KMS_KEY")
+    if key and not NOT_FILLED_IN.search(key) and not key.startswith("arn:"):
+        yield f"MEDIA_KMS_KEY is {key}: the functions' policies need the key's whole ARN."
     if config.get("slim_handler"):
         yield "slim_handler leaves the code out of the package, and all functions run from it."
 

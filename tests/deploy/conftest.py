@@ -58,3 +58,13 @@ def quick_office(folder: Path, aws: Aws) -> Office:
     office = Office(folder, aws)
     office.save_settings(apigateway_enabled=False)
     return office
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the requests that tests have recorded, wherever they ran."""
+    for report in terminalreporter.getreports("passed"):
+        for name, lines in report.user_properties:
+            if name == "requests" and report.when == "call":
+                terminalreporter.section(lines[0])
+                for line in lines[1:]:
+                    terminalreporter.line(line)

@@ -27,6 +27,7 @@ WEB = f"loanoffice-{STAGE}"
 LOAN, FRAUD, MANAGE = f"{WEB}-loan-approval", f"{WEB}-fraud-check", f"{WEB}-manage"
 COMPANIONS = (FRAUD, LOAN, MANAGE)
 COMMANDS_SUCCEED = [{"exit": 0, "output": "as scripted"}] * 3  # drain, migrate, collectstatic
+MEDIA_KEY = f"arn:aws:kms:{REGION}:123456789012:key/11111111-2222-3333-4444-555555555555"
 CHANGING = {
     "CreateFunction",
     "UpdateFunctionCode",
@@ -42,8 +43,9 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 class Aws:
     """What a test says to the stand-in, and asks it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         self.url = url
+        self.folder = folder  # of unpacked packages
 
     def client(self, service: str) -> Any:
         """boto3 for the stand-in; its requests are noted, too."""
@@ -158,7 +160,7 @@ def standing_in(folder: Path) -> Iterator[Aws]:
         line = process.stdout.readline()
         assert line.startswith("ready port="), (folder / "aws.log").read_text()
         try:
-            yield Aws(f"http://127.0.0.1:{line.strip().rpartition('=')[2]}")
+            yield Aws(f"http://127.0.0.1:{line.strip().rpartition('=')[2]}", folder / "packages")
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -275,7 +277,8 @@ def filled_in(settings: dict[str, Any]) -> dict[str, Any]:
 
     The package is for the Python that runs the tests, so that it can be built here.
     """
-    text = re.sub(r"<([a-z-]+)>", r"test-\1", json.dumps(settings))
+    text = json.dumps(settings).replace("<media-key-arn>", MEDIA_KEY)
+    text = re.sub(r"<([a-z-]+)>", r"test-\1", text)
     text = text.replace("test-staging-domain", "loans.example.com")
     runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
     return dict(json.loads(text.replace("python3.13", runtime)))
