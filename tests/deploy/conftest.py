@@ -19,6 +19,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.deploy)
+            # What a module or a folder has prepared at length is prepared in one process.
+            room = item.path.relative_to(here).parts[0]
+            item.add_marker(pytest.mark.xdist_group(room))
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +33,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 @pytest.fixture
 def office(aws: Aws, tmp_path: Path) -> Office:
-    """A checkout, and an account with roles; without an API Gateway: Zappa waits long for one."""
+    """A checkout, and an account that has roles and nothing else."""
     aws.reset()
     make_plain_roles(aws)
     aws.tell(forget_requests=True)
@@ -55,8 +58,13 @@ def deployed(deployed_once: str, aws: Aws, tmp_path: Path) -> Office:
 
 
 def quick_office(folder: Path, aws: Aws) -> Office:
+    """Its package has little in it, for no function runs; and Zappa waits for no gateway."""
     office = Office(folder, aws)
-    office.save_settings(apigateway_enabled=False)
+    most = ["applications", "functions", "workflows", "loanoffice/*/*"]
+    office.save_settings(
+        apigateway_enabled=False,
+        exclude_glob=[*office.settings["production"]["exclude_glob"], *most],
+    )
     return office
 
 

@@ -83,6 +83,7 @@ def life(aws: Aws, database: str, tmp_path_factory: pytest.TempPathFactory) -> d
     whole = {"VIRTUAL_ENV": str(VENV)}
     chapter("deploy", lambda: office.zappa("deploy", **whole))
     aws.executions(("LOAN-1-1", "1", "RUNNING"), ("LOAN-2-1", "1", "PAUSED"))
+    office.change_something()
     chapter("update", lambda: office.zappa("update", **whole))
     chapter("second update", lambda: office.ship("update"))
     chapter("rollback", lambda: office.zappa("rollback"))
@@ -155,6 +156,7 @@ def test_database_was_migrated_and_the_static_files_published_by_the_new_package
     assert f"{STATIC}/staticfiles.json" in put
     assert any(each.startswith(f"{STATIC}/admin/css/base.") for each in put)
     assert "No migrations to apply." in life["update"].said
+    assert "\n0 static files copied" in life["update"].said
 
 
 def test_drain_asks_the_engine_and_names_who_sleeps(life: dict[str, Chapter]) -> None:

@@ -16,6 +16,7 @@ from tests.deploy.aws.functions import Answer, Call, Functions
 CONTROL = "/_stand_in/"
 SHOWN = 2_000  # characters of a body that is not JSON
 ASKING = ("Get", "List", "Describe", "Head", "Invoke")
+SPEAKING_XML = {"cloudformation", "iam", "sts"}
 REMEMBERED = 5_000_000  # bytes; nobody comes back to what was made from more
 
 type Environ = dict[str, Any]
@@ -48,7 +49,7 @@ class Door:
         if (fault := self.book.fault(request)) is not None:
             request.status, request.error = fault.status, f"{fault.error} (injected)"
             self.book.written(request)
-            return _refuse(start, fault)
+            return _refuse(start, service, fault)
         if not request.operation.startswith(ASKING) and len(body) < REMEMBERED:
             self.changes.append((environ, body))
         if service == "lambda":
@@ -179,9 +180,13 @@ def _answer_lambda(
     return _say(start, status, told, headers)
 
 
-def _refuse(start: Start, fault: Fault) -> Iterable[bytes]:
-    told = {"__type": fault.error, "Type": "User", "message": fault.message}
-    return _say(start, fault.status, told)
+def _refuse(start: Start, service: str, fault: Fault) -> Iterable[bytes]:
+    if service in SPEAKING_XML:
+        told = f"<Error><Code>{fault.error}</Code><Message>{fault.message}</Message></Error>"
+        start(f"{fault.status} -", [("Content-Type", "text/xml")])
+        return [f"<ErrorResponse>{told}</ErrorResponse>".encode()]
+    refusal = {"__type": fault.error, "Type": "User", "message": fault.message}
+    return _say(start, fault.status, refusal)
 
 
 def _say(
