@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.14 python3.12 python3 python; do \
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 TEST_FLAGS ?= -n 2 --dist loadgroup
+STAGE ?= production
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,15 @@ test-postgresql: .venv/dev ## every test on a real PostgreSQL
 
 test-browser: .venv/dev ## what a person sees, in a real Chromium if one is there
 	$(BIN)/python -m pytest -m browser
+
+test-deploy: .venv/dev .venv-deploy/ready ## the real zappa command against a stand-in for AWS on loopback
+	$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest -m deploy $(TEST_FLAGS) tests/deploy
+
+package: .venv-deploy/ready ## build the package of STAGE (production) in dist/, the same bytes every time
+	@mkdir -p dist
+	VIRTUAL_ENV=$(CURDIR)/.venv-deploy .venv-deploy/bin/zappa package $(STAGE) --output dist/loanoffice-$(STAGE).zip
+	.venv-deploy/bin/python -m deploy.package dist/loanoffice-$(STAGE).zip
+	@sha256sum dist/loanoffice-$(STAGE).zip
 
 lint: .venv/dev ## style, types, import contracts, migrations, the API's schema
 	$(BIN)/ruff check .
@@ -51,7 +61,7 @@ requirements: .venv/dev ## compile requirements/*.txt from pyproject.toml (needs
 			pyproject.toml $${set#*:} --output-file requirements/$${set%%:*}.txt; done
 
 clean: ## remove the environment and the demo's data
-	rm -rf .venv var
+	rm -rf .venv .venv-deploy var
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Loan Office needs Python 3.12, 3.13 or 3.14, and none is on the PATH."; exit 1; }
@@ -69,4 +79,12 @@ clean: ## remove the environment and the demo's data
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/dev.txt
 	@touch $@ .venv/local
 
-.PHONY: help demo test test-sqlite test-postgresql test-browser lint format bench requirements clean
+# What Zappa packs: the runtime set and Zappa itself, none of the tests' tools.
+.venv-deploy/ready: requirements/deploy.txt
+	@test -n "$(PYTHON)" || { echo "Loan Office needs Python 3.12, 3.13 or 3.14, and none is on the PATH."; exit 1; }
+	@echo "Making .venv-deploy, which Zappa packs (once)"
+	@$(PYTHON) -m venv --clear .venv-deploy
+	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
+	@touch $@
+
+.PHONY: help demo test test-sqlite test-postgresql test-browser test-deploy package lint format bench requirements clean

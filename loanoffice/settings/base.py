@@ -1,11 +1,13 @@
 """Settings that every environment shares. The environment is read here and nowhere else.
 
 ``local`` (a laptop and the demo), ``test``, ``production`` (the web function) and
-``functions`` (the durable function and the fraud check) build on this module.
+``functions`` (the durable function and the fraud check) build on this module, the last two
+by way of ``aws``.
 """
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.utils.csp import CSP
@@ -100,14 +102,14 @@ STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 MEDIA_URL = "media/"
 MEDIA_ROOT = DATA_DIR / "media"
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
 # No inline script or style, nothing from elsewhere. The admin's own inline parts carry a
 # nonce; ours live in files.
-SECURE_CSP = {
+SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.SELF],
     "script-src": [CSP.SELF, CSP.NONCE],
     "style-src": [CSP.SELF, CSP.NONCE],

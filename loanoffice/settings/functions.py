@@ -1,10 +1,14 @@
 """The durable function and the fraud check: the models and services, no door.
 
 Every import here is paid for at a cold start, so the admin, the API and the session
-machinery stay out.
+machinery stay out. What only a door needs, these functions do not ask for.
 """
 
-from loanoffice.settings.production import *  # noqa: F403
+from loanoffice.settings.aws import *  # noqa: F403
+from loanoffice.settings.aws import NEEDED, refuse_weak_database, require
+
+require(NEEDED)
+refuse_weak_database()
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -16,3 +20,4 @@ MIDDLEWARE: list[str] = []
 TEMPLATES: list[dict[str, object]] = []
 ROOT_URLCONF = ""
 REST_FRAMEWORK: dict[str, object] = {}
+SPECTACULAR_SETTINGS: dict[str, object] = {}

@@ -1,68 +1,183 @@
 """Production refuses to start half configured; demo data stay in the demo."""
 
 import json
-import os
 import subprocess
-import sys
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 
 from applications.models import PartnerKey
 from applications.services.partners import partner_key_recognise
 from loanoffice.demo_data import PARTNER_KEY, ROLES, create_demo_data
+from tests.aws.process import Aws
+from tests.aws.production import COMPLETE, run
 
-COMPLETE = {
-    "SECRET_KEY": "a-long-and-random-secret-key-for-this-test-of-the-settings-0123456789",
-    "ALLOWED_HOSTS": "loans.example.com",
-    "DATABASE_URL": "postgresql://user:secret@database.example.com/loanoffice",
-    "LOAN_APPROVAL_FUNCTION": "loanoffice-production-loan-approval:live",
-    "FRAUD_CHECK_FUNCTION": "loanoffice-production-fraud-check:live",
-    "MEDIA_BUCKET": "loanoffice-media",
-    "STATIC_BUCKET": "loanoffice-static",
-    "AWS_DEFAULT_REGION": "ca-central-1",
+START = "import django; django.setup()"
+PROVIDERS = {
+    "EQUIFAX_URL",
+    "TRANSUNION_URL",
+    "EXPERIAN_URL",
+    "FRAUD_SERVICE_URL",
+    "PAYOUT_RAIL_URL",
 }
+# What only the web function needs.
+DOORS = {"ALLOWED_HOSTS", "STATIC_BUCKET", "SECRET_KEY"}
+SETTINGS = ["production", "functions"]
 
 
-def run(module: str, code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """A fresh interpreter with nothing but this environment."""
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": module, **environment},
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def start(module: str, code: str = START, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Django with these settings, then this code."""
+    return run(f"loanoffice.settings.{module}", "-c", code, **environment)
 
 
-@pytest.mark.parametrize("module", ["production", "functions"])
-def test_production_names_every_missing_variable(module: str) -> None:
-    found = run(
-        f"loanoffice.settings.{module}",
-        "import django; django.setup()",
-        SECRET_KEY="x",
-        DATABASE_URL="sqlite:///x",
-    )
+def refused(module: str, **environment: str) -> str:
+    """The last line of a start that has to fail."""
+    found = start(module, **environment)
     assert found.returncode != 0
-    last = found.stderr.strip().splitlines()[-1]
-    for name in set(COMPLETE) - {"SECRET_KEY", "DATABASE_URL", "AWS_DEFAULT_REGION"}:
+    return found.stderr.strip().splitlines()[-1]
+
+
+def without(*names: str) -> dict[str, str]:
+    return {name: value for name, value in COMPLETE.items() if name not in names}
+
+
+def test_production_names_every_missing_variable() -> None:
+    last = refused("production", SECRET_KEY="x", DATABASE_URL="sqlite:///x")
+    for name in set(COMPLETE) - {"SECRET_KEY", "DATABASE_URL", "LOANOFFICE_SIMULATED_PROVIDERS"}:
         assert name in last
     assert "SECRET_KEY" not in last
 
 
+def test_functions_name_every_missing_variable_and_ask_for_none_of_a_door() -> None:
+    last = refused("functions", DATABASE_URL="sqlite:///x")
+    for name in set(COMPLETE) - DOORS - {"DATABASE_URL", "LOANOFFICE_SIMULATED_PROVIDERS"}:
+        assert name in last
+    for name in DOORS | {"DATABASE_URL"}:
+        assert name not in last
+
+
+@pytest.mark.parametrize("module", SETTINGS)
+def test_an_empty_variable_is_a_missing_one(module: str) -> None:
+    assert "are missing: MEDIA_BUCKET." in refused(module, **COMPLETE | {"MEDIA_BUCKET": ""})
+
+
+def test_functions_start_without_what_only_a_door_needs() -> None:
+    found = start("functions", **without(*DOORS))
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize("module", SETTINGS)
+def test_nothing_outside_is_simulated_unless_that_is_asked_for(module: str) -> None:
+    last = refused(module, **without("LOANOFFICE_SIMULATED_PROVIDERS"))
+    assert {name for name in PROVIDERS if name in last} == PROVIDERS
+    urls = dict.fromkeys(PROVIDERS, "https://outside.example.com")
+    found = start(module, **without("LOANOFFICE_SIMULATED_PROVIDERS"), **urls)
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize("module", SETTINGS)
+def test_only_postgresql_will_do(module: str) -> None:
+    assert "PostgreSQL" in refused(module, **COMPLETE | {"DATABASE_URL": "sqlite:////tmp/x"})
+
+
+@pytest.mark.parametrize(
+    ("tail", "taken"),
+    [
+        ("database.example.com/loans?sslmode=disable", False),
+        ("database.example.com/loans?sslmode=prefer", False),
+        ("localhost.example.com/loans?sslmode=allow", False),
+        ("database.example.com/loans?sslmode=verify-full&sslrootcert=system", True),
+        ("127.0.0.1/loans?sslmode=disable", True),
+    ],
+)
+def test_a_database_elsewhere_is_spoken_to_over_tls(tail: str, taken: bool) -> None:
+    url = f"postgresql://user:secret@{tail}"
+    found = start("functions", **COMPLETE | {"DATABASE_URL": url})
+    assert (found.returncode == 0) is taken, found.stderr
+    assert "secret" not in found.stderr
+
+
+def test_the_database_is_asked_whether_it_is_there_and_not_for_long() -> None:
+    code = (
+        f"{START}\nimport json\nfrom django.conf import settings as s\n"
+        "d = s.DATABASES['default']\n"
+        "print(json.dumps([d['OPTIONS'], d['CONN_HEALTH_CHECKS']]))"
+    )
+    found = start("functions", code, **COMPLETE)
+    options = {"sslmode": "require", "connect_timeout": 5}
+    assert json.loads(found.stdout) == [options, True], found.stderr
+    asked = COMPLETE["DATABASE_URL"] + "?sslmode=verify-full&connect_timeout=9"
+    found = start("functions", code, **COMPLETE | {"DATABASE_URL": asked})
+    options = {"sslmode": "verify-full", "connect_timeout": 9}
+    assert json.loads(found.stdout) == [options, True], found.stderr
+
+
+def test_check_for_deployment_finds_nothing() -> None:
+    words = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    found = run("loanoffice.settings.production", *words, **COMPLETE)
+    assert found.returncode == 0, found.stderr
+    assert "no issues (0 silenced)" in found.stdout
+
+
+def test_check_for_deployment_finds_nothing_when_the_secrets_come_from_aws(aws: Aws) -> None:
+    for name in ("SECRET_KEY", "DATABASE_URL"):
+        aws.client("ssm").put_parameter(
+            Name=f"/loanoffice/production/{name}", Value=COMPLETE[name], Type="SecureString"
+        )
+    environment = without("SECRET_KEY", "DATABASE_URL") | aws.environment
+    words = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    found = run(
+        "loanoffice.settings.production",
+        *words,
+        **environment,
+        LOANOFFICE_SECRETS="/loanoffice/production",
+    )
+    assert found.returncode == 0, found.stderr
+    assert "no issues (0 silenced)" in found.stdout
+
+
 def test_production_is_not_a_demo_and_has_no_embedded_engine() -> None:
     code = (
-        "import django, json, os; django.setup()\n"
+        f"{START}\nimport json, os\n"
         "from django.conf import settings as s\n"
         "print(json.dumps([s.LOANOFFICE_DEMO, s.DEBUG, s.LOANOFFICE_SIMULATED_LATENCY,\n"
         "  os.environ.get('AWS_ENDPOINT_URL_LAMBDA'), s.SESSION_COOKIE_SECURE]))"
     )
-    found = run("loanoffice.settings.production", code, **COMPLETE)
+    found = start("production", code, **COMPLETE)
     assert json.loads(found.stdout) == [False, False, 0.0, None, True], found.stderr
+
+
+def test_a_page_of_production_comes_over_tls_with_headers_that_keep_it_so() -> None:
+    code = (
+        f"{START}\nimport json\nfrom django.test import Client\n"
+        "plain = Client().get('/health/live/', HTTP_HOST='loans.example.com')\n"
+        "behind = Client().get('/health/live/', HTTP_HOST='loans.example.com',\n"
+        "  HTTP_X_FORWARDED_PROTO='https')\n"
+        "print(json.dumps([plain.status_code, plain.headers['Location'], behind.status_code,\n"
+        "  behind.headers['Strict-Transport-Security'],\n"
+        "  behind.headers['Content-Security-Policy']]))"
+    )
+    found = start("production", code, **COMPLETE)
+    plain, where, behind, hsts, csp = json.loads(found.stdout or "null")
+    assert (plain, where) == (301, "https://loans.example.com/health/live/")
+    assert (behind, hsts) == (200, "max-age=31536000; includeSubDomains; preload")
+    static = "https://loanoffice-static.s3.ca-central-1.amazonaws.com"
+    allowed = dict(part.strip().split(" ", 1) for part in csp.split(";"))
+    for kind in ("style-src", "script-src", "img-src"):
+        assert static in allowed[kind].split()
+    assert allowed["default-src"] == "'self'"
+
+
+def test_log_lines_are_json() -> None:
+    code = (
+        f"{START}\nimport logging\n"
+        "logging.getLogger('workflows').warning('Sent', extra={'message_id': 7})"
+    )
+    found = start("functions", code, **COMPLETE)
+    line = json.loads(found.stderr)
+    assert (line["level"], line["message"], line["message_id"]) == ("WARNING", "Sent", 7)
 
 
 def test_functions_load_neither_admin_nor_api() -> None:
@@ -70,10 +185,11 @@ def test_functions_load_neither_admin_nor_api() -> None:
         "import sys\n"
         "import functions.loan_approval, functions.fraud_check\n"
         "heavy = ('django.contrib.admin', 'rest_framework', 'drf_spectacular', 'fpdf',\n"
+        "  'django.contrib.sessions', 'storages',\n"
         "  'applications.admin', 'applications.api', 'workflows.admin')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    found = run("loanoffice.settings.functions", code, **COMPLETE)
+    found = start("functions", code, **COMPLETE)
     assert found.stdout.strip() == "[]", found.stderr
 
 

@@ -1,0 +1,120 @@
+"""What a Zappa stage says of the functions beside the web function, and what it may not say.
+
+``cli`` is Zappa's own object of the running command, here and in the modules beside.
+Nothing in this package imports the product: it runs in the environment of the deploy.
+"""
+
+import platform
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from click import ClickException
+
+ALIAS = "live"
+NOT_FILLED_IN = re.compile(r"<[a-z-]+>")
+SECRET = re.compile(r"(^SECRET_KEY|^DATABASE_URL|PASSWORD|_TOKEN|_SECRET|CREDENTIALS)$")
+BUILDING = ("deploy", "update", "package")
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A function from the web function's package. Its role has the function's name."""
+
+    function: str
+    handler: str
+    timeout: int  # seconds
+    memory_size: int  # MB
+    environment: dict[str, str] = field(default_factory=dict)
+    # ``ExecutionTimeout`` (seconds) and ``RetentionPeriodInDays`` of a durable function.
+    durable: dict[str, int] | None = None
+    # Management commands that have to succeed in it before anything goes live.
+    before_live: tuple[str, ...] = ()
+
+
+def companions(config: dict[str, Any], lambda_name: str) -> tuple[Companion, ...]:
+    """The companions that a stage's settings name, in their order."""
+    return tuple(
+        Companion(
+            function=f"{lambda_name}-{told['name']}",
+            handler=told["handler"],
+            timeout=told["timeout_seconds"],
+            memory_size=told["memory_size"],
+            environment=told.get("environment", {}),
+            durable=told.get("durable"),
+            before_live=tuple(told.get("before_live", ())),
+        )
+        for told in config.get("companions", [])
+    )
+
+
+def companions_of(cli: Any) -> tuple[Companion, ...]:
+    """The companions of the stage that the command is for."""
+    return companions(cli.stage_config, cli.lambda_name)
+
+
+def refuse_what_cannot_work(cli: Any) -> None:
+    """Raise ``ClickException`` with everything that is wrong with the stage's settings."""
+    found = [*faults(cli.stage_config)]
+    if cli.command in BUILDING and not (cli.vargs or {}).get("zip"):
+        found += _faults_of_this_machine(runtime=cli.runtime, architecture=cli.architecture)
+    if (cli.vargs or {}).get("docker_image_uri"):
+        found.append(
+            "The functions are made from one zip package: --docker-image-uri is not for it."
+        )
+    refuse(cli.api_stage, found)
+
+
+def refuse(stage: str, found: list[str]) -> None:
+    """Raise ``ClickException`` with these faults, when there are any."""
+    if found:
+        told = "\n".join(f"  - {fault}" for fault in found)
+        raise ClickException(f"Nothing was done. Stage {stage} cannot work:\n{told}")
+
+
+def faults(config: dict[str, Any]) -> Iterator[str]:
+    """What cannot work in a stage's settings, whatever is done with them."""
+    environment = config.get("aws_environment_variables", {})
+    for where in sorted(_not_filled_in(config)):
+        yield f"zappa_settings.json: {where} still has to be filled in."
+    for name in sorted(filter(SECRET.search, environment)):
+        yield (
+            f"aws_environment_variables: {name} is a secret, and whoever may look at the function "
+            "can read it there. Keep it under what LOANOFFICE_SECRETS names."
+        )
+    if config.get("environment_variables"):
+        yield (
+            "environment_variables go into the package as plain text, and only the web function "
+            "reads them. Use aws_environment_variables."
+        )
+    key = environment.get("MEDIA_KMS_KEY")
+    if key and not NOT_FILLED_IN.search(key) and not key.startswith("arn:"):
+        yield f"MEDIA_KMS_KEY is {key}: the functions' policies need the key's whole ARN."
+    if config.get("slim_handler"):
+        yield "slim_handler leaves the code out of the package, and all functions run from it."
+
+
+def _not_filled_in(told: Any, where: str = "") -> Iterator[str]:
+    """Where the settings still have a ``<placeholder>``."""
+    if isinstance(told, dict):
+        for key, value in told.items():
+            yield from _not_filled_in(value, f"{where}.{key}" if where else key)
+    elif isinstance(told, list):
+        for value in told:
+            yield from _not_filled_in(value, where)
+    elif isinstance(told, str) and (found := NOT_FILLED_IN.search(told)):
+        yield f"{where} ({found[0]})"
+
+
+def _faults_of_this_machine(*, runtime: str, architecture: str) -> Iterator[str]:
+    """The package takes the binaries of the environment that it is built in."""
+    here = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    if here != runtime:
+        yield f"The package is for {runtime}, and this is {here}: make .venv-deploy with {runtime}."
+    if (sys.platform, platform.machine()) != ("linux", architecture):
+        yield (
+            f"The package is for Linux on {architecture}, and this is {platform.system()} on "
+            f"{platform.machine()}: build it there (CI does) and use --zip."
+        )

@@ -1,0 +1,40 @@
+"""The plain function that runs a management command inside the network, for the deploy.
+
+It runs from the version that is about to go live, before anything does. Only these
+commands: whoever may invoke it gets no shell.
+"""
+
+import functions.setup  # noqa: F401, I001 - Django first
+
+from io import StringIO
+from typing import Any
+
+from django.core.management import CommandError, call_command
+
+COMMANDS = frozenset({"check", "collectstatic", "drain", "migrate"})
+MOST = 100_000  # characters of the output that are given back, the last ones
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    """``event``: ``{"command": ["migrate", "--noinput"]}``.
+
+    Returns ``{"exit": code, "output": text}``. Raises ``ValueError`` for another command,
+    and whatever the command raises that is no answer of its own.
+    """
+    name, *options = event["command"]
+    if name not in COMMANDS:
+        raise ValueError(f"{name} is not run here, only {', '.join(sorted(COMMANDS))}")
+    output = StringIO()
+    code = _run(name, options, output)
+    return {"exit": code, "output": output.getvalue()[-MOST:]}
+
+
+def _run(name: str, options: list[str], output: StringIO) -> int:
+    try:
+        call_command(name, *options, stdout=output, stderr=output, no_color=True)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    except CommandError as error:
+        output.write(f"{type(error).__name__}: {error}\n")
+        return error.returncode
+    return 0

@@ -1,0 +1,46 @@
+"""The function that runs management commands for the deploy."""
+
+import pytest
+
+from functions import manage
+
+
+def test_command_that_succeeds_says_what_it_did(db: None) -> None:
+    answer = manage.handler({"command": ["migrate", "--noinput"]}, None)
+
+    assert answer["exit"] == 0
+    assert "No migrations to apply." in answer["output"]
+
+
+def test_drain_without_an_engine_is_not_clear(db: None) -> None:
+    answer = manage.handler({"command": ["drain"]}, None)
+
+    assert answer["exit"] == 2
+    assert "Not known, so not clear." in answer["output"]
+
+
+def test_options_are_handed_on(db: None) -> None:
+    answer = manage.handler({"command": ["drain", "--json", "--safe-from", "3"]}, None)
+
+    assert answer["exit"] == 2
+    assert answer["output"].startswith('{"error":')
+
+
+def test_option_that_there_is_not_is_an_answer_and_not_a_crash() -> None:
+    answer = manage.handler({"command": ["migrate", "--nonsense"]}, None)
+
+    assert answer["exit"] == 1
+    assert "--nonsense" in answer["output"]
+
+
+@pytest.mark.parametrize("command", ["shell", "flush", "dbshell", "demo"])
+def test_other_commands_are_not_run(command: str) -> None:
+    with pytest.raises(ValueError, match=f"{command} is not run here, only check, collectstatic"):
+        manage.handler({"command": [command]}, None)
+
+
+def test_long_output_keeps_its_end(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = manage.handler({"command": ["check"]}, None)["output"]
+    monkeypatch.setattr(manage, "MOST", 20)
+
+    assert manage.handler({"command": ["check"]}, None)["output"] == whole[-20:]
