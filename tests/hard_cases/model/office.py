@@ -1,0 +1,455 @@
+"""The office as the model uses it: its people, and everything that may happen to a case.
+
+An action that the product refuses with a reason is fine, and changes nothing that the
+promises look at. What it accepts is remembered and must last.
+"""
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core import mail
+from django.db.models import F
+from django.utils import timezone
+
+from applications.errors import ApplicationsError, DecisionExpired
+from applications.models import (
+    Delegation,
+    LoanApplication,
+    Partner,
+    ReviewDecision,
+    ReviewTask,
+)
+from applications.services import delegation, drafting, review
+from applications.vocabulary import Outcome
+from functions import fraud_check
+from tests.conftest import ALICE
+from tests.hard_cases.model.death import Death, Killed
+from tests.hard_cases.model.durable import EXPECTED, DurableExecution
+from tests.hard_cases.model.engine import VERBS
+from tests.hard_cases.model.outside import Outside
+from tests.hard_cases.model.promises import Moves, Promises
+from tests.hard_cases.model.record import Record, Row, everything, wipe
+from workflows import deadlines, operations, outbox, services
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.reconcile import reconcile
+
+# SIN and amount: nobody is asked; a bureau is down; a manager; a senior manager; two
+# people; declined by the policy.
+CASES = {
+    "small": ("3333", 20_000),
+    "bureau down": ("5555", 30_000),
+    "large": ("1111", 150_000),
+    "above the ceiling": ("1111", 300_000),
+    "two people": ("1111", 500_000),
+    "poor": ("2222", 50_000),
+}
+PAST = timedelta(seconds=1)
+FAR = 400  # more steps than any run takes
+
+
+@dataclass
+class People:
+    """Who works here, and a partner."""
+
+    officer: User
+    manager: User
+    manager2: User
+    senior: User
+    senior2: User
+    analyst: User
+    standin: User  # has no rights of their own
+    operations: User
+    boss: User  # a superuser, who also submits
+    partner: Partner
+
+    def may_decide(self) -> list[User]:
+        """Those who decide something, and the one who never may by themselves."""
+        return [
+            self.manager,
+            self.senior,
+            self.analyst,
+            self.manager2,
+            self.senior2,
+            self.standin,
+            self.boss,
+            self.officer,
+        ]
+
+    def seniors(self) -> set[int]:
+        return {self.senior.pk, self.senior2.pk, self.boss.pk}
+
+
+class Office:
+    """One empty office and everything outside of it; ``now`` is the record as last checked."""
+
+    def __init__(self, *, people: People, outside: Outside, death: Death, moves: Moves) -> None:
+        wipe()
+        mail.outbox.clear()
+        moves.of.clear()
+        self.people = people
+        self.outside = outside
+        self.engine = outside.engine
+        self.death = death
+        self.promises = Promises(outside=outside, moves=moves, seniors=people.seniors())
+        self.now = self.promises.before
+
+    def check(self) -> None:
+        """Hold everything against the promises."""
+        self.now = self.promises.check()
+
+    def try_to(self, act: Callable[[], object]) -> bool:
+        """Whether the product did it; it may refuse."""
+        try:
+            act()
+        except ApplicationsError:
+            return False
+        return True
+
+    # --- People -----------------------------------------------------------------------------
+
+    def submit(self, kind: str, by: User | Partner) -> None:
+        sin_last4, amount = CASES[kind]
+        fields = {**ALICE, "sin_last4": sin_last4, "loan_amount": Decimal(amount)}
+        if isinstance(by, Partner):
+            drafting.application_create_and_submit(partner=by, **fields)
+        else:
+            drafting.application_create_and_submit(user=by, **fields)
+
+    def edit(self, case: Row, by: User) -> None:
+        phone = f"613-555-{case['version']:04}"
+        self.try_to(
+            lambda: drafting.application_edit(reference=case["reference"], user=by, phone=phone)
+        )
+
+    def withdraw(self, case: Row) -> None:
+        self.try_to(
+            lambda: drafting.application_withdraw(
+                reference=case["reference"], user=self.people.officer
+            )
+        )
+
+    def decide(
+        self, task: Row, user: User, outcome: Outcome, *, version: int | None = None
+    ) -> bool:
+        """Whether the decision was accepted. What is accepted had to be allowed."""
+        found = ReviewTask.objects.select_related("application").get(pk=task["id"])
+        try:
+            decision = review.task_decide(
+                task=found,
+                user=user,
+                outcome=outcome,
+                reason="" if outcome == Outcome.APPROVE else "No.",
+                version=version,
+            )
+        except DecisionExpired:
+            self._remember(ReviewDecision.objects.get(task=found, decided_by=user))
+            return False
+        except ApplicationsError:
+            return False
+        self._remember(decision)
+        self._assert_allowed(found, decision, version)
+        return True
+
+    def _remember(self, decision: ReviewDecision) -> None:
+        kept = (decision.task_id, decision.decided_by_id, str(decision.outcome))
+        self.promises.accepted[decision.pk] = kept  # type: ignore[assignment]
+
+    def _assert_allowed(
+        self, task: ReviewTask, decision: ReviewDecision, version: int | None
+    ) -> None:
+        case = task.application
+        used = decision.on_behalf_of or decision.decided_by
+        assert used is not None
+        assert used.has_perm(review.PERMISSIONS[task.kind])  # type: ignore[index]
+        assert task.status == "open"
+        assert timezone.now() < task.expires_at
+        assert task.attempt == case.attempt
+        assert version in {None, case.version}
+        if decision.on_behalf_of is not None:
+            lent = Delegation.objects.filter(
+                delegator=decision.on_behalf_of, delegate=decision.decided_by, revoked_at=None
+            )
+            assert lent.exists()
+        if task.kind != "offer_acceptance":
+            touched = {case.created_by_id, case.submitted_by_id, case.last_edited_by_id}
+            assert not touched & {decision.decided_by_id, decision.on_behalf_of_id} - {None}
+
+    def decide_rightly(self, task: Row, outcome: Outcome) -> None:
+        """Somebody who is shown the task decides it, and is not refused."""
+        for user in self.people.may_decide():
+            shown = review.tasks_decidable(user=user, now=timezone.now())
+            if shown.filter(pk=task["id"]).exists():
+                assert self.decide(task, user, outcome), (task, user)
+                return
+
+    def delegate(self, delegator: User, to: User) -> None:
+        now = timezone.now()
+        self.try_to(
+            lambda: delegation.delegation_create(
+                delegator=delegator,
+                delegate=to,
+                starts_at=now - PAST,
+                ends_at=now + timedelta(days=30),
+                by=delegator,
+            )
+        )
+
+    def revoke(self) -> None:
+        for row in Delegation.objects.filter(revoked_at=None).select_related("delegator"):
+            delegation.delegation_revoke(delegation=row, by=row.delegator)
+
+    # --- Operations ---------------------------------------------------------------------------
+
+    def restart(self, case: Row) -> None:
+        self._operate(operations.application_restart, case)
+
+    def stop(self, case: Row) -> None:
+        self._operate(operations.application_stop, case, reason="It looks wrong.")
+
+    def pause(self, case: Row) -> None:
+        self._operate(operations.execution_pause, case, reason="Wait.")
+
+    def resume(self, case: Row) -> None:
+        self._operate(operations.execution_resume, case)
+
+    def settle(self, case: Row, *, paid: bool) -> None:
+        """Say what became of the payout; nobody says that it was paid when it was not."""
+        if paid and f"payout-{case['reference']}" not in self.outside.rail.payouts:
+            return
+        self._operate(operations.payout_settle, case, paid=paid, rail_reference="STATEMENT-7")
+
+    def _operate(self, service: Callable[..., object], case: Row, **also: Any) -> None:
+        user = self.people.operations
+        self.try_to(lambda: service(reference=case["reference"], user=user, **also))
+
+    def acknowledge(self, incident: Row) -> None:
+        row = Incident.objects.get(pk=incident["id"])
+        operations.incident_acknowledge(incident=row, user=self.people.operations)
+
+    def resolve(self, incident: Row) -> None:
+        row = Incident.objects.get(pk=incident["id"])
+        self.try_to(
+            lambda: operations.incident_resolve(
+                incident=row, user=self.people.operations, note="Seen."
+            )
+        )
+
+    def resend(self, message: Row) -> None:
+        row = OutboxMessage.objects.get(pk=message["id"])
+        self.try_to(lambda: operations.message_resend(message=row, user=self.people.operations))
+
+    # --- What leaves, and what comes in ---------------------------------------------------------
+
+    def deliver(self) -> None:
+        """The sweep sends what is there, however long it was put off."""
+        OutboxMessage.objects.filter(status=OutboxMessage.Status.PENDING).update(
+            due_at=timezone.now() - PAST, leased_until=None
+        )
+        outbox.send_due(limit=100)
+
+    def redeliver(self, message: Row) -> None:
+        """The sender died between sending a message and noting it."""
+        OutboxMessage.objects.filter(
+            pk=message["id"], status__in=[OutboxMessage.Status.SENT, OutboxMessage.Status.PENDING]
+        ).update(status=OutboxMessage.Status.PENDING, attempts=0)
+        self.deliver()
+
+    def give_up(self, message: Row) -> None:
+        """A message fails for the last time."""
+        OutboxMessage.objects.filter(pk=message["id"], status=OutboxMessage.Status.PENDING).update(
+            attempts=outbox.TRIES - 1, due_at=timezone.now() - PAST, leased_until=None
+        )
+        mood, self.engine.mood = self.engine.mood, dict.fromkeys(VERBS, "down")
+        outbox.send_now(message["key"])
+        self.engine.mood = mood
+
+    def fraud_function(self, event: dict[str, Any], verdict: str) -> None:
+        """Lambda invokes the fraud check; it may do so more than once, and late."""
+        self.outside.verdict = verdict
+        self.unless_killed(lambda: fraud_check.handler(event, None))
+
+    def answer(self, callback: Row, verdict: str) -> None:
+        """The fraud service's answer comes in, in whatever state the callback is."""
+        services.callback_answer(callback_id=callback["callback_id"], answer={"result": verdict})
+
+    # --- The workflow ---------------------------------------------------------------------------
+
+    def unless_killed(self, run: Callable[[], object]) -> None:
+        """Run in a process that may die; the next process lives."""
+        try:
+            run()
+        except Killed:
+            pass
+        finally:
+            self.death.is_over()
+
+    def advance(self, execution: DurableExecution, *, forgetful: bool = False) -> None:
+        self.unless_killed(lambda: self.engine.invoke(execution, forgetful=forgetful))
+
+    def run_on(self, execution: DurableExecution) -> None:
+        """Until it waits for somebody else."""
+        for _ in range(FAR):
+            before = (len(execution.checkpoints), execution.tries.total(), execution.status)
+            self.advance(execution)
+            if before == (len(execution.checkpoints), execution.tries.total(), execution.status):
+                return
+        raise AssertionError(f"{execution.name} never waits")
+
+    def replay(self, body: Callable[[], object]) -> None:
+        """A step runs again that ran before, out of turn."""
+
+        def run() -> None:
+            with suppress(*EXPECTED):
+                body()
+
+        self.unless_killed(run)
+
+    # --- Time -------------------------------------------------------------------------------------
+
+    def time_passes(self, task: Row, *, share: float) -> None:
+        """The clock of a task moves on by a share of its life."""
+        row = ReviewTask.objects.get(pk=task["id"])
+        left = row.opened_at + (row.expires_at - row.opened_at) * share - timezone.now()
+        self._earlier(row, by=left + PAST)
+
+    @staticmethod
+    def _earlier(task: ReviewTask, *, by: timedelta) -> None:
+        if by <= timedelta(0):
+            return
+        ReviewTask.objects.filter(pk=task.pk).update(
+            opened_at=F("opened_at") - by, due_at=F("due_at") - by, expires_at=F("expires_at") - by
+        )
+        PendingCallback.objects.filter(review_task=task).update(
+            opened_at=F("opened_at") - by, expires_at=F("expires_at") - by
+        )
+        LoanApplication.objects.filter(pk=task.application_id, waiting_until__isnull=False).update(
+            waiting_until=F("waiting_until") - by
+        )
+
+    def pass_deadlines(self) -> None:
+        deadlines.pass_deadlines(now=timezone.now())
+
+    def engine_times_out(self, callback_id: str) -> None:
+        """The engine stops waiting. For a person it does that only after the task's own time."""
+        row = PendingCallback.objects.select_related("review_task").filter(callback_id=callback_id)
+        for known in row:
+            by = known.expires_at - timezone.now() + PAST
+            if known.review_task is not None:
+                self._earlier(known.review_task, by=by)
+            else:
+                PendingCallback.objects.filter(pk=known.pk).update(
+                    expires_at=F("expires_at") - max(by, timedelta(0))
+                )
+        for callback in self.engine.open_callbacks():
+            if callback.id == callback_id:
+                callback.status = "timed out"
+
+    def reconcile(self) -> int:
+        """How many findings there were."""
+        return len(reconcile(calls_per_second=1e9, lag=timedelta(0)).findings)
+
+    # --- In the end ---------------------------------------------------------------------------
+
+    def go_on(self, *, operations: int, verdict: str | None = "passed") -> None:
+        """As the day should go: what is asked is approved, what is sent arrives.
+
+        Without a ``verdict`` the fraud service is not heard of.
+        """
+        for _ in range(operations):
+            self.now = Record()
+            for task in self.now.tasks:
+                if task["status"] == "open":
+                    self.decide_rightly(task, Outcome.APPROVE)
+            self.deliver()
+            for event in list(self.engine.events) if verdict else []:
+                self.fraud_function(event, verdict)
+            for execution in list(self.engine.executions.values()):
+                self.advance(execution)
+
+    def fair_weather(self) -> None:
+        """The engine works, everything arrives, everything runs as far as it can."""
+        self.engine.mood, self.outside.meanwhile = {}, {}
+        self.deliver()
+        for event in list(self.engine.events):
+            self.engine.events.remove(event)
+            self.fraud_function(event, "passed")
+        for execution in list(self.engine.executions.values()):
+            self.run_on(execution)
+        self.deliver()
+
+    def rest(self) -> None:
+        """The end of an example: unless it failed already, nothing may be left hanging."""
+        if sys.exception() is None:
+            self.come_to_rest()
+
+    def come_to_rest(self) -> None:
+        """In fair weather every case ends, waits for somebody, or says why it is stuck."""
+        self.outside.rail.mood, self.outside.rail.answers_find = "pays", True
+        for _ in range(outbox.TRIES + 20):
+            before = self._state()
+            for execution in Execution.objects.filter(paused_at__isnull=False, ended_at=None):
+                self.resume({"reference": execution.application.reference})
+            self.fair_weather()
+            self.pass_deadlines()
+            self.reconcile()
+            self.check()
+            if self._state() == before:
+                break
+        else:
+            raise AssertionError("it never comes to rest")
+        for case in self.now.applications:
+            self._assert_not_forgotten(case)
+        self._run_all_again()
+
+    def _run_all_again(self) -> None:
+        """No step that ended well changes anything when it runs again."""
+        before = everything()
+        for execution in self.engine.executions.values():
+            for name, body in execution.bodies.items():
+                known = execution.checkpoints.get(name)
+                if known is not None and known.error is None:
+                    self.replay(body)
+                    assert everything() == before, f"{name} of {execution.name} changed something"
+
+    def _state(self) -> list[Any]:
+        now = Record()
+        return [
+            [(row["status"], row["current_step"], row["attempt"]) for row in now.applications],
+            [row["status"] for row in now.tasks + now.incidents],
+            [(row["status"], row["paused_at"]) for row in now.executions],
+            [row["status"] for row in now.callbacks],
+            [(row["status"], row["attempts"]) for row in now.messages],
+            len(now.events),
+            len(self.engine.events),
+            [
+                (item.status, item.paused, len(item.checkpoints))
+                for item in self.engine.executions.values()
+            ],
+        ]
+
+    def _assert_not_forgotten(self, case: Row) -> None:
+        if case["status"] in {"funded", "declined", "expired", "withdrawn"}:
+            return
+        incidents = self.now.of_case(self.now.incidents, case)
+        if [row for row in incidents if row["status"] != "resolved"]:
+            return
+        asked = {
+            row["id"]
+            for row in self.now.of_case(self.now.tasks, case)
+            if row["status"] == "open" and row["attempt"] == case["attempt"]
+        }
+        listening = {callback.id for callback in self.engine.open_callbacks()}
+        heard = [
+            row
+            for row in self.now.callbacks
+            if row["review_task_id"] in asked
+            and row["status"] == "open"
+            and row["callback_id"] in listening
+        ]
+        assert heard, f"{case['reference']} is {case['status']}, and nobody will ever know"

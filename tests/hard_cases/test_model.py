@@ -1,0 +1,406 @@
+"""Whatever happens, in whatever order, no promise is broken.
+
+A hypothesis state machine over the real services: people decide (rightly, wrongly, late, for
+one another), Operations stop, restart, pause and settle, the outbox sends and sends again,
+the fraud check answers once, twice, differently or never, timers go off, the engine loses
+answers, executions and patience, processes die between any two statements, and steps run
+again long after their time. After each of these everything in ``model.promises`` must hold;
+in the end, when the weather is fair, every case must end, wait for somebody, or say why not.
+
+How it stands on the product: services, step bodies, handler, outbox and reconciler are the
+real ones, on a real database with real commits, so that ``on_commit`` works, step bodies
+have the connections they have in production, and what dies is rolled back as it would be.
+Each example begins with an empty office (``record.wipe``). Only what is outside is made up,
+behind HTTP on loopback: the engine, the fraud service and the payout rail. The workflow's
+own code runs over a context that plays the durable SDK from checkpoints, one operation an
+invocation (``model.durable``); the real SDK carries it in ``tests/functions``.
+
+By default the same few examples run each time. A long, random search::
+
+    MODEL_EXAMPLES=2000 MODEL_STEPS=60 pytest tests/hard_cases/test_model.py
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.storage import InMemoryStorage
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from applications.models import LendingPolicy, Partner
+from applications.vocabulary import Outcome, Role
+from tests.hard_cases.model.death import Death, death
+from tests.hard_cases.model.durable import DurableExecution
+from tests.hard_cases.model.engine import VERBS
+from tests.hard_cases.model.office import CASES, Office, People
+from tests.hard_cases.model.outside import MOODS, POINTS, Outside, Server, server
+from tests.hard_cases.model.promises import Moves, moves
+from tests.hard_cases.model.record import Row
+
+LONG = "MODEL_EXAMPLES" in os.environ
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "40"))
+STEPS = int(os.environ.get("MODEL_STEPS", "40"))
+
+pick = st.integers(0, 30)
+outcomes = st.sampled_from([Outcome.APPROVE, Outcome.APPROVE, Outcome.DECLINE])
+verdicts = st.sampled_from(["passed", "flagged"])
+
+
+def one[T](of: list[T], number: int) -> T:
+    return of[number % len(of)]
+
+
+class Model(RuleBasedStateMachine):
+    """Rules choose from what there is by number, so that an example can be made smaller."""
+
+    def __init__(self, make_office: Callable[[], Office]) -> None:
+        super().__init__()
+        self.office = make_office()
+
+    @initialize(
+        kind=st.sampled_from(sorted(CASES)),
+        acceptance=st.booleans(),
+        tries=st.integers(1, 3),
+        by=st.sampled_from(["officer", "boss", "partner"]),
+        operations=st.integers(0, 18),
+        verdict=st.sampled_from(["passed", "flagged", None]),
+        mood=st.sampled_from(MOODS),
+        answers_find=st.sampled_from([True, True, True, False]),
+        moods=st.dictionaries(
+            st.sampled_from(["event", "answer", "stop"]), st.sampled_from(["down", "deaf"])
+        ),
+    )
+    def open_the_office(
+        self,
+        kind: str,
+        acceptance: bool,
+        tries: int,
+        by: str,
+        operations: int,
+        verdict: str | None,
+        mood: str,
+        answers_find: bool,
+        moods: dict[str, str],
+    ) -> None:
+        """One case, somewhere on its way, in a world that is good to it or not."""
+        self.rail_mood(mood, answers_find)
+        self.office.engine.mood |= moods
+        LendingPolicy.objects.update(
+            offer_acceptance_required=acceptance, fraud_check_attempts=tries
+        )
+        self.office.submit(kind, getattr(self.office.people, by))
+        self.office.go_on(operations=operations, verdict=verdict)
+
+    @invariant()
+    def every_promise_holds(self) -> None:
+        self.office.check()
+
+    def teardown(self) -> None:
+        self.office.rest()
+
+    # --- What there is to choose from -------------------------------------------------------
+
+    @property
+    def cases(self) -> list[Row]:
+        return self.office.now.applications
+
+    @property
+    def tasks(self) -> list[Row]:
+        return self.office.now.tasks
+
+    @property
+    def open_tasks(self) -> list[Row]:
+        return [row for row in self.tasks if row["status"] == "open"]
+
+    @property
+    def fraud_callbacks(self) -> list[Row]:
+        return [row for row in self.office.now.callbacks if row["review_task_id"] is None]
+
+    @property
+    def incidents(self) -> list[Row]:
+        return [row for row in self.office.now.incidents if row["status"] != "resolved"]
+
+    @property
+    def executions(self) -> list[DurableExecution]:
+        return list(self.office.engine.executions.values())
+
+    def messages(self, *statuses: str) -> list[Row]:
+        return [row for row in self.office.now.messages if row["status"] in statuses]
+
+    def with_status(self, *statuses: str) -> list[Row]:
+        return [row for row in self.cases if row["status"] in statuses]
+
+    # --- People -----------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.cases) < 2)
+    @rule(kind=st.sampled_from(sorted(CASES)), by=st.sampled_from(["officer", "boss", "partner"]))
+    def submit(self, kind: str, by: str) -> None:
+        self.office.submit(kind, getattr(self.office.people, by))
+
+    @rule(number=pick, by=st.sampled_from(["officer", "boss"]))
+    def edit(self, number: int, by: str) -> None:
+        self.office.edit(one(self.cases, number), getattr(self.office.people, by))
+
+    @precondition(lambda self: self.open_tasks)
+    @rule(number=pick, outcome=outcomes)
+    def decide_rightly(self, number: int, outcome: Outcome) -> None:
+        self.office.decide_rightly(one(self.open_tasks, number), outcome)
+
+    @precondition(lambda self: self.tasks)
+    @rule(number=pick, person=pick, outcome=outcomes, version=st.sampled_from([None, 0, 1]))
+    def decide_anyhow(
+        self, number: int, person: int, outcome: Outcome, version: int | None
+    ) -> None:
+        """Anybody decides anything that was ever asked, perhaps on an old version."""
+        task = one(self.tasks, number)
+        if version is not None:
+            version = max(1, self.office.now.case[task["application_id"]]["version"] - version)
+        user = one(self.office.people.may_decide(), person)
+        self.office.decide(task, user, outcome, version=version)
+
+    @rule(
+        delegator=st.sampled_from(["manager", "senior", "analyst", "boss"]),
+        to=st.sampled_from(["standin", "manager", "senior", None]),
+    )
+    def delegate(self, delegator: str, to: str | None) -> None:
+        people = self.office.people
+        if to is None:
+            self.office.revoke()
+        else:
+            self.office.delegate(getattr(people, delegator), getattr(people, to))
+
+    # --- Operations -------------------------------------------------------------------------
+
+    @precondition(lambda self: self.with_status("needs_attention", "expired"))
+    @rule(number=pick)
+    def restart(self, number: int) -> None:
+        self.office.restart(one(self.with_status("needs_attention", "expired"), number))
+
+    @rule(number=pick, what=st.sampled_from(["pause", "resume", "stop", "withdraw"]))
+    def hold(self, number: int, what: str) -> None:
+        """What keeps a case from going on: one rule, or hardly a case would get anywhere."""
+        getattr(self.office, what)(one(self.cases, number))
+
+    @precondition(lambda self: self.office.now.ledger)
+    @rule(number=pick, paid=st.booleans())
+    def settle(self, number: int, paid: bool) -> None:
+        self.office.settle(one(self.cases, number), paid=paid)
+
+    @precondition(lambda self: self.incidents)
+    @rule(number=pick, what=st.sampled_from(["acknowledge", "resolve"]))
+    def look_at_incident(self, number: int, what: str) -> None:
+        getattr(self.office, what)(one(self.incidents, number))
+
+    @precondition(lambda self: self.messages("dead"))
+    @rule(number=pick)
+    def resend(self, number: int) -> None:
+        self.office.resend(one(self.messages("dead"), number))
+
+    @rule()
+    def reconcile(self) -> None:
+        if self.office.engine.mood.get("look") is None:
+            self.office.reconcile()
+
+    # --- What leaves, and what comes in -------------------------------------------------------
+
+    @rule()
+    def deliver(self) -> None:
+        self.office.deliver()
+
+    @precondition(lambda self: self.messages("sent", "pending"))
+    @rule(number=pick)
+    def redeliver(self, number: int) -> None:
+        self.office.redeliver(one(self.messages("sent", "pending"), number))
+
+    @precondition(lambda self: self.messages("pending"))
+    @rule(number=pick)
+    def give_up(self, number: int) -> None:
+        self.office.give_up(one(self.messages("pending"), number))
+
+    @precondition(lambda self: self.office.engine.events)
+    @rule(number=pick, verdict=verdicts)
+    def fraud_function(self, number: int, verdict: str) -> None:
+        self.office.fraud_function(one(self.office.engine.events, number), verdict)
+
+    @precondition(lambda self: self.fraud_callbacks)
+    @rule(number=pick, verdict=verdicts)
+    def answer(self, number: int, verdict: str) -> None:
+        self.office.answer(one(self.fraud_callbacks, number), verdict)
+
+    # --- The workflow -------------------------------------------------------------------------
+
+    @rule()
+    def fair_weather(self) -> None:
+        self.office.fair_weather()
+
+    @rule(operations=st.integers(1, 6), verdict=st.sampled_from(["passed", "flagged", None]))
+    def go_on(self, operations: int, verdict: str | None) -> None:
+        self.office.go_on(operations=operations, verdict=verdict)
+
+    @precondition(lambda self: self.executions)
+    @rule(number=pick)
+    def run_on(self, number: int) -> None:
+        self.office.run_on(one(self.executions, number))
+
+    @precondition(lambda self: self.executions)
+    @rule(number=pick, dies_after=st.none() | st.integers(0, 30), forgetful=st.booleans())
+    def advance(self, number: int, dies_after: int | None, forgetful: bool) -> None:
+        """One operation. The process may die in it, or before its checkpoint."""
+        if dies_after is not None:
+            self.office.death.comes_after(dies_after)
+        self.office.advance(one(self.executions, number), forgetful=forgetful)
+
+    @precondition(lambda self: any(execution.bodies for execution in self.executions))
+    @rule(of=pick, only=st.none() | st.integers(0, 12))
+    def replay(self, of: int, only: int | None) -> None:
+        """The steps of a run, or one of them, run again, whatever became of that run."""
+        ran = [execution for execution in self.executions if execution.bodies]
+        bodies = list(one(ran, of).bodies.values())[::-1]
+        for body in bodies[::-1] if only is None else [one(bodies, only)]:
+            self.office.replay(body)
+
+    @precondition(lambda self: self.executions)
+    @rule(
+        number=pick,
+        point=st.sampled_from(POINTS),
+        what=st.sampled_from(
+            ["die", "withdraw", "stop", "restart", "approve", "decline", "paid", "not paid", "flag"]
+        ),
+    )
+    def meanwhile(self, number: int, point: str, what: str) -> None:
+        """While somebody outside is asked the next time, something else happens here."""
+        case = one(self.cases, number)
+        office = self.office
+        acts: dict[str, Callable[[], object]] = {
+            "die": partial(office.death.comes_after, 0),
+            "withdraw": partial(office.withdraw, case),
+            "stop": partial(office.stop, case),
+            "restart": partial(office.restart, case),
+            "approve": partial(self._decide_what_is_open, Outcome.APPROVE),
+            "decline": partial(self._decide_what_is_open, Outcome.DECLINE),
+            "paid": partial(office.settle, case, paid=True),
+            "not paid": partial(office.settle, case, paid=False),
+            "flag": self._flag_what_is_asked,
+        }
+        office.outside.meanwhile[point] = acts[what]
+
+    def _decide_what_is_open(self, outcome: Outcome) -> None:
+        for task in self.open_tasks:
+            self.office.decide_rightly(task, outcome)
+
+    def _flag_what_is_asked(self) -> None:
+        for callback in self.fraud_callbacks:
+            self.office.answer(callback, "flagged")
+
+    # --- Time ---------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.open_tasks)
+    @rule(number=pick, share=st.sampled_from([0.2, 0.5, 1.0]))
+    def time_passes(self, number: int, share: float) -> None:
+        self.office.time_passes(one(self.open_tasks, number), share=share)
+
+    @rule()
+    def pass_deadlines(self) -> None:
+        self.office.pass_deadlines()
+
+    @precondition(lambda self: self.office.engine.open_callbacks())
+    @rule(number=pick)
+    def engine_times_out(self, number: int) -> None:
+        self.office.engine_times_out(one(self.office.engine.open_callbacks(), number).id)
+
+    # --- Trouble outside ------------------------------------------------------------------------
+
+    @rule(verb=st.sampled_from(VERBS), mood=st.sampled_from(["down", "deaf", None]))
+    def engine_mood(self, verb: str, mood: str | None) -> None:
+        if mood is None:
+            self.office.engine.mood.pop(verb, None)
+        else:
+            self.office.engine.mood[verb] = mood
+
+    @rule(mood=st.sampled_from(MOODS), answers_find=st.sampled_from([True, True, True, False]))
+    def rail_mood(self, mood: str, answers_find: bool) -> None:
+        self.office.outside.rail.mood = mood
+        self.office.outside.rail.answers_find = answers_find
+
+    @precondition(lambda self: self.executions)
+    @rule(number=pick, how=st.sampled_from(["TIMED_OUT", "STOPPED", "lost", "paused"]))
+    def engine_ends_it(self, number: int, how: str) -> None:
+        """The execution runs out of time, is stopped or held past the office, or is lost."""
+        execution = one(self.executions, number)
+        if how == "lost":
+            del self.office.engine.executions[execution.name]
+        elif how == "paused":
+            execution.paused = execution.status == "RUNNING"
+        else:
+            self.office.engine.end(execution, how)
+
+
+@pytest.fixture
+def people(make_user: Callable[..., User]) -> People:
+    return People(
+        officer=make_user("officer", Role.LOAN_OFFICER),
+        manager=make_user("manager", Role.MANAGER),
+        manager2=make_user("manager2", Role.MANAGER),
+        senior=make_user("senior", Role.SENIOR_MANAGER),
+        senior2=make_user("senior2", Role.SENIOR_MANAGER),
+        analyst=make_user("analyst", Role.RISK_ANALYST),
+        standin=make_user("standin"),
+        operations=make_user("operations", Role.OPERATIONS),
+        boss=make_user("boss", is_superuser=True),
+        partner=Partner.objects.create(name="Maple Brokers"),
+    )
+
+
+@pytest.fixture
+def world(
+    monkeypatch: pytest.MonkeyPatch, transactional_db: None, settings: Any
+) -> Iterator[tuple[Server, Death, Moves]]:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": f"{InMemoryStorage.__module__}.{InMemoryStorage.__qualname__}"},
+    }
+    settings.LOANOFFICE_DELIVERY_GRACE = timedelta(hours=1)
+    logging.disable(logging.CRITICAL)  # millions of lines that nobody reads
+    with server(monkeypatch, settings) as serving, death() as lurking, moves() as noted:
+        yield serving, lurking, noted
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_no_order_of_things_breaks_a_promise(
+    world: tuple[Server, Death, Moves], people: People
+) -> None:
+    serving, lurking, noted = world
+
+    def make_office() -> Office:
+        serving.outside = Outside()
+        return Office(people=people, outside=serving.outside, death=lurking, moves=noted)
+
+    run_state_machine_as_test(
+        partial(Model, make_office),  # type: ignore[arg-type]
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            derandomize=not LONG,
+            database=None,
+            deadline=None,
+            print_blob=LONG,
+            report_multiple_bugs=False,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
