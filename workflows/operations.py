@@ -29,7 +29,7 @@ from applications.transitions import is_terminal
 from applications.vocabulary import Level, Status, Step
 from workflows import outbox, services
 from workflows.errors import ProviderError
-from workflows.models import Execution, Incident, OutboxMessage
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.providers import registry
 
 RESTART = "workflows.restart_execution"
@@ -308,26 +308,26 @@ def resend_check(*, message: OutboxMessage, user: User) -> None:
 def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
     """Give a message that was given up all its tries again.
 
-    Resolves its incident; another one opens if it fails again. Raises ``NothingToResend``,
-    ``NotPermitted``.
+    Resolves its incident, unless nothing else would say that the case is stuck; another one
+    opens if it fails again. Raises ``NothingToResend``, ``NotPermitted``.
     """
     _require(user, RESEND, "Only Operations sends again what was given up.")
     incident = Incident.objects.filter(message=message).select_related("application").last()
-    if incident is not None:
-        application_lock(incident.application.reference)
+    application = None if incident is None else application_lock(incident.application.reference)
     row = OutboxMessage.objects.filter(pk=message.pk)
     if not outbox.put_again(row):
         now = row.get()
         raise NothingToResend(key=now.key, status=now.get_status_display())
-    if incident is not None:
+    if incident is not None and application is not None:
         _audit(
-            incident.application,
+            application,
             "resent",
             f"Sent again: {message.get_kind_display().lower()}.",
             user,
             key=message.key,
         )
-        _resolve(incident, user, "Sent again.")
+        if not _is_last_word(application, incident):
+            _resolve(incident, user, "Sent again.")
     return row.get()
 
 
@@ -354,22 +354,17 @@ def incident_acknowledge(*, incident: Incident, user: User) -> Incident:
 def resolve_check(*, incident: Incident, user: User) -> None:
     """Raise the reason why ``user`` may not close an incident by hand now."""
     incident_check(user=user)
-    application = incident.application
-    others = (
-        Incident.objects.filter(application=application)
-        .exclude(status=Incident.Status.RESOLVED)
-        .exclude(pk=incident.pk)
-    )
-    if application.status == Status.NEEDS_ATTENTION and not others.exists():
-        raise StillStuck(reference=application.reference)
+    if _is_last_word(incident.application, incident):
+        raise StillStuck(reference=incident.application.reference)
 
 
 @transaction.atomic
 def incident_resolve(*, incident: Incident, user: User, note: str) -> Incident:
     """Close an incident by hand. One that is resolved stays as it is.
 
-    Raises ``StillStuck`` when the case would be left stuck with nothing that says so, and
-    ``NotPermitted``.
+    A message that was given up and that a workflow waits for is sent again, or nothing would
+    say any more that it did not get through. Raises ``StillStuck`` when the case would be left
+    stuck with nothing that says so, and ``NotPermitted``.
     """
     incident_check(user=user)
     application_lock(incident.application.reference)
@@ -377,9 +372,31 @@ def incident_resolve(*, incident: Incident, user: User, note: str) -> Incident:
     if incident.status == Incident.Status.RESOLVED:
         return incident
     resolve_check(incident=incident, user=user)
+    if incident.message is not None and _is_waited_for(incident.message):
+        outbox.put_again(OutboxMessage.objects.filter(pk=incident.message.pk))
     _resolve(incident, user, note)
     _audit_incident(incident, "incident_resolved", "is resolved", user, note=note.strip())
     return incident
+
+
+def _is_last_word(application: LoanApplication, incident: Incident) -> bool:
+    """Whether a case needs attention and only this incident says so."""
+    others = Incident.objects.filter(application=application).exclude(
+        status=Incident.Status.RESOLVED
+    )
+    return (
+        application.status == Status.NEEDS_ATTENTION and not others.exclude(pk=incident.pk).exists()
+    )
+
+
+def _is_waited_for(message: OutboxMessage) -> bool:
+    """Whether a workflow that has not ended needs a message that was given up."""
+    if message.status != OutboxMessage.Status.DEAD or message.execution is None:
+        return False
+    heard = message.callback is not None and (
+        message.callback.status != PendingCallback.Status.ANSWERED
+    )
+    return message.execution.ended_at is None and not heard
 
 
 def _resolve(incident: Incident, user: User, note: str) -> None:

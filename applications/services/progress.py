@@ -21,7 +21,7 @@ from applications.models import (
     ReviewTask,
     RiskAssessment,
 )
-from applications.services import funding, policies, review, tasks
+from applications.services import policies, review, tasks
 from applications.services.gate import Run, enter, log, move, pinned_policy, save, stop_waiting
 from applications.transitions import TERMINAL
 from applications.underwriting import Report, assess

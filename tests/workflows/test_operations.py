@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 
 from applications.errors import (
     CaseClosed,
@@ -342,6 +343,32 @@ def test_message_that_fails_again_opens_another_incident(
     aws.answers.append((503, "ServiceException"))
     outbox.send_due()
     assert sorted(Incident.objects.values_list("status", flat=True)) == ["open", "resolved"]
+
+
+def test_incident_of_a_message_that_is_waited_for_is_resolved_by_sending_it_again(
+    dead: OutboxMessage, operations: User
+) -> None:
+    ops.incident_resolve(incident=Incident.objects.get(), user=operations, note="It is back.")
+    dead.refresh_from_db()
+    assert (dead.status, dead.attempts) == ("pending", 0)
+    assert Incident.objects.get().status == "resolved"
+
+
+def test_incident_of_a_message_that_nobody_waits_for_any_more_is_only_resolved(
+    dead: OutboxMessage, operations: User
+) -> None:
+    Execution.objects.update(status="STOPPED", ended_at=timezone.now())
+    ops.incident_resolve(incident=Incident.objects.get(), user=operations, note="It is over.")
+    dead.refresh_from_db()
+    assert dead.status == "dead"
+
+
+def test_message_sent_again_does_not_resolve_the_last_word_about_a_stuck_case(
+    dead: OutboxMessage, operations: User
+) -> None:
+    LoanApplication.objects.update(status="needs_attention")
+    ops.message_resend(message=dead, user=operations)
+    assert Incident.objects.get().status == "open"
 
 
 def test_incident_is_acknowledged_once_and_resolved_with_a_note(
