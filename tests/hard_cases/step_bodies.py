@@ -1,0 +1,58 @@
+"""Every step body of the workflow, to be run again for a run that has been there."""
+
+from collections.abc import Callable
+
+from applications.services.gate import Run
+from applications.vocabulary import Bureau, FraudVerdict, TaskKind
+from functions import steps
+from workflows.models import Execution, Incident, PendingCallback
+
+type Body = Callable[[], object]
+
+
+def bodies(run: Run) -> dict[str, Body]:
+    """Every step body there is, as the workflow calls it for a run, by operation."""
+    execution = Execution.objects.get(name=run.name)
+    known = dict(
+        PendingCallback.objects.filter(execution=execution).values_list("name", "callback_id")
+    )
+
+    def callback(name: str) -> str:
+        return known.get(name, f"never asked: {name}")
+
+    def ask(kind: TaskKind) -> Body:
+        return lambda: steps.open_review(run, kind, callback_id=callback(kind.value))
+
+    def ask_fraud_service(number: int) -> Body:
+        return lambda: steps.request_fraud_check(
+            run,
+            callback_id=callback(f"fraud_check-{number}"),
+            number=number,
+            timeout=300,
+            after=TaskKind.MANAGER_APPROVAL,
+        )
+
+    def pull(bureau: Bureau) -> Body:
+        return lambda: steps.pull_report(run, bureau)
+
+    def decline(kind: TaskKind) -> Body:
+        return lambda: steps.decline(run, kind)
+
+    def expire(kind: TaskKind, *, timed_out: bool) -> Body:
+        return lambda: steps.expire(run, kind, timed_out=timed_out)
+
+    return {
+        "validate": lambda: steps.validate(run, arn=execution.arn or "arn:unheard"),
+        **{bureau.value: pull(bureau) for bureau in Bureau},
+        "risk_assessment": lambda: steps.assess_risk(run),
+        **{f"open_{kind.value}": ask(kind) for kind in TaskKind},
+        **{f"request_fraud_check-{number}": ask_fraud_service(number) for number in (1, 2)},
+        "generating_offer": lambda: steps.generate_offer(run, verdict=FraudVerdict.FLAGGED),
+        "disbursing": lambda: steps.disburse(run),
+        **{f"declined {kind.value}": decline(kind) for kind in TaskKind},
+        **{f"expired {kind.value}": expire(kind, timed_out=True) for kind in TaskKind},
+        **{f"timed out {kind.value}": expire(kind, timed_out=False) for kind in TaskKind},
+        "needs_attention": lambda: steps.give_up(
+            run, kind=Incident.Kind.WORKFLOW_FAILED, sentence="It failed."
+        ),
+    }
