@@ -8,6 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.14 python3.12 python3 python; do \
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 TEST_FLAGS ?= -n 2 --dist loadgroup
+STAGE ?= production
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +29,12 @@ test-browser: .venv/dev ## what a person sees, in a real Chromium if one is ther
 
 test-deploy: .venv/dev .venv-deploy/ready ## the real zappa command against a stand-in for AWS on loopback
 	$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest -m deploy $(TEST_FLAGS) tests/deploy
+
+package: .venv-deploy/ready ## build the package of STAGE (production) in dist/, the same bytes every time
+	@mkdir -p dist
+	VIRTUAL_ENV=$(CURDIR)/.venv-deploy .venv-deploy/bin/zappa package $(STAGE) --output dist/loanoffice-$(STAGE).zip
+	.venv-deploy/bin/python -m deploy.package dist/loanoffice-$(STAGE).zip
+	@sha256sum dist/loanoffice-$(STAGE).zip
 
 lint: .venv/dev ## style, types, import contracts, migrations, the API's schema
 	$(BIN)/ruff check .
@@ -80,4 +87,4 @@ clean: ## remove the environment and the demo's data
 	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
 	@touch $@
 
-.PHONY: help demo test test-sqlite test-postgresql test-browser test-deploy lint format bench requirements clean
+.PHONY: help demo test test-sqlite test-postgresql test-browser test-deploy package lint format bench requirements clean

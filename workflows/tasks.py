@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import close_old_connections
 from django.db.models import Q
 from django.utils import timezone
 
@@ -27,6 +28,9 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     Takes a Lambda event, needs none. Returns how many were ``sent``, ``expired``,
     ``reminded`` and ``escalated``, and ``reconciled`` findings. Safe beside another sweep.
     """
+    # A scheduled event is no request, so nobody else looks whether the connection that a
+    # frozen function woke up with is still one.
+    close_old_connections()
     passed = deadlines.pass_deadlines(now=timezone.now())
     sent = outbox.send_due()
     now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)

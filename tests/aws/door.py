@@ -44,7 +44,7 @@ class Door:
                     "headers": {
                         name.removeprefix("HTTP_").replace("_", "-").lower(): value
                         for name, value in environ.items()
-                        if name.startswith("HTTP_")
+                        if name.startswith("HTTP_") or name == "CONTENT_TYPE"
                     },
                 }
             )

@@ -1,0 +1,99 @@
+"""How long the functions of a package take to import, beside what they cannot do without.
+
+    python benchmarks/cold_start.py [dist/loanoffice-production.zip] [--rounds 9]
+
+Unpacks the package (``make package`` builds it) and imports each handler in fresh processes
+that see nothing else, taking turns; says the median of each and how it compares with the
+bare import of Django's ORM, the durable SDK and boto3 from the same package.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "dist" / "loanoffice-production.zip"
+BARE = "Django's ORM, the SDK and boto3"
+ROUNDS = 9
+IMPORTS = {
+    BARE: (
+        "from django.conf import settings; settings.configure(INSTALLED_APPS=["
+        "'django.contrib.auth', 'django.contrib.contenttypes'], DATABASES={'default': {"
+        "'ENGINE': 'django.db.backends.postgresql'}}); import django; django.setup(); "
+        "from django.db import connection; import django.contrib.auth.models, "
+        "aws_durable_execution_sdk_python, boto3"
+    ),
+    "the loan approval": "import functions.loan_approval",
+    "the fraud check": "import functions.fraud_check",
+}
+TIMED = "import time; began = time.perf_counter(); {}; print(time.perf_counter() - began)"
+# What the functions ask for at their start; nobody is spoken to.
+ENVIRONMENT = {
+    "DJANGO_SETTINGS_MODULE": "loanoffice.settings.functions",
+    "AWS_DEFAULT_REGION": "ca-central-1",
+    "DATABASE_URL": "postgresql://user:secret@database.example.com/loanoffice",
+    "DEFAULT_FROM_EMAIL": "no-reply@loans.example.com",
+    "EMAIL_HOST": "mail.example.com",
+    "FRAUD_CHECK_FUNCTION": "loanoffice-production-fraud-check:live",
+    "LOAN_APPROVAL_FUNCTION": "loanoffice-production-loan-approval:live",
+    "MEDIA_BUCKET": "loanoffice-media",
+    "MEDIA_KMS_KEY": "arn:aws:kms:ca-central-1:123456789012:key/documents",
+    "SITE_URL": "https://loans.example.com",
+    "LOANOFFICE_SIMULATED_PROVIDERS": "true",
+}
+
+
+def run(package: Path, code: str) -> str:
+    """What a fresh interpreter prints that sees the unpacked package and Python's library."""
+    python = getattr(sys, "_base_executable", sys.executable)
+    code = f"import sys; sys.path.insert(0, {str(package)!r}); {code}"
+    return subprocess.run(
+        [python, "-I", "-S", "-c", code],
+        cwd=package,
+        env={"PATH": os.environ["PATH"], **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def measure(package: Path, *, rounds: int) -> dict[str, float]:
+    """Seconds of each import: the median of so many processes, after one that warms the disk."""
+    taken: dict[str, list[float]] = {name: [] for name in IMPORTS}
+    for number in range(rounds + 1):
+        for name, code in IMPORTS.items():
+            seconds = float(run(package, TIMED.format(code)))
+            if number:
+                taken[name].append(seconds)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def told(figures: dict[str, float]) -> str:
+    """A line for each."""
+    bare = figures[BARE]
+    return "\n".join(
+        f"{name:34} {seconds:.3f} s  {seconds / bare:.2f}" for name, seconds in figures.items()
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("package", type=Path, nargs="?", default=PACKAGE)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    asked = parser.parse_args()
+    if not asked.package.exists():
+        print(f"There is no {asked.package}; `make package` builds it.")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(asked.package) as packed:
+            packed.extractall(folder)
+        print(told(measure(Path(folder), rounds=asked.rounds)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The web function of the package, as Lambda runs it, asked as API Gateway asks."""
+
+import json
+import re
+
+import pytest
+
+from tests.aws.production import COMPLETE
+from tests.deploy.package.conftest import Office
+from tests.deploy.package.gateway import Caller
+from tests.functions.office import PEOPLE
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.deploy
+
+STATIC = "https://loanoffice-static.s3.ca-central-1.amazonaws.com/"
+API = "/api/v1/applications/"
+
+
+def test_login_page_is_served_and_its_files_are_where_it_says(office: Office) -> None:
+    page = Caller(office.web).get("/admin/login/")
+    assert page.status == 200
+    assert "Loan Office" in page.text
+    named = re.findall(rf'(?:href|src)="{re.escape(STATIC)}([^"]+)"', page.text)
+    assert any(re.fullmatch(r"loanoffice/loanoffice\.[0-9a-f]{12}\.css", name) for name in named)
+    assert set(named) <= set(office.account.keys(COMPLETE["STATIC_BUCKET"]))
+    assert not re.search(r'(?:href|src)="/?static/', page.text)
+    assert STATIC.rstrip("/") in page.headers["content-security-policy"]
+    assert page.headers["strict-transport-security"].startswith("max-age=31536000")
+    assert all("Secure" in line for line in page.cookies)
+    assert page.cookies
+
+
+def test_nothing_of_python_is_published_among_the_static_files(office: Office) -> None:
+    keys = office.account.keys(COMPLETE["STATIC_BUCKET"])
+    assert "staticfiles.json" in keys
+    assert not [key for key in keys if key.endswith((".py", ".pyc"))]
+
+
+def test_a_partner_submits_and_reads(office: Office, partner_key: str) -> None:
+    partner = Caller(office.web, Authorization=f"Bearer {partner_key}")
+    made = partner.post_json(API, PEOPLE["bob"], Idempotency_Key="bob-1")
+    assert made.status == 201, made.text
+    reference = made.json()["reference"]
+    assert made.headers["location"].endswith(f"{API}{reference}/")
+    again = partner.post_json(API, PEOPLE["bob"], Idempotency_Key="bob-1")
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.json()["reference"] == reference
+    read = partner.get(f"{API}{reference}/")
+    assert read.status == 200
+    assert read.json()["applicant_name"] == "Bob Martinez"
+
+
+def test_a_stranger_gets_a_problem(office: Office) -> None:
+    refused = Caller(office.web, Authorization="Bearer nobody").get(API)
+    assert refused.status == 401
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
+def test_the_schedule_sweeps(office: Office) -> None:
+    assert office.web.invoke(scheduled()).keys() == {
+        "sent",
+        "expired",
+        "reminded",
+        "escalated",
+        "reconciled",
+    }
+
+
+def test_the_schedule_sweeps_when_the_database_has_let_go_of_its_connection(
+    office: Office,
+) -> None:
+    office.web.invoke(scheduled())
+    ended = office.ask_database(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    assert ended
+    assert "sent" in office.web.invoke(scheduled())
+
+
+def test_migrate_has_nothing_left_to_do(office: Office) -> None:
+    office.web.invoke({"manage": "migrate --noinput"})
+    office.web.invoke({"manage": "migrate --check"})
+    names = {row[0] for row in office.ask_database("SELECT app FROM django_migrations")}
+    assert {"applications", "workflows", "auth", "sessions"} <= names
+
+
+def test_ready_when_database_and_engine_answer(office: Office) -> None:
+    found = Caller(office.web).get("/health/ready/")
+    assert (found.status, found.json()["status"]) == (200, "ok")
+
+
+def test_log_lines_are_json(office: Office) -> None:
+    Caller(office.web).get("/admin/nothing-is-here/")
+    lines = eventually(
+        lambda: [
+            line
+            for line in office.web.log.read_text().splitlines()
+            if "nothing-is-here" in line and line.startswith("{")
+        ]
+    )
+    assert all(json.loads(line)["logger"] for line in lines)
+
+
+def scheduled() -> dict[str, object]:
+    """What EventBridge sends; Zappa names the rule after what it calls."""
+    return {
+        "version": "0",
+        "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "123456789012",
+        "time": "2026-11-25T09:00:00Z",
+        "region": "ca-central-1",
+        "resources": [
+            "arn:aws:events:ca-central-1:123456789012:rule/loanoffice-staging-workflows.tasks.sweep"
+        ],
+        "detail": {},
+    }
