@@ -132,14 +132,13 @@ def request_fraud_check(
     name = f"fraud_check-{number}"
 
     @transaction.atomic
-    def take() -> Answered | None:
-        answer = services.callback_take(run, f"fraud_check-{number - 1}")
-        return None if answer is None else Answered(result=str(answer["result"]))
-
-    @transaction.atomic
-    def write() -> bool:
+    def write() -> Answered | bool:
         if after is not None:
             services.callbacks_settle(run)
+        if number > 1 and not progress.fraud_check_asked(run, number=number):
+            answer = services.callback_take(run, f"fraud_check-{number - 1}")
+            if answer is not None:
+                return Answered(result=str(answer["result"]))
         if progress.fraud_check_open(run, number=number, until=until):
             services.callback_open(run, name=name, callback_id=callback_id, expires_at=until)
             return True
@@ -147,9 +146,10 @@ def request_fraud_check(
             execution__name=run.name, name=name, status=PendingCallback.Status.OPEN
         ).exists()
 
-    if number > 1 and (answered := in_database(take)) is not None:
-        return answered
-    if in_database(write):
+    written = in_database(write)
+    if isinstance(written, Answered):
+        return written
+    if written:
         engine.invoke_event(
             function=settings.FRAUD_CHECK_FUNCTION,
             payload={"application": run.reference, "callback_id": callback_id},

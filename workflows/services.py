@@ -227,13 +227,14 @@ def callback_expire(run: Run, name: str) -> None:
 def callback_take(run: Run, name: str) -> dict[str, Any] | None:
     """The answer on record to what the engine stopped waiting for; else the wait is over.
 
-    The run goes on with the answer, as if it had been delivered. Doing it again gives the
-    same. In a transaction.
+    The run goes on with the answer, as if it had been delivered, also when the reconciler saw
+    first that the engine had not got it. Doing it again gives the same. In a transaction.
     """
     rows = PendingCallback.objects.filter(execution__name=run.name, name=name)
-    rows.filter(status=PendingCallback.Status.ANSWERED).update(
-        status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now()
-    )
+    rows.filter(
+        status__in=[PendingCallback.Status.ANSWERED, PendingCallback.Status.EXPIRED],
+        answer__isnull=False,
+    ).update(status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now())
     callback_expire(run, name)
     taken = rows.filter(status=PendingCallback.Status.DELIVERED).first()
     return None if taken is None else taken.answer

@@ -215,6 +215,14 @@ def review_open(run: Run, kind: TaskKind) -> ReviewTask | None:
     return task
 
 
+def fraud_check_asked(run: Run, *, number: int) -> bool:
+    """Whether this run has asked the fraud service this time before. Inside a transaction.
+
+    Raises ``CaseClosed``.
+    """
+    return enter(run, f"fraud_check-{number}")[1]
+
+
 def fraud_check_open(run: Run, *, number: int, until: datetime) -> bool:
     """Show that the fraud service is asked; false when this run has. Inside a transaction.
 

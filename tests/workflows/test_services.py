@@ -12,7 +12,7 @@ from applications.errors import NotPermitted, TransitionRefused
 from applications.models import ApplicationEvent, LendingPolicy, LoanApplication, ReviewTask
 from applications.services import progress
 from tests.casework import assess, run_of, submit, waiting_for_manager
-from workflows import services
+from workflows import mends, services
 from workflows.checks import timeouts_nest
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.operations import application_restart
@@ -77,10 +77,13 @@ def test_unknown_callback_is_an_error(asked: LoanApplication) -> None:
         services.callback_answer(callback_id="G", answer=PASSED)
 
 
+@pytest.mark.parametrize("closed_first", [False, True])
 def test_answer_that_missed_the_engine_is_taken_once_from_the_record(
-    asked: LoanApplication,
+    asked: LoanApplication, closed_first: bool
 ) -> None:
     services.callback_answer(callback_id="F", answer=FLAGGED)
+    if closed_first:
+        mends.close_callback(PendingCallback.objects.get())
     for _ in range(2):
         assert services.callback_take(run_of(asked), "fraud_check-1") == FLAGGED
     assert PendingCallback.objects.get().status == "delivered"

@@ -4,10 +4,8 @@ An action that the product refuses with a reason is fine, and changes nothing th
 promises look at. What it accepts is remembered and must last.
 """
 
-import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -33,10 +31,11 @@ from tests.hard_cases.model.death import Death, Killed
 from tests.hard_cases.model.durable import EXPECTED, DurableExecution
 from tests.hard_cases.model.engine import VERBS
 from tests.hard_cases.model.outside import Outside
+from tests.hard_cases.model.people import People
 from tests.hard_cases.model.promises import Moves, Promises
-from tests.hard_cases.model.record import Record, Row, everything, wipe
+from tests.hard_cases.model.record import Record, Row, wipe
 from workflows import deadlines, operations, outbox, services
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.models import Incident, OutboxMessage, PendingCallback
 from workflows.reconcile import reconcile
 
 # SIN and amount: nobody is asked; a bureau is down; a manager; a senior manager; two
@@ -51,38 +50,6 @@ CASES = {
 }
 PAST = timedelta(seconds=1)
 FAR = 400  # more steps than any run takes
-
-
-@dataclass
-class People:
-    """Who works here, and a partner."""
-
-    officer: User
-    manager: User
-    manager2: User
-    senior: User
-    senior2: User
-    analyst: User
-    standin: User  # has no rights of their own
-    operations: User
-    boss: User  # a superuser, who also submits
-    partner: Partner
-
-    def may_decide(self) -> list[User]:
-        """Those who decide something, and the one who never may by themselves."""
-        return [
-            self.manager,
-            self.senior,
-            self.analyst,
-            self.manager2,
-            self.senior2,
-            self.standin,
-            self.boss,
-            self.officer,
-        ]
-
-    def seniors(self) -> set[int]:
-        return {self.senior.pk, self.senior2.pk, self.boss.pk}
 
 
 class Office:
@@ -126,6 +93,10 @@ class Office:
         self.try_to(
             lambda: drafting.application_edit(reference=case["reference"], user=by, phone=phone)
         )
+
+    def delegate_some(self, pairs: list[tuple[str, str]]) -> None:
+        for delegator, to in pairs:
+            self.delegate(getattr(self.people, delegator), getattr(self.people, to))
 
     def withdraw(self, case: Row) -> None:
         self.try_to(
@@ -382,74 +353,3 @@ class Office:
         for execution in list(self.engine.executions.values()):
             self.run_on(execution)
         self.deliver()
-
-    def rest(self) -> None:
-        """The end of an example: unless it failed already, nothing may be left hanging."""
-        if sys.exception() is None:
-            self.come_to_rest()
-
-    def come_to_rest(self) -> None:
-        """In fair weather every case ends, waits for somebody, or says why it is stuck."""
-        self.outside.rail.mood, self.outside.rail.answers_find = "pays", True
-        for _ in range(outbox.TRIES + 20):
-            before = self._state()
-            for execution in Execution.objects.filter(paused_at__isnull=False, ended_at=None):
-                self.resume({"reference": execution.application.reference})
-            self.fair_weather()
-            self.pass_deadlines()
-            self.reconcile()
-            self.check()
-            if self._state() == before:
-                break
-        else:
-            raise AssertionError("it never comes to rest")
-        for case in self.now.applications:
-            self._assert_not_forgotten(case)
-        self._run_all_again()
-
-    def _run_all_again(self) -> None:
-        """No step that ended well changes anything when it runs again."""
-        before = everything()
-        for execution in self.engine.executions.values():
-            for name, body in execution.bodies.items():
-                known = execution.checkpoints.get(name)
-                if known is not None and known.error is None:
-                    self.replay(body)
-                    assert everything() == before, f"{name} of {execution.name} changed something"
-
-    def _state(self) -> list[Any]:
-        now = Record()
-        return [
-            [(row["status"], row["current_step"], row["attempt"]) for row in now.applications],
-            [row["status"] for row in now.tasks + now.incidents],
-            [(row["status"], row["paused_at"]) for row in now.executions],
-            [row["status"] for row in now.callbacks],
-            [(row["status"], row["attempts"]) for row in now.messages],
-            len(now.events),
-            len(self.engine.events),
-            [
-                (item.status, item.paused, len(item.checkpoints))
-                for item in self.engine.executions.values()
-            ],
-        ]
-
-    def _assert_not_forgotten(self, case: Row) -> None:
-        if case["status"] in {"funded", "declined", "expired", "withdrawn"}:
-            return
-        incidents = self.now.of_case(self.now.incidents, case)
-        if [row for row in incidents if row["status"] != "resolved"]:
-            return
-        asked = {
-            row["id"]
-            for row in self.now.of_case(self.now.tasks, case)
-            if row["status"] == "open" and row["attempt"] == case["attempt"]
-        }
-        listening = {callback.id for callback in self.engine.open_callbacks()}
-        heard = [
-            row
-            for row in self.now.callbacks
-            if row["review_task_id"] in asked
-            and row["status"] == "open"
-            and row["callback_id"] in listening
-        ]
-        assert heard, f"{case['reference']} is {case['status']}, and nobody will ever know"

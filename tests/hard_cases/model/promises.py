@@ -110,8 +110,11 @@ class Promises:
             }, f"{case['reference']} is funded, the rail has {paid}"
         elif is_terminal(case["status"]):
             assert paid is None, f"{case['reference']} is {case['status']} and was paid"
-        if ledger and ledger[0]["status"] == "paid":
+        known = ledger[0]["status"] if ledger else ""
+        if known == "paid":
             assert case["status"] == Status.FUNDED, case
+        if known in {"refused", "not_paid"}:
+            assert paid is None, f"{case['reference']}: {known}, it is said, and it was paid"
 
     def _approved_if_funded(self, now: Record, case: Row) -> None:
         if case["status"] != Status.FUNDED:
