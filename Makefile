@@ -28,7 +28,7 @@ test-browser: .venv/dev ## what a person sees, in a real Chromium if one is ther
 	$(BIN)/python -m pytest -m browser
 
 test-deploy: .venv/dev .venv-deploy/ready ## the real zappa command against a stand-in for AWS on loopback
-	$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest -m deploy $(TEST_FLAGS) tests/deploy
+	$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest -m deploy -n 2 tests/deploy
 
 package: .venv-deploy/ready ## build the package of STAGE (production) in dist/, the same bytes every time
 	@mkdir -p dist

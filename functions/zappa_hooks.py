@@ -18,7 +18,7 @@ import click
 # The command runs in the project's folder, but does not import from it.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from deploy import commands, companions, releases, undeploying
+from deploy import commands, companions, package, releases, undeploying
 from deploy.retries import be_patient
 from deploy.stage import refuse_what_cannot_work
 
@@ -27,6 +27,7 @@ def on_settings(cli: Any) -> None:
     """Refuse what cannot work before anything is done, and wrap what is about to be done."""
     if cli.command in {"deploy", "update", "package"}:
         refuse_what_cannot_work(cli)
+        package.finish_when_packed(cli)
     if cli.command in {"deploy", "update", "rollback"}:
         be_patient(cli.zappa.lambda_client)
     if cli.command in {"deploy", "update"}:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.deploy.office import (
     Aws,
@@ -14,15 +16,24 @@ from tests.deploy.office import (
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+class ByRoom(LoadScopeScheduling):
+    """What a module or a folder has prepared at length is prepared in one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        room = path.removeprefix("tests/deploy/")
+        return path if room == path else room.partition("/")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByRoom:
+    return ByRoom(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.deploy)
-            # What a module or a folder has prepared at length is prepared in one process.
-            room = item.path.relative_to(here).parts[0]
-            item.add_marker(pytest.mark.xdist_group(room))
 
 
 @pytest.fixture(scope="session")
