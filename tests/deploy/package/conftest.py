@@ -83,7 +83,7 @@ def database_url() -> Iterator[str]:
     server = os.environ.get("DATABASE_URL", "")
     if not server.startswith("postgresql:"):
         pytest.exit("These tests need PostgreSQL: they are run by `make test-deploy`.", 1)
-    name = "package_test"
+    name = f"package_{os.getpid()}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {name}")
