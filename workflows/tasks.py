@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -29,8 +29,9 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     ``reminded`` and ``escalated``, and ``reconciled`` findings. Safe beside another sweep.
     """
     # A scheduled event is no request, so nobody else looks whether the connection that a
-    # frozen function woke up with is still one.
-    close_old_connections()
+    # frozen function woke up with is still one. In a transaction it is: one of the caller's.
+    if not connection.in_atomic_block:
+        close_old_connections()
     passed = deadlines.pass_deadlines(now=timezone.now())
     sent = outbox.send_due()
     now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)
