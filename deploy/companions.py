@@ -21,7 +21,8 @@ RUN_AGAIN = (
 def refuse_without_roles(cli: Any) -> None:
     """Raise ``ClickException`` with the roles that are not there."""
     names = [cli.zappa.role_name, *(companion.function for companion in companions_of(cli))]
-    missing = [name for name in names if _role_arn(cli, name) is None]
+    with told("The roles cannot be looked up", mend="Nothing was done. It takes iam:GetRole."):
+        missing = [name for name in names if _role_arn(cli, name) is None]
     if missing:
         raise ClickException(
             f"Nothing was done. There is no role {', '.join(missing)}. Make the roles first: "

@@ -274,6 +274,14 @@ def copy_project(folder: Path) -> None:
             shutil.copyfile(REPOSITORY / name, folder / name)
 
 
+def where_zappa_looks_for_its_newest_version() -> str:
+    """The only address outside of the account that it may ask, read from its own source."""
+    (source,) = VENV.glob("lib/*/site-packages/zappa/utilities.py")
+    found = re.search(r'pypi_url = "https://([^/"]+)/', source.read_text())
+    assert found is not None
+    return f"{found[1]}:443"
+
+
 def settings_as_they_are() -> dict[str, Any]:
     return dict(json.loads((REPOSITORY / "zappa_settings.json").read_text()))
 

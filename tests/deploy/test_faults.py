@@ -198,6 +198,17 @@ def test_missing_role_is_named_before_anything_is_done(office: Office, aws: Aws)
     assert aws.requests("PutObject", service="s3") == []
 
 
+def test_roles_that_may_not_be_looked_up_stop_it_with_the_right_that_is_missing(
+    office: Office, aws: Aws
+) -> None:
+    aws.fault("GetRole", status=403, error="AccessDenied", message="not you")
+    said = office.zappa("deploy", code=1)
+
+    assert "The roles cannot be looked up" in said
+    assert "iam:GetRole" in said
+    assert aws.functions() == set()
+
+
 def test_settings_that_cannot_work_are_all_named_before_anything_is_done(
     office: Office, aws: Aws
 ) -> None:

@@ -24,6 +24,7 @@ from tests.deploy.office import (
     WEB,
     Aws,
     Office,
+    where_zappa_looks_for_its_newest_version,
 )
 
 STATIC, MEDIA = "test-staging-static-bucket", "test-staging-media-bucket"
@@ -273,7 +274,9 @@ def test_undeploy_waits_for_the_executions_and_then_takes_everything(
 def test_nothing_but_zappas_newest_version_is_asked_for_outside_of_the_account(
     life: dict[str, Chapter],
 ) -> None:
-    assert {each for chapter in life.values() for each in chapter.outside} == {"pypi.org:443"}
+    assert {each for chapter in life.values() for each in chapter.outside} == {
+        where_zappa_looks_for_its_newest_version()
+    }
 
 
 def in_short(requests: list[Request]) -> list[str]:
