@@ -10,7 +10,6 @@ from io import StringIO
 from typing import Any
 
 from django.core.management import CommandError, call_command
-from django.db import close_old_connections, connection
 
 COMMANDS = frozenset({"check", "collectstatic", "drain", "migrate"})
 MOST = 100_000  # characters of the output that are given back, the last ones
@@ -25,9 +24,6 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     name, *options = event["command"]
     if name not in COMMANDS:
         raise ValueError(f"{name} is not run here, only {', '.join(sorted(COMMANDS))}")
-    # One that broke while the function was frozen is replaced; a caller's transaction stays.
-    if not connection.in_atomic_block:
-        close_old_connections()
     output = StringIO()
     code = _run(name, options, output)
     return {"exit": code, "output": output.getvalue()[-MOST:]}
