@@ -228,10 +228,10 @@ def task_decide(
     """
     if outcome not in {Outcome.APPROVE, Outcome.DECLINE}:
         raise ValueError("a person approves or declines")
-    now = timezone.now()
     with transaction.atomic():
         application = application_lock(task.application.reference)
         task = task_lock(task.pk)
+        now = timezone.now()  # under the lock: decisions stand in the order in which they counted
         right = _authority(application, task, user, now)
         try:
             _check_still_open(application, task, now)
