@@ -86,8 +86,9 @@ class Model(RuleBasedStateMachine):
         acceptance=st.booleans(),
         tries=st.integers(1, 3),
         by=st.sampled_from(["officer", "boss", "partner"]),
-        operations=st.integers(0, 18),
-        verdict=st.sampled_from(["passed", "flagged", None]),
+        operations=st.integers(0, 18) | st.integers(12, 18),
+        verdict=st.sampled_from(["passed", "passed", "flagged", None]),
+        dies_at=st.sampled_from([None, None, *POINTS]),
         mood=st.sampled_from(MOODS),
         answers_find=st.sampled_from([True, True, True, False]),
         moods=st.dictionaries(
@@ -103,6 +104,7 @@ class Model(RuleBasedStateMachine):
         by: str,
         operations: int,
         verdict: str | None,
+        dies_at: str | None,
         mood: str,
         answers_find: bool,
         moods: dict[str, str],
@@ -112,6 +114,9 @@ class Model(RuleBasedStateMachine):
         self.office.delegate_some(delegations)
         self.rail_mood(mood, answers_find)
         self.office.engine.mood |= moods
+        if dies_at is not None:
+            die = partial(self.office.death.comes_after, 0)
+            self.office.outside.meanwhile[dies_at] = die
         LendingPolicy.objects.update(
             offer_acceptance_required=acceptance, fraud_check_attempts=tries
         )
@@ -152,6 +157,11 @@ class Model(RuleBasedStateMachine):
     def executions(self) -> list[DurableExecution]:
         return list(self.office.engine.executions.values())
 
+    @property
+    def ever(self) -> list[DurableExecution]:
+        """Also those that the engine has lost."""
+        return self.executions + self.office.engine.lost
+
     def messages(self, *statuses: str) -> list[Row]:
         return [row for row in self.office.now.messages if row["status"] in statuses]
 
@@ -175,16 +185,18 @@ class Model(RuleBasedStateMachine):
         self.office.decide_rightly(one(self.open_tasks, number), outcome)
 
     @precondition(lambda self: self.tasks)
-    @rule(number=pick, person=pick, outcome=outcomes, version=st.sampled_from([None, 0, 1]))
-    def decide_anyhow(
-        self, number: int, person: int, outcome: Outcome, version: int | None
-    ) -> None:
-        """Anybody decides anything that was ever asked, perhaps on an old version."""
-        task = one(self.tasks, number)
+    @rule(number=pick, first=pick, outcome=outcomes, version=st.sampled_from([None, None, 0, 1]))
+    def decide_anyhow(self, number: int, first: int, outcome: Outcome, version: int | None) -> None:
+        """Everybody decides something that was ever asked, one after another, whoever may.
+
+        Perhaps on an old version.
+        """
+        task = one((self.open_tasks + self.tasks)[:3], number)
         if version is not None:
             version = max(1, self.office.now.case[task["application_id"]]["version"] - version)
-        user = one(self.office.people.may_decide(), person)
-        self.office.decide(task, user, outcome, version=version)
+        people = self.office.people.may_decide()
+        for offset in range(len(people)):
+            self.office.decide(task, one(people, first + offset), outcome, version=version)
 
     @rule(pairs=st.lists(st.sampled_from(DELEGATIONS), max_size=1))
     def delegate(self, pairs: list[tuple[str, str]]) -> None:
@@ -202,16 +214,36 @@ class Model(RuleBasedStateMachine):
         self.office.restart(one(self.with_status("needs_attention", "expired"), number))
 
     @precondition(lambda self: self.with_status("needs_attention"))
-    @rule(number=pick, mood=st.sampled_from(["pays", "pays", *MOODS]), paid=st.booleans())
-    def mend(self, number: int, mood: str, paid: bool) -> None:
-        """The rail behaves by now, or not; what became of a payout is settled, rightly or not."""
+    @rule(
+        number=pick,
+        mood=st.sampled_from(["pays", "pays", *MOODS]),
+        paid=st.sampled_from([None, True, False]),
+        then=st.sampled_from(["nothing", "restart", "withdraw"]),
+    )
+    def mend(self, number: int, mood: str, paid: bool | None, then: str) -> None:
+        """The rail behaves by now, or not; a payout is settled, rightly or not; and so on."""
+        case = one(self.with_status("needs_attention"), number)
         self.rail_mood(mood, answers_find=True)
-        self.office.settle(one(self.with_status("needs_attention"), number), paid=paid)
+        if paid is not None:
+            self.office.settle(case, paid=paid)
+        if then != "nothing":
+            getattr(self.office, then)(case)
 
-    @rule(number=pick, what=st.sampled_from(["pause", "resume", "stop", "withdraw", "withdraw"]))
-    def hold(self, number: int, what: str) -> None:
-        """What keeps a case from going on: one rule, or hardly a case would get anywhere."""
+    @rule(
+        number=pick,
+        what=st.sampled_from(["pause", "resume", "stop", "withdraw", "withdraw"]),
+        unheard=st.booleans(),
+    )
+    def hold(self, number: int, what: str, unheard: bool) -> None:
+        """What keeps a case from going on: one rule, or hardly a case would get anywhere.
+
+        Perhaps the engine does not hear of it, and its executions go on.
+        """
+        if unheard:
+            self.office.engine.mood["stop"] = "down"
         getattr(self.office, what)(one(self.cases, number))
+        for execution in self.executions if unheard else []:
+            self.office.run_on(execution)
 
     @precondition(lambda self: self.incidents)
     @rule(number=pick, what=st.sampled_from(["acknowledge", "resolve"]))
@@ -260,9 +292,13 @@ class Model(RuleBasedStateMachine):
     def fair_weather(self) -> None:
         self.office.fair_weather()
 
-    @rule(operations=st.integers(1, 6), verdict=st.sampled_from(["passed", "flagged", None]))
-    def go_on(self, operations: int, verdict: str | None) -> None:
-        self.office.go_on(operations=operations, verdict=verdict)
+    @rule(
+        operations=st.integers(1, 6),
+        verdict=st.sampled_from(["passed", "flagged", None]),
+        outcome=outcomes,
+    )
+    def go_on(self, operations: int, verdict: str | None, outcome: Outcome) -> None:
+        self.office.go_on(operations=operations, verdict=verdict, outcome=outcome)
 
     @precondition(lambda self: self.executions)
     @rule(number=pick)
@@ -277,11 +313,11 @@ class Model(RuleBasedStateMachine):
             self.office.death.comes_after(dies_after)
         self.office.advance(one(self.executions, number), forgetful=forgetful)
 
-    @precondition(lambda self: any(execution.bodies for execution in self.executions))
+    @precondition(lambda self: any(execution.bodies for execution in self.ever))
     @rule(of=pick, only=st.none() | st.integers(0, 3) | st.integers(0, 12))
     def replay(self, of: int, only: int | None) -> None:
         """The steps of a run, or one of them, run again, whatever became of that run."""
-        ran = [execution for execution in self.executions if execution.bodies]
+        ran = [execution for execution in self.ever if execution.bodies]
         bodies = list(one(ran, of).bodies.values())[::-1]
         for body in bodies[::-1] if only is None else [one(bodies, only)]:
             self.office.replay(body)
@@ -350,16 +386,22 @@ class Model(RuleBasedStateMachine):
         self.office.outside.rail.answers_find = answers_find
 
     @precondition(lambda self: self.executions)
-    @rule(number=pick, how=st.sampled_from(["TIMED_OUT", "STOPPED", "lost", "paused"]))
-    def engine_ends_it(self, number: int, how: str) -> None:
+    @rule(
+        number=pick,
+        how=st.sampled_from(["TIMED_OUT", "STOPPED", "lost", "paused"]),
+        noticed=st.booleans(),
+    )
+    def engine_ends_it(self, number: int, how: str, noticed: bool) -> None:
         """The execution runs out of time, is stopped or held past the office, or is lost."""
         execution = one(self.executions, number)
         if how == "lost":
-            del self.office.engine.executions[execution.name]
+            self.office.engine.lose(execution)
         elif how == "paused":
             execution.paused = execution.status == "RUNNING"
         else:
             self.office.engine.end(execution, how)
+        if noticed:
+            self.reconcile()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.executions: dict[str, DurableExecution] = {}
+        self.lost: list[DurableExecution] = []
         self.events: list[dict[str, Any]] = []  # for the fraud check, never forgotten
         self.mood: dict[str, str] = {}
         self.surprises: list[Exception] = []
@@ -193,6 +194,10 @@ class Engine:
             execution.status, execution.paused = status, False
             execution.ended_at = timezone.now()
             execution.result, execution.error = result, failure
+
+    def lose(self, execution: DurableExecution) -> None:
+        """Forget that there ever was such an execution."""
+        self.lost.append(self.executions.pop(execution.name))
 
     def open_callbacks(self) -> list[Callback]:
         """Those that an execution which has not ended still waits for."""

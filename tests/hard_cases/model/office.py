@@ -327,8 +327,14 @@ class Office:
 
     # --- In the end ---------------------------------------------------------------------------
 
-    def go_on(self, *, operations: int, verdict: str | None = "passed") -> None:
-        """As the day should go: what is asked is approved, what is sent arrives.
+    def go_on(
+        self,
+        *,
+        operations: int,
+        verdict: str | None = "passed",
+        outcome: Outcome = Outcome.APPROVE,
+    ) -> None:
+        """As the day should go: what is asked is decided, what is sent arrives.
 
         Without a ``verdict`` the fraud service is not heard of.
         """
@@ -336,7 +342,7 @@ class Office:
             self.now = Record()
             for task in self.now.tasks:
                 if task["status"] == "open":
-                    self.decide_rightly(task, Outcome.APPROVE)
+                    self.decide_rightly(task, outcome)
             self.deliver()
             for event in list(self.engine.events) if verdict else []:
                 self.fraud_function(event, verdict)
