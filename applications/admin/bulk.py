@@ -35,7 +35,7 @@ from applications.services import review
 from applications.vocabulary import Outcome, TaskKind, TaskStatus
 
 if TYPE_CHECKING:
-    from applications.admin.application import LoanApplicationAdmin
+    from applications.admin.listing import ApplicationListAdmin
 
 # What an applicant answers is typed in one by one.
 KINDS = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
@@ -76,7 +76,7 @@ class Read:
 
 
 def preview(
-    model_admin: "LoanApplicationAdmin",
+    model_admin: "ApplicationListAdmin",
     request: HttpRequest,
     queryset: QuerySet[LoanApplication],
     *,
@@ -96,7 +96,7 @@ def preview(
 
 @require_POST
 def decide_view(
-    request: HttpRequest, *, outcome: str, model_admin: "LoanApplicationAdmin"
+    request: HttpRequest, *, outcome: str, model_admin: "ApplicationListAdmin"
 ) -> HttpResponse:
     if outcome not in {Outcome.APPROVE, Outcome.DECLINE}:
         raise Http404
@@ -124,7 +124,7 @@ def decide_view(
     return _to_list()
 
 
-def result_context(model_admin: "LoanApplicationAdmin", request: HttpRequest) -> dict[str, object]:
+def result_context(model_admin: "ApplicationListAdmin", request: HttpRequest) -> dict[str, object]:
     """What ``applications/admin/bulk_result.html`` draws above the list; empty mostly."""
     result = bulk_result.kept(request)
     if result is None or not model_admin.has_decide_permission(request):
@@ -222,7 +222,7 @@ def _decide_row(
     return lost
 
 
-def _report(model_admin: "LoanApplicationAdmin", request: HttpRequest, result: Result) -> None:
+def _report(model_admin: "ApplicationListAdmin", request: HttpRequest, result: Result) -> None:
     """Messages. Where the list draws the rows that failed, it leaves out the last one."""
     if result.decided:
         many = "application" if result.decided == 1 else "applications"
@@ -255,7 +255,7 @@ def _to_list() -> HttpResponse:
 
 
 def _ask(
-    model_admin: "LoanApplicationAdmin",
+    model_admin: "ApplicationListAdmin",
     request: HttpRequest,
     rows: list[Row],
     outcome: Outcome,
