@@ -1,6 +1,8 @@
-"""What ties one request, its workflow and their log lines together. Pure."""
+"""What ties one request, its workflow and their log lines together. Pure.
 
-from contextvars import ContextVar
+They live below, where the audit log reads them; this is the name that everything above uses.
+"""
 
-request_id: ContextVar[str] = ContextVar("request_id", default="")
-execution_name: ContextVar[str] = ContextVar("execution_name", default="")
+from audit.tracing import execution_name, request_id
+
+__all__ = ["execution_name", "request_id"]

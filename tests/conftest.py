@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, User
 from applications.models import LoanApplication, Partner
 from applications.services import drafting, partners
 from applications.vocabulary import Role
+from tests import append_only
 
 ALICE: dict[str, Any] = {
     "applicant_name": "Alice Johnson",
@@ -21,6 +22,13 @@ ALICE: dict[str, Any] = {
     "loan_amount": Decimal("150000.00"),
     "currency": "CAD",
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _append_only_tables_can_be_emptied_between_tests() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        append_only.flush_lifts(patch)
+        yield
 
 
 @pytest.fixture

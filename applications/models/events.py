@@ -1,6 +1,4 @@
-"""The timeline and the audit trail: append-only."""
-
-from typing import Any, NoReturn
+"""The timeline of a case: append-only, as the audit log is."""
 
 from django.conf import settings
 from django.db import models
@@ -9,21 +7,12 @@ from django.utils import timezone
 from applications.models.loan import LoanApplication
 from applications.models.partners import Partner
 from applications.vocabulary import Level, Step
+from audit.models import AppendOnlyError, AppendOnlyModel, AppendOnlyQuerySet
+
+__all__ = ["AppendOnlyError", "ApplicationEvent"]
 
 
-class AppendOnlyError(TypeError):
-    """Raised when something tries to change or delete a line of the audit trail."""
-
-
-class AppendOnlyQuerySet(models.QuerySet["ApplicationEvent"]):
-    def update(self, **kwargs: Any) -> NoReturn:  # noqa: ARG002
-        raise AppendOnlyError("Events are append-only: they are never changed.")
-
-    def delete(self) -> NoReturn:
-        raise AppendOnlyError("Events are append-only: they are never deleted.")
-
-
-class ApplicationEvent(models.Model):
+class ApplicationEvent(AppendOnlyModel):
     """One line: what happened to an application, when, and who did it.
 
     ``message`` is written for the partner and the applicant too, so it never names
@@ -47,7 +36,7 @@ class ApplicationEvent(models.Model):
     data = models.JSONField(default=dict, blank=True)
     key = models.CharField(max_length=128, unique=True, null=True, editable=False)  # noqa: DJ001
 
-    objects = AppendOnlyQuerySet.as_manager()
+    objects = AppendOnlyQuerySet["ApplicationEvent"].as_manager()
 
     class Meta:
         ordering = ["id"]
@@ -55,11 +44,3 @@ class ApplicationEvent(models.Model):
 
     def __str__(self) -> str:
         return self.message
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise AppendOnlyError("Events are append-only: they are never changed.")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002
-        raise AppendOnlyError("Events are append-only: they are never deleted.")

@@ -13,6 +13,7 @@ refuse_weak_database()
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "audit",
     "applications",
     "workflows",
 ]

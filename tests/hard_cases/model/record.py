@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from applications.models import (
     ApplicationEvent,
@@ -19,6 +19,7 @@ from applications.models import (
     ReviewTask,
     RiskAssessment,
 )
+from tests import append_only
 from workflows.models import (
     Execution,
     Incident,
@@ -100,6 +101,6 @@ def everything() -> dict[str, list[Row]]:
 
 def wipe() -> None:
     """An empty office. Events may not be deleted by the product, so tables are named here."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with append_only.lifted(), connection.cursor() as cursor:
         for model in ALL:
             cursor.execute(f'DELETE FROM "{model._meta.db_table}"')  # noqa: S608

@@ -1,0 +1,119 @@
+"""One line for everything that a person or a partner did or looked at; never changed.
+
+Lowest of all: it imports nothing of the product, and points at what it is about by kind and
+key, so a line outlives what it tells of.
+"""
+
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F
+from django.utils import timezone
+
+
+class Action(models.TextChoices):
+    """What was done, coarsely: what an auditor filters by. ``message`` says it in full."""
+
+    VIEWED = "viewed", "Viewed"
+    REVEALED = "revealed", "Revealed"
+    DOWNLOADED = "downloaded", "Downloaded"
+    EXPORTED = "exported", "Exported"
+    CREATED = "created", "Created"
+    CHANGED = "changed", "Changed"
+    DELETED = "deleted", "Deleted"
+    SUBMITTED = "submitted", "Submitted"
+    DECIDED = "decided", "Decided"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    CLAIMED = "claimed", "Claimed or released"
+    OPERATED = "operated", "Operations"
+    PUBLISHED = "published", "Published"
+    ISSUED = "issued", "Key issued"
+    REVOKED = "revoked", "Revoked"
+    SIGNED_IN = "signed_in", "Signed in"
+    SIGN_IN_FAILED = "sign_in_failed", "Sign-in failed"
+    LOCKED_OUT = "locked_out", "Locked out"
+    UNLOCKED = "unlocked", "Lockout lifted"
+    SIGNED_OUT = "signed_out", "Signed out"
+    PASSWORD = "password", "Password changed"
+    SECOND_FACTOR = "second_factor", "Second factor"
+
+
+class AppendOnlyError(TypeError):
+    """Raised when something tries to change or delete a line that is kept for good."""
+
+
+class AppendOnlyQuerySet[M: models.Model](models.QuerySet[M]):
+    """Refuses here what triggers in the database refuse to everybody else."""
+
+    def update(self, **kwargs: Any) -> NoReturn:  # noqa: ARG002
+        raise AppendOnlyError("Kept lines are append-only: they are never changed.")
+
+    def delete(self) -> NoReturn:
+        raise AppendOnlyError("Kept lines are append-only: they are never deleted.")
+
+
+class AppendOnlyModel(models.Model):
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AppendOnlyError("Kept lines are append-only: they are never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ARG002
+        raise AppendOnlyError("Kept lines are append-only: they are never deleted.")
+
+
+class AuditEntry(AppendOnlyModel):
+    """Who did what to which object, when, from where, and what it was before and after.
+
+    ``who`` is a member of staff's username or a partner's name as it was then; ``actor`` is
+    the account when somebody was signed in. ``reference`` is the application's that it
+    belongs to, if any. ``changes`` is ``{"field": [before, after]}``, masked where a value is
+    personal (see ``masking``); ``details`` holds what else there is to know.
+    """
+
+    at = models.DateTimeField(default=timezone.now)
+    action = models.CharField(max_length=20, choices=Action.choices)
+    message = models.TextField()
+    # Without an index of its own: pages read by ``who``, and accounts that acted are never deleted.
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+    )
+    who = models.CharField(max_length=200, blank=True)
+    is_partner = models.BooleanField(default=False)
+    object_kind = models.CharField("kind of object", max_length=60, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    object_name = models.CharField("object", max_length=200, blank=True)
+    reference = models.CharField(max_length=20, blank=True)
+    changes = models.JSONField(default=dict, blank=True)
+    details = models.JSONField(default=dict, blank=True)
+    address = models.GenericIPAddressField("client address", null=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+    request_id = models.CharField(max_length=128, blank=True)
+
+    objects = AppendOnlyQuerySet["AuditEntry"].as_manager()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit log"
+        permissions = [("export_auditentry", "Can export the audit log")]
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(F("at").desc(), F("id").desc(), name="audit_newest"),
+            models.Index(F("action"), F("at").desc(), F("id").desc(), name="audit_by_action"),
+            models.Index(F("who"), F("at").desc(), F("id").desc(), name="audit_by_who"),
+            models.Index(F("object_kind"), F("at").desc(), F("id").desc(), name="audit_by_kind"),
+            models.Index(F("reference"), F("at").desc(), F("id").desc(), name="audit_by_reference"),
+            models.Index(F("request_id"), name="audit_by_request"),
+        ]
+
+    def __str__(self) -> str:
+        return self.message

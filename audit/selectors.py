@@ -1,0 +1,39 @@
+"""Reads of the audit log: for its page, its export, and to say one thing once."""
+
+import re
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from audit.models import Action, AuditEntry
+
+LOOKS_LIKE_REFERENCE = re.compile(r"LOAN-[A-Z0-9]{8}", re.IGNORECASE)
+
+
+def entries_found(term: str) -> QuerySet[AuditEntry]:
+    """Those of one application, of one request, or of one person: each is one look into an index.
+
+    A reference is recognised by its form; anything else is a request's id if there is one
+    like that, and a person's or partner's name otherwise.
+    """
+    rows = AuditEntry.objects.all()
+    term = term.strip()
+    if LOOKS_LIKE_REFERENCE.fullmatch(term):
+        return rows.filter(reference=term.upper())
+    of_request = rows.filter(request_id=term)
+    return of_request if of_request.exists() else rows.filter(who=term)
+
+
+def was_noted(
+    *, actor: User, action: Action, target_id: str, reference: str, within: timedelta
+) -> bool:
+    """Whether this person is on record with this already, a moment ago."""
+    return AuditEntry.objects.filter(
+        reference=reference,
+        at__gte=timezone.now() - within,
+        actor=actor,
+        action=action,
+        object_id=target_id,
+    ).exists()

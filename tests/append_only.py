@@ -1,0 +1,43 @@
+"""Lets a test empty the tables that keep their lines: the product cannot, and must not.
+
+Every trigger is taken away and put back as it was, in one transaction.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.db.backends.sqlite3.base import DatabaseOperations
+
+
+@contextmanager
+def lifted() -> Iterator[None]:
+    """Rows may be deleted in here."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            yield
+            cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+            return
+        cursor.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%_no_%'"
+        )
+        triggers = cursor.fetchall()
+        for name, _ in triggers:
+            cursor.execute(f'DROP TRIGGER "{name}"')
+        yield
+        for _, sql in triggers:
+            cursor.execute(sql)
+
+
+def flush_lifts(patch: pytest.MonkeyPatch) -> None:
+    """Let Django empty SQLite's tables between tests: it deletes, where PostgreSQL truncates."""
+    flush = DatabaseOperations.execute_sql_flush
+
+    def execute_sql_flush(self: Any, sql_list: list[str]) -> None:
+        with lifted():
+            flush(self, sql_list)
+
+    patch.setattr(DatabaseOperations, "execute_sql_flush", execute_sql_flush)
