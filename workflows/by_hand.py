@@ -10,6 +10,8 @@ from applications.errors import NotPermitted
 from applications.models import LoanApplication
 from applications.services.events import event_record
 from applications.vocabulary import Level
+from audit.models import Action
+from audit.services import entry_record
 from workflows.errors import EngineError
 from workflows.reconcile import Finding, reconcile
 
@@ -69,6 +71,18 @@ def reconcile_by_hand(*, user: User, dry_run: bool) -> Looked:
         looked.is_cut_short = True
     except EngineError as error:
         looked.engine_error = str(error)
+    entry_record(
+        action=Action.OPERATED,
+        message="Looked for differences between the record and the engine."
+        if dry_run
+        else "Compared the record with the engine, and mended it.",
+        actor=user,
+        details={
+            "compared": looked.compared,
+            "findings": len(looked.findings),
+            "complete": looked.is_complete,
+        },
+    )
     return looked
 
 

@@ -29,6 +29,8 @@ from applications.services.gate import Run, move, save, stop_waiting
 from applications.services.tasks import tasks_cancel
 from applications.transitions import is_terminal
 from applications.vocabulary import Level, Status, Step
+from audit.models import Action
+from audit.services import entry_record
 from workflows import outbox, services
 from workflows.errors import ProviderError
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
@@ -320,7 +322,14 @@ def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
     if not outbox.put_again(row):
         now = row.get()
         raise NothingToResend(key=now.key, status=now.get_status_display())
-    if incident is not None and application is not None:
+    if incident is None or application is None:
+        entry_record(
+            action=Action.OPERATED,
+            message=f"Sent again: {message.get_kind_display().lower()}.",
+            actor=user,
+            target=message,
+        )
+    else:
         _audit(
             application,
             "resent",

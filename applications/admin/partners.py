@@ -148,6 +148,7 @@ def issue_view(request: HttpRequest, *, pk: int, model_admin: PartnerAdmin) -> H
         midnight = timezone.make_aware(datetime.combine(day, time.min)) if day else None
         _, issued = partners.partner_key_issue(
             partner=partner,
+            by=staff(request),
             label=form.cleaned_data["label"],
             scopes=tuple(form.cleaned_data["scopes"]),
             expires_at=midnight,
@@ -171,7 +172,7 @@ def revoke_view(request: HttpRequest, *, pk: int, model_admin: PartnerKeyAdmin) 
         raise PermissionDenied
     key = get_object_or_404(PartnerKey.objects.select_related("partner"), pk=pk)
     if request.method == "POST":
-        partners.partner_key_revoke(partner_key=key)
+        partners.partner_key_revoke(partner_key=key, by=staff(request))
         model_admin.message_user(request, f"Key {key} is revoked.", messages.SUCCESS)
         return HttpResponseRedirect(
             reverse("admin:applications_partner_change", args=[key.partner_id])

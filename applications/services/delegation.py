@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from applications.errors import InvalidDelegation, NotPermitted
 from applications.models import Delegation
+from audit.models import Action
+from audit.services import entry_record
 
 LONGEST = timedelta(days=366)
 
@@ -58,13 +60,22 @@ def delegation_create(
         errors["ends_at"] = [f"At most {LONGEST.days} days."]
     if errors:
         raise InvalidDelegation(errors)
-    return Delegation.objects.create(
+    delegation = Delegation.objects.create(
         delegator=delegator,
         delegate=delegate,
         starts_at=starts_at,
         ends_at=ends_at,
         created_by=by,
     )
+    entry_record(
+        action=Action.CREATED,
+        message=f"{delegate} may decide for {delegator}.",
+        actor=by,
+        target=delegation,
+        changes={"starts_at": (None, starts_at), "ends_at": (None, ends_at)},
+        details={"delegator": delegator, "delegate": delegate},
+    )
+    return delegation
 
 
 def revoke_check(*, delegation: Delegation, by: User) -> None:
@@ -83,4 +94,11 @@ def delegation_revoke(*, delegation: Delegation, by: User) -> Delegation:
     if delegation.revoked_at is None:
         delegation.revoked_at = timezone.now()
         delegation.save(update_fields=["revoked_at"])
+        entry_record(
+            action=Action.REVOKED,
+            message=f"{delegation.delegate} decides for {delegation.delegator} no more.",
+            actor=by,
+            target=delegation,
+            changes={"revoked_at": (None, delegation.revoked_at)},
+        )
     return delegation

@@ -20,6 +20,7 @@ from applications.errors import (
 )
 from applications.locking import application_lock
 from applications.models import Disbursement, LoanApplication, Partner
+from applications.personal import masked_changes
 from applications.services.events import event_record
 from applications.services.gate import move, save, stop_waiting
 from applications.services.policies import policy_current
@@ -79,6 +80,13 @@ def application_create(
             message="The application was created.",
             actor=user,
             partner=partner,
+            changes=masked_changes(
+                {
+                    name: (None, value)
+                    for name in EDITABLE_FIELDS
+                    if (value := getattr(application, name)) not in {None, ""}
+                }
+            ),
         )
     return application
 
@@ -129,6 +137,7 @@ def application_edit(
             name: None if name in SENSITIVE_FIELDS else [_plain(old), _plain(new)]
             for name, (old, new) in changed.items()
         },
+        changes=masked_changes(changed),
     )
     return application
 
@@ -170,6 +179,7 @@ def application_submit(
         message=f"Submitted: {application.loan_amount:,.2f} {application.currency}.",
         actor=user,
         partner=partner,
+        changes={"status": (Status.DRAFT, Status.SUBMITTED)},
     )
     application_submitted.send(LoanApplication, application=application)
     return application
@@ -227,6 +237,7 @@ def application_withdraw(
     if application.status == Status.WITHDRAWN:
         return application
     withdrawal_check(application=application, user=user, partner=partner)
+    before = application.status
     move(application, Status.WITHDRAWN)
     tasks_cancel(application=application)
     stop_waiting(application)
@@ -241,6 +252,7 @@ def application_withdraw(
         level=Level.WARNING,
         actor=user,
         partner=partner,
+        changes={"status": (before, application.status)},
     )
     application_withdrawn.send(LoanApplication, application=application)
     return application

@@ -4,9 +4,13 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 
 from applications.models import Partner, PartnerKey
+from audit.models import Action
+from audit.services import entry_record
 
 SCOPES = ("applications:read", "applications:write", "offers:write", "documents:write")
 KEY_PREFIX = "lo_"
@@ -19,9 +23,11 @@ def key_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+@transaction.atomic
 def partner_key_issue(
     *,
     partner: Partner,
+    by: User | None = None,
     label: str = "",
     scopes: tuple[str, ...] = SCOPES,
     expires_at: datetime | None = None,
@@ -29,8 +35,8 @@ def partner_key_issue(
 ) -> tuple[PartnerKey, str]:
     """Make a key; returns its row and the key itself, which is never to be had again.
 
-    ``key`` is for the demo, whose key is well known. Raises ``ValueError`` for an
-    unknown scope.
+    ``by`` is who made it, ``None`` for a command. ``key`` is for the demo, whose key is well
+    known. Raises ``ValueError`` for an unknown scope.
     """
     unknown = set(scopes) - set(SCOPES)
     if unknown:
@@ -44,14 +50,30 @@ def partner_key_issue(
         scopes=list(scopes),
         expires_at=expires_at,
     )
+    entry_record(
+        action=Action.ISSUED,
+        message=f"A key for {partner} was issued: {row}",
+        actor=by,
+        target=row,
+        changes={"scopes": (None, scopes), "expires_at": (None, expires_at)},
+        details={"partner": partner.name, "label": label},
+    )
     return row, key
 
 
-def partner_key_revoke(*, partner_key: PartnerKey) -> None:
+@transaction.atomic
+def partner_key_revoke(*, partner_key: PartnerKey, by: User | None = None) -> None:
     """From now on the key is refused. Doing it again changes nothing."""
-    PartnerKey.objects.filter(pk=partner_key.pk, revoked_at__isnull=True).update(
-        revoked_at=timezone.now()
-    )
+    now = timezone.now()
+    if PartnerKey.objects.filter(pk=partner_key.pk, revoked_at__isnull=True).update(revoked_at=now):
+        entry_record(
+            action=Action.REVOKED,
+            message=f"A key of {partner_key.partner} was revoked: {partner_key}",
+            actor=by,
+            target=partner_key,
+            changes={"revoked_at": (None, now)},
+            details={"partner": partner_key.partner.name},
+        )
 
 
 def partner_key_recognise(key: str) -> PartnerKey | None:

@@ -11,6 +11,8 @@ from applications.errors import InvalidPolicy, NoPolicy, NotPermitted, PolicyPub
 from applications.models import LendingPolicy
 from applications.underwriting import PolicyRules, TierRule
 from applications.vocabulary import Tier
+from audit.models import Action
+from audit.services import Changes, entry_record
 
 
 def policy_current() -> LendingPolicy:
@@ -77,7 +79,39 @@ def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
                 ]
             }
         )
+    before = LendingPolicy.objects.filter(published_at__isnull=False).order_by("-version").first()
     policy.published_at = timezone.now()
     policy.published_by = user
     policy.save(update_fields=["published_at", "published_by"])
+    entry_record(
+        action=Action.PUBLISHED,
+        message=f"{policy} is in force.",
+        actor=user,
+        target=policy,
+        changes=_differences(before, policy),
+    )
     return policy
+
+
+def _differences(before: LendingPolicy | None, after: LendingPolicy) -> Changes:
+    """What cases are judged by from now on and were not, by field; all of it the first time."""
+    old = _by_field(before) if before is not None else {}
+    new = _by_field(after)
+    return {
+        name: (old.get(name), new.get(name))
+        for name in [*new, *(old.keys() - new.keys())]
+        if old.get(name) != new.get(name)
+    }
+
+
+def _by_field(policy: LendingPolicy) -> dict[str, object]:
+    left_out = {"id", "created_at", "published_at", "published_by"}
+    fields: dict[str, object] = {
+        column.name: getattr(policy, column.name)
+        for column in LendingPolicy._meta.concrete_fields
+        if column.name not in left_out
+    }
+    names = ("minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
+    for tier in policy.tiers.all():
+        fields |= {f"{tier.tier}: {name}": getattr(tier, name) for name in names}
+    return fields

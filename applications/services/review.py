@@ -351,6 +351,7 @@ def _record_decision(
         level=Level.SUCCESS if approved else Level.WARNING,
         actor=decision.decided_by,
         data=_facts(decision),
+        changes={"decision": (None, decision.outcome)},
     )
 
 

@@ -41,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "loanoffice.request_id.RequestIdMiddleware",
+    "loanoffice.client.ClientMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -193,6 +194,9 @@ SPECTACULAR_SETTINGS = {
 
 # Where staff open the admin; links in e-mails begin with it.
 SITE_URL = env("SITE_URL", default="http://127.0.0.1:8000")
+
+# How many addresses our own front door appends to X-Forwarded-For; 0: REMOTE_ADDR is the client.
+LOANOFFICE_TRUSTED_PROXIES = env.int("LOANOFFICE_TRUSTED_PROXIES", default=0)
 
 # Demo profiles, demo logins and the one-click form exist only where this is true.
 LOANOFFICE_DEMO = False

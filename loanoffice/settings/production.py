@@ -32,6 +32,9 @@ STORAGES["staticfiles"] = {
 for kind in ("script-src", "style-src", "img-src"):
     SECURE_CSP[kind].append(f"https://{STATIC_DOMAIN}")
 
+# API Gateway as Zappa makes it stands behind CloudFront: the client, then CloudFront.
+LOANOFFICE_TRUSTED_PROXIES = env.int("LOANOFFICE_TRUSTED_PROXIES", default=2)
+
 # API Gateway ends TLS and sets this header itself, whatever a client sends.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
