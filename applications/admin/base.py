@@ -1,9 +1,6 @@
-"""What every admin here has in common: nothing is deleted, and most of it only read.
+"""What every admin here has in common: nothing is deleted, and most of it only read."""
 
-Django's admin classes are generic for a type checker only, so the bases are named here.
-"""
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -11,16 +8,7 @@ from django.core.exceptions import BadRequest
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-if TYPE_CHECKING:
-
-    class TypedAdmin[M: Model](admin.ModelAdmin[M]):
-        """``admin.ModelAdmin`` for a type checker."""
-
-else:
-
-    class TypedAdmin(admin.ModelAdmin):
-        def __class_getitem__(cls, _: type[Model]) -> type:
-            return cls
+from audit.admin.base import AuditedAdmin
 
 
 def staff(request: HttpRequest) -> User:
@@ -30,7 +18,7 @@ def staff(request: HttpRequest) -> User:
     return request.user
 
 
-class KeptAdmin[M: Model](TypedAdmin[M]):
+class KeptAdmin[M: Model](AuditedAdmin[M]):
     """Rows stay: there is no delete button, page or action, for superusers neither."""
 
     show_full_result_count = False

@@ -77,6 +77,7 @@ class LoanApplication(models.Model):
         permissions = [
             ("submit_loanapplication", "Can submit an application"),
             ("withdraw_loanapplication", "Can withdraw an application"),
+            ("reveal_contact", "Can have an applicant's contact details shown"),
         ]
         indexes = [
             models.Index(F("created_at").desc(), F("id").desc(), name="application_newest"),

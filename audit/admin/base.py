@@ -1,0 +1,77 @@
+"""Django's admin class for a type checker, and the one that writes to the audit log.
+
+Django's admin classes are generic for a type checker only, so the bases are named here.
+"""
+
+from typing import TYPE_CHECKING, Any, override
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import Model
+from django.http import HttpRequest
+
+from audit.admin.changes import changes_of
+from audit.models import Action
+from audit.services import entries_record, entry_make, entry_record
+
+if TYPE_CHECKING:
+
+    class TypedAdmin[M: Model](admin.ModelAdmin[M]):
+        """``admin.ModelAdmin`` for a type checker."""
+
+else:
+
+    class TypedAdmin(admin.ModelAdmin):
+        def __class_getitem__(cls, _: type[Model]) -> type:
+            return cls
+
+
+class AuditedAdmin[M: Model](TypedAdmin[M]):
+    """What is saved or deleted through Django's own forms goes into the audit log.
+
+    In the transaction that saves it, with every field before and after, those of inlines too.
+    A page that calls a service instead leaves the entry to the service.
+    """
+
+    @override
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        # Django calls this once all is saved, and what was before is in the forms alone.
+        request.META["audit.changes"] = changes_of(form, formsets or [])
+        return super().construct_change_message(request, form, formsets, add)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._note(request, obj, Action.CREATED)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._note(request, obj, Action.CHANGED)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        user = request.user if isinstance(request.user, User) else None
+        entries_record(
+            entry_make(
+                action=Action.DELETED,
+                message=f"The {obj._meta.verbose_name} “{obj}” was deleted.",
+                actor=user,
+                target=obj,
+            )
+            for obj in queryset
+        )
+        return super().log_deletions(request, queryset)
+
+    def _note(self, request: HttpRequest, obj: Model, action: Action) -> None:
+        changes = request.META.pop("audit.changes", {})
+        password = isinstance(obj, User) and "password" in changes and action == Action.CHANGED
+        did = "was created" if action == Action.CREATED else "was changed"
+        if password:
+            action, did = Action.PASSWORD, "has another password"
+        entry_record(
+            action=action,
+            message=f"The {obj._meta.verbose_name} “{obj}” {did}.",
+            actor=request.user if isinstance(request.user, User) else None,
+            target=obj,
+            changes=changes,
+        )

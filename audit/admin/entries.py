@@ -1,0 +1,196 @@
+"""The page "Audit log": who did what, when and from where; found in millions of lines."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import BadRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from audit.admin.base import TypedAdmin
+from audit.admin.export import export_view
+from audit.admin.filters import Lately, ObjectKind, Person
+from audit.admin.paging import NearPaginator
+from audit.models import Action, AuditEntry
+from audit.selectors import entries_found
+
+TONES = {
+    Action.VIEWED: "quiet",
+    Action.SIGNED_IN: "quiet",
+    Action.SIGNED_OUT: "quiet",
+    Action.REVEALED: "wait",
+    Action.DOWNLOADED: "wait",
+    Action.EXPORTED: "wait",
+    Action.CREATED: "fresh",
+    Action.CHANGED: "info",
+    Action.SUBMITTED: "info",
+    Action.DECIDED: "good",
+    Action.PUBLISHED: "good",
+    Action.ISSUED: "fresh",
+    Action.DELETED: "bad",
+    Action.WITHDRAWN: "bad",
+    Action.REVOKED: "bad",
+    Action.SIGN_IN_FAILED: "bad",
+    Action.LOCKED_OUT: "alert",
+}
+
+
+class AuditEntryAdmin(TypedAdmin[AuditEntry]):
+    list_display = ("when", "by", "action_shown", "message", "about", "address")
+    list_display_links = ("when",)
+    list_filter = (Person, "action", ObjectKind, Lately)
+    search_fields = ("reference",)  # there is a search; ``entries_found`` says what it does
+    search_help_text = "A whole reference, request id, username or partner's name."
+    sortable_by = ()
+    list_per_page = 50
+    list_max_show_all = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = NearPaginator
+    actions = None
+    change_list_template = "audit/admin/change_list.html"
+    fields = (
+        "when",
+        "by",
+        "action_shown",
+        "message",
+        "about",
+        "reference",
+        "before_and_after",
+        "more",
+        "address",
+        "user_agent",
+        "request",
+    )
+
+    @admin.display(description="When")
+    def when(self, entry: AuditEntry) -> SafeString:
+        local = timezone.localtime(entry.at)
+        return format_html(
+            '<time datetime="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}"
+        )
+
+    @admin.display(description="Who", empty_value="")
+    def by(self, entry: AuditEntry) -> SafeString | str:
+        if entry.is_partner:
+            return format_html('{} <span class="quiet">partner</span>', entry.who)
+        if entry.actor_id is None and entry.who:
+            return format_html('{} <span class="quiet">not signed in</span>', entry.who)
+        return entry.who
+
+    @admin.display(description="Action")
+    def action_shown(self, entry: AuditEntry) -> SafeString:
+        tone = TONES.get(Action(entry.action), "info")
+        return format_html(
+            '<span class="badge tone-{}">{}</span>', tone, entry.get_action_display()
+        )
+
+    @admin.display(description="Object", empty_value="")
+    def about(self, entry: AuditEntry) -> SafeString | str:
+        """A link to what it is about, where there is a page for it."""
+        name = entry.object_name or entry.reference
+        if not entry.object_kind:
+            return name
+        try:
+            view = f"admin:{entry.object_kind.replace('.', '_')}_change"
+            return format_html('<a href="{}">{}</a>', reverse(view, args=[entry.object_id]), name)
+        except NoReverseMatch:
+            return name
+
+    @admin.display(description="Before and after", empty_value="-")
+    def before_and_after(self, entry: AuditEntry) -> SafeString | str:
+        if not entry.changes:
+            return ""
+        rows = format_html_join(
+            "",
+            "<tr><th scope='row'>{}</th><td>{}</td><td>{}</td></tr>",
+            (
+                (name.replace("_", " "), _said(before), _said(after))
+                for name, (before, after) in entry.changes.items()
+            ),
+        )
+        return format_html(
+            '<table class="before-after"><thead><tr><th scope="col">Field</th>'
+            '<th scope="col">Before</th><th scope="col">After</th></tr></thead>'
+            "<tbody>{}</tbody></table>",
+            rows,
+        )
+
+    @admin.display(description="Details", empty_value="-")
+    def more(self, entry: AuditEntry) -> SafeString | str:
+        return format_html_join(
+            "",
+            '<p class="audit-detail"><span class="quiet">{}:</span> {}</p>',
+            ((name.replace("_", " "), _said(value)) for name, value in entry.details.items()),
+        )
+
+    @admin.display(description="Request", empty_value="-")
+    def request(self, entry: AuditEntry) -> SafeString | str:
+        """What else happened in the same request is one click away."""
+        if not entry.request_id:
+            return ""
+        address = reverse("admin:audit_auditentry_changelist", query={"q": entry.request_id})
+        return format_html('<a href="{}">{}</a>', address, entry.request_id)
+
+    # --- Read, and nothing else -----------------------------------------------------------
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        queryset: QuerySet[AuditEntry],
+        search_term: str,
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        return (queryset & entries_found(search_term) if search_term.strip() else queryset), False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        # A filter hands on what it is given, and PostgreSQL refuses null characters.
+        if any("\0" in value for _, values in request.GET.lists() for value in values):
+            raise BadRequest("Null characters are not allowed.")
+        may = request.user.has_perm("audit.export_auditentry")
+        context = {"title": "Audit log", "can_export": may, **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    def history_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """An entry has none: it is never changed."""
+        return self.change_view(request, object_id, extra_context=extra_context)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "export/",
+                self.admin_site.admin_view(export_view),
+                {"model_admin": self},
+                name="audit_auditentry_export",
+            ),
+            *super().get_urls(),
+        ]
+
+
+def _said(value: object) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_said(part)}" for name, part in value.items()) or "-"
+    return str(value)
