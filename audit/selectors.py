@@ -27,7 +27,7 @@ def entries_found(term: str) -> QuerySet[AuditEntry]:
 
 
 def was_noted(
-    *, actor: User, action: Action, target_id: str, reference: str, within: timedelta
+    *, actor: User, action: Action, message: str, reference: str, within: timedelta
 ) -> bool:
     """Whether this person is on record with this already, a moment ago."""
     return AuditEntry.objects.filter(
@@ -35,5 +35,5 @@ def was_noted(
         at__gte=timezone.now() - within,
         actor=actor,
         action=action,
-        object_id=target_id,
+        message=message,
     ).exists()

@@ -71,18 +71,17 @@ def reconcile_by_hand(*, user: User, dry_run: bool) -> Looked:
         looked.is_cut_short = True
     except EngineError as error:
         looked.engine_error = str(error)
-    entry_record(
-        action=Action.OPERATED,
-        message="Looked for differences between the record and the engine."
-        if dry_run
-        else "Compared the record with the engine, and mended it.",
-        actor=user,
-        details={
-            "compared": looked.compared,
-            "findings": len(looked.findings),
-            "complete": looked.is_complete,
-        },
-    )
+    if not dry_run:
+        entry_record(
+            action=Action.OPERATED,
+            message="Compared the record with the engine, and mended it.",
+            actor=user,
+            details={
+                "compared": looked.compared,
+                "findings": len(looked.findings),
+                "complete": looked.is_complete,
+            },
+        )
     return looked
 
 

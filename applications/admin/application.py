@@ -17,15 +17,16 @@ from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from applications.admin import decisions, documents, live
+from applications.admin import contact, decisions, documents, live
 from applications.admin.base import staff
 from applications.admin.case import RELATED, Button, Case, Panel, case_fingerprint
 from applications.admin.forms import ApplicationForm
 from applications.admin.listing import ApplicationListAdmin
+from applications.admin.views import back_to_case
 from applications.demo_profiles import DEMO_PROFILES, find_profile
 from applications.errors import ApplicationsError, InvalidApplication, NotPermitted
 from applications.models import LoanApplication
-from applications.services import drafting
+from applications.services import drafting, viewing
 from applications.services.policies import policy_current
 from applications.vocabulary import Status
 
@@ -56,7 +57,7 @@ KEPT_FIELDSET: tuple[str, Any] = (
 )
 
 
-class LoanApplicationAdmin(ApplicationListAdmin):
+class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
     form = ApplicationForm
 
     class Media:
@@ -64,8 +65,12 @@ class LoanApplicationAdmin(ApplicationListAdmin):
 
     # --- The form -----------------------------------------------------------------------
 
-    def get_fieldsets(self, request: HttpRequest, obj: LoanApplication | None = None) -> Any:  # noqa: ARG002
-        return TYPED_FIELDSETS if obj is None else (*TYPED_FIELDSETS, KEPT_FIELDSET)
+    def get_fieldsets(self, request: HttpRequest, obj: LoanApplication | None = None) -> Any:
+        if obj is None:
+            return TYPED_FIELDSETS
+        shown = contact.is_shown(request, obj)
+        typed = TYPED_FIELDSETS if shown else contact.hidden_fieldsets(TYPED_FIELDSETS)
+        return (*typed, KEPT_FIELDSET)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: LoanApplication | None = None
@@ -149,19 +154,19 @@ class LoanApplicationAdmin(ApplicationListAdmin):
             ],
         )
         if request.method == "POST":
-            if application is not None and not self.has_change_permission(request, application):
-                raise PermissionDenied
+            if application is not None:
+                if not self.has_change_permission(request, application):
+                    raise PermissionDenied
+                if contact.is_typed_too_late(request, application):
+                    return back_to_case(self, request, application, contact.TOO_LATE)
             form: Any = form_class(request.POST, instance=application)
             if form.is_valid():
                 response = self._store(request, application, form)
                 if response is not None:
                     return response
-                if application is not None:  # the form wrote on it; show what is stored
-                    application.refresh_from_db()
-        elif application is None:
-            form = form_class(initial=self.get_changeform_initial_data(request))
         else:
-            form = form_class(instance=application)
+            given = self.get_changeform_initial_data(request) if application is None else None
+            form = form_class(instance=application, initial=given)
         context = {"form_url": form_url, **(extra_context or {})}
         return self._draw(request, application, form, readonly, context)
 
@@ -187,6 +192,8 @@ class LoanApplicationAdmin(ApplicationListAdmin):
                     stored = drafting.application_submit(reference=stored.reference, user=user)
         except InvalidApplication as refused:
             form.refuse(refused.errors)
+            if application is not None:  # the form wrote on it; show what is stored
+                application.refresh_from_db()
             return None
         except NotPermitted as refused:
             raise PermissionDenied(str(refused)) from refused
@@ -208,6 +215,12 @@ class LoanApplicationAdmin(ApplicationListAdmin):
         extra_context: dict[str, Any],
     ) -> HttpResponse:
         user = staff(request)
+        if application is not None and request.method == "GET":
+            viewing.application_viewed(
+                application=application,
+                user=user,
+                contact_shown=contact.is_shown(request, application),
+            )
         admin_form = helpers.AdminForm(
             form,
             list(self.get_fieldsets(request, application)),
@@ -235,6 +248,7 @@ class LoanApplicationAdmin(ApplicationListAdmin):
             "can_submit": is_draft and user.has_perm("applications.submit_loanapplication"),
             "profiles": (DEMO_PROFILES if application is None and settings.LOANOFFICE_DEMO else ()),
             "profile_chosen": request.GET.get("profile", ""),
+            **contact.contact_context(request, application),
             **(self.case_context(case) if case is not None else {}),
             **extra_context,
         }
@@ -305,6 +319,12 @@ class LoanApplicationAdmin(ApplicationListAdmin):
                 wrap(decisions.withdraw_view),
                 {"model_admin": self},
                 name=name % "withdraw",
+            ),
+            path(
+                "<int:pk>/reveal/",
+                wrap(contact.reveal_view),
+                {"model_admin": self},
+                name=name % "reveal",
             ),
             path(
                 "<int:pk>/documents/<int:document_pk>/",

@@ -14,10 +14,12 @@ from django.views.decorators.http import require_http_methods
 
 from applications.admin.base import staff
 from applications.admin.case import Case, decision_words
+from applications.admin.contact import is_shown
 from applications.admin.forms import DecideForm, WithdrawForm
 from applications.admin.views import back_to_case, case_or_refuse, confirmation
 from applications.errors import ApplicationsError
 from applications.models import ReviewTask
+from applications.personal import CONTACT
 from applications.services import drafting, review
 from applications.vocabulary import Outcome, TaskKind
 
@@ -77,6 +79,8 @@ def decide_view(
         original=application,
         task=task,
         on_behalf_of=right,
+        contact_shown=is_shown(request, application),
+        income_hidden=CONTACT["annual_income"](application.annual_income),
         form=form,
         button=decision_words(kind)[wanted],
         tone="good" if wanted == Outcome.APPROVE else "bad",

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from applications.admin.base import staff
 from applications.admin.views import case_or_refuse
 from applications.models import Document
+from applications.services import viewing
 
 if TYPE_CHECKING:
     from applications.admin.application import LoanApplicationAdmin
@@ -24,11 +25,14 @@ def download_view(
     application = case_or_refuse(model_admin, request, pk)
     if not staff(request).has_perm("applications.view_document"):
         raise PermissionDenied
-    document = get_object_or_404(Document, pk=document_pk, application=application)
+    document = get_object_or_404(
+        Document.objects.select_related("application"), pk=document_pk, application=application
+    )
     try:
         content = document.file.open("rb")
     except FileNotFoundError as missing:
         raise Http404 from missing
+    viewing.document_downloaded(document=document, user=staff(request))
     return FileResponse(
         content,
         as_attachment=True,

@@ -35,7 +35,7 @@ from applications.api.serializers import (
     StrictSerializer,
 )
 from applications.errors import InvalidApplication
-from applications.services import drafting, review
+from applications.services import drafting, review, viewing
 from applications.vocabulary import Outcome
 
 
@@ -78,6 +78,12 @@ class ApplicationsView(ApiView):
             selectors.cases(partner=partner_of(request), **query), keys=NEWEST_FIRST, **paging
         )
         found = [selectors.case_of(row) for row in page.rows]
+        if partner_of(request) is None:
+            viewing.applications_read(
+                user=staff_of(request),
+                references=[case.reference for case in found],
+                query=request.query_params.dict(),
+            )
         return Response(
             {
                 "results": ApplicationSerializer(found, many=True).data,
@@ -111,6 +117,7 @@ class ApplicationView(ApiView):
     def get(self, request: Request, reference: str) -> Response:
         """One application. 304 when the client's copy is the current one."""
         case = selectors.case_get(reference=reference, partner=partner_of(request))
+        _note_read(request, case.reference)
         data = ApplicationSerializer(case).data
         tag = quote_etag(hashlib.sha256(JSONRenderer().render(data)).hexdigest()[:32])
         known = parse_etags(request.headers.get("If-None-Match", ""))
@@ -128,6 +135,7 @@ class EventsView(ApiView):
         paging = _paging(_query(request, PageQuerySerializer))
         rows = selectors.events(reference=reference, partner=partner_of(request))
         page = page_of(rows, keys=OLDEST_FIRST, **paging)
+        _note_read(request, reference)
         return Response(
             {
                 "results": EventSerializer(page.rows, many=True).data,
@@ -199,6 +207,12 @@ def _document() -> dict[str, Any]:
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]
     found: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return found
+
+
+def _note_read(request: Request, reference: str) -> None:
+    """Staff are on record with what they read; a partner reads what is its own."""
+    if partner_of(request) is None:
+        viewing.application_read(reference=reference, user=staff_of(request))
 
 
 def _body(

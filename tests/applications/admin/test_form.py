@@ -170,6 +170,7 @@ def test_submit_that_is_refused_undoes_the_edit_before_it(
 def test_open_case_lets_contact_details_change_and_nothing_else(
     as_officer: Client, submitted: LoanApplication
 ) -> None:
+    as_officer.post(page("reveal", submitted))
     form = as_officer.get(page("change", submitted)).context["adminform"].form
     assert set(form.fields) == {"address", "phone", "email", "read_version"}
 
