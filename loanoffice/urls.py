@@ -8,6 +8,7 @@ from loanoffice import health
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/account/", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("applications.api.urls")),
     path("health/live/", health.live),

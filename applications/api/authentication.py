@@ -6,6 +6,7 @@ is a ``PartnerCaller`` or the member of staff.
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import RequestDataTooBig
@@ -13,7 +14,8 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
-from applications.api.errors import CsrfFailed, InvalidKey
+from accounts.selectors import Lacks, session_lacks
+from applications.api.errors import CsrfFailed, InvalidKey, SecondFactorNeeded
 from applications.api.parsers import raw_body
 from applications.models import Partner, PartnerKey
 from applications.services.partners import partner_key_recognise
@@ -54,7 +56,17 @@ class PartnerKeyAuthentication(BaseAuthentication):
 
 
 class StaffSessionAuthentication(SessionAuthentication):
-    """The session of the admin. Anything but a read needs the CSRF token as well."""
+    """The session of the admin. Anything but a read needs the CSRF token as well.
+
+    A session that has not shown a second factor where one is asked for is none: see
+    ``accounts.middleware``, which leads to it from every page. Raises ``SecondFactorNeeded``.
+    """
+
+    def authenticate(self, request: Request) -> Any:
+        found = super().authenticate(request)
+        if found is not None and session_lacks(found[0]) is not Lacks.NOTHING:
+            raise SecondFactorNeeded
+        return found
 
     def enforce_csrf(self, request: Request) -> None:
         with suppress(RequestDataTooBig):  # which is said later, in the order of all errors

@@ -20,6 +20,11 @@ class NotAllowedHere(exceptions.PermissionDenied):
     default_code = "not-permitted"
 
 
+class SecondFactorNeeded(exceptions.PermissionDenied):
+    default_detail = "Sign in to the back office and show your second factor first."
+    default_code = "second-factor-needed"
+
+
 class CsrfFailed(exceptions.PermissionDenied):
     default_code = "csrf-failed"
 

@@ -45,6 +45,7 @@ TITLES = {
     "invalid-key": "The key is not valid",
     "not-permitted": "You may not do this",
     "missing-scope": "The key lacks a scope",
+    "second-factor-needed": "The session has not shown a second factor",
     "csrf-failed": "The CSRF token is missing or wrong",
     "not-found": "Not found",
     "method-not-allowed": "The method is not allowed here",

@@ -31,7 +31,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "audit",
+    "accounts",  # before axes: it notes a failure before that becomes a lockout
+    "axes",
     "applications",
     "workflows",
     "functions",
@@ -46,8 +50,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.middleware.SessionLimitsMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "loanoffice.urls"
@@ -91,9 +99,35 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "accounts.password_validation.AnotherPasswordValidator"},
+]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # refuses who is locked out, before any password
+    "accounts.backends.StaffBackend",
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+
+# How long a session lives untouched, and at most. What a page asks by itself is no touch.
+LOANOFFICE_SESSION_IDLE = timedelta(minutes=env.int("LOANOFFICE_SESSION_IDLE_MINUTES", default=30))
+LOANOFFICE_SESSION_LONGEST = timedelta(hours=env.int("LOANOFFICE_SESSION_HOURS", default=12))
+SESSION_COOKIE_AGE = int(LOANOFFICE_SESSION_LONGEST.total_seconds())
+
+# Failed sign-ins: how many are too many is in ``accounts.lockouts``, with the reasons.
+AXES_HANDLER = "accounts.lockouts.LockoutHandler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username"]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# Trying on while locked out does not make it longer: nobody can keep somebody out for good.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "accounts.lockouts.client_ip"
+AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # the audit log says who signed in
+AXES_ENABLE_ADMIN = False  # ours is in ``accounts.admin``
+AXES_VERBOSE = False
+
+OTP_TOTP_ISSUER = "Loan Office"
 
 LANGUAGE_CODE = "en-ca"
 TIME_ZONE = env("TIME_ZONE", default="America/Toronto")
@@ -264,6 +298,6 @@ LOGGING = {
     "loggers": {
         # Their every-day chatter; what they warn of still shows.
         name: {"level": "WARNING"}
-        for name in ("botocore", "urllib3", "fontTools", "fpdf")
+        for name in ("botocore", "urllib3", "fontTools", "fpdf", "axes")
     },
 }

@@ -17,6 +17,8 @@ INSTALLED_APPS = [
     "applications",
     "workflows",
 ]
+# Permissions are asked, and nobody signs in.
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 MIDDLEWARE: list[str] = []
 TEMPLATES: list[dict[str, object]] = []
 ROOT_URLCONF = ""

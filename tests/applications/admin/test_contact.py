@@ -196,9 +196,7 @@ def test_edit_is_on_record_with_both_values_masked(
     client.post(page("reveal", waiting))
     typed = {"address": ALICE["address"], "phone": "416-555-0202", "email": "bob@example.com"}
 
-    client.post(
-        page("change", waiting), {**typed, "read_version": waiting.version, "_save": "yes"}
-    )
+    client.post(page("change", waiting), {**typed, "read_version": waiting.version, "_save": "yes"})
 
     entry = AuditEntry.objects.get(action=Action.CHANGED)
     assert entry.changes == {

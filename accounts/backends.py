@@ -1,0 +1,17 @@
+"""Who a session belongs to, together with what its second factor needs; one query."""
+
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import User
+
+from accounts.selectors import with_second_factor
+
+
+class StaffBackend(ModelBackend):
+    def get_user(self, user_id: Any) -> User | None:
+        try:
+            user = with_second_factor(User.objects.all()).get(pk=user_id)
+        except User.DoesNotExist:
+            return None
+        return user if self.user_can_authenticate(user) else None

@@ -1,0 +1,49 @@
+"""How many failed sign-ins are too many, and for whom. django-axes counts them in the database.
+
+Two counts, each of the last quarter of an hour. ``HERE``: under one name from one address; that
+stops a person or a program that guesses, and shuts nobody else out. ``ANYWHERE``: under one
+name from everywhere; that stops guessing from many addresses at once. Because anybody can make
+the second one grow, it does not count against an address from which that person signed in
+within a month: who works at the usual desk cannot be kept out from elsewhere.
+"""
+
+from typing import Any
+
+from axes.handlers.database import AxesDatabaseHandler
+from django.db.models import Sum
+from django.http import HttpRequest
+
+from accounts.selectors import is_known_address
+from audit.tracing import client_address
+
+HERE = 5
+ANYWHERE = 30
+
+
+class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
+    def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+        """Failures under this name and from this address, or ``HERE`` when all are too many."""
+        here, anywhere = (
+            rows.aggregate(all=Sum("failures_since_start"))["all"] or 0
+            for rows in self.get_user_attempts(request, credentials)
+        )
+        if here >= HERE or anywhere < ANYWHERE:
+            return int(here)
+        known = is_known_address(
+            username=str((credentials or {}).get("username") or ""),
+            address=request.axes_ip_address,  # type: ignore[attr-defined]
+        )
+        return int(here) if known else HERE
+
+    def reset_user_attempts(
+        self, request: HttpRequest, credentials: dict[str, Any] | None = None
+    ) -> int:
+        """A sign-in forgives what failed from the same address, and no other address."""
+        here, _ = self.filter_user_attempts(request, credentials)
+        count, _ = here.delete()
+        return int(count)
+
+
+def client_ip(request: HttpRequest) -> str | None:  # noqa: ARG001
+    """The address that ``ClientMiddleware`` found; django-axes would ask ``REMOTE_ADDR``."""
+    return client_address.get() or None

@@ -1,0 +1,93 @@
+"""How long a session lives, and what it has to show before it may do anything."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.selectors import Lacks, session_lacks
+from accounts.services.sign_in import ACTIVE_AT, SIGNED_IN_AT
+
+# A session's row is written for activity once a minute at most.
+RESOLUTION = 60  # seconds
+# What a page asks by itself says so, and is no sign of a person.
+BY_ITSELF = ("X-Requested-With", "fetch")
+
+# Where somebody may go who has not shown the second factor: to show it, or out.
+OPEN = {
+    Lacks.CODE: {"account:code", "admin:logout", "admin:login"},
+    Lacks.ENROLMENT: {"account:enrol", "account:qr", "admin:logout", "admin:login"},
+}
+WAY = {Lacks.CODE: "account:code", Lacks.ENROLMENT: "account:enrol"}
+
+
+class SessionLimitsMiddleware:
+    """Ends a session that was left alone, or that is a day's work old."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
+            now = timezone.now().timestamp()
+            why = self._over(request, now)
+            if why:
+                request.session_ended = why  # type: ignore[attr-defined]
+                logout(request)
+                messages.warning(request, why)
+            elif now - request.session[ACTIVE_AT] > RESOLUTION and not self._asked_by_itself(
+                request
+            ):
+                request.session[ACTIVE_AT] = now
+        return self.get_response(request)
+
+    @staticmethod
+    def _over(request: HttpRequest, now: float) -> str:
+        """Why the session is over; empty when it is not."""
+        session = request.session
+        if SIGNED_IN_AT not in session:  # it began before there were limits
+            session[SIGNED_IN_AT] = session[ACTIVE_AT] = now
+        if now - session[SIGNED_IN_AT] >= settings.LOANOFFICE_SESSION_LONGEST.total_seconds():
+            return "You were signed out: a session ends after a day's work. Sign in again."
+        if now - session[ACTIVE_AT] >= settings.LOANOFFICE_SESSION_IDLE.total_seconds():
+            return "You were signed out after a while without activity. Sign in again."
+        return ""
+
+    @staticmethod
+    def _asked_by_itself(request: HttpRequest) -> bool:
+        name, value = BY_ITSELF
+        return request.headers.get(name, "") == value
+
+
+class SecondFactorMiddleware:
+    """Leads whoever lacks the second factor to it, from every page there is.
+
+    The API refuses instead: ``StaffSessionAuthentication`` asks the same question.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        *_: Any,  # the view and its arguments
+    ) -> HttpResponse | None:
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+            return None
+        match = request.resolver_match
+        if match is None or "api" in match.namespaces:
+            return None
+        lacks = session_lacks(request.user)
+        if lacks is Lacks.NOTHING or match.view_name in OPEN[lacks]:
+            return None
+        query = {"next": request.get_full_path()} if request.method == "GET" else None
+        return HttpResponseRedirect(reverse(WAY[lacks], query=query))

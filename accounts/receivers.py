@@ -1,0 +1,33 @@
+"""One-line receivers: each calls a service."""
+
+from typing import Any
+
+from axes.signals import user_locked_out
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from accounts.services import sign_in
+
+
+@receiver(user_logged_in)
+def on_signed_in(request: HttpRequest, user: User, **_: Any) -> None:
+    sign_in.signed_in(request=request, user=user)
+
+
+@receiver(user_logged_out)
+def on_signed_out(request: HttpRequest, user: User | None, **_: Any) -> None:
+    if user is not None:
+        sign_in.signed_out(user=user, why=getattr(request, "session_ended", ""))
+
+
+@receiver(user_login_failed)
+def on_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    locked = bool(getattr(request, "axes_locked_out", False))
+    sign_in.sign_in_failed(username=str(credentials.get("username") or ""), is_locked=locked)
+
+
+@receiver(user_locked_out)
+def on_locked_out(username: str | None = None, **_: Any) -> None:
+    sign_in.locked_out(username=username or "")

@@ -1,0 +1,162 @@
+"""An authenticator app as second factor: set up, asked for, recovered, taken away.
+
+Codes are checked under a lock on the device's row, so one code opens once, and its failures
+are counted; both by django-otp. Each of these is in the audit log.
+"""
+
+import hashlib
+import secrets
+from math import ceil
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.errors import AccountsError, CodeRefused, NotEnrolled, OnlySuperusers, TooManyCodes
+from accounts.models import RecoveryCode, SecondFactor
+from audit.models import Action
+from audit.services import entry_record
+
+RECOVERY_CODES = 10
+RECOVERY_BYTES = 10
+# base32 without what is mistaken for something else; a person types this from paper.
+ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"
+RECOVERY_LENGTH = 16
+
+
+def recovery_hash(code: str) -> str:
+    """SHA-256 of a code as it is compared: without spaces and dashes, in capitals."""
+    bare = "".join(sign for sign in code.upper() if sign.isalnum())
+    return hashlib.sha256(bare.encode()).hexdigest()
+
+
+@transaction.atomic
+def enrolment_begin(*, user: User) -> SecondFactor:
+    """A new secret, good for nothing before a code confirms it; one begun before is dropped."""
+    SecondFactor.objects.filter(user=user, confirmed=False).delete()
+    device: SecondFactor = SecondFactor.objects.create(
+        user=user, name="Authenticator app", confirmed=False
+    )
+    return device
+
+
+def enrolment_confirm(*, user: User, code: str) -> tuple[SecondFactor, list[str]]:
+    """The person's app has the secret: from now on it is asked for. Returns recovery codes.
+
+    The codes are never to be had again. Raises ``NotEnrolled``, ``CodeRefused``,
+    ``TooManyCodes``.
+    """
+    with transaction.atomic():
+        device = SecondFactor.objects.select_for_update().filter(user=user, confirmed=False).last()
+        if device is None:
+            raise NotEnrolled
+        refused = _refusal(device, code)
+        if refused is None:
+            SecondFactor.objects.filter(user=user, confirmed=True).delete()
+            device.confirmed = True
+            device.save(update_fields=["confirmed"])
+            codes = _recovery_codes_make(user)
+            _note(user, user, "Set up a second factor.")
+    if refused is not None:
+        raise refused  # after the commit: a failure counts
+    return device, codes
+
+
+def code_check(*, user: User, code: str) -> SecondFactor:
+    """Take a code of the app, or a recovery code, and say which device it stands for.
+
+    Raises ``NotEnrolled``, ``CodeRefused``, ``TooManyCodes``.
+    """
+    with transaction.atomic():
+        rows = SecondFactor.objects.select_for_update().filter(user=user, confirmed=True)
+        device: SecondFactor | None = rows.last()
+        if device is None:
+            raise NotEnrolled
+        refused = _refusal(device, code)
+        if refused is None:
+            _note(user, user, "Showed the second factor.")
+        elif isinstance(refused, CodeRefused):
+            _note(user, user, "A code of the second factor was refused.")
+    if refused is not None:
+        raise refused
+    return device
+
+
+def _refusal(device: SecondFactor, code: str) -> AccountsError | None:
+    """Why a code is not taken; ``None`` when it is, and then it is used up."""
+    allowed, told = device.verify_is_allowed()
+    if not allowed:
+        until = (told or {}).get("locked_until")
+        wait = (until - timezone.now()).total_seconds() if until is not None else 1
+        return TooManyCodes(seconds=max(1, ceil(wait)))
+    bare = "".join(code.split()).replace("-", "")
+    if device.confirmed and len(bare) == RECOVERY_LENGTH:
+        return _recovery_refusal(device, bare)
+    # django-otp would read "١٢٣" as 123 and "1_2" as 12: only plain digits are a code.
+    good = bare.isascii() and bare.isdecimal() and len(bare) == device.digits
+    if good and device.verify_token(bare):
+        return None
+    if not good:
+        device.throttle_increment()
+    return CodeRefused()
+
+
+def _recovery_refusal(device: SecondFactor, code: str) -> AccountsError | None:
+    used = RecoveryCode.objects.filter(
+        user=device.user, code_hash=recovery_hash(code), used_at__isnull=True
+    ).update(used_at=timezone.now())
+    if not used:
+        device.throttle_increment()
+        return CodeRefused()
+    device.throttle_reset()
+    left = RecoveryCode.objects.filter(user=device.user, used_at__isnull=True).count()
+    _note(device.user, device.user, f"Used a recovery code; {left} are left.")
+    return None
+
+
+@transaction.atomic
+def recovery_codes_renew(*, user: User) -> list[str]:
+    """Ten new ones; the old ones open nothing any more."""
+    codes = _recovery_codes_make(user)
+    _note(user, user, "Made new recovery codes.")
+    return codes
+
+
+def _recovery_codes_make(user: User) -> list[str]:
+    RecoveryCode.objects.filter(user=user).delete()
+    codes = [
+        "".join(secrets.choice(ALPHABET) for _ in range(RECOVERY_LENGTH))
+        for _ in range(RECOVERY_CODES)
+    ]
+    RecoveryCode.objects.bulk_create(
+        RecoveryCode(user=user, code_hash=recovery_hash(code)) for code in codes
+    )
+    return ["-".join(code[at : at + 4] for at in range(0, RECOVERY_LENGTH, 4)) for code in codes]
+
+
+@transaction.atomic
+def second_factor_remove(*, user: User) -> None:
+    """Somebody takes their own away; the page asks for a code first."""
+    _forget(user)
+    _note(user, user, "Removed the second factor.")
+
+
+@transaction.atomic
+def second_factor_reset(*, user: User, by: User) -> None:
+    """A superuser takes somebody's away: the telephone is lost, and the recovery codes too.
+
+    Raises ``OnlySuperusers``.
+    """
+    if not by.is_superuser:
+        raise OnlySuperusers
+    _forget(user)
+    _note(by, user, f"Reset the second factor of {user}.")
+
+
+def _forget(user: User) -> None:
+    SecondFactor.objects.filter(user=user).delete()
+    RecoveryCode.objects.filter(user=user).delete()
+
+
+def _note(actor: User, user: User, message: str) -> None:
+    entry_record(action=Action.SECOND_FACTOR, message=message, actor=actor, target=user)

@@ -1,0 +1,97 @@
+"""What the audit log and the log keep of signing in and out."""
+
+import logging
+from datetime import timedelta
+
+from axes.handlers.proxy import AxesProxyHandler
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.errors import OnlySuperusers
+from audit.models import Action, AuditEntry
+from audit.services import entry_record
+from audit.tracing import client_address
+
+logger = logging.getLogger(__name__)
+SIGNED_IN_AT, ACTIVE_AT = "signed_in_at", "active_at"
+# Failures under names that nobody has are noted once in a while: anybody can make them up.
+UNKNOWN_EVERY = timedelta(minutes=1)
+LOCKED_EVERY = timedelta(minutes=15)
+
+
+def signed_in(*, request: HttpRequest, user: User) -> None:
+    now = timezone.now().timestamp()
+    request.session[SIGNED_IN_AT] = request.session[ACTIVE_AT] = now
+    entry_record(action=Action.SIGNED_IN, message="Signed in.", actor=user, target=user)
+
+
+def signed_out(*, user: User, why: str = "") -> None:
+    entry_record(action=Action.SIGNED_OUT, message=why or "Signed out.", actor=user, target=user)
+
+
+def sign_in_failed(*, username: str, is_locked: bool) -> None:
+    """A wrong name or password. What was typed is kept only where it is somebody's name.
+
+    Some type their password where the name belongs. While a name is locked out nothing more
+    is noted: the lockout was.
+    """
+    if is_locked:
+        return
+    logger.warning("Sign-in failed", extra={"address": client_address.get()})
+    user = User.objects.filter(username=username).first()
+    if user is None and _noted("", Action.SIGN_IN_FAILED, UNKNOWN_EVERY):
+        return
+    entry_record(
+        action=Action.SIGN_IN_FAILED,
+        message="Sign-in failed." if user else "Sign-in failed: there is no such username.",
+        who=username if user else "",
+        target=user,
+    )
+
+
+def locked_out(*, username: str) -> None:
+    """Too many failures: noted once a lockout."""
+    user = User.objects.filter(username=username).first()
+    who = username if user is not None else ""
+    if _noted(who, Action.LOCKED_OUT, LOCKED_EVERY):
+        return
+    logger.warning("Locked out", extra={"address": client_address.get(), "username": who})
+    entry_record(
+        action=Action.LOCKED_OUT,
+        message="Locked out after repeated failures.",
+        who=who,
+        target=user,
+    )
+
+
+def password_changed(*, user: User) -> None:
+    """Of somebody's own password; Django ends their other sessions."""
+    entry_record(action=Action.PASSWORD, message="Changed the password.", actor=user, target=user)
+
+
+@transaction.atomic
+def lockout_lift(*, username: str, by: User) -> int:
+    """Forget the failures under a name, from everywhere. Raises ``OnlySuperusers``."""
+    if not by.is_superuser:
+        raise OnlySuperusers
+    count: int = AxesProxyHandler.reset_attempts(username=username)
+    entry_record(
+        action=Action.UNLOCKED,
+        message=f"Lifted the lockout of {username}.",
+        actor=by,
+        target=User.objects.filter(username=username).first(),
+        details={"username": username},
+    )
+    return count
+
+
+def _noted(who: str, action: Action, within: timedelta) -> bool:
+    """The same from the same address a moment ago."""
+    return AuditEntry.objects.filter(
+        who=who,
+        at__gte=timezone.now() - within,
+        action=action,
+        address=client_address.get() or None,
+    ).exists()

@@ -1,0 +1,212 @@
+"""One's own account: the second factor, its codes, one's latest sign-ins; and being locked out."""
+
+import io
+from base64 import b32encode
+from typing import Any
+
+from axes.helpers import get_cool_off
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods, require_safe
+from django_otp import login as otp_login
+
+from accounts import selectors
+from accounts.errors import AccountsError
+from accounts.forms import CodeForm
+from accounts.models import SecondFactor
+from accounts.selectors import Lacks, session_lacks
+from accounts.services import second_factor
+
+asks = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def person(request: HttpRequest) -> User:
+    """Who is logged in; only behind ``admin_view``, which lets nobody else in."""
+    if not isinstance(request.user, User):
+        raise TypeError("nobody is logged in")
+    return request.user
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    device = selectors.second_factor_of(user)
+    left = user.recovery_codes.filter(used_at__isnull=True).count()
+    return _page(
+        request,
+        "home",
+        title="Your account",
+        device=device,
+        codes_left=left,
+        needed_by=selectors.groups_that_need_one(user),
+        sign_ins=selectors.sign_ins(user),
+    )
+
+
+@asks
+def code(request: HttpRequest) -> HttpResponse:
+    """Asks for the code after the password, and lets in."""
+    user = person(request)
+    if session_lacks(user) is not Lacks.CODE:
+        return HttpResponseRedirect(_next(request))
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    device = _checked(user, form)
+    if device is not None:
+        _let_in(request, device)
+        return HttpResponseRedirect(_next(request))
+    return _page(request, "code", title="Enter your code", form=form, next=_next(request))
+
+
+@asks
+def enrol(request: HttpRequest) -> HttpResponse:
+    """Show a new secret, and take a code that proves the app has it.
+
+    One who has a second factor has shown it in this session (or is led to ``code``), and may
+    put another in its place.
+    """
+    user = person(request)
+    form = CodeForm(request.POST if "code" in request.POST else None)
+    if request.method == "POST" and "begin" in request.POST:
+        second_factor.enrolment_begin(user=user)
+        return HttpResponseRedirect(reverse("account:enrol", query={"next": _next(request)}))
+    if form.is_valid():
+        try:
+            device, codes = second_factor.enrolment_confirm(
+                user=user, code=form.cleaned_data["code"]
+            )
+        except AccountsError as refused:
+            form.add_error("code", str(refused))
+        else:
+            _let_in(request, device)
+            return _codes_page(request, codes)
+    begun = selectors.second_factor_begun(user)
+    return _page(
+        request,
+        "enrol",
+        title="Set up a second factor",
+        form=form,
+        begun=begun,
+        secret=_in_groups(b32encode(begun.bin_key).decode()) if begun is not None else "",
+        needed_by=selectors.groups_that_need_one(user),
+        next=_next(request),
+    )
+
+
+@require_safe
+def qr(request: HttpRequest) -> HttpResponse:
+    """The secret as a picture for the app; only while it is not confirmed."""
+    begun = selectors.second_factor_begun(person(request))
+    if begun is None:
+        raise Http404
+    import segno  # noqa: PLC0415 - here alone
+
+    picture = io.BytesIO()
+    segno.make(begun.config_url, error="m", micro=False).save(
+        picture, kind="svg", scale=5, border=3, light="#fff", title="Second factor"
+    )
+    return HttpResponse(picture.getvalue(), content_type="image/svg+xml")
+
+
+@asks
+def renew(request: HttpRequest) -> HttpResponse:
+    """New recovery codes, against a code."""
+    user = person(request)
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if _checked(user, form) is not None:
+        return _codes_page(request, second_factor.recovery_codes_renew(user=user))
+    return _page(
+        request,
+        "confirm",
+        title="New recovery codes",
+        form=form,
+        sentence="Ten new codes take the place of the old ones, which open nothing any more.",
+        button="Make new codes",
+        tone="good",
+    )
+
+
+@asks
+def remove(request: HttpRequest) -> HttpResponse:
+    """Take one's own second factor away, against a code."""
+    user = person(request)
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if _checked(user, form) is not None:
+        second_factor.second_factor_remove(user=user)
+        messages.success(request, "Your second factor is removed.")
+        return HttpResponseRedirect(reverse("account:home"))
+    needed = selectors.groups_that_need_one(user)
+    return _page(
+        request,
+        "confirm",
+        title="Remove the second factor",
+        form=form,
+        sentence="From now on your password alone lets somebody in."
+        if not needed
+        else "Your role needs one: you are asked to set up another before you go on.",
+        button="Remove",
+        tone="bad",
+    )
+
+
+def locked_out(
+    request: HttpRequest,
+    response: HttpResponse | None = None,  # noqa: ARG001
+    credentials: dict[str, Any] | None = None,  # noqa: ARG001
+) -> HttpResponse:
+    """What django-axes answers with while a name is locked out."""
+    wait = get_cool_off(request)
+    page = _page(
+        request,
+        "locked_out",
+        title="Locked out",
+        minutes=int(wait.total_seconds() // 60),
+        status=429,
+    )
+    page.headers["Retry-After"] = str(int(wait.total_seconds()))
+    page.render()
+    return page
+
+
+def _checked(user: User, form: CodeForm) -> SecondFactor | None:
+    """The device that a code stands for; ``None`` when there is none, which the form says."""
+    if not form.is_valid():
+        return None
+    try:
+        return second_factor.code_check(user=user, code=form.cleaned_data["code"])
+    except AccountsError as refused:
+        form.add_error("code", str(refused))
+        return None
+
+
+def _let_in(request: HttpRequest, device: SecondFactor) -> None:
+    request.session.cycle_key()
+    otp_login(request, device)
+
+
+def _codes_page(request: HttpRequest, codes: list[str]) -> HttpResponse:
+    return _page(request, "codes", title="Your recovery codes", codes=codes, next=_next(request))
+
+
+def _next(request: HttpRequest) -> str:
+    """Where the person was going, if that is a page of ours."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    fine = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if fine else reverse("admin:index")
+
+
+def _in_groups(text: str) -> str:
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def _page(
+    request: HttpRequest, template: str, *, status: int = 200, **shown: Any
+) -> TemplateResponse:
+    request.current_app = admin.site.name
+    context = {**admin.site.each_context(request), **shown}
+    return TemplateResponse(request, f"accounts/{template}.html", context, status=status)
