@@ -14,6 +14,7 @@ from django.db.models import Sum
 from django.http import HttpRequest
 
 from accounts.selectors import is_known_address
+from accounts.services.sign_in import sign_in_failed
 from audit.tracing import client_address
 
 HERE = 5
@@ -21,6 +22,21 @@ ANYWHERE = 30
 
 
 class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
+    def user_login_failed(
+        self,
+        sender: object,
+        credentials: dict[str, Any],
+        request: HttpRequest | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Note the failure, then count it: the log has it before the lockout that follows.
+
+        What is tried while locked out is neither counted nor noted.
+        """
+        if not getattr(request, "axes_locked_out", False):
+            sign_in_failed(username=str(credentials.get("username") or ""))
+        super().user_login_failed(sender, credentials, request, **kwargs)
+
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
         """Failures under this name and from this address, or ``HERE`` when all are too many."""
         here, anywhere = (

@@ -3,6 +3,28 @@
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
+# Whoever guesses tries these first, with a year or an exclamation mark behind them.
+WORDS = ("loanoffice", "loan", "office", "password", "welcome", "letmein", "admin", "qwerty")
+OWN_SIGNS = 8
+
+
+class OwnWordsValidator:
+    """Eight signs have to be left without the office's words and the person's own names."""
+
+    def validate(self, password: str, user: User | None = None) -> None:
+        names = [user.username, user.first_name, user.last_name] if user is not None else []
+        left = password.casefold()
+        for word in sorted({*WORDS, *(name.casefold() for name in names)}, key=len, reverse=True):
+            left = left.replace(word, "") if len(word) >= 3 else left
+        if sum(sign.isalnum() for sign in left) < OWN_SIGNS:
+            raise ValidationError(self.get_help_text(), "too-few-words")
+
+    def get_help_text(self) -> str:
+        return (
+            f"Without your name and the office's words your password needs {OWN_SIGNS} letters "
+            "or digits more."
+        )
+
 
 class AnotherPasswordValidator:
     """It has to be another one: who changes a password that leaked gains nothing otherwise."""

@@ -1,10 +1,10 @@
-"""One-line receivers: each calls a service."""
+"""One-line receivers: each calls a service. A failed sign-in is noted in ``lockouts``."""
 
 from typing import Any
 
 from axes.signals import user_locked_out
 from django.contrib.auth.models import User
-from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest
 
@@ -20,12 +20,6 @@ def on_signed_in(request: HttpRequest, user: User, **_: Any) -> None:
 def on_signed_out(request: HttpRequest, user: User | None, **_: Any) -> None:
     if user is not None:
         sign_in.signed_out(user=user, why=getattr(request, "session_ended", ""))
-
-
-@receiver(user_login_failed)
-def on_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
-    locked = bool(getattr(request, "axes_locked_out", False))
-    sign_in.sign_in_failed(username=str(credentials.get("username") or ""), is_locked=locked)
 
 
 @receiver(user_locked_out)

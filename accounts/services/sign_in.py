@@ -31,14 +31,11 @@ def signed_out(*, user: User, why: str = "") -> None:
     entry_record(action=Action.SIGNED_OUT, message=why or "Signed out.", actor=user, target=user)
 
 
-def sign_in_failed(*, username: str, is_locked: bool) -> None:
+def sign_in_failed(*, username: str) -> None:
     """A wrong name or password. What was typed is kept only where it is somebody's name.
 
-    Some type their password where the name belongs. While a name is locked out nothing more
-    is noted: the lockout was.
+    Some type their password where the name belongs.
     """
-    if is_locked:
-        return
     logger.warning("Sign-in failed", extra={"address": client_address.get()})
     user = User.objects.filter(username=username).first()
     if user is None and _noted("", Action.SIGN_IN_FAILED, UNKNOWN_EVERY):

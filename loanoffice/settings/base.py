@@ -34,7 +34,7 @@ INSTALLED_APPS = [
     "django_otp",
     "django_otp.plugins.otp_totp",
     "audit",
-    "accounts",  # before axes: it notes a failure before that becomes a lockout
+    "accounts",
     "axes",
     "applications",
     "workflows",
@@ -99,6 +99,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "accounts.password_validation.OwnWordsValidator"},
     {"NAME": "accounts.password_validation.AnotherPasswordValidator"},
 ]
 AUTHENTICATION_BACKENDS = [

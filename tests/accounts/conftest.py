@@ -1,0 +1,86 @@
+"""People who sign in as a browser does, with authenticator apps."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from django_otp.oath import TOTP
+
+from accounts.models import RequiredSecondFactor, SecondFactor
+from accounts.services import second_factor
+
+LOGIN = "/admin/login/"
+HOME = "/admin/"
+
+
+class Clock:
+    """The time as the office and the app see it; it goes on when a test says so."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def go_on(self, **by: float) -> None:
+        self.ahead += timedelta(**by)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    clock = Clock()
+    now, seconds = timezone.now, time.time
+    monkeypatch.setattr(timezone, "now", lambda: now() + clock.ahead)
+    monkeypatch.setattr(time, "time", lambda: seconds() + clock.ahead.total_seconds())
+    # django-axes took the name when it was loaded.
+    monkeypatch.setattr("axes.handlers.proxy.now", lambda: now() + clock.ahead)
+    return clock
+
+
+def sign_in(
+    client: Client, username: str, password: str = "demo", *, address: str = "198.51.100.1"
+) -> Any:
+    """What the form of the sign-in answers."""
+    return client.post(
+        LOGIN, {"username": username, "password": password, "next": HOME}, REMOTE_ADDR=address
+    )
+
+
+def is_signed_in(client: Client) -> bool:
+    return client.get(reverse("account:home")).status_code == 200
+
+
+def code_of(device: SecondFactor) -> str:
+    """What the person's app shows now."""
+    totp = TOTP(device.bin_key)
+    totp.time = time.time()
+    return f"{totp.token():06}"
+
+
+def wrong_code_of(device: SecondFactor) -> str:
+    return f"{(int(code_of(device)) + 500_000) % 1_000_000:06}"
+
+
+@pytest.fixture
+def enrol() -> Callable[[User], tuple[SecondFactor, list[str]]]:
+    """Set up somebody's second factor; the code that did it is used up."""
+
+    def set_up(user: User) -> tuple[SecondFactor, list[str]]:
+        device = second_factor.enrolment_begin(user=user)
+        return second_factor.enrolment_confirm(user=user, code=code_of(device))
+
+    return set_up
+
+
+@pytest.fixture
+def needs_second_factor() -> Callable[[User], None]:
+    """The role of this person needs one from now on."""
+
+    def require(user: User) -> None:
+        for group in Group.objects.filter(user=user):
+            RequiredSecondFactor.objects.create(group=group)
+
+    return require
