@@ -20,6 +20,7 @@ from django.views.decorators.http import require_safe
 from applications.admin.base import staff
 from applications.admin.views import case_or_refuse, confirmation
 from applications.models import ApplicationEvent, LoanApplication
+from applications.vocabulary import Level
 from workflows.admin import history
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
@@ -33,11 +34,11 @@ ENGINE = "engine"
 class Source(models.TextChoices):
     """Who or what a line of the timeline comes from."""
 
-    PERSON = "person", "Person"
+    PERSON = "person", "People and partners"
     CASE = "case", "Case"
     WORKFLOW = "workflow", "Workflow"
-    DELIVERY = "delivery", "Delivery"
-    INCIDENT = "incident", "Incident"
+    DELIVERY = "delivery", "Deliveries"
+    INCIDENT = "incident", "Incidents"
 
 
 # Without the permission to look at it elsewhere nobody is told of it here.
@@ -45,6 +46,13 @@ PERMISSIONS = {
     Source.WORKFLOW: "workflows.view_execution",
     Source.DELIVERY: "workflows.view_outboxmessage",
     Source.INCIDENT: "workflows.view_incident",
+}
+LABELS = {
+    Source.PERSON: "Person",
+    Source.CASE: "Case",
+    Source.WORKFLOW: "Workflow",
+    Source.DELIVERY: "Delivery",
+    Source.INCIDENT: "Incident",
 }
 TONES = {
     Source.PERSON: "fresh",
@@ -57,7 +65,7 @@ TONES = {
 
 @dataclass(frozen=True)
 class Line:
-    """One line. ``facts`` are label and value, ``order`` breaks a tie of times."""
+    """One line. ``facts`` are label (or nothing) and value, ``order`` breaks a tie of times."""
 
     at: datetime
     source: Source
@@ -66,7 +74,12 @@ class Line:
     step: str = ""
     facts: tuple[tuple[str, str], ...] = field(default=())
     is_bad: bool = False
+    by_partner: bool = False
     order: int = 0
+
+    @property
+    def label(self) -> str:
+        return "Partner" if self.by_partner else LABELS[self.source]
 
     @property
     def tone(self) -> str:
@@ -135,7 +148,7 @@ def _events(application: LoanApplication) -> Iterator[Line]:
     ):
         who = event.actor.get_username() if event.actor else str(event.partner or "")
         facts = [*_facts(event.data)]
-        if event.request_id:
+        if event.request_id and who:  # what the workflow does for it carries the same one
             facts.append(("request", event.request_id))
         if event.is_internal:
             facts.append(("shown to", "staff only"))
@@ -146,7 +159,8 @@ def _events(application: LoanApplication) -> Iterator[Line]:
             who=who,
             step=event.get_step_display(),
             facts=tuple(facts),
-            is_bad=event.level == "error",
+            is_bad=event.level == Level.ERROR,
+            by_partner=event.partner_id is not None,
             order=event.pk,
         )
 
@@ -166,8 +180,8 @@ def _told(execution: Execution, told: Iterable[history.Shown]) -> Iterator[Line]
             at=event.at,
             source=Source.WORKFLOW,
             what=f"{event.event}: {event.name}" if event.name else event.event,
-            who=execution.name,
-            facts=(("details", event.details),) if event.details else (),
+            who=f"Attempt {execution.attempt}",
+            facts=(("", event.details),) if event.details else (),
             is_bad=event.is_bad,
             order=event.number,
         )
@@ -200,7 +214,7 @@ def _mirrored(execution: Execution) -> Iterator[Line]:
                 at=at,
                 source=Source.WORKFLOW,
                 what=what,
-                who=execution.name,
+                who=f"Attempt {execution.attempt}",
                 facts=facts,
                 is_bad=is_bad,
                 order=number,
@@ -211,7 +225,7 @@ def _deliveries(executions: list[Execution]) -> Iterator[Line]:
     for message in OutboxMessage.objects.filter(execution__in=executions).select_related(
         "execution"
     ):
-        who = message.execution.name if message.execution else ""
+        who = f"Attempt {message.execution.attempt}" if message.execution else ""
         what = message.get_kind_display()
         tries = (("tries", str(message.attempts)),)
         yield Line(message.created_at, Source.DELIVERY, f"{what}: queued", who)
