@@ -1,0 +1,494 @@
+"""One way to cause each change that there is, through the door that people use.
+
+Each takes an ``Office``, causes one thing as ``office.actor``, and leaves it to the test to look
+for the entry. A page or a service that is added later needs one here: see the test beside it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.files.base import ContentFile
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import FailedSignIn, RequiredSecondFactor, SecondFactor
+from accounts.services import second_factor
+from applications.models import (
+    Delegation,
+    Document,
+    LendingPolicy,
+    LoanApplication,
+    Partner,
+    PartnerKey,
+)
+from applications.services import drafting
+from applications.services.partners import partner_key_issue
+from applications.vocabulary import Role
+from audit.models import Action
+from tests import casework
+from tests.accounts.conftest import code_of
+from tests.applications.admin.conftest import ADD, LIST, decide_page, page
+from tests.applications.admin.test_delegations import typed as moment_typed
+from tests.applications.admin.test_form import TYPED
+from tests.applications.admin.test_other_pages import typed_from
+from tests.applications.api.calls import path
+from tests.workflows import trouble
+from tests.workflows.lambda_stub import lambda_stub
+from workflows.operations import execution_pause
+
+REASON = {"reason": "The bureau is down."}
+NEW_PASSWORD = "a long walk by the river"
+
+
+@dataclass
+class Office:
+    """``user(role)`` makes somebody; ``client(user)`` logs them in and makes them the actor."""
+
+    make_user: Callable[..., User]
+    monkeypatch: pytest.MonkeyPatch
+    actor: User | None = None
+
+    def user(self, *roles: Role, name: str = "", root: bool = False) -> User:
+        return self.make_user(name or f"user{User.objects.count()}", *roles, is_superuser=root)
+
+    def client(self, *roles: Role, root: bool = False, user: User | None = None) -> Client:
+        self.actor = user or self.user(*roles, root=root)
+        client = Client()
+        client.force_login(self.actor)
+        return client
+
+    def officer(self) -> User:
+        return self.user(Role.LOAN_OFFICER)
+
+    def waiting(self) -> LoanApplication:
+        return casework.waiting_for_manager(self.officer())
+
+
+def address(name: str, *args: object) -> str:
+    return reverse(f"admin:{name}", args=args)
+
+
+# --- Applications -------------------------------------------------------------------------
+
+
+def add(office: Office) -> None:
+    office.client(Role.LOAN_OFFICER).post(ADD, {**TYPED, "_submit": "yes"})
+
+
+def change(office: Office) -> None:
+    client = office.client(Role.LOAN_OFFICER)
+    draft = drafting.application_create(user=office.actor, **casework.ALICE)
+    typed = {**TYPED, "loan_amount": "90000", "read_version": draft.version, "_save": "yes"}
+    client.post(page("change", draft), typed)
+
+
+def reveal(office: Office) -> None:
+    office.client(Role.MANAGER).post(page("reveal", office.waiting()))
+
+
+def decide(office: Office) -> None:
+    application = office.waiting()
+    client = office.client(Role.MANAGER)
+    client.post(decide_page(application, "approve"), {"version": application.version})
+
+
+def decide_selected(office: Office) -> None:
+    application = office.waiting()
+    client = office.client(Role.MANAGER)
+    listed = {"action": "approve_selected", "index": "0", "_selected_action": [application.pk]}
+    rows = [row.carried for row in client.post(LIST, listed).context["ready"]]
+    client.post(f"{LIST}decide/approve/", {"row": rows})
+
+
+def withdraw(office: Office) -> None:
+    application = office.waiting()
+    office.client(Role.LOAN_OFFICER).post(page("withdraw", application), {"reason": "x"})
+
+
+def document(office: Office) -> None:
+    application = office.waiting()
+    row = Document(application=application, kind=Document.Kind.OTHER, original_name="a", size=1)
+    row.key, row.content_type, row.sha256 = "a", "text/plain", "0" * 64
+    row.file.save("a.txt", ContentFile(b"a"))
+    answer: Any = office.client(Role.AUDITOR).get(page("document", application, row.pk))
+    b"".join(answer.streaming_content)
+
+
+# --- Operations ---------------------------------------------------------------------------
+
+
+def restart(office: Office) -> None:
+    application = trouble.stuck(office.officer()).application
+    office.client(Role.OPERATIONS).post(page("restart", application), REASON)
+
+
+def stop(office: Office) -> None:
+    office.client(Role.OPERATIONS).post(page("stop", office.waiting()), REASON)
+
+
+def pause(office: Office) -> None:
+    office.client(Role.OPERATIONS).post(page("pause", office.waiting()), REASON)
+
+
+def resume(office: Office) -> None:
+    application = office.waiting()
+    execution_pause(reference=application.reference, user=office.user(Role.OPERATIONS), reason="x")
+    office.client(Role.OPERATIONS).post(page("resume", application), REASON)
+
+
+def paid(office: Office) -> None:
+    application = trouble.payout_unknown(office.officer()).application
+    typed = {"note": "As the statement says.", "rail_reference": "R-1"}
+    office.client(Role.OPERATIONS).post(page("paid", application), typed)
+
+
+def not_paid(office: Office) -> None:
+    application = trouble.payout_unknown(office.officer()).application
+    typed = {"note": "As the statement says."}
+    office.client(Role.OPERATIONS).post(page("not_paid", application), typed)
+
+
+def resend(office: Office) -> None:
+    incident = trouble.start_given_up(office.officer())
+    assert incident.message is not None
+    client = office.client(Role.OPERATIONS)
+    client.post(address("workflows_outboxmessage_resend", incident.message.pk))
+
+
+def acknowledge(office: Office) -> None:
+    incident = trouble.stuck(office.officer())
+    office.client(Role.OPERATIONS).post(address("workflows_incident_acknowledge", incident.pk))
+
+
+def resolve(office: Office) -> None:
+    incident = trouble.answer_given_up(office.officer(), office.user(Role.MANAGER))
+    client = office.client(Role.OPERATIONS)
+    client.post(address("workflows_incident_resolve", incident.pk), {"note": "Done by hand."})
+
+
+def reconcile(office: Office) -> None:
+    with lambda_stub(office.monkeypatch) as stub:
+        stub.pages += [{"DurableExecutions": []}, {"DurableExecutions": []}]
+        office.client(Role.OPERATIONS).post(address("workflows_incident_reconcile"))
+
+
+# --- Policies, partners, delegations ------------------------------------------------------
+
+
+def policy_draft(office: Office, client: Client) -> LendingPolicy:
+    add = address("applications_lendingpolicy_add")
+    client.post(add, typed_from(client.get(add)) | {"manager_ceiling": "300000.00"})
+    return LendingPolicy.objects.get(version=2)
+
+
+def policy_add(office: Office) -> None:
+    policy_draft(office, office.client(Role.POLICY_OWNER))
+
+
+def policy_change(office: Office) -> None:
+    draft = policy_draft(office, office.client(Role.POLICY_OWNER))
+    client = office.client(Role.POLICY_OWNER)
+    change = address("applications_lendingpolicy_change", draft.pk)
+    client.post(change, typed_from(client.get(change)) | {"manager_ceiling": "310000.00"})
+
+
+def policy_publish(office: Office) -> None:
+    draft = policy_draft(office, office.client(Role.POLICY_OWNER))
+    office.client(Role.POLICY_OWNER).post(address("applications_lendingpolicy_publish", draft.pk))
+
+
+def partner_add(office: Office) -> None:
+    client = office.client(root=True)
+    add = address("applications_partner_add")
+    client.post(add, typed_from(client.get(add)) | {"name": "Maple", "is_active": "on"})
+
+
+def partner_change(office: Office) -> None:
+    partner = Partner.objects.create(name="Maple")
+    client = office.client(root=True)
+    change = address("applications_partner_change", partner.pk)
+    client.post(change, typed_from(client.get(change)) | {"name": "Birch"})
+
+
+def key_issue(office: Office) -> None:
+    partner = Partner.objects.create(name="Maple")
+    client = office.client(root=True)
+    client.post(
+        address("applications_partner_issue_key", partner.pk), {"scopes": ["applications:read"]}
+    )
+
+
+def key_revoke(office: Office) -> None:
+    partner_key_issue(partner=Partner.objects.create(name="Maple"))
+    row = PartnerKey.objects.get()
+    office.client(root=True).post(address("applications_partnerkey_revoke", row.pk))
+
+
+def delegation_add(office: Office) -> None:
+    client = office.client(Role.MANAGER)
+    delegate = office.user(Role.MANAGER)
+    now = timezone.now()
+    typed = {
+        "delegate": delegate.pk,
+        "starts_at": moment_typed(now),
+        "ends_at": moment_typed(now + timedelta(days=1)),
+    }
+    client.post(address("applications_delegation_add"), typed)
+
+
+def delegation_revoke(office: Office) -> None:
+    delegation_add(office)
+    delegator = office.actor
+    given = Delegation.objects.get()
+    office.client(user=delegator).post(address("applications_delegation_revoke", given.pk))
+
+
+# --- Accounts -----------------------------------------------------------------------------
+
+
+def user_add(office: Office) -> None:
+    typed = {"username": "new", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    office.client(root=True).post(address("auth_user_add"), {**typed, "usable_password": "true"})
+
+
+def user_change(office: Office) -> None:
+    somebody = office.user(Role.MANAGER)
+    client = office.client(root=True)
+    change = address("auth_user_change", somebody.pk)
+    senior = Group.objects.get(name=Role.SENIOR_MANAGER.value)
+    typed = typed_from(client.get(change)) | {
+        "groups": [senior.pk],
+        "date_joined_0": "2026-01-02",
+        "date_joined_1": "03:04:05",
+    }
+    client.post(change, typed)
+
+
+def user_password(office: Office) -> None:
+    somebody = office.user(Role.MANAGER)
+    typed = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD, "usable_password": "true"}
+    office.client(root=True).post(address("auth_user_password_change", somebody.pk), typed)
+
+
+def user_delete(office: Office) -> None:
+    somebody = office.user()
+    office.client(root=True).post(address("auth_user_delete", somebody.pk), {"post": "yes"})
+
+
+def users_delete(office: Office) -> None:
+    somebody = office.user()
+    typed = {"action": "delete_selected", "_selected_action": [somebody.pk], "post": "yes"}
+    office.client(root=True).post(address("auth_user_changelist"), typed)
+
+
+def group_add(office: Office) -> None:
+    office.client(root=True).post(address("auth_group_add"), {"name": "Interns"})
+
+
+def group_change(office: Office) -> None:
+    group = Group.objects.get(name=Role.AUDITOR.value)
+    client = office.client(root=True)
+    client.post(address("auth_group_change", group.pk), {"name": "Auditor", "permissions": []})
+
+
+def group_delete(office: Office) -> None:
+    group = Group.objects.create(name="Interns")
+    office.client(root=True).post(address("auth_group_delete", group.pk), {"post": "yes"})
+
+
+def required_add(office: Office) -> None:
+    group = Group.objects.get(name=Role.AUDITOR.value)
+    office.client(root=True).post(address("accounts_requiredsecondfactor_add"), {"group": group.pk})
+
+
+def required_delete(office: Office) -> None:
+    group = Group.objects.get(name=Role.AUDITOR.value)
+    row = RequiredSecondFactor.objects.create(group=group)
+    office.client(root=True).post(
+        address("accounts_requiredsecondfactor_delete", row.pk), {"post": "yes"}
+    )
+
+
+def factor_reset(office: Office) -> None:
+    user = office.user(Role.MANAGER)
+    device = second_factor.enrolment_begin(user=user)
+    second_factor.enrolment_confirm(user=user, code=code_of(device))
+    office.client(root=True).post(address("accounts_secondfactor_reset", device.pk))
+
+
+def lockout_lift(office: Office) -> None:
+    Client().post("/admin/login/", {"username": "somebody", "password": "wrong"})
+    failed = FailedSignIn.objects.get()
+    office.client(root=True).post(address("accounts_failedsignin_lift", failed.pk))
+
+
+def log_in(office: Office) -> None:
+    office.actor = office.user(Role.MANAGER, name="manager")
+    Client().post("/admin/login/", {"username": "manager", "password": "demo"})
+
+
+def log_out(office: Office) -> None:
+    office.client(Role.MANAGER).post("/admin/logout/")
+
+
+def own_password(office: Office) -> None:
+    typed = {
+        "old_password": "demo",
+        "new_password1": NEW_PASSWORD,
+        "new_password2": NEW_PASSWORD,
+    }
+    office.client(Role.MANAGER).post("/admin/password_change/", typed)
+
+
+def enrolled(office: Office) -> tuple[Client, list[str]]:
+    """Somebody with a second factor who has not shown it, and their recovery codes."""
+    client = office.client(Role.MANAGER)
+    assert office.actor is not None
+    device = second_factor.enrolment_begin(user=office.actor)
+    _, codes = second_factor.enrolment_confirm(user=office.actor, code=code_of(device))
+    return client, codes
+
+
+def enrol(office: Office) -> None:
+    client = office.client(Role.MANAGER)
+    client.post(reverse("account:enrol"), {"begin": "yes"})
+    client.post(reverse("account:enrol"), {"code": code_of(SecondFactor.objects.get())})
+
+
+def show_code(office: Office) -> None:
+    client, codes = enrolled(office)
+    client.post(reverse("account:code"), {"code": codes[0]})
+
+
+def renew_codes(office: Office) -> None:
+    client, codes = enrolled(office)
+    client.post(reverse("account:code"), {"code": codes[0]})
+    client.post(reverse("account:renew"), {"code": codes[1]})
+
+
+def remove_factor(office: Office) -> None:
+    client, codes = enrolled(office)
+    client.post(reverse("account:code"), {"code": codes[0]})
+    client.post(reverse("account:remove"), {"code": codes[1]})
+
+
+def export_log(office: Office) -> None:
+    answer: Any = office.client(Role.AUDITOR).post(address("audit_auditentry_export"))
+    b"".join(answer.streaming_content)
+
+
+# --- The API ------------------------------------------------------------------------------
+
+
+def _partner(office: Office) -> tuple[Client, Partner]:
+    partner = Partner.objects.create(name="Maple Brokers")
+    _, key = partner_key_issue(partner=partner)
+    return Client(headers={"Authorization": f"Bearer {key}"}), partner
+
+
+def api_submit(office: Office) -> None:
+    client, _ = _partner(office)
+    body = {"applicant_name": "Alice", "sin_last4": "1111", "loan_amount": "1000.00"}
+    client.post("/api/v1/applications/", body, content_type="application/json")
+
+
+def api_withdraw(office: Office) -> None:
+    client, partner = _partner(office)
+    application = casework.waiting_for_manager(None, partner=partner)
+    client.post(path(application.reference, "withdraw/"), {}, content_type="application/json")
+
+
+def api_decide(office: Office) -> None:
+    application = office.waiting()
+    client = office.client(Role.MANAGER)
+    client.post(
+        path(application.reference, "decision/"),
+        {"approved": True},
+        content_type="application/json",
+    )
+
+
+@dataclass(frozen=True)
+class Change:
+    """``beside``: what it does looks into the database beside the test's transaction."""
+
+    cause: Callable[[Office], None]
+    action: Action
+    beside: bool = False
+
+
+CASE = "admin:applications_loanapplication_"
+# The name of an address -> what a POST to it causes.
+CHANGES = {
+    f"{CASE}add": Change(add, Action.SUBMITTED),
+    f"{CASE}change": Change(change, Action.CHANGED),
+    f"{CASE}reveal": Change(reveal, Action.REVEALED),
+    f"{CASE}decide": Change(decide, Action.DECIDED),
+    f"{CASE}decide_selected": Change(decide_selected, Action.DECIDED),
+    f"{CASE}withdraw": Change(withdraw, Action.WITHDRAWN),
+    f"{CASE}document": Change(document, Action.DOWNLOADED),
+    f"{CASE}restart": Change(restart, Action.OPERATED),
+    f"{CASE}stop": Change(stop, Action.OPERATED),
+    f"{CASE}pause": Change(pause, Action.OPERATED),
+    f"{CASE}resume": Change(resume, Action.OPERATED),
+    f"{CASE}paid": Change(paid, Action.OPERATED, beside=True),
+    f"{CASE}not_paid": Change(not_paid, Action.OPERATED, beside=True),
+    "admin:workflows_outboxmessage_resend": Change(resend, Action.OPERATED),
+    "admin:workflows_incident_acknowledge": Change(acknowledge, Action.OPERATED),
+    "admin:workflows_incident_resolve": Change(resolve, Action.OPERATED),
+    "admin:workflows_incident_reconcile": Change(reconcile, Action.OPERATED),
+    "admin:applications_lendingpolicy_add": Change(policy_add, Action.CREATED),
+    "admin:applications_lendingpolicy_change": Change(policy_change, Action.CHANGED),
+    "admin:applications_lendingpolicy_publish": Change(policy_publish, Action.PUBLISHED),
+    "admin:applications_partner_add": Change(partner_add, Action.CREATED),
+    "admin:applications_partner_change": Change(partner_change, Action.CHANGED),
+    "admin:applications_partner_issue_key": Change(key_issue, Action.ISSUED),
+    "admin:applications_partnerkey_revoke": Change(key_revoke, Action.REVOKED),
+    "admin:applications_delegation_add": Change(delegation_add, Action.CREATED),
+    "admin:applications_delegation_revoke": Change(delegation_revoke, Action.REVOKED),
+    "admin:auth_user_add": Change(user_add, Action.CREATED),
+    "admin:auth_user_change": Change(user_change, Action.CHANGED),
+    "admin:auth_user_password_change": Change(user_password, Action.PASSWORD),
+    "admin:auth_user_delete": Change(user_delete, Action.DELETED),
+    "admin:auth_user_changelist": Change(users_delete, Action.DELETED),
+    "admin:auth_group_add": Change(group_add, Action.CREATED),
+    "admin:auth_group_change": Change(group_change, Action.CHANGED),
+    "admin:auth_group_delete": Change(group_delete, Action.DELETED),
+    "admin:accounts_requiredsecondfactor_add": Change(required_add, Action.CREATED),
+    "admin:accounts_requiredsecondfactor_delete": Change(required_delete, Action.DELETED),
+    "admin:accounts_secondfactor_reset": Change(factor_reset, Action.SECOND_FACTOR),
+    "admin:accounts_failedsignin_lift": Change(lockout_lift, Action.UNLOCKED),
+    "admin:audit_auditentry_export": Change(export_log, Action.EXPORTED),
+    "admin:login": Change(log_in, Action.SIGNED_IN),
+    "admin:logout": Change(log_out, Action.SIGNED_OUT),
+    "admin:password_change": Change(own_password, Action.PASSWORD),
+    "account:code": Change(show_code, Action.SECOND_FACTOR),
+    "account:enrol": Change(enrol, Action.SECOND_FACTOR),
+    "account:renew": Change(renew_codes, Action.SECOND_FACTOR),
+    "account:remove": Change(remove_factor, Action.SECOND_FACTOR),
+    "api:applications": Change(api_submit, Action.SUBMITTED),
+    "api:withdraw": Change(api_withdraw, Action.WITHDRAWN),
+    "api:decision": Change(api_decide, Action.DECIDED),
+}
+
+# Pages that change nothing, whatever is sent to them.
+READS = {
+    f"{CASE}live",
+    f"{CASE}timeline",
+    "account:home",
+    "account:qr",
+    "admin:app_list",
+    "admin:autocomplete",
+    "admin:index",
+    "admin:jsi18n",
+    "admin:password_change_done",
+    "admin:view_on_site",
+    "api:application",
+    "api:events",
+    "api:schema",
+}

@@ -1,0 +1,273 @@
+"""No change without an entry: every address and every service that acts for somebody is tried.
+
+What is added later is found here: it has to be said what it is, and tried if it changes anything.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator
+from types import CodeType, FrameType
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from audit.admin.base import AuditedAdmin
+from audit.models import AuditEntry
+from tests.audit.scenarios import CHANGES, READS, Change, Office
+from tests.hard_cases.stored import everything_stored
+
+BESIDE = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+# What Django makes for each model; ``CHANGES`` has those that can be used.
+OF_MODELS = ("changelist", "add", "change", "delete", "history")
+
+
+@pytest.fixture
+def office(make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch) -> Office:
+    return Office(make_user, monkeypatch)
+
+
+def cases(changes: dict[str, Change]) -> list[Any]:
+    return [
+        pytest.param(change, id=name, marks=[BESIDE] if change.beside else [pytest.mark.django_db])
+        for name, change in changes.items()
+    ]
+
+
+@pytest.mark.parametrize("change", cases(CHANGES))
+def test_change_leaves_an_entry_that_says_who(office: Office, change: Change) -> None:
+    change.cause(office)
+
+    found = AuditEntry.objects.filter(action=change.action).order_by("-id").first()
+    assert found is not None
+    if found.is_partner:
+        assert (found.actor, found.who) == (None, "Maple Brokers")
+    else:
+        assert office.actor is not None
+        assert (found.actor, found.who) == (office.actor, office.actor.get_username())
+    assert found.address == "127.0.0.1"
+    assert found.request_id
+    assert found.message
+
+
+# --- Addresses ----------------------------------------------------------------------------
+
+
+def names(patterns: list[Any], namespaces: tuple[str, ...] = ()) -> Iterator[str]:
+    for pattern in patterns:
+        if hasattr(pattern, "url_patterns"):
+            inside = namespaces + ((pattern.namespace,) if pattern.namespace else ())
+            yield from names(pattern.url_patterns, inside)
+        elif pattern.name:
+            yield ":".join((*namespaces, pattern.name))
+
+
+def names_of_models() -> set[str]:
+    return {
+        f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}"
+        for model in admin.site._registry
+        for view in OF_MODELS
+    }
+
+
+def test_every_address_is_known_here() -> None:
+    """A page that is not, belongs into ``CHANGES`` with a scenario, or into ``READS``."""
+    there = set(names(get_resolver().url_patterns)) - names_of_models()
+    own = CHANGES.keys() - names_of_models()
+
+    assert own | READS == there
+    assert not own & READS
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label)
+def test_what_a_superuser_may_do_to_a_model_is_tried_here_and_noted(
+    model: Any, make_user: Callable[..., User], rf: Any
+) -> None:
+    """Each of Django's own pages refuses even a superuser, or has a scenario."""
+    model_admin = admin.site._registry[model]
+    request = rf.get("/")
+    request.user = make_user("root", is_superuser=True)
+    may = {
+        "add": model_admin.has_add_permission(request),
+        "change": model_admin.has_change_permission(request),
+        "delete": model_admin.has_delete_permission(request),
+    }
+    prefix = f"admin:{model._meta.app_label}_{model._meta.model_name}_"
+    tried = {view for view in may if f"{prefix}{view}" in CHANGES}
+
+    assert {view for view, allowed in may.items() if allowed} <= tried
+    if tried:
+        assert isinstance(model_admin, AuditedAdmin)
+    actions = set(model_admin.get_actions(request))
+    assert actions <= {"delete_selected", *KNOWN_ACTIONS}, "say what the action leaves"
+    if "delete_selected" in actions:
+        assert may["delete"]
+
+
+# They lead to a page that asks, whose POST is in ``CHANGES``.
+KNOWN_ACTIONS = {"approve_selected", "decline_selected"}
+
+
+@pytest.mark.django_db
+def test_pages_that_only_read_change_nothing_whatever_is_sent(
+    office: Office, make_user: Callable[..., User]
+) -> None:
+    application = office.waiting()
+    client = Client(raise_request_exception=False)
+    client.force_login(make_user("root", is_superuser=True))
+    arguments = {
+        "admin:applications_loanapplication_live": [application.pk],
+        "admin:applications_loanapplication_timeline": [application.pk],
+        "admin:app_list": ["applications"],
+        "admin:view_on_site": [1, quote("1")],
+        "api:application": [application.reference],
+        "api:events": [application.reference],
+    }
+    before = everything_stored()
+
+    for name in READS:
+        client.post(reverse(name, args=arguments.get(name, [])), {"version": 1, "reason": "x"})
+
+    assert everything_stored() == before
+
+
+# --- Services -----------------------------------------------------------------------------
+
+PEOPLE = {"user", "by", "partner"}
+PACKAGES = ("applications.services", "accounts.services")
+MODULES = ("workflows.operations", "workflows.by_hand")
+# Services that act for somebody and change nothing: they answer, or only read.
+ANSWERS = {
+    "applications.services.delegation.delegators",
+    "applications.services.review.may_decide_some",
+    "applications.services.review.tasks_decidable",
+}
+# Services that act for somebody -> the address whose scenario makes them act.
+ACTS = {
+    "applications.services.delegation.delegation_create": "admin:applications_delegation_add",
+    "applications.services.delegation.delegation_revoke": "admin:applications_delegation_revoke",
+    "applications.services.drafting.application_create": "api:applications",
+    "applications.services.drafting.application_create_and_submit": "api:applications",
+    "applications.services.drafting.application_edit": "admin:applications_loanapplication_change",
+    "applications.services.drafting.application_submit": "admin:applications_loanapplication_add",
+    "applications.services.drafting.application_withdraw": "api:withdraw",
+    "applications.services.funding.payout_settle": "admin:applications_loanapplication_paid",
+    "applications.services.partners.partner_key_issue": "admin:applications_partner_issue_key",
+    "applications.services.partners.partner_key_revoke": "admin:applications_partnerkey_revoke",
+    "applications.services.policies.policy_publish": "admin:applications_lendingpolicy_publish",
+    "applications.services.review.task_decide": "api:decision",
+    "applications.services.viewing.contact_reveal": "admin:applications_loanapplication_reveal",
+    "applications.services.viewing.document_downloaded": (
+        "admin:applications_loanapplication_document"
+    ),
+    "workflows.operations.application_restart": "admin:applications_loanapplication_restart",
+    "workflows.operations.application_stop": "admin:applications_loanapplication_stop",
+    "workflows.operations.execution_pause": "admin:applications_loanapplication_pause",
+    "workflows.operations.execution_resume": "admin:applications_loanapplication_resume",
+    "workflows.operations.payout_settle": "admin:applications_loanapplication_not_paid",
+    "workflows.operations.message_resend": "admin:workflows_outboxmessage_resend",
+    "workflows.operations.incident_acknowledge": "admin:workflows_incident_acknowledge",
+    "workflows.operations.incident_resolve": "admin:workflows_incident_resolve",
+    "workflows.by_hand.reconcile_by_hand": "admin:workflows_incident_reconcile",
+    "accounts.services.second_factor.enrolment_begin": "account:enrol",
+    "accounts.services.second_factor.enrolment_confirm": "account:enrol",
+    "accounts.services.second_factor.code_check": "account:code",
+    "accounts.services.second_factor.recovery_codes_renew": "account:renew",
+    "accounts.services.second_factor.second_factor_remove": "account:remove",
+    "accounts.services.second_factor.second_factor_reset": "admin:accounts_secondfactor_reset",
+    "accounts.services.sign_in.lockout_lift": "admin:accounts_failedsignin_lift",
+    "accounts.services.sign_in.password_changed": "admin:password_change",
+    "accounts.services.sign_in.signed_in": "admin:login",
+    "accounts.services.sign_in.signed_out": "admin:logout",
+}
+# Tried where their conditions are made: tests of their own.
+TRIED_ELSEWHERE = {
+    "applications.services.events.event_record",  # inside of nearly all of the others
+    "applications.services.funding.payout_found",  # tests/workflows/test_operations.py
+    "applications.services.viewing.application_viewed",  # tests/applications/admin/test_contact.py
+    "applications.services.viewing.application_read",  # below
+    "applications.services.viewing.applications_read",  # below
+}
+
+
+def services() -> dict[str, Any]:
+    """Public functions that take somebody they act for, by their full name."""
+    modules = [importlib.import_module(name) for name in MODULES]
+    for name in PACKAGES:
+        package = importlib.import_module(name)
+        modules += [
+            importlib.import_module(f"{name}.{found.name}")
+            for found in pkgutil.iter_modules(package.__path__)
+        ]
+    return {
+        f"{module.__name__}.{name}": function
+        for module in modules
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__
+        and not name.startswith("_")
+        and not name.endswith("_check")
+        and PEOPLE & inspect.signature(function).parameters.keys()
+    }
+
+
+def test_every_service_that_acts_for_somebody_is_known_here() -> None:
+    known = {*ACTS, *ANSWERS, *TRIED_ELSEWHERE}
+
+    # ``code_check`` is no check that a page asks; it takes a code.
+    assert services().keys() | {"accounts.services.second_factor.code_check"} == known
+
+
+@pytest.mark.parametrize(
+    ("service", "address"),
+    [
+        pytest.param(name, address, id=name, marks=cases({address: CHANGES[address]})[0].marks)
+        for name, address in ACTS.items()
+    ],
+)
+def test_service_is_called_by_what_is_tried(office: Office, service: str, address: str) -> None:
+    """The scenario that stands for it really goes through it, so its entry is seen above."""
+    module, _, name = service.rpartition(".")
+    wanted = inspect.unwrap(getattr(importlib.import_module(module), name)).__code__
+    called: set[CodeType] = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            called.add(frame.f_code)
+
+    sys.setprofile(note)
+    try:
+        CHANGES[address].cause(office)
+    finally:
+        sys.setprofile(None)
+
+    assert wanted in called
+
+
+@pytest.mark.django_db
+def test_reads_by_a_staff_session_at_the_api_are_noted(office: Office) -> None:
+    application = office.waiting()
+    client = office.client()
+    client.force_login(office.make_user("root", is_superuser=True))
+
+    for _ in range(2):
+        client.get(f"/api/v1/applications/{application.reference}/")
+        client.get(f"/api/v1/applications/{application.reference}/events/")
+    client.get("/api/v1/applications/", {"status": "pending_approval"})
+
+    looks = AuditEntry.objects.filter(action="viewed").order_by("id")
+    assert [entry.message for entry in looks] == [
+        "Read the application through the API.",
+        "Read a list of 1 applications through the API.",
+    ]
+    assert looks[0].reference == application.reference
+    assert looks[1].details == {
+        "query": {"status": "pending_approval"},
+        "references": [application.reference],
+    }
