@@ -103,7 +103,7 @@ class AuditEntry(AppendOnlyModel):
     class Meta:
         ordering = ["-at", "-id"]
         verbose_name = "audit entry"
-        verbose_name_plural = "audit log"
+        verbose_name_plural = "audit log entries"
         permissions = [("export_auditentry", "Can export the audit log")]
         default_permissions = ("view",)
         indexes = [

@@ -39,6 +39,10 @@ TONES = {
 }
 
 
+# Whose pages an auditor may open.
+LINKED = {"applications", "workflows"}
+
+
 class AuditEntryAdmin(TypedAdmin[AuditEntry]):
     list_display = ("when", "by", "action_shown", "message", "about", "address")
     list_display_links = ("when",)
@@ -53,6 +57,7 @@ class AuditEntryAdmin(TypedAdmin[AuditEntry]):
     paginator = NearPaginator
     actions = None
     change_list_template = "audit/admin/change_list.html"
+    change_form_template = "audit/admin/change_form.html"
     fields = (
         "when",
         "by",
@@ -93,7 +98,7 @@ class AuditEntryAdmin(TypedAdmin[AuditEntry]):
     def about(self, entry: AuditEntry) -> SafeString | str:
         """A link to what it is about, where there is a page for it."""
         name = entry.object_name or entry.reference
-        if not entry.object_kind:
+        if entry.object_kind.partition(".")[0] not in LINKED:
             return name
         try:
             view = f"admin:{entry.object_kind.replace('.', '_')}_change"

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'audit entry',
-                'verbose_name_plural': 'audit log',
+                'verbose_name_plural': 'audit log entries',
                 'ordering': ['-at', '-id'],
                 'permissions': [('export_auditentry', 'Can export the audit log')],
                 'default_permissions': ('view',),
