@@ -35,7 +35,7 @@ class RequiredSecondFactor(models.Model):
 class RecoveryCode(models.Model):
     """Opens once when the telephone is lost. Shown once; only its SHA-256 is stored.
 
-    A code is 80 random bits, and tries are throttled: there is nothing to guess.
+    A code is 76 random bits, and tries are throttled: there is nothing to guess.
     """
 
     user = models.ForeignKey(

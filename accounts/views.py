@@ -65,30 +65,32 @@ def code(request: HttpRequest) -> HttpResponse:
 def enrol(request: HttpRequest) -> HttpResponse:
     """Show a new secret, and take a code that proves the app has it.
 
-    One who has a second factor has shown it in this session (or is led to ``code``), and may
-    put another in its place.
+    Whoever has a second factor already shows it once more to put another in its place.
     """
     user = person(request)
-    form = CodeForm(request.POST if "code" in request.POST else None)
-    if request.method == "POST" and "begin" in request.POST:
+    device = selectors.second_factor_of(user)
+    wants_begin = request.method == "POST" and "begin" in request.POST
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if wants_begin and (device is None or _checked(user, form) is not None):
         second_factor.enrolment_begin(user=user)
         return HttpResponseRedirect(reverse("account:enrol", query={"next": _next(request)}))
-    if form.is_valid():
+    if not wants_begin and form.is_valid():
         try:
-            device, codes = second_factor.enrolment_confirm(
+            enrolled, codes = second_factor.enrolment_confirm(
                 user=user, code=form.cleaned_data["code"]
             )
         except AccountsError as refused:
             form.add_error("code", str(refused))
         else:
-            _let_in(request, device)
+            _let_in(request, enrolled)
             return _codes_page(request, codes)
-    begun = selectors.second_factor_begun(user)
+    begun = None if wants_begin else selectors.second_factor_begun(user)
     return _page(
         request,
         "enrol",
         title="Set up a second factor",
         form=form,
+        device=device,
         begun=begun,
         secret=_in_groups(b32encode(begun.bin_key).decode()) if begun is not None else "",
         needed_by=selectors.groups_that_need_one(user),

@@ -42,6 +42,13 @@ class SecondFactorAdmin(SuperusersLook, TypedAdmin[SecondFactor]):
     actions = None
     change_form_template = "accounts/admin/second_factor_change_form.html"
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(
+            request, {"title": "Second factors", **(extra_context or {})}
+        )
+
     @admin.display(description="Recovery codes left")
     def codes_left(self, device: SecondFactor) -> int:
         return int(device.user.recovery_codes.filter(used_at__isnull=True).count())
@@ -75,6 +82,12 @@ class FailedSignInAdmin(SuperusersLook, TypedAdmin[FailedSignIn]):
     actions = None
     show_full_result_count = False
     change_form_template = "accounts/admin/failed_sign_in_change_form.html"
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        title = "Failed sign-ins and lockouts"
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     @admin.display(description="State")
     def state(self, failed: FailedSignIn) -> SafeString:

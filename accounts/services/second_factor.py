@@ -18,8 +18,7 @@ from audit.models import Action
 from audit.services import entry_record
 
 RECOVERY_CODES = 10
-RECOVERY_BYTES = 10
-# base32 without what is mistaken for something else; a person types this from paper.
+# Without vowels and what is mistaken for something else: a person types this from paper.
 ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"
 RECOVERY_LENGTH = 16
 
@@ -142,12 +141,13 @@ def second_factor_remove(*, user: User) -> None:
 
 
 @transaction.atomic
-def second_factor_reset(*, user: User, by: User) -> None:
+def second_factor_reset(*, user: User, by: User | None) -> None:
     """A superuser takes somebody's away: the telephone is lost, and the recovery codes too.
 
-    Raises ``OnlySuperusers``.
+    ``None`` is a command, which nobody but the deploy's own role may run. Raises
+    ``OnlySuperusers``.
     """
-    if not by.is_superuser:
+    if by is not None and not by.is_superuser:
         raise OnlySuperusers
     _forget(user)
     _note(by, user, f"Reset the second factor of {user}.")
@@ -158,5 +158,5 @@ def _forget(user: User) -> None:
     RecoveryCode.objects.filter(user=user).delete()
 
 
-def _note(actor: User, user: User, message: str) -> None:
+def _note(actor: User | None, user: User, message: str) -> None:
     entry_record(action=Action.SECOND_FACTOR, message=message, actor=actor, target=user)

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import get_resolver, reverse
 from django.urls.resolvers import RoutePattern, URLPattern, URLResolver
@@ -229,6 +231,29 @@ def test_own_one_is_removed_against_a_code_only(manager: User, enrol: Enrol, clo
     assert client.get(HOME).status_code == 200
 
 
+def test_another_app_takes_the_place_of_the_first_against_a_code_of_it(
+    manager: User, enrol: Enrol, clock: Clock
+) -> None:
+    first, codes = enrol(manager)
+    client = Client()
+    sign_in(client, "manager")
+    client.post(CODE, {"code": codes[0]})
+    client.post(ENROL, {"begin": "yes"})
+    client.post(ENROL, {"begin": "yes", "code": wrong_code_of(first)})
+    assert SecondFactor.objects.get() == first
+    clock.go_on(seconds=30)
+
+    client.post(ENROL, {"begin": "yes", "code": code_of(first)})
+    second = SecondFactor.objects.get(confirmed=False)
+    client.post(ENROL, {"code": code_of(second)})
+
+    assert SecondFactor.objects.get() == second
+    assert client.get(HOME).status_code == 200
+    again = Client()
+    sign_in(again, "manager")
+    assert again.post(CODE, {"code": codes[1]}).status_code == 200  # the old ones are no good
+
+
 # --- Needed by a role -------------------------------------------------------------------------
 
 
@@ -422,3 +447,16 @@ def test_demo_logins_need_none(manager: User) -> None:
 
     assert is_signed_in(client)
     assert client.get(HOME).status_code == 200
+
+
+def test_command_resets_that_of_the_last_superuser(
+    make_user: Callable[..., User], enrol: Enrol
+) -> None:
+    enrol(make_user("root", is_superuser=True))
+
+    call_command("reset_second_factor", "root", stdout=StringIO())
+
+    assert not SecondFactor.objects.exists()
+    assert AuditEntry.objects.filter(action=Action.SECOND_FACTOR).latest("id").actor is None
+    with pytest.raises(CommandError, match="no user nobody"):
+        call_command("reset_second_factor", "nobody")

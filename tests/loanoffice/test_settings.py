@@ -185,8 +185,8 @@ def test_functions_load_neither_admin_nor_api() -> None:
         "import sys\n"
         "import functions.loan_approval, functions.fraud_check\n"
         "heavy = ('django.contrib.admin', 'rest_framework', 'drf_spectacular', 'fpdf',\n"
-        "  'django.contrib.sessions', 'storages',\n"
-        "  'applications.admin', 'applications.api', 'workflows.admin')\n"
+        "  'django.contrib.sessions', 'storages', 'accounts', 'axes', 'django_otp', 'segno',\n"
+        "  'applications.admin', 'applications.api', 'audit.admin', 'workflows.admin')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     found = start("functions", code, **COMPLETE)

@@ -1,0 +1,23 @@
+"""``reset_second_factor NAME``: for the last superuser whose telephone is lost."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.services.second_factor import second_factor_reset
+
+
+class Command(BaseCommand):
+    help = "Take somebody's second factor away; they set up another one. The audit log says so."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        user = User.objects.filter(username=options["username"]).first()
+        if user is None:
+            raise CommandError(f"There is no user {options['username']}.")
+        second_factor_reset(user=user, by=None)
+        self.stdout.write(f"The second factor of {user} is reset.")
