@@ -60,7 +60,8 @@ def nothing_was_decided() -> bool:
 
 
 def edit_in_the_office(client: Client, application: LoanApplication, phone: str) -> None:
-    """Open the case's page, type a telephone number, save."""
+    """Open the case's page, have its contact details shown, type a telephone number, save."""
+    client.post(page("reveal", application))
     form = client.get(page("change", application)).context["adminform"].form
     typed = {name: form[name].value() for name in form.fields} | {"phone": phone}
     answer = client.post(page("change", application), {**typed, "_save": "yes"})
