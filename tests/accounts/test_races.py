@@ -1,0 +1,56 @@
+"""Several processes at once: failures are all counted, a code opens once, entries are all kept."""
+
+from collections.abc import Callable
+
+import pytest
+from axes.models import AccessAttempt
+from django.contrib.auth.models import User
+from django.db.models import Sum
+from django.test import Client
+
+from accounts.lockouts import HERE
+from accounts.models import RecoveryCode, SecondFactor
+from accounts.services.second_factor import code_check
+from audit.models import Action, AuditEntry
+from tests.accounts.conftest import Clock, code_of, sign_in
+from tests.hard_cases.together import together
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+Enrol = Callable[[User], tuple[SecondFactor, list[str]]]
+
+
+def test_failures_at_the_same_moment_are_all_counted_and_lock_out(manager: User) -> None:
+    def fail() -> int:
+        return int(sign_in(Client(), "manager", "wrong").status_code)
+
+    answers = together([fail] * HERE)
+
+    assert set(answers) <= {200, 429}
+    assert AccessAttempt.objects.aggregate(all=Sum("failures_since_start")) == {"all": HERE}
+    assert sign_in(Client(), "manager").status_code == 429
+
+
+def test_same_code_at_the_same_moment_opens_one_session(
+    manager: User, enrol: Enrol, clock: Clock
+) -> None:
+    device, _ = enrol(manager)
+    clock.go_on(seconds=30)
+    code = code_of(device)
+
+    answers = together([lambda: code_check(user=manager, code=code)] * 6)
+
+    assert sum(answer == device for answer in answers) == 1
+    shown = AuditEntry.objects.filter(message="Showed the second factor.")
+    assert shown.count() == 1
+
+
+def test_same_recovery_code_at_the_same_moment_opens_one_session(
+    manager: User, enrol: Enrol
+) -> None:
+    device, codes = enrol(manager)
+
+    answers = together([lambda: code_check(user=manager, code=codes[0])] * 6)
+
+    assert sum(answer == device for answer in answers) == 1
+    assert RecoveryCode.objects.filter(used_at__isnull=False).count() == 1
+    assert AuditEntry.objects.filter(action=Action.SECOND_FACTOR).count() >= 3
