@@ -153,7 +153,7 @@ def test_entries_are_never_all_counted(db: None) -> None:
 
 NARROWED: dict[str, Callable[[], Any]] = {
     "audit_newest": AuditEntry.objects.all,
-    "audit_by_action": lambda: AuditEntry.objects.filter(action="deleted"),
+    "audit_by_action": lambda: AuditEntry.objects.filter(action=Action.SECOND_FACTOR),
     "audit_by_who": lambda: AuditEntry.objects.filter(who="officer"),
     "audit_by_kind": lambda: AuditEntry.objects.filter(object_kind="auth.user"),
     "audit_by_reference": lambda: entries_found("LOAN-22222222"),
