@@ -22,7 +22,7 @@ def download_view(
     request: HttpRequest, *, pk: int, document_pk: int, model_admin: "LoanApplicationAdmin"
 ) -> HttpResponseBase:
     """The bytes, never shown in the page: what a person brought may be anything."""
-    application = case_or_refuse(model_admin, request, pk)
+    application = case_or_refuse(model_admin, request, pk, is_look=False)
     if not staff(request).has_perm("applications.view_document"):
         raise PermissionDenied
     document = get_object_or_404(

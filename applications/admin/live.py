@@ -21,7 +21,7 @@ def live_view(
     request: HttpRequest, *, pk: int, model_admin: "LoanApplicationAdmin"
 ) -> HttpResponse:
     """The header, steps, log and panels, or 304 when the reader has them already."""
-    application = case_or_refuse(model_admin, request, pk)
+    application = case_or_refuse(model_admin, request, pk, is_look=False)
     etag = etag_of(model_admin.case_fingerprint(application, request, timezone.now()))
     if etag in parse_etags(request.headers.get("If-None-Match", "")):
         return HttpResponseNotModified(headers={"ETag": etag})

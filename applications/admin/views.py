@@ -8,22 +8,28 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from applications.admin.base import KeptAdmin
+from applications.admin.base import KeptAdmin, staff
 from applications.models import LoanApplication
+from applications.services import viewing
 
 if TYPE_CHECKING:
     from applications.admin.application import LoanApplicationAdmin
 
 
 def case_or_refuse(
-    model_admin: "LoanApplicationAdmin", request: HttpRequest, pk: int
+    model_admin: "LoanApplicationAdmin", request: HttpRequest, pk: int, *, is_look: bool = True
 ) -> LoanApplication:
-    """The application, for someone who may look at it. Raises 404 or 403."""
+    """The application, for someone who may look at it. Raises 404 or 403.
+
+    That they looked is on record, unless the page asked by itself (``is_look``).
+    """
     application = model_admin.get_object(request, str(pk))
     if application is None:
         raise Http404
     if not model_admin.has_view_or_change_permission(request, application):
         raise PermissionDenied
+    if is_look and request.method == "GET":
+        viewing.application_viewed(application=application, user=staff(request))
     return application
 
 

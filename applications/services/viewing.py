@@ -23,8 +23,10 @@ OPENED = "Opened the application."
 READ = "Read the application through the API."
 
 
-def application_viewed(*, application: LoanApplication, user: User, contact_shown: bool) -> None:
-    """``user`` opened the page. When contact details stood on it unasked, that is said too."""
+def application_viewed(
+    *, application: LoanApplication, user: User, contact_shown: bool = False
+) -> None:
+    """``user`` opened a page of the case; said too: whether contact details stood on it unasked."""
     if not _seen_lately(user, OPENED, application.reference):
         entry_record(
             action=Action.VIEWED,

@@ -138,6 +138,21 @@ def test_check_for_deployment_finds_nothing_when_the_secrets_come_from_aws(aws: 
     assert "no issues (0 silenced)" in found.stdout
 
 
+def test_production_counts_two_proxies_and_ends_sessions_unless_told_otherwise() -> None:
+    code = (
+        f"{START}\nimport json\nfrom django.conf import settings as s\n"
+        "print(json.dumps([s.LOANOFFICE_TRUSTED_PROXIES, s.SESSION_COOKIE_AGE,\n"
+        "  s.LOANOFFICE_SESSION_IDLE.total_seconds()]))"
+    )
+    assert json.loads(start("production", code, **COMPLETE).stdout) == [2, 43200, 1800.0]
+    told = {
+        "LOANOFFICE_TRUSTED_PROXIES": "1",
+        "LOANOFFICE_SESSION_HOURS": "8",
+        "LOANOFFICE_SESSION_IDLE_MINUTES": "10",
+    }
+    assert json.loads(start("production", code, **COMPLETE | told).stdout) == [1, 28800, 600.0]
+
+
 def test_production_is_not_a_demo_and_has_no_embedded_engine() -> None:
     code = (
         f"{START}\nimport json, os\n"

@@ -224,6 +224,18 @@ def test_opening_a_case_is_on_record_once_a_quarter_of_an_hour_and_polling_is_no
     assert looks.all().count() == 2
 
 
+@pytest.mark.parametrize("name", ["withdraw", "timeline", "restart"])
+def test_other_pages_of_a_case_are_looks_too(
+    login: Login, waiting: LoanApplication, make_user: Callable[..., User], name: str
+) -> None:
+    root = make_user("root", is_superuser=True)
+
+    login(root).get(page(name, waiting))
+
+    entry = AuditEntry.objects.get(action=Action.VIEWED)
+    assert (entry.actor, entry.reference) == (root, waiting.reference)
+
+
 def test_download_is_on_record(login: Login, funded: LoanApplication, auditor: User) -> None:
     document = funded.documents.get()
 
