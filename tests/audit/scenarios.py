@@ -19,6 +19,8 @@ from django.utils import timezone
 from accounts.models import FailedSignIn, RequiredSecondFactor, SecondFactor
 from accounts.services import second_factor
 from applications.models import (
+    BulkDecision,
+    DeclineReason,
     Delegation,
     Document,
     LendingPolicy,
@@ -26,13 +28,15 @@ from applications.models import (
     Partner,
     PartnerKey,
 )
-from applications.services import drafting
+from applications.services import bulk, drafting
 from applications.services.partners import partner_key_issue
 from applications.vocabulary import Role
 from audit.models import Action
 from tests import casework
 from tests.accounts.conftest import code_of
-from tests.applications.admin.conftest import ADD, LIST, decide_page, page
+from tests.applications.admin.conftest import ADD, decide_page, page
+from tests.applications.admin.test_bulk_runs import DECIDE, choose
+from tests.applications.admin.test_bulk_runs import typed as bulk_typed
 from tests.applications.admin.test_delegations import typed as moment_typed
 from tests.applications.admin.test_form import TYPED
 from tests.applications.admin.test_other_pages import typed_from
@@ -100,9 +104,59 @@ def decide(office: Office) -> None:
 def decide_selected(office: Office) -> None:
     application = office.waiting()
     client = office.client(Role.MANAGER)
-    listed = {"action": "approve_selected", "index": "0", "_selected_action": [application.pk]}
-    rows = [row.carried for row in client.post(LIST, listed).context["ready"]]
-    client.post(f"{LIST}decide/approve/", {"row": rows})
+    client.post(DECIDE["approve"], bulk_typed(choose(client, "approve", [application])))
+
+
+def claim_page(application: LoanApplication, what: str = "claim") -> str:
+    return page(what, application, application.review_tasks.get().pk)
+
+
+def claim(office: Office) -> None:
+    application = office.waiting()
+    office.client(Role.MANAGER).post(claim_page(application))
+
+
+def release(office: Office) -> None:
+    application = office.waiting()
+    client = office.client(Role.MANAGER)
+    client.post(claim_page(application))
+    client.post(claim_page(application, "release"))
+
+
+def take_over(office: Office) -> None:
+    application = office.waiting()
+    office.client(Role.MANAGER).post(claim_page(application))
+    office.client(Role.SENIOR_MANAGER).post(claim_page(application, "take-over"))
+
+
+def claim_selected(office: Office) -> None:
+    task = office.waiting().review_tasks.get()
+    client = office.client(Role.MANAGER)
+    listed = {"action": "claim_selected", "index": "0", "_selected_action": [task.pk]}
+    client.post(address("applications_reviewtask_changelist"), listed)
+
+
+def _begun(office: Office) -> BulkDecision:
+    """A bulk decision whose process died before the first row."""
+    application = office.waiting()
+    client = office.client(Role.MANAGER)
+    begin = bulk.bulk_begin
+
+    def dies(**how: Any) -> None:
+        begin(**how)
+        raise SystemExit
+
+    form = bulk_typed(choose(client, "approve", [application]))
+    with office.monkeypatch.context() as patched:
+        patched.setattr(bulk, "bulk_begin", dies)
+        with pytest.raises(SystemExit):
+            client.post(DECIDE["approve"], form)
+    return BulkDecision.objects.get()
+
+
+def go_on(office: Office) -> None:
+    run = _begun(office)
+    office.client(user=office.actor).post(address("applications_loanapplication_go_on", run.pk))
 
 
 def withdraw(office: Office) -> None:
@@ -200,6 +254,23 @@ def policy_change(office: Office) -> None:
 def policy_publish(office: Office) -> None:
     draft = policy_draft(office, office.client(Role.POLICY_OWNER))
     office.client(Role.POLICY_OWNER).post(address("applications_lendingpolicy_publish", draft.pk))
+
+
+def reason_add(office: Office) -> None:
+    client = office.client(root=True)
+    add = address("applications_declinereason_add")
+    said = {"code": "SCENARIO", "text": "Other.", "for_manager_approval": "on"}
+    client.post(add, typed_from(client.get(add)) | said)
+
+
+def reason_change(office: Office) -> None:
+    reason = DeclineReason.objects.order_by("pk").first()
+    assert reason is not None
+    client = office.client(root=True)
+    change = address("applications_declinereason_change", reason.pk)
+    typed = typed_from(client.get(change))
+    typed.pop("active", None)
+    client.post(change, typed)
 
 
 def partner_add(office: Office) -> None:
@@ -430,6 +501,11 @@ CHANGES = {
     f"{CASE}reveal": Change(reveal, Action.REVEALED),
     f"{CASE}decide": Change(decide, Action.DECIDED),
     f"{CASE}decide_selected": Change(decide_selected, Action.DECIDED),
+    f"{CASE}go_on": Change(go_on, Action.DECIDED),
+    f"{CASE}claim": Change(claim, Action.CLAIMED),
+    f"{CASE}release": Change(release, Action.CLAIMED),
+    f"{CASE}take-over": Change(take_over, Action.CLAIMED),
+    "admin:applications_reviewtask_changelist": Change(claim_selected, Action.CLAIMED),
     f"{CASE}withdraw": Change(withdraw, Action.WITHDRAWN),
     f"{CASE}document": Change(document, Action.DOWNLOADED),
     f"{CASE}restart": Change(restart, Action.OPERATED),
@@ -445,6 +521,8 @@ CHANGES = {
     "admin:applications_lendingpolicy_add": Change(policy_add, Action.CREATED),
     "admin:applications_lendingpolicy_change": Change(policy_change, Action.CHANGED),
     "admin:applications_lendingpolicy_publish": Change(policy_publish, Action.PUBLISHED),
+    "admin:applications_declinereason_add": Change(reason_add, Action.CREATED),
+    "admin:applications_declinereason_change": Change(reason_change, Action.CHANGED),
     "admin:applications_partner_add": Change(partner_add, Action.CREATED),
     "admin:applications_partner_change": Change(partner_change, Action.CHANGED),
     "admin:applications_partner_issue_key": Change(key_issue, Action.ISSUED),
@@ -480,6 +558,7 @@ CHANGES = {
 READS = {
     f"{CASE}live",
     f"{CASE}timeline",
+    "admin:applications_bulkdecision_live",
     "account:home",
     "account:qr",
     "admin:app_list",

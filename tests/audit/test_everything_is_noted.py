@@ -112,7 +112,14 @@ def test_what_a_superuser_may_do_to_a_model_is_tried_here_and_noted(
 
 
 # They lead to a page that asks, whose POST is in ``CHANGES``.
-KNOWN_ACTIONS = {"approve_selected", "decline_selected"}
+KNOWN_ACTIONS = {
+    "approve_selected",
+    "decline_selected",
+    "approve_tasks",
+    "decline_tasks",
+    "claim_selected",
+    "release_selected",
+}
 
 
 @pytest.mark.django_db
@@ -123,6 +130,7 @@ def test_pages_that_only_read_change_nothing_whatever_is_sent(
     client = Client(raise_request_exception=False)
     client.force_login(make_user("root", is_superuser=True))
     arguments = {
+        "admin:applications_bulkdecision_live": [1],
         "admin:applications_loanapplication_live": [application.pk],
         "admin:applications_loanapplication_timeline": [application.pk],
         "admin:app_list": ["applications"],
@@ -146,11 +154,19 @@ MODULES = ("workflows.operations", "workflows.by_hand")
 # Services that act for somebody and change nothing: they answer, or only read.
 ANSWERS = {
     "applications.services.delegation.delegators",
+    "applications.services.claims.may_take_over",
+    "applications.services.review.count_waiting_on",
     "applications.services.review.may_decide_some",
+    "applications.services.review.tasks_waiting_on",
+    "applications.services.rights.authority",
+    "applications.services.rights.check_not_claimed",
     "applications.services.review.tasks_decidable",
 }
 # Services that act for somebody -> the address whose scenario makes them act.
 ACTS = {
+    "applications.services.bulk.bulk_begin": "admin:applications_loanapplication_decide_selected",
+    "applications.services.claims.task_claim": "admin:applications_loanapplication_claim",
+    "applications.services.claims.task_release": "admin:applications_loanapplication_release",
     "applications.services.delegation.delegation_create": "admin:applications_delegation_add",
     "applications.services.delegation.delegation_revoke": "admin:applications_delegation_revoke",
     "applications.services.drafting.application_create": "api:applications",

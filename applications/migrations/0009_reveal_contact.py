@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('applications', '0005_events_append_only'),
+        ('applications', '0008_events_append_only'),
     ]
 
     operations = [

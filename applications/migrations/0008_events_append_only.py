@@ -9,7 +9,7 @@ TABLE = "applications_applicationevent"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("applications", "0004_idempotency_keys"),
+        ("applications", "0007_bulk_decisions"),
         ("audit", "0001_initial"),
     ]
 

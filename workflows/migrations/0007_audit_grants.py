@@ -34,8 +34,8 @@ def revoke(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("workflows", "0005_incident_message_and_periodic_runs"),
-        ("applications", "0006_reveal_contact"),
+        ("workflows", "0006_desk_grants"),
+        ("applications", "0009_reveal_contact"),
         ("audit", "0001_initial"),
     ]
 
