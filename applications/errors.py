@@ -103,6 +103,22 @@ class AlreadyDecided(ApplicationsError):
         )
 
 
+class ClaimedBySomebodyElse(ApplicationsError):
+    """Another person is on it. ``claimed_by`` is for staff."""
+
+    code = "claimed"
+    title = "Somebody else is on it"
+
+    def __init__(
+        self, *, reference: str, claimed_by: str, since: datetime, until: datetime
+    ) -> None:
+        self.claimed_by, self.since, self.until = claimed_by, since, until
+        super().__init__(
+            f"{reference} is claimed by {claimed_by} since {timezone.localtime(since):%H:%M}, "
+            f"until {timezone.localtime(until):%H:%M} at most; they decide it or release it."
+        )
+
+
 class DecisionExpired(ApplicationsError):
     """The answer came too late. It is kept, shown as late, and counts for nothing."""
 
@@ -133,9 +149,21 @@ class ReasonRequired(ApplicationsError):
     title = "A reason is required"
     http_status = 400
 
-    def __init__(self, *, reference: str) -> None:
-        self.errors = {"reason": ["A reason is required to decline."]}
+    def __init__(self, *, reference: str, why: str = "A reason is required to decline.") -> None:
+        self.errors = {"reason": [why]}
         super().__init__(f"A reason is required to decline {reference}.")
+
+
+class UnknownReason(ApplicationsError):
+    """The catalogue has no such reason (any more), or it is none for this."""
+
+    code = "unknown-reason"
+    title = "The reason is not in the catalogue"
+    http_status = 400
+
+    def __init__(self, *, reference: str, reason_code: str, why: str) -> None:
+        self.errors = {"reason_code": [why]}
+        super().__init__(f"{reference} cannot be declined for {reason_code}: {why}")
 
 
 class InvalidDelegation(ApplicationsError):

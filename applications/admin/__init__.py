@@ -9,6 +9,7 @@ from applications.admin.application import LoanApplicationAdmin
 from applications.admin.delegations import DelegationAdmin
 from applications.admin.partners import PartnerAdmin, PartnerKeyAdmin
 from applications.admin.policies import LendingPolicyAdmin
+from applications.admin.reasons import DeclineReasonAdmin
 from applications.admin.reviews import (
     DisbursementAdmin,
     LoanOfferAdmin,
@@ -16,6 +17,7 @@ from applications.admin.reviews import (
     ReviewTaskAdmin,
 )
 from applications.models import (
+    DeclineReason,
     Delegation,
     Disbursement,
     LendingPolicy,
@@ -33,6 +35,7 @@ admin.site.register(ReviewDecision, ReviewDecisionAdmin)
 admin.site.register(Delegation, DelegationAdmin)
 admin.site.register(LoanOffer, LoanOfferAdmin)
 admin.site.register(Disbursement, DisbursementAdmin)
+admin.site.register(DeclineReason, DeclineReasonAdmin)
 admin.site.register(LendingPolicy, LendingPolicyAdmin)
 admin.site.register(Partner, PartnerAdmin)
 admin.site.register(PartnerKey, PartnerKeyAdmin)

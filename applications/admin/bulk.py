@@ -110,10 +110,12 @@ def decide_view(
         bulk_result.forget(request)
         return _to_list()
     read = rows_read(request.POST.getlist("row"))
-    form = BulkDecideForm(request.POST, outcome=wanted)
+    form = BulkDecideForm(request.POST, outcome=wanted, kinds=KINDS)
     again = "again" in request.POST
     if again:
-        form = BulkDecideForm(initial={"reason": request.POST.get("reason")}, outcome=wanted)
+        form = BulkDecideForm(
+            initial={"reason": request.POST.get("reason")}, outcome=wanted, kinds=KINDS
+        )
     if again or not form.is_valid():
         return _ask(
             model_admin, request, rows_of([row.application for row in read], user), wanted, form
@@ -277,7 +279,7 @@ def _ask(
         ready=ready,
         refused=[row for row in rows if row.why_not],
         totals=sorted(totals.items()),
-        form=form or BulkDecideForm(outcome=outcome),
+        form=form or BulkDecideForm(outcome=outcome, kinds=KINDS),
         button=f"{verb} {len(ready)} {many}",
         outcome=outcome.value,
         tone="good" if outcome == Outcome.APPROVE else "bad",

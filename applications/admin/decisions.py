@@ -47,13 +47,13 @@ def decide_view(
     kind = TaskKind(task.kind)
     try:
         if request.method == "POST":
-            form = DecideForm(request.POST, outcome=wanted)
+            form = DecideForm(request.POST, outcome=wanted, kinds=[kind])
             if form.is_valid():
                 decision = review.task_decide(
                     task=task,
                     user=user,
                     outcome=wanted,
-                    reason=form.cleaned_data["reason"],
+                    **form.given,
                     version=form.cleaned_data["version"],
                 )
                 said = f"{kind.label} of {application.reference}: {SAID[wanted]}."
@@ -62,7 +62,8 @@ def decide_view(
                     said += " A second person has to approve as well."
                 return back_to_case(model_admin, request, application, said, messages.SUCCESS)
         else:
-            form = DecideForm(initial={"version": application.version}, outcome=wanted)
+            initial = {"version": application.version}
+            form = DecideForm(initial=initial, outcome=wanted, kinds=[kind])
         right = review.decision_check(
             application=application, task=task, user=user, now=timezone.now()
         )

@@ -1,12 +1,14 @@
 """The forms of the application's pages. They read what was typed; services judge it."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 
-from applications.models import LoanApplication
-from applications.vocabulary import Outcome
+from applications.models import DeclineReason, LoanApplication
+from applications.services import reasons
+from applications.vocabulary import Outcome, TaskKind
 
 if TYPE_CHECKING:
     ApplicationModelForm = forms.ModelForm[LoanApplication]
@@ -14,6 +16,10 @@ else:
     ApplicationModelForm = forms.ModelForm
 
 FOR_THE_APPLICANT = "The applicant and the partner read this."
+IN_OWN_WORDS = (
+    "Added to the reason. The applicant and the partner read this too; staff find it with the "
+    "decision."
+)
 
 
 class ApplicationForm(ApplicationModelForm):
@@ -43,29 +49,70 @@ class ApplicationForm(ApplicationModelForm):
         show_refusal(self, errors)
 
 
-class DecideForm(forms.Form):
-    """One answer to one task. To decline takes a reason."""
+class ReasonForm(forms.Form):
+    """An answer. To decline takes a reason of the catalogue, own words, or both."""
+
+    reason_code = forms.ChoiceField(label="Reason", help_text=FOR_THE_APPLICANT, required=False)
+    reason = forms.CharField(
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "cols": 60, "class": "reason"}),
+    )
+
+    def __init__(
+        self, *args: Any, outcome: Outcome, kinds: Iterable[TaskKind], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.declines = outcome == Outcome.DECLINE
+        self.catalogue: dict[str, DeclineReason] = {}
+        words = self.fields["reason"]
+        if not self.declines:
+            del self.fields["reason_code"]
+            words.label, words.help_text = "Note (optional)", "Kept with the decision, for staff."
+            return
+        self.catalogue = {found.code: found for found in reasons.reasons_for(kinds)}
+        if self.catalogue:
+            words.label, words.help_text = "In your own words", IN_OWN_WORDS
+            choices = [(code, found.text) for code, found in self.catalogue.items()]
+            cast("forms.ChoiceField", self.fields["reason_code"]).choices = [
+                ("", "Choose a reason"),
+                *choices,
+            ]
+        else:
+            del self.fields["reason_code"]
+            words.label, words.help_text = "Reason", FOR_THE_APPLICANT
+
+    def clean(self) -> dict[str, Any]:
+        """What the form can say; the service judges the reason again, under the lock."""
+        typed = self.cleaned_data
+        if not self.declines or self.errors:
+            return typed
+        code, words = typed.get("reason_code", ""), typed["reason"]
+        # A page that was drawn by the release before has no such field: its words stand alone.
+        if "reason_code" in self.fields and "reason_code" in self.data and not code:
+            self.add_error("reason_code", "Choose a reason.")
+        elif not words and (not code or self.catalogue[code].asks_for_text):
+            self.add_error("reason", reasons.OWN_WORDS)
+        return typed
+
+    @property
+    def given(self) -> dict[str, str]:
+        """What a service takes."""
+        typed = self.cleaned_data
+        return {"reason": typed["reason"], "reason_code": typed.get("reason_code", "")}
+
+
+class DecideForm(ReasonForm):
+    """One answer to one task."""
 
     version = forms.IntegerField(widget=forms.HiddenInput)
-    reason = forms.CharField(
-        max_length=2000, widget=forms.Textarea(attrs={"rows": 4, "cols": 60, "class": "reason"})
-    )
-
-    def __init__(self, *args: Any, outcome: Outcome, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        reason_field(self.fields["reason"], outcome)
 
 
-class BulkDecideForm(forms.Form):
+class BulkDecideForm(ReasonForm):
     """One answer to many tasks; each row carries the version that was read."""
 
-    reason = forms.CharField(
-        max_length=2000, widget=forms.Textarea(attrs={"rows": 4, "cols": 60, "class": "reason"})
-    )
-
-    def __init__(self, *args: Any, outcome: Outcome, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        reason_field(self.fields["reason"], outcome)
+    # The same form sent twice is the same run.
+    run = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
 
 class WithdrawForm(forms.Form):
@@ -83,10 +130,3 @@ def show_refusal(form: forms.BaseForm, errors: dict[str, list[str]]) -> None:
     for name, said in errors.items():
         for sentence in said:
             form.add_error(name if name in form.fields else NON_FIELD_ERRORS, sentence)
-
-
-def reason_field(field: forms.Field, outcome: Outcome) -> None:
-    declines = outcome == Outcome.DECLINE
-    field.required = field.widget.is_required = declines
-    field.label = "Reason" if declines else "Note (optional)"
-    field.help_text = FOR_THE_APPLICANT if declines else "Kept with the decision, for staff."

@@ -10,7 +10,8 @@ from rest_framework.views import APIView
 
 from applications.api.errors import MissingScope, NotAllowedHere
 from applications.models import PartnerKey
-from applications.services.review import PERMISSIONS, may_decide_some
+from applications.services.review import may_decide_some
+from applications.services.rights import PERMISSIONS
 from applications.vocabulary import TaskKind
 
 

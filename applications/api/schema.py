@@ -120,6 +120,7 @@ def _domain_titles() -> dict[str, str]:
     return found
 
 
+NO_SUCH_REASON = "The catalogue has no such reason."
 ALL_TITLES = {**_domain_titles(), **TITLES}
 DETAILS = {
     "idempotency-key-in-flight": str(errors.IdempotencyKeyInFlight()),
@@ -131,6 +132,7 @@ DETAILS = {
     "reason-required": f"A reason is required to decline {REFERENCE}.",
     "not-found": "There is no application with this reference.",
     "stale-version": f"{REFERENCE} is at version 2; you read version 1.",
+    "unknown-reason": f"{REFERENCE} cannot be declined for LATE: {NO_SUCH_REASON}",
 }
 FIELDS = {
     "idempotency-key-invalid": {HEADER: [KEY_SENTENCE]},
@@ -138,6 +140,7 @@ FIELDS = {
     "invalid-request": {"status": ["Choose one of: draft, submitted."]},
     "malformed-json": {},
     "reason-required": {"reason": ["A reason is required to decline."]},
+    "unknown-reason": {"reason_code": [NO_SUCH_REASON]},
 }
 
 
@@ -345,13 +348,19 @@ application_decide = extend_schema(
         **ALWAYS,
         **POSTING,
         **NOT_FOUND,
-        **_invalid("invalid-request", "reason-required"),
+        **_invalid("invalid-request", "reason-required", "unknown-reason"),
         **_problem(403, "not-permitted", "four-eyes", "above-ceiling", "csrf-failed"),
-        **_conflict("already-decided", "stale-version", "nothing-to-decide", "decision-expired"),
+        **_conflict(
+            "already-decided", "claimed", "stale-version", "nothing-to-decide", "decision-expired"
+        ),
     },
     examples=[
         _request("Approve", {"approved": True, "version": 1}),
         _request("Decline", {"approved": False, "reason": "The income could not be verified."}),
+        _request(
+            "Decline for a reason of the catalogue",
+            {"approved": False, "reason_code": "INCOME_NOT_VERIFIED"},
+        ),
         _response("Approved by the manager", APPROVED_BY_MANAGER),
     ],
 )

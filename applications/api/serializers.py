@@ -207,7 +207,17 @@ class NewDecisionSerializer(StrictSerializer):
 
     approved = YesNoField()
     reason = TextField(
-        max_length=2000, required=False, allow_blank=True, help_text="Required to decline."
+        max_length=2000,
+        required=False,
+        allow_blank=True,
+        help_text="Required to decline, unless a `reason_code` says enough.",
+    )
+    reason_code = TextField(
+        max_length=40,
+        required=False,
+        allow_blank=True,
+        help_text="A reason to decline of the catalogue, such as INCOME_NOT_VERIFIED; "
+        "`reason` adds to it.",
     )
     version = WholeNumberField(
         required=False,

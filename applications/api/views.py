@@ -164,6 +164,7 @@ class DecisionView(ApiView):
             user=staff_of(request),
             outcome=outcome,
             reason=body.get("reason", ""),
+            reason_code=body.get("reason_code", ""),
             version=body.get("version"),
         )
         case = selectors.case_get(reference=reference, partner=None)

@@ -7,11 +7,13 @@ from applications.models.loan import Document, LoanApplication
 from applications.models.offer import Disbursement, Instalment, LoanOffer
 from applications.models.partners import Partner, PartnerKey
 from applications.models.policy import LendingPolicy, PolicyTier
+from applications.models.reasons import DeclineReason
 from applications.models.review import Delegation, ReviewDecision, ReviewTask
 
 __all__ = [
     "ApplicationEvent",
     "CreditReport",
+    "DeclineReason",
     "Delegation",
     "Disbursement",
     "Document",

@@ -31,6 +31,15 @@ class ReviewTask(models.Model):
         null=True, blank=True, help_text="When it was handed up to senior managers."
     )
     closed_at = models.DateTimeField(null=True, blank=True)
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who said that they are on it, when they have not decided yet.",
+    )
+    claimed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["due_at", "id"]
@@ -124,7 +133,15 @@ class ReviewDecision(models.Model):
         max_length=10,
         choices=[(Outcome.APPROVE.value, "Approve"), (Outcome.DECLINE.value, "Decline")],
     )
-    reason = models.TextField(blank=True)
+    reason = models.TextField(
+        blank=True, help_text="The whole of it as the applicant reads it, or a note for staff."
+    )
+    reason_code = models.CharField(
+        max_length=40, blank=True, db_default="", help_text="Of the catalogue, if one was chosen."
+    )
+    reason_text = models.CharField(
+        max_length=300, blank=True, db_default="", help_text="How the catalogue read then."
+    )
     application_version = models.PositiveIntegerField()
     decided_at = models.DateTimeField(default=timezone.now)
 

@@ -23,6 +23,7 @@ from applications.models import (
 )
 from applications.services import policies, review, tasks
 from applications.services.gate import Run, enter, log, move, pinned_policy, save, stop_waiting
+from applications.services.reasons import reasons_shown
 from applications.transitions import TERMINAL
 from applications.underwriting import Report, assess
 from applications.vocabulary import (
@@ -271,14 +272,10 @@ def declined_on_review(run: Run, kind: TaskKind) -> None:
         outcome=Outcome.DECLINE,
         late=False,
     )
-    code = {
-        TaskKind.MANAGER_APPROVAL: ReasonCode.MANAGER_DECLINED,
-        TaskKind.FRAUD_REVIEW: ReasonCode.FRAUD_SUSPECTED,
-        TaskKind.OFFER_ACCEPTANCE: ReasonCode.OFFER_DECLINED,
-    }[kind]
-    reasons = [{"code": code.value, "text": f"{code.label} {decision.reason}".strip()}]
+    reasons = reasons_shown(kind=kind, decision=decision)
+    said = " ".join(reason["text"] for reason in reasons)
     _close_declined(application, reasons)
-    log(run, operation, application, f"Declined. {reasons[0]['text']}", level=Level.WARNING)
+    log(run, operation, application, f"Declined. {said}", level=Level.WARNING)
     save(application)
 
 

@@ -1,7 +1,6 @@
-"""Who may decide what people are asked, and what each of them answers.
+"""What people are asked, what each of them may decide, and what each of them answers.
 
-A person decides in their own right, or in that of somebody who handed their tasks to them
-(``delegation``). One right gives one approval, whoever uses it.
+Whether one person may decide one task is in ``rights``.
 """
 
 from collections.abc import Iterable
@@ -12,47 +11,26 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from applications.errors import (
-    AboveCeiling,
-    AlreadyDecided,
-    ApplicationsError,
-    DecisionExpired,
-    FourEyesViolation,
-    NothingToDecide,
-    NotPermitted,
-    ReasonRequired,
-    StaleVersion,
-)
+from applications.errors import DecisionExpired, StaleVersion, UnknownReason
 from applications.locking import application_lock, task_lock
 from applications.models import LoanApplication, ReviewDecision, ReviewTask
 from applications.services.delegation import delegators
 from applications.services.events import event_record
 from applications.services.gate import move, save, stop_waiting
+from applications.services.reasons import Reason, reason_read
+from applications.services.rights import (
+    ABOVE_CEILING,
+    CLAIM_LASTS,
+    FOUR_EYES,
+    PERMISSIONS,
+    TOUCHED,
+    authority,
+    check_not_claimed,
+    check_still_open,
+)
 from applications.services.tasks import STEPS
 from applications.signals import decision_came_late, task_decided
-from applications.transitions import is_terminal
-from applications.vocabulary import (
-    Level,
-    Outcome,
-    Status,
-    TaskKind,
-    TaskStatus,
-    WaitingOn,
-)
-
-PERMISSIONS = {
-    TaskKind.MANAGER_APPROVAL: "applications.decide_manager_approval",
-    TaskKind.FRAUD_REVIEW: "applications.decide_fraud_review",
-    TaskKind.OFFER_ACCEPTANCE: "applications.record_offer_acceptance",
-}
-ABOVE_CEILING = "applications.decide_above_ceiling"
-# The applicant decides an offer, so who typed it in does not matter there.
-FOUR_EYES = frozenset({TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW})
-TOUCHED = (
-    ("created_by", "created"),
-    ("submitted_by", "submitted"),
-    ("last_edited_by", "last edited"),
-)
+from applications.vocabulary import Level, Outcome, Status, TaskKind, TaskStatus, WaitingOn
 
 
 def decision_check(
@@ -63,108 +41,10 @@ def decision_check(
     Returns in whose right they may: ``None`` is their own, else who delegated to them. The
     pages ask this to show or hide buttons, ``task_decide`` to be sure.
     """
-    right = _authority(application, task, user, now)
-    _check_still_open(application, task, now)
+    right = authority(application, task, user, now)
+    check_still_open(application, task, now)
+    check_not_claimed(application, task, user, now)
     return right
-
-
-def _check_still_open(application: LoanApplication, task: ReviewTask, now: datetime) -> None:
-    if task.status == TaskStatus.EXPIRED or now >= task.expires_at:
-        raise DecisionExpired(reference=application.reference, at=task.expires_at)
-
-
-def _authority(
-    application: LoanApplication, task: ReviewTask, user: User, now: datetime
-) -> User | None:
-    """Everything but the time: who may decide this task if it is not too late for it."""
-    kind = TaskKind(task.kind)
-    permission = PERMISSIONS[kind]
-    own = user.has_perm(permission)
-    lent = [] if own else _lenders(user, permission, now)
-    if not own and not lent:
-        raise NotPermitted(f"You may not decide a {kind.label.lower()}.")
-    if task.status == TaskStatus.DECIDED:
-        raise _already_decided(application, task)
-    # A task that expired with its case can still be answered: too late, and kept as such.
-    over = is_terminal(application.status) and application.status != Status.EXPIRED
-    can_be_answered = task.status == TaskStatus.OPEN or (
-        task.status == TaskStatus.EXPIRED and not over
-    )
-    if not can_be_answered or task.attempt != application.attempt:
-        raise NothingToDecide(reference=application.reference, status=application.status)
-    _check_four_eyes(application, kind, user, "You")
-    given = list(
-        task.decisions.filter(late=False).select_related("decided_by").order_by("decided_at")
-    )
-    if mine := next((decision for decision in given if decision.decided_by_id == user.pk), None):
-        raise AlreadyDecided(
-            reference=application.reference,
-            outcome="approved, waiting for a second person",
-            decided_by="you",
-            at=mine.decided_at,
-        )
-    if own:
-        try:
-            _check_right(application, task, user, given)
-        except ApplicationsError:
-            lent = _lenders(user, permission, now)
-            if not lent:
-                raise
-        else:
-            return None
-    return _first_that_may(application, task, lent, given)
-
-
-def _lenders(user: User, permission: str, now: datetime) -> list[User]:
-    return [lender for lender in delegators(user=user, now=now) if lender.has_perm(permission)]
-
-
-def _first_that_may(
-    application: LoanApplication, task: ReviewTask, lent: list[User], given: list[ReviewDecision]
-) -> User:
-    """The first of those who delegated that might decide; raises why the first might not."""
-    refusals: list[ApplicationsError] = []
-    for lender in lent:
-        try:
-            _check_four_eyes(application, TaskKind(task.kind), lender, lender.get_username())
-            _check_right(application, task, lender, given)
-        except ApplicationsError as refused:
-            refusals.append(refused)
-        else:
-            return lender
-    raise refusals[0]
-
-
-def _check_four_eyes(application: LoanApplication, kind: TaskKind, user: User, who: str) -> None:
-    if kind not in FOUR_EYES:
-        return
-    for field, did in TOUCHED:
-        if getattr(application, f"{field}_id") == user.pk:
-            raise FourEyesViolation(reference=application.reference, did=did, who=who)
-
-
-def _check_right(
-    application: LoanApplication, task: ReviewTask, right: User, given: list[ReviewDecision]
-) -> None:
-    """One approval a right, and what it reaches up to."""
-    for decision in given:
-        if right.pk in {decision.decided_by_id, decision.on_behalf_of_id}:
-            by = decision.decided_by
-            raise AlreadyDecided(
-                reference=application.reference,
-                outcome="approved in the same right, waiting for another",
-                decided_by=by.get_username() if by else "",
-                at=decision.decided_at,
-            )
-    if (
-        task.kind == TaskKind.MANAGER_APPROVAL
-        and (task.assigned_role == WaitingOn.SENIOR_MANAGER or given)
-        and not right.has_perm(ABOVE_CEILING)
-    ):
-        ceiling = application.policy.manager_ceiling if application.policy else 0
-        raise AboveCeiling(
-            reference=application.reference, ceiling=f"{ceiling:,.2f} {application.currency}"
-        )
 
 
 def may_decide_some(*, user: User, kinds: Iterable[TaskKind]) -> bool:
@@ -178,6 +58,12 @@ def may_decide_some(*, user: User, kinds: Iterable[TaskKind]) -> bool:
 
 def tasks_decidable(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
     """The open tasks that ``decision_check`` would let ``user`` decide now."""
+    claimed = Q(claimed_by__isnull=False, claimed_at__gt=now - CLAIM_LASTS)
+    return tasks_waiting_on(user=user, now=now).exclude(claimed & ~Q(claimed_by=user))
+
+
+def tasks_waiting_on(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
+    """The open tasks that ``user`` might decide now if nobody else had claimed them."""
     mine = ReviewDecision.objects.filter(task=OuterRef("pk"), decided_by=user, late=False)
     in_some_right = _within_right(user)
     for lender in delegators(user=user, now=now):
@@ -224,13 +110,16 @@ def task_decide(
     user: User,
     outcome: Outcome,
     reason: str = "",
+    reason_code: str = "",
     version: int | None = None,
 ) -> ReviewDecision:
     """Record one person's answer; when it settles the task, the case goes on.
 
-    ``version`` is the application's version that the decider read. Raises
-    ``NotPermitted``, ``FourEyesViolation``, ``AboveCeiling``, ``AlreadyDecided``,
-    ``NothingToDecide``, ``StaleVersion``, ``ReasonRequired``; then nothing is written.
+    ``version`` is the application's version that the decider read; ``reason`` is said in
+    their own words, ``reason_code`` names one of the catalogue. Raises ``NotPermitted``,
+    ``FourEyesViolation``, ``AboveCeiling``, ``AlreadyDecided``, ``NothingToDecide``,
+    ``ClaimedBySomebodyElse``, ``StaleVersion``, ``ReasonRequired``, ``UnknownReason``; then
+    nothing is written.
     Raises ``DecisionExpired`` when the time is over; then the answer is kept as late and
     counts for nothing.
     """
@@ -240,26 +129,27 @@ def task_decide(
         application = application_lock(task.application.reference)
         task = task_lock(task.pk)
         now = timezone.now()  # under the lock: decisions stand in the order in which they counted
-        right = _authority(application, task, user, now)
+        right = authority(application, task, user, now)
         try:
-            _check_still_open(application, task, now)
+            check_still_open(application, task, now)
         except DecisionExpired as refused:
             too_late: DecisionExpired | None = refused
         else:
             too_late = None
+            check_not_claimed(application, task, user, now)
             if version is not None and version != application.version:
                 raise StaleVersion(
                     reference=application.reference, read=version, current=application.version
                 )
-        reason = reason.strip()
-        if outcome == Outcome.DECLINE and not reason:
-            raise ReasonRequired(reference=application.reference)
+        said = _reason(application, task, outcome, code=reason_code, words=reason)
         decision = ReviewDecision(
             task=task,
             decided_by=user,
             on_behalf_of=right,
             outcome=outcome,
-            reason=reason,
+            reason=said.whole,
+            reason_code=said.code,
+            reason_text=said.text,
             application_version=application.version if version is None else version,
             decided_at=now,
             late=too_late is not None,
@@ -275,16 +165,31 @@ def task_decide(
     return decision
 
 
+def _reason(
+    application: LoanApplication, task: ReviewTask, outcome: Outcome, *, code: str, words: str
+) -> Reason:
+    reference = application.reference
+    if outcome == Outcome.DECLINE:
+        return reason_read(reference=reference, kind=TaskKind(task.kind), code=code, words=words)
+    if code:
+        why = "Only a decline has a reason of the catalogue."
+        raise UnknownReason(reference=reference, reason_code=code, why=why)
+    return Reason(words.strip())
+
+
 def _count(application: LoanApplication, task: ReviewTask, decision: ReviewDecision) -> None:
     kind = TaskKind(task.kind)
     approvals = task.decisions.filter(outcome=Outcome.APPROVE, late=False).count()
     settled = decision.outcome == Outcome.DECLINE or approvals >= task.approvals_required
     _record_decision(application, kind, decision, left=task.approvals_required - approvals)
+    # Also after the first of two: whoever claimed it to give this one is done with it.
+    task.claimed_by = task.claimed_at = None
     if settled:
         task.status = TaskStatus.DECIDED
         task.outcome = decision.outcome
         task.closed_at = decision.decided_at
-        task.save(update_fields=["status", "outcome", "closed_at"])
+    task.save(update_fields=["status", "outcome", "closed_at", "claimed_by", "claimed_at"])
+    if settled:
         stop_waiting(application)
         if kind == TaskKind.MANAGER_APPROVAL:
             move(application, Status.IN_REVIEW)
@@ -330,19 +235,6 @@ def decisions_undo_as_late(*, application: LoanApplication, task: ReviewTask) ->
     decision_came_late.send(ReviewTask, task=task, decisions=decisions)
 
 
-def _already_decided(application: LoanApplication, task: ReviewTask) -> AlreadyDecided:
-    last = task.decisions.filter(late=False).select_related("decided_by", "partner").last()
-    if last is None:
-        raise RuntimeError(f"task {task.pk} is decided but has no decision")
-    decider = last.decided_by.get_username() if last.decided_by else str(last.partner)
-    return AlreadyDecided(
-        reference=application.reference,
-        outcome=last.get_outcome_display().lower(),
-        decided_by=decider,
-        at=last.decided_at,
-    )
-
-
 def _record_decision(
     application: LoanApplication, kind: TaskKind, decision: ReviewDecision, *, left: int
 ) -> None:
@@ -367,6 +259,7 @@ def _facts(decision: ReviewDecision) -> dict[str, object]:
     right = decision.on_behalf_of
     return {
         "reason": decision.reason,
+        **({"reason_code": decision.reason_code} if decision.reason_code else {}),
         "version": decision.application_version,
         "task": decision.task_id,
         **({"on_behalf_of": right.get_username()} if right is not None else {}),

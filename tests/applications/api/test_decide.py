@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from applications.models import LoanApplication, Partner, ReviewDecision, ReviewTask
-from applications.services import delegation, drafting, review
+from applications.services import claims, delegation, drafting, review
 from applications.vocabulary import Outcome, Role, TaskKind
 from tests import casework
 from tests.applications.api.calls import Caller, assert_problem, path
@@ -345,3 +345,45 @@ def test_decision_in_the_api_and_in_the_office_is_the_same_service(
     review.task_decide(task=waiting.review_tasks.get(), user=senior, outcome=Outcome.APPROVE)
 
     assert_problem(decide(as_staff(manager), waiting), 409, "already-decided")
+
+
+def test_reason_of_the_catalogue_is_enough_to_decline(
+    as_staff: AsStaff, manager: User, waiting: LoanApplication
+) -> None:
+    response = decide(
+        as_staff(manager), waiting, {"approved": False, "reason_code": "DEBT_TOO_HIGH"}
+    )
+
+    assert response.status_code == 200
+    decision = ReviewDecision.objects.get()
+    assert (decision.reason_code, decision.reason) == (
+        "DEBT_TOO_HIGH",
+        "Your debt is too high for your income.",
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"approved": False, "reason_code": "LATE", "reason": "Words."},
+        {"approved": True, "reason_code": "DEBT_TOO_HIGH"},
+    ],
+)
+def test_reason_that_cannot_be_chosen_is_a_problem_of_its_field(
+    as_staff: AsStaff, manager: User, waiting: LoanApplication, body: dict[str, Any]
+) -> None:
+    problem = assert_problem(decide(as_staff(manager), waiting, body), 400, "unknown-reason")
+
+    assert list(problem["errors"]) == ["reason_code"]
+    assert nothing_was_decided()
+
+
+def test_task_that_somebody_else_claimed_is_a_conflict_that_names_them(
+    as_staff: AsStaff, manager: User, make_user: Any, waiting: LoanApplication
+) -> None:
+    claims.task_claim(task=waiting.review_tasks.get(), user=make_user("manager2", Role.MANAGER))
+
+    problem = assert_problem(decide(as_staff(manager), waiting), 409, "claimed")
+
+    assert f"{waiting.reference} is claimed by manager2 since" in problem["detail"]
+    assert nothing_was_decided()
