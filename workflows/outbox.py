@@ -13,11 +13,14 @@ sender's own connection.
 import contextvars
 import logging
 import random
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
+from itertools import batched
 from typing import Any
 
 from django.db import DatabaseError, connection, models, transaction
@@ -68,6 +71,7 @@ class Route:
 
 
 ROUTES: dict[OutboxMessage.Kind, Route] = {}
+_held: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("held", default=None)
 
 
 def put(*, kind: OutboxMessage.Kind, key: str, payload: dict[str, Any], **links: Any) -> None:
@@ -75,7 +79,43 @@ def put(*, kind: OutboxMessage.Kind, key: str, payload: dict[str, Any], **links:
     message = OutboxMessage(kind=kind, key=key, payload=payload, **links)
     OutboxMessage.objects.bulk_create([message], ignore_conflicts=True)
     if kind in AT_ONCE:
-        transaction.on_commit(partial(send_now, key), robust=True)
+        transaction.on_commit(partial(_committed, key), robust=True)
+
+
+@contextmanager
+def held_back() -> Iterator[list[str]]:
+    """What is committed meanwhile waits to be sent together, or for the sweep.
+
+    Gives the list of its keys, which grows with each commit.
+    """
+    keys: list[str] = []
+    token = _held.set(keys)
+    try:
+        yield keys
+    finally:
+        _held.reset(token)
+
+
+def _committed(key: str) -> None:
+    held = _held.get()
+    if held is None:
+        send_now(key)
+    else:
+        held.append(key)
+
+
+def send_together(keys: Sequence[str], *, seconds: float) -> int:
+    """Send what was held back, side by side; returns how many left.
+
+    What is not begun in this time, or while the engine cannot be reached, the sweep sends.
+    """
+    deadline = time.monotonic() + seconds
+    sent = 0
+    for batch in batched(keys, PARALLEL):
+        if time.monotonic() >= deadline or engine.is_shy():
+            break
+        sent += _deliver(_claim(OutboxMessage.objects.filter(key__in=batch), limit=PARALLEL))
+    return sent
 
 
 def put_again(messages: "models.QuerySet[OutboxMessage]") -> int:

@@ -6,6 +6,7 @@ Imports nothing from above: ``workflows.admin`` adds its panels to the applicati
 from django.contrib import admin
 
 from applications.admin.application import LoanApplicationAdmin
+from applications.admin.bulk_runs import BulkDecisionAdmin
 from applications.admin.delegations import DelegationAdmin
 from applications.admin.partners import PartnerAdmin, PartnerKeyAdmin
 from applications.admin.policies import LendingPolicyAdmin
@@ -17,6 +18,7 @@ from applications.admin.reviews import (
     ReviewTaskAdmin,
 )
 from applications.models import (
+    BulkDecision,
     DeclineReason,
     Delegation,
     Disbursement,
@@ -32,6 +34,7 @@ from applications.models import (
 admin.site.register(LoanApplication, LoanApplicationAdmin)
 admin.site.register(ReviewTask, ReviewTaskAdmin)
 admin.site.register(ReviewDecision, ReviewDecisionAdmin)
+admin.site.register(BulkDecision, BulkDecisionAdmin)
 admin.site.register(Delegation, DelegationAdmin)
 admin.site.register(LoanOffer, LoanOfferAdmin)
 admin.site.register(Disbursement, DisbursementAdmin)

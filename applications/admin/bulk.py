@@ -1,47 +1,47 @@
 """Approve or decline many applications: a preview of every row, then one call for each.
 
-Each row is decided in its own transaction, so a row that fails undoes no other. The
-version that the preview showed travels with the row. Rows that fail stay selected above
-the list (``bulk_result``), from where they go to the preview again.
+The version that the preview showed travels with the row, and a token with the form: sent
+twice it is the same run (``services.bulk``). What became of the rows is a page of its own
+(``bulk_runs``); those that failed stay selected there and above the list (``bulk_result``),
+from where they go to the preview again.
 """
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.db.models import F, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
-from applications import selectors
 from applications.admin import bulk_result
-from applications.admin.base import staff
-from applications.admin.bulk_result import Failed, Result
+from applications.admin.base import KeptAdmin, staff
+from applications.admin.bulk_result import Result
 from applications.admin.forms import BulkDecideForm
 from applications.admin.views import confirmation
-from applications.errors import AlreadyDecided, ApplicationsError, NothingToDecide
-from applications.locking import is_contention
-from applications.models import LoanApplication, ReviewTask
-from applications.services import review
+from applications.errors import ApplicationsError, NothingToDecide
+from applications.models import BulkDecision, LoanApplication, ReviewTask
+from applications.services import bulk, review
+from applications.services.bulk import KINDS, Read
 from applications.vocabulary import Outcome, TaskKind, TaskStatus
 
 if TYPE_CHECKING:
     from applications.admin.listing import ApplicationListAdmin
 
-# What an applicant answers is typed in one by one.
-KINDS = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
-# Fields in one form are limited (DATA_UPLOAD_MAX_NUMBER_FIELDS), and so is patience.
-MOST = 500
-IN_THE_WAY = "Somebody else was changing it at the same moment."
+MOST = bulk.MOST
+# Beyond this "all that match" are not counted out: "more than" says enough.
+MOST_COUNTED = 10_000
 CARRIED = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):([0-9]{1,9})")
 
 
@@ -50,12 +50,21 @@ class Row:
     application: LoanApplication
     task: ReviewTask | None
     why_not: str
+    on_behalf_of: User | None = None
 
     @property
     def carried(self) -> str:
         """What the form carries of this row: application, task, and the version read."""
         task = self.task.pk if self.task is not None else 0
         return f"{self.application.pk}:{task}:{self.application.version}"
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """More match than are decided at once: ``taken`` of ``matching`` are shown."""
+
+    matching: str
+    taken: int
 
 
 @dataclass(frozen=True)
@@ -66,32 +75,42 @@ class NotDecided:
     why: str
 
 
-@dataclass(frozen=True, order=True)
-class Read:
-    """A row as it comes back from the form; they sort by primary key."""
-
-    application: int
-    task: int
-    version: int
-
-
 def preview(
-    model_admin: "ApplicationListAdmin",
+    model_admin: KeptAdmin[Any],
     request: HttpRequest,
     queryset: QuerySet[LoanApplication],
     *,
     outcome: str,
 ) -> HttpResponse | None:
-    """The page that shows what would be decided, and what cannot be and why."""
-    chosen = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
+    """The page that shows what would be decided, and what cannot be and why.
+
+    Of all that match a filter, when they are too many, it takes the oldest that this person
+    can decide: the page says how many match, and nothing happens to the others.
+    """
+    user = staff(request)
+    chosen = _keys(queryset)
+    narrowed = None
     if len(chosen) > MOST:
-        model_admin.message_user(
-            request,
-            f"At most {MOST} applications are decided at once; choose fewer.",
-            messages.WARNING,
-        )
-        return None
-    return _ask(model_admin, request, rows_of(chosen, staff(request)), Outcome(outcome))
+        if request.POST.get("select_across") != "1":
+            model_admin.message_user(
+                request,
+                f"At most {MOST} applications are decided at once; choose fewer.",
+                messages.WARNING,
+            )
+            return None
+        mine = review.tasks_decidable(user=user, now=timezone.now()).filter(kind__in=KINDS)
+        chosen = _keys(queryset.filter(pk__in=mine.order_by().values("application")))[:MOST]
+        narrowed = Narrowed(_counted(queryset), len(chosen))
+    return _ask(model_admin, request, rows_of(chosen, user), Outcome(outcome), narrowed=narrowed)
+
+
+def _keys(queryset: QuerySet[LoanApplication]) -> list[int]:
+    return list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
+
+
+def _counted(queryset: QuerySet[LoanApplication]) -> str:
+    found = queryset.order_by()[: MOST_COUNTED + 1].count()
+    return f"{found:,}" if found <= MOST_COUNTED else f"More than {MOST_COUNTED:,}"
 
 
 @require_POST
@@ -110,28 +129,65 @@ def decide_view(
         bulk_result.forget(request)
         return _to_list()
     read = rows_read(request.POST.getlist("row"))
-    form = BulkDecideForm(request.POST, outcome=wanted, kinds=KINDS)
-    again = "again" in request.POST
-    if again:
-        form = BulkDecideForm(
-            initial={"reason": request.POST.get("reason")}, outcome=wanted, kinds=KINDS
-        )
-    if again or not form.is_valid():
-        return _ask(
-            model_admin, request, rows_of([row.application for row in read], user), wanted, form
-        )
-    result = _decide(read, user, wanted, form.cleaned_data["reason"])
+    kinds = _kinds(read)
+    if "again" in request.POST:
+        said = {name: request.POST.get(name, "") for name in ("reason", "reason_code")}
+        form = BulkDecideForm(initial=said, outcome=wanted, kinds=kinds)
+    else:
+        form = BulkDecideForm(request.POST, outcome=wanted, kinds=kinds)
+    if not form.is_valid():
+        rows = rows_of([row.application for row in read], user)
+        return _ask(model_admin, request, rows, wanted, form=form)
+    token = form.cleaned_data["run"]
+    run = bulk.bulk_begin(
+        user=user, token=token or uuid4(), outcome=wanted, rows=read, **form.given
+    )
+    if run is None:
+        model_admin.message_user(request, "Nothing was selected.", messages.WARNING)
+        return _to_list()
+    return carry_on(model_admin, request, run, to_list=token is None)
+
+
+def carry_on(
+    model_admin: "ApplicationListAdmin",
+    request: HttpRequest,
+    run: BulkDecision,
+    *,
+    to_list: bool = False,
+) -> HttpResponse:
+    """Decide what waits, and show what became of it.
+
+    A form without a token was drawn by the release before: it lands where it did.
+    """
+    finished_before = run.finished_at is not None
+    model_admin.bulk_carry_on(run)
+    result = bulk_result.result_of(run)
     bulk_result.keep(request, result)
-    _report(model_admin, request, result)
-    return _to_list()
+    if not finished_before:
+        _report(model_admin, request, result, failed_too=to_list)
+    return _to_list() if to_list else HttpResponseRedirect(bulk_result.run_url(run))
+
+
+@require_POST
+def go_on_view(
+    request: HttpRequest, *, pk: int, model_admin: "ApplicationListAdmin"
+) -> HttpResponse:
+    """Decide the rows that a run did not reach: it took too long, or its process died."""
+    if not model_admin.has_decide_permission(request):
+        raise PermissionDenied
+    return carry_on(
+        model_admin, request, get_object_or_404(BulkDecision, pk=pk, decided_by=staff(request))
+    )
 
 
 def result_context(model_admin: "ApplicationListAdmin", request: HttpRequest) -> dict[str, object]:
     """What ``applications/admin/bulk_result.html`` draws above the list; empty mostly."""
-    result = bulk_result.kept(request)
-    if result is None or not model_admin.has_decide_permission(request):
+    if not model_admin.has_decide_permission(request):
         return {}
-    said = {failed.application: failed.why for failed in result.failed}
+    result = bulk_result.kept(request)
+    if result is None:
+        return {}
+    said = {failed.application_id: failed.why for failed in result.failed}
     rows = rows_of(list(said), staff(request))
     return {
         "bulk_result": result,
@@ -152,8 +208,10 @@ def rows_of(keys: list[int], user: User) -> list[Row]:
 
     The open task, or the last one of this attempt: it tells who was first.
     """
-    tasks = ReviewTask.objects.filter(kind__in=KINDS, attempt=F("application__attempt")).order_by(
-        "opened_at", "pk"
+    tasks = (
+        ReviewTask.objects.filter(kind__in=KINDS, attempt=F("application__attempt"))
+        .select_related("claimed_by")
+        .order_by("opened_at", "pk")
     )
     applications = (
         LoanApplication.objects.filter(pk__in=keys)
@@ -170,62 +228,25 @@ def rows_of(keys: list[int], user: User) -> list[Row]:
         try:
             if task is None:
                 raise NothingToDecide(reference=application.reference, status=application.status)
-            review.decision_check(application=application, task=task, user=user, now=now)
+            right = review.decision_check(application=application, task=task, user=user, now=now)
         except ApplicationsError as refused:
             rows.append(Row(application, task, str(refused)))
         else:
-            rows.append(Row(application, task, ""))
+            rows.append(Row(application, task, "", right))
     return rows
 
 
-def _decide(read: list[Read], user: User, outcome: Outcome, reason: str) -> Result:
-    tasks = ReviewTask.objects.filter(kind__in=KINDS).select_related("application")
-    by_key = tasks.in_bulk([row.task for row in read])
-    decided = repeated = 0
-    failed = []
-    for row in read:
-        task = by_key.get(row.task)
-        if task is None or task.application_id != row.application:
-            continue
-        refused = _decide_row(task, user, outcome, reason, row.version)
-        if refused is None:
-            decided += 1
-        elif isinstance(refused, AlreadyDecided) and selectors.answered_alike(
-            task=task, user=user, outcome=outcome
-        ):
-            repeated += 1
-        else:
-            why = str(refused) if isinstance(refused, ApplicationsError) else IN_THE_WAY
-            failed.append(Failed(row.application, task.application.reference, why))
-    return Result(outcome, reason, decided, repeated, tuple(failed))
+def _kinds(read: list[Read]) -> list[TaskKind]:
+    """What the rows are asked: it says which reasons to decline fit."""
+    tasks = ReviewTask.objects.filter(pk__in=[row.task for row in read], kind__in=KINDS)
+    found = tasks.order_by().values_list("kind", flat=True).distinct()
+    return [TaskKind(kind) for kind in found] or list(KINDS)
 
 
-def _decide_row(
-    task: ReviewTask, user: User, outcome: Outcome, reason: str, version: int
-) -> ApplicationsError | OperationalError | None:
-    """Decide one row; what refused it, if something did.
-
-    Once more when the database rolled it back because somebody else was in its way.
-    """
-    lost = None
-    for _ in range(2):
-        try:
-            review.task_decide(
-                task=task, user=user, outcome=outcome, reason=reason, version=version
-            )
-        except ApplicationsError as refused:
-            return refused
-        except OperationalError as error:
-            if not is_contention(error):
-                raise
-            lost = error
-        else:
-            return None
-    return lost
-
-
-def _report(model_admin: "ApplicationListAdmin", request: HttpRequest, result: Result) -> None:
-    """Messages. Where the list draws the rows that failed, it leaves out the last one."""
+def _report(
+    model_admin: "ApplicationListAdmin", request: HttpRequest, result: Result, *, failed_too: bool
+) -> None:
+    """Messages. Where a page draws the rows that failed, it leaves out the last one."""
     if result.decided:
         many = "application" if result.decided == 1 else "applications"
         model_admin.message_user(
@@ -237,7 +258,7 @@ def _report(model_admin: "ApplicationListAdmin", request: HttpRequest, result: R
             "nothing changed."
         )
         model_admin.message_user(request, again, messages.INFO)
-    if result.failed:
+    if result.failed and failed_too:
         sentences = format_html_join(
             "", '<span class="failed-row">{}</span>', ((row.sentence,) for row in result.failed)
         )
@@ -248,8 +269,6 @@ def _report(model_admin: "ApplicationListAdmin", request: HttpRequest, result: R
             messages.ERROR,
             extra_tags=bulk_result.TAG,
         )
-    if not result.total:
-        model_admin.message_user(request, "Nothing was selected.", messages.WARNING)
 
 
 def _to_list() -> HttpResponse:
@@ -257,11 +276,13 @@ def _to_list() -> HttpResponse:
 
 
 def _ask(
-    model_admin: "ApplicationListAdmin",
+    model_admin: KeptAdmin[Any],
     request: HttpRequest,
     rows: list[Row],
     outcome: Outcome,
+    *,
     form: BulkDecideForm | None = None,
+    narrowed: Narrowed | None = None,
 ) -> HttpResponse:
     totals: defaultdict[str, Decimal] = defaultdict(Decimal)
     ready = [row for row in rows if not row.why_not]
@@ -278,9 +299,14 @@ def _ask(
         action=reverse("admin:applications_loanapplication_decide_selected", args=[outcome.value]),
         ready=ready,
         refused=[row for row in rows if row.why_not],
+        narrowed=narrowed,
         totals=sorted(totals.items()),
-        form=form or BulkDecideForm(outcome=outcome, kinds=KINDS),
+        form=form or BulkDecideForm(outcome=outcome, kinds=_kinds_of(ready)),
         button=f"{verb} {len(ready)} {many}",
         outcome=outcome.value,
         tone="good" if outcome == Outcome.APPROVE else "bad",
     )
+
+
+def _kinds_of(rows: Iterable[Row]) -> list[TaskKind]:
+    return [*{TaskKind(row.task.kind) for row in rows if row.task is not None}] or list(KINDS)

@@ -1,58 +1,70 @@
-"""What the last bulk decision could not decide: kept in the session, drawn above the list.
+"""What the last bulk decision could not decide: remembered in the session, drawn above the list.
 
 It is there after a reload too, and drawing it decides nothing. The next bulk decision
-takes its place, or a person dismisses it.
+takes its place, or a person dismisses it. The run itself is stored and stays (``bulk_runs``).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from django.http import HttpRequest
+from django.urls import reverse
 
+from applications.admin.base import staff
+from applications.models import BulkDecision, BulkDecisionRow
 from applications.vocabulary import Outcome
 
-KEY = "bulk_result"
+# Not "bulk_result": that was a copy of the result, which the release before still reads.
+KEY = "bulk_run"
 # Marks the message that says the same as the drawn result, which stands in for it.
 TAG = "bulk-result"
 SAID = {Outcome.APPROVE: "approved", Outcome.DECLINE: "declined"}
-
-
-@dataclass(frozen=True)
-class Failed:
-    """One row that was not decided, and the sentence that says why."""
-
-    application: int
-    reference: str
-    why: str
-
-    @property
-    def sentence(self) -> str:
-        """Most reasons name their application; one that does not is told apart."""
-        return self.why if self.reference in self.why else f"{self.reference}: {self.why}"
+State = BulkDecisionRow.State
 
 
 @dataclass(frozen=True)
 class Result:
     """``decided`` now, ``repeated`` as this person had decided them before, ``failed``."""
 
-    outcome: Outcome
-    reason: str
+    run: BulkDecision
     decided: int
     repeated: int
-    failed: tuple[Failed, ...]
+    waiting: int
+    failed: tuple[BulkDecisionRow, ...]
 
     @property
     def said(self) -> str:
-        return SAID[self.outcome]
+        return SAID[Outcome(self.run.outcome)]
 
     @property
     def total(self) -> int:
-        return self.decided + self.repeated + len(self.failed)
+        return self.decided + self.repeated + self.waiting + len(self.failed)
+
+    @property
+    def url(self) -> str:
+        return run_url(self.run)
+
+
+def run_url(run: BulkDecision) -> str:
+    """The page that says what became of its rows."""
+    return reverse("admin:applications_bulkdecision_change", args=[run.pk])
+
+
+def result_of(run: BulkDecision) -> Result:
+    rows = list(run.rows.select_related("application"))
+    counted = {state: sum(row.state == state for row in rows) for state in State}
+    return Result(
+        run=run,
+        decided=counted[State.DECIDED],
+        repeated=counted[State.REPEATED],
+        waiting=counted[State.WAITING],
+        failed=tuple(row for row in rows if row.state == State.REFUSED),
+    )
 
 
 def keep(request: HttpRequest, result: Result) -> None:
     """Remember what failed; a result without failures leaves nothing to remember."""
     if result.failed:
-        request.session[KEY] = asdict(result)
+        request.session[KEY] = result.run.pk
     else:
         forget(request)
 
@@ -63,8 +75,7 @@ def forget(request: HttpRequest) -> None:
 
 def kept(request: HttpRequest) -> Result | None:
     """The result that is still to be looked at, if there is one."""
-    found = request.session.get(KEY)
-    if found is None:
+    if KEY not in request.session:
         return None
-    failed = tuple(Failed(**row) for row in found["failed"])
-    return Result(**{**found, "outcome": Outcome(found["outcome"]), "failed": failed})
+    run = BulkDecision.objects.filter(pk=request.session[KEY], decided_by=staff(request)).first()
+    return None if run is None else result_of(run)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
@@ -112,7 +113,7 @@ class BulkDecideForm(ReasonForm):
     """One answer to many tasks; each row carries the version that was read."""
 
     # The same form sent twice is the same run.
-    run = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    run = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
 
 
 class WithdrawForm(forms.Form):

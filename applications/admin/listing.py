@@ -17,8 +17,9 @@ from applications.admin import bulk
 from applications.admin.base import KeptAdmin, staff
 from applications.admin.display import moment, money, status_badge
 from applications.admin.filters import PastDays
-from applications.models import LoanApplication
+from applications.models import BulkDecision, LoanApplication
 from applications.services import review
+from applications.services.bulk import KINDS, bulk_carry_on
 
 LOOKS_LIKE_REFERENCE = re.compile(r"LOAN-[A-Z0-9]{8}", re.IGNORECASE)
 
@@ -84,7 +85,11 @@ class ApplicationListAdmin(KeptAdmin[LoanApplication]):
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """For the bulk actions: may this person decide anything that is decided in bulk?"""
-        return review.may_decide_some(user=staff(request), kinds=bulk.KINDS)
+        return review.may_decide_some(user=staff(request), kinds=KINDS)
+
+    def bulk_carry_on(self, run: BulkDecision) -> None:
+        """Decide the rows of a run. The workflow knows how the answers leave together."""
+        bulk_carry_on(run=run)
 
     @admin.action(permissions=["decide"], description="Approve selected applications")
     def approve_selected(
@@ -111,6 +116,12 @@ class ApplicationListAdmin(KeptAdmin[LoanApplication]):
                 self.admin_site.admin_view(bulk.decide_view),
                 {"model_admin": self},
                 name="applications_loanapplication_decide_selected",
+            ),
+            path(
+                "go-on/<int:pk>/",
+                self.admin_site.admin_view(bulk.go_on_view),
+                {"model_admin": self},
+                name="applications_loanapplication_go_on",
             ),
             *super().get_urls(),
         ]

@@ -1,6 +1,7 @@
 """What a loan application is and what people are asked about it, by theme."""
 
 from applications.models.assessment import CreditReport, RiskAssessment
+from applications.models.bulk import BulkDecision, BulkDecisionRow
 from applications.models.events import ApplicationEvent
 from applications.models.idempotency import IdempotencyKey
 from applications.models.loan import Document, LoanApplication
@@ -12,6 +13,8 @@ from applications.models.review import Delegation, ReviewDecision, ReviewTask
 
 __all__ = [
     "ApplicationEvent",
+    "BulkDecision",
+    "BulkDecisionRow",
     "CreditReport",
     "DeclineReason",
     "Delegation",

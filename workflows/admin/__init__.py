@@ -5,7 +5,8 @@
 
 from django.contrib import admin
 
-from applications.models import LoanApplication
+from applications.models import BulkDecision, LoanApplication
+from workflows.admin.bulk import DeliveredBulkDecisionAdmin
 from workflows.admin.case import CaseAdmin
 from workflows.admin.incidents import IncidentAdmin
 from workflows.admin.mirror import ExecutionAdmin, OutboxMessageAdmin, PendingCallbackAdmin
@@ -13,6 +14,8 @@ from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
 admin.site.unregister(LoanApplication)
 admin.site.register(LoanApplication, CaseAdmin)
+admin.site.unregister(BulkDecision)
+admin.site.register(BulkDecision, DeliveredBulkDecisionAdmin)
 admin.site.register(Execution, ExecutionAdmin)
 admin.site.register(PendingCallback, PendingCallbackAdmin)
 admin.site.register(OutboxMessage, OutboxMessageAdmin)

@@ -17,11 +17,15 @@ from django.utils.safestring import SafeString
 from applications.admin.application import LoanApplicationAdmin
 from applications.admin.case import Button, Case, Panel
 from applications.admin.display import moment
-from applications.models import LoanApplication
+from applications.models import BulkDecision, LoanApplication
+from workflows import outbox
 from workflows.admin import presses
 from workflows.admin.badges import callback_badge, execution_badge, incident_badge
 from workflows.admin.links import incident_url
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+
+# How long somebody who decided many waits for the answers to leave; the sweep sends the rest.
+SENDING = 3.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,12 @@ class CaseAdmin(LoanApplicationAdmin):
             ),
             list(incidents.order_by("pk").values_list("pk", "status")),
         ]
+
+    def bulk_carry_on(self, run: BulkDecision) -> None:
+        """Many answers leave together, after the last decision, and not one by one."""
+        with outbox.held_back() as keys:
+            super().bulk_carry_on(run)
+        outbox.send_together(keys, seconds=SENDING)
 
     def get_urls(self) -> list[URLPattern]:
         return [

@@ -1,4 +1,4 @@
-"""Who sees and keeps the catalogue of reasons to decline."""
+"""Who keeps the catalogue of reasons to decline, and who sees every bulk decision."""
 
 from importlib import import_module
 
@@ -20,6 +20,8 @@ GRANTS = {
         "applications.declinereason.add_declinereason",
         "applications.declinereason.change_declinereason",
     ),
+    # Whoever decided sees their own.
+    "Auditor": ("applications.bulkdecision.view_bulkdecision",),
 }
 
 
@@ -40,7 +42,7 @@ def grant(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("workflows", "0005_incident_message_and_periodic_runs"),
-        ("applications", "0005_decline_reasons"),
+        ("applications", "0007_bulk_decisions"),
     ]
 
     operations = [migrations.RunPython(grant, migrations.RunPython.noop)]

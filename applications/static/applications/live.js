@@ -1,13 +1,13 @@
-/* Keeps a case's page up to date without reloading it.
+/* Keeps a page up to date without reloading it: that of a case, or of a bulk decision.
 
-   Asks for the case about once a second, with the ETag of what is shown; 304 means that
-   nothing changed. Only regions whose HTML differs are replaced, the log only grows, and
-   focus, open details and scroll positions stay. A failed poll is tried again, later each
-   time; a hidden tab asks seldom; a closed case is not asked about any more. */
+   Asks for it about once a second, with the ETag of what is shown; 304 means that nothing
+   changed. Only regions whose HTML differs are replaced, the log only grows, and focus, open
+   details and scroll positions stay. A failed poll is tried again, later each time; a hidden
+   tab asks seldom; what has come to its end is not asked about any more. */
 "use strict";
 
 (() => {
-    const root = document.getElementById("case");
+    const root = document.querySelector("[data-live-url]");
     if (!root || root.dataset.live !== "on") {
         return;
     }
@@ -19,6 +19,7 @@
 
     const url = root.dataset.liveUrl;
     const state = document.getElementById("live-state");
+    const log = document.getElementById("case-log");
     let etag = null;
     let failures = 0;
     let unchanged = 0;
@@ -77,9 +78,9 @@
 
     const show = (html) => {
         const page = new DOMParser().parseFromString(html, "text/html");
-        const fresh = page.getElementById("case");
+        const fresh = page.getElementById(root.id);
         if (!fresh) {
-            return false; // not the case: a page that asks to log in
+            return false; // something else: a page that asks to log in
         }
         for (const region of root.querySelectorAll("[data-region]")) {
             const other = page.getElementById(region.id);
@@ -87,7 +88,9 @@
                 replace(region, other);
             }
         }
-        grow(document.getElementById("case-log"), page.getElementById("case-log"));
+        if (log) {
+            grow(log, page.getElementById("case-log"));
+        }
         root.dataset.live = fresh.dataset.live;
         return true;
     };
@@ -118,7 +121,7 @@
                 etag = answer.headers.get("ETag");
                 unchanged = 0;
             } else if (answer.status === 403 || answer.status === 404) {
-                say("This case can no longer be shown to you.");
+                say("This can no longer be shown to you.");
                 return;
             } else {
                 throw new Error(`HTTP ${answer.status}`);
@@ -142,7 +145,8 @@
             poll();
         }
     });
-    const log = document.getElementById("case-log");
-    log.scrollTop = log.scrollHeight;
+    if (log) {
+        log.scrollTop = log.scrollHeight;
+    }
     schedule();
 })();
