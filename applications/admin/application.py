@@ -17,7 +17,7 @@ from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
-from applications.admin import decisions, documents, live
+from applications.admin import claims, decisions, documents, live
 from applications.admin.base import staff
 from applications.admin.case import RELATED, Button, Case, Panel, case_fingerprint
 from applications.admin.forms import ApplicationForm
@@ -299,6 +299,15 @@ class LoanApplicationAdmin(ApplicationListAdmin):
                 wrap(decisions.decide_view),
                 {"model_admin": self},
                 name=name % "decide",
+            ),
+            *(
+                path(
+                    f"<int:pk>/tasks/<int:task_pk>/{what}/",
+                    wrap(claims.claim_view),
+                    {"model_admin": self, "what": what},
+                    name=name % what,
+                )
+                for what in claims.LABELS
             ),
             path(
                 "<int:pk>/withdraw/",

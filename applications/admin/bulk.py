@@ -101,7 +101,14 @@ def preview(
         mine = review.tasks_decidable(user=user, now=timezone.now()).filter(kind__in=KINDS)
         chosen = _keys(queryset.filter(pk__in=mine.order_by().values("application")))[:MOST]
         narrowed = Narrowed(_counted(queryset), len(chosen))
-    return _ask(model_admin, request, rows_of(chosen, user), Outcome(outcome), narrowed=narrowed)
+    return _ask(
+        model_admin,
+        request,
+        rows_of(chosen, user),
+        Outcome(outcome),
+        narrowed=narrowed,
+        back=request.get_full_path(),
+    )
 
 
 def _keys(queryset: QuerySet[LoanApplication]) -> list[int]:
@@ -283,6 +290,7 @@ def _ask(
     *,
     form: BulkDecideForm | None = None,
     narrowed: Narrowed | None = None,
+    back: str = "",
 ) -> HttpResponse:
     totals: defaultdict[str, Decimal] = defaultdict(Decimal)
     ready = [row for row in rows if not row.why_not]
@@ -300,6 +308,7 @@ def _ask(
         ready=ready,
         refused=[row for row in rows if row.why_not],
         narrowed=narrowed,
+        back=back,
         totals=sorted(totals.items()),
         form=form or BulkDecideForm(outcome=outcome, kinds=_kinds_of(ready)),
         button=f"{verb} {len(ready)} {many}",

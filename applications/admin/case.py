@@ -10,10 +10,12 @@ from datetime import datetime
 from functools import cached_property
 
 from django.contrib.auth.models import User
-from django.db.models import Max, Prefetch
+from django.db.models import Count, Max, Prefetch, Q
 from django.urls import reverse
 from django.utils import timezone
 
+from applications.admin import claims
+from applications.admin.approvals import Approvals, approvals_of
 from applications.admin.display import TONES
 from applications.admin.steps import StepShown, steps_shown
 from applications.errors import AboveCeiling, ApplicationsError, FourEyesViolation, NotPermitted
@@ -27,6 +29,7 @@ from applications.models import (
     RiskAssessment,
 )
 from applications.services import drafting, review
+from applications.services.rights import claim_stands
 from applications.transitions import is_terminal
 from applications.vocabulary import Outcome, Status, TaskKind, TaskStatus
 
@@ -36,12 +39,13 @@ RELATED = ("partner", "policy", "created_by", "submitted_by", "last_edited_by")
 
 @dataclass(frozen=True)
 class Button:
-    """A link to a page that asks once more; nothing here changes anything by itself."""
+    """A link to a page that asks once more, or a form (``posts``) that is posted at once."""
 
     key: str
     label: str
     url: str
     tone: str
+    posts: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Panel:
 def case_fingerprint(*, application: LoanApplication, user: User, now: datetime) -> list[object]:
     """What changes whenever something changes that this page shows to this person."""
     last_event = ApplicationEvent.objects.filter(application=application).aggregate(last=Max("pk"))
-    late = ReviewDecision.objects.filter(task__application=application, late=True).order_by("pk")
+    tasks = ReviewTask.objects.filter(application=application).order_by("pk")
+    late = Count("decisions", filter=Q(decisions__late=True))
     until = application.waiting_until
     return [
         user.pk,
@@ -65,7 +70,10 @@ def case_fingerprint(*, application: LoanApplication, user: User, now: datetime)
         application.updated_at,
         application.version,
         last_event["last"],
-        list(late.values_list("pk", flat=True)),
+        [
+            (task.pk, task.claimed_by_id, claim_stands(task, now), getattr(task, "late", 0))
+            for task in tasks.annotate(late=late)
+        ],
         until is not None and now >= until,
     ]
 
@@ -104,9 +112,9 @@ class Case:
     def tasks(self) -> list[ReviewTask]:
         decisions = ReviewDecision.objects.select_related("decided_by", "partner", "on_behalf_of")
         return list(
-            self.application.review_tasks.order_by("opened_at", "id").prefetch_related(
-                Prefetch("decisions", queryset=decisions)
-            )
+            self.application.review_tasks.select_related("claimed_by")
+            .order_by("opened_at", "id")
+            .prefetch_related(Prefetch("decisions", queryset=decisions))
         )
 
     @cached_property
@@ -142,21 +150,41 @@ class Case:
         )
 
     @cached_property
-    def _decision(self) -> tuple[bool, str]:
-        """May this person decide now, and the sentence that says why not."""
+    def _decision(self) -> tuple[bool, str, User | None]:
+        """May this person decide now; the sentence that says why not; on whose behalf."""
         if self.open_task is None:
-            return False, ""
+            return False, "", None
         try:
-            review.decision_check(
+            right = review.decision_check(
                 application=self.application, task=self.open_task, user=self.user, now=self.now
             )
         except (FourEyesViolation, AboveCeiling) as refused:
-            return False, str(refused)
+            return False, str(refused), None
         except NotPermitted:
-            return False, ""  # not theirs to decide: nothing to explain
+            return False, "", None  # not theirs to decide: nothing to explain
         except ApplicationsError as refused:
-            return False, str(refused)
-        return True, ""
+            return False, str(refused), None
+        return True, "", right
+
+    @property
+    def may_decide(self) -> bool:
+        return self._decision[0]
+
+    @property
+    def on_behalf_of(self) -> User | None:
+        return self._decision[2]
+
+    @property
+    def claimed(self) -> ReviewTask | None:
+        """The open task while somebody's claim of it stands."""
+        task = self.open_task
+        return task if task is not None and claim_stands(task, self.now) else None
+
+    @cached_property
+    def approvals(self) -> Approvals | None:
+        """What the open task still needs, and who may give it."""
+        task = self.open_task
+        return None if task is None else approvals_of(self.application, task)
 
     @property
     def why(self) -> str:
@@ -223,12 +251,25 @@ class Case:
                 )
                 for outcome in (Outcome.APPROVE, Outcome.DECLINE)
             ]
+        found += self._claim_button()
         try:
             drafting.withdrawal_check(application=self.application, user=self.user)
         except ApplicationsError:
             return found
         url = reverse("admin:applications_loanapplication_withdraw", args=[self.application.pk])
         return [*found, Button(key="withdraw", label="Withdraw", url=url, tone="quiet")]
+
+    def _claim_button(self) -> list[Button]:
+        task = self.open_task
+        if task is None:
+            return []
+        what = claims.pressable(task, self.user, may_decide=self.may_decide)
+        if not what:
+            return []
+        url = reverse(
+            f"admin:applications_loanapplication_{what}", args=[self.application.pk, task.pk]
+        )
+        return [Button(key=what, label=claims.LABELS[what], url=url, tone="quiet", posts=True)]
 
     def log_links(self) -> list[tuple[str, str]]:
         """Label and address of pages that tell more than the log does."""

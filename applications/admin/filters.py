@@ -11,6 +11,8 @@ from django.utils import timezone
 from applications.admin.base import staff
 from applications.models import LoanApplication, ReviewTask
 from applications.services import review
+from applications.services.rights import CLAIM_LASTS
+from applications.vocabulary import TaskStatus
 
 
 class PastDays(admin.SimpleListFilter):
@@ -44,7 +46,9 @@ class PastDays(admin.SimpleListFilter):
 
 
 class WaitingOnMe(admin.SimpleListFilter):
-    """My approvals: open tasks that the person who looks may decide now."""
+    """My approvals: open tasks that the person who looks may decide, also those that somebody
+    else is on; the list says so.
+    """
 
     title = "waiting on me"
     parameter_name = "mine"
@@ -54,12 +58,19 @@ class WaitingOnMe(admin.SimpleListFilter):
         request: HttpRequest,  # noqa: ARG002
         model_admin: Any,  # noqa: ARG002
     ) -> list[tuple[str, str]]:
-        return [("yes", "Open, and mine to decide")]
+        return [("yes", "Open, and mine to decide"), ("claimed", "Claimed by me")]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[ReviewTask]
     ) -> QuerySet[ReviewTask]:
+        now = timezone.now()
+        if self.value() == "claimed":
+            return queryset.filter(
+                claimed_by=staff(request),
+                claimed_at__gt=now - CLAIM_LASTS,
+                status=TaskStatus.OPEN,
+            )
         if self.value() != "yes":
             return queryset
-        mine = review.tasks_decidable(user=staff(request), now=timezone.now())
+        mine = review.tasks_waiting_on(user=staff(request), now=now)
         return queryset.filter(pk__in=mine.values("pk"))

@@ -3,17 +3,39 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from applications.admin.base import ReadOnlyAdmin
+from applications.admin import bulk, claims
+from applications.admin.base import ReadOnlyAdmin, staff
 from applications.admin.display import badge, late_badge, moment, money, outcome_badge
 from applications.admin.filters import WaitingOnMe
-from applications.models import Disbursement, LoanApplication, LoanOffer, ReviewDecision, ReviewTask
-from applications.vocabulary import TaskStatus
+from applications.models import (
+    Disbursement,
+    LoanApplication,
+    LoanOffer,
+    ReviewDecision,
+    ReviewTask,
+    RiskAssessment,
+)
+from applications.services import review
+from applications.services.bulk import KINDS
+from applications.services.rights import claim_stands
+from applications.vocabulary import Outcome, TaskStatus, Tier
+
+
+def is_mine(request: HttpRequest) -> bool:
+    """It is "My approvals" that is looked at."""
+    return request.GET.get(WaitingOnMe.parameter_name) == "yes"
+
+
+def _applications(tasks: QuerySet[ReviewTask]) -> QuerySet[LoanApplication]:
+    return LoanApplication.objects.filter(pk__in=tasks.order_by().values("application"))
 
 
 def case_link(application: LoanApplication) -> SafeString:
@@ -22,6 +44,8 @@ def case_link(application: LoanApplication) -> SafeString:
 
 
 class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
+    """All that is asked of people; ``?mine=yes`` is the page that deciders live in."""
+
     list_display = (
         "kind",
         "case",
@@ -30,12 +54,100 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
         "asked_of",
         "status_shown",
         "due",
+        "claim",
         "asked_again",
         "expires",
     )
+    mine_display = (
+        "kind",
+        "case",
+        "applicant",
+        "amount",
+        "grade",
+        "approvals",
+        "asked_by",
+        "since",
+        "due",
+        "claim",
+    )
     list_filter = (WaitingOnMe, "status", "kind", "assigned_role")
-    list_select_related = ("application",)
+    list_select_related = (
+        "application__partner",
+        "application__submitted_by",
+        "claimed_by",
+    )
     sortable_by = ()
+    actions = ("approve_selected", "decline_selected", "claim_selected", "release_selected")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return self.mine_display if is_mine(request) else self.list_display
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReviewTask]:
+        """With tier and score of the attempt, and how many approvals were given."""
+        assessed = RiskAssessment.objects.filter(
+            application=OuterRef("application"), attempt=OuterRef("attempt")
+        )
+        given = (
+            ReviewDecision.objects.filter(
+                task=OuterRef("pk"), outcome=Outcome.APPROVE.value, late=False
+            )
+            .order_by()
+            .values("task")
+            .annotate(given=Count("pk"))
+        )
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                tier=Subquery(assessed.values("tier")[:1]),
+                score=Subquery(assessed.values("average_score")[:1]),
+                given=Coalesce(Subquery(given.values("given")), 0),
+            )
+        )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context: dict[str, Any] = {"title": "Review tasks"}
+        if is_mine(request):
+            context = {
+                "title": "My approvals",
+                "nothing_here": "Nothing waits on you.",
+                "nothing_said": (
+                    "What you may decide appears here, in your own right or on behalf of whoever "
+                    "handed their tasks to you: the oldest due first. What somebody else has "
+                    "claimed stays in the list until they decide it or release it."
+                ),
+            }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    # --- Actions --------------------------------------------------------------------------
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """For the bulk actions: may this person decide anything that is decided in bulk?"""
+        return review.may_decide_some(user=staff(request), kinds=KINDS)
+
+    @admin.action(permissions=["decide"], description="Approve selected tasks")
+    def approve_selected(
+        self, request: HttpRequest, queryset: QuerySet[ReviewTask]
+    ) -> HttpResponse | None:
+        return bulk.preview(self, request, _applications(queryset), outcome="approve")
+
+    @admin.action(permissions=["decide"], description="Decline selected tasks")
+    def decline_selected(
+        self, request: HttpRequest, queryset: QuerySet[ReviewTask]
+    ) -> HttpResponse | None:
+        return bulk.preview(self, request, _applications(queryset), outcome="decline")
+
+    @admin.action(permissions=["decide"], description="Claim selected tasks")
+    def claim_selected(self, request: HttpRequest, queryset: QuerySet[ReviewTask]) -> None:
+        claims.claim_many(self, request, queryset)
+
+    @admin.action(permissions=["decide"], description="Release selected tasks")
+    def release_selected(self, request: HttpRequest, queryset: QuerySet[ReviewTask]) -> None:
+        claims.release_many(self, request, queryset)
+
+    # --- Columns --------------------------------------------------------------------------
 
     @admin.display(description="Application")
     def case(self, task: ReviewTask) -> SafeString:
@@ -48,6 +160,37 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
     @admin.display(description="Amount")
     def amount(self, task: ReviewTask) -> SafeString:
         return money(task.application.loan_amount, task.application.currency)
+
+    @admin.display(description="Tier and score", empty_value="")
+    def grade(self, task: ReviewTask) -> SafeString | str:
+        tier, score = getattr(task, "tier", None), getattr(task, "score", None)
+        if tier is None:
+            return ""
+        return format_html('{} <span class="quiet">{}</span>', Tier(tier).label, score)
+
+    @admin.display(description="Approvals")
+    def approvals(self, task: ReviewTask) -> str:
+        return f"{getattr(task, 'given', 0)} of {task.approvals_required}"
+
+    @admin.display(description="Who asked", empty_value="")
+    def asked_by(self, task: ReviewTask) -> str:
+        """Who handed the application in."""
+        application = task.application
+        return str(application.partner or application.submitted_by or "")
+
+    @admin.display(description="Waiting since")
+    def since(self, task: ReviewTask) -> SafeString:
+        return moment(task.opened_at)
+
+    @admin.display(description="Claimed by", empty_value="")
+    def claim(self, task: ReviewTask) -> SafeString | str:
+        if not claim_stands(task, timezone.now()) or task.claimed_by is None:
+            return ""
+        return format_html(
+            '{} <span class="quiet">since {}</span>',
+            badge(task.claimed_by.get_username(), "info"),
+            moment(task.claimed_at or task.opened_at),
+        )
 
     @admin.display(description="Asked of")
     def asked_of(self, task: ReviewTask) -> str:
