@@ -1,0 +1,174 @@
+"""How long the request takes that decides many cases, and until all answers are delivered.
+
+    python benchmarks/bulk_decisions.py [--cases 500] [--wire 0.0]
+
+Two lots of cases wait in the embedded engine, a process of its own on a scratch folder. The
+first is decided as a single decision is, each answer sent when it is committed; the second
+as bulk decisions are, the answers together after the last. ``--wire`` puts so many seconds
+between this process and the engine, as a network does. ``DATABASE_URL`` says where.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from unittest import mock
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from benchmarks.cases_to_funded import PORT, ROOT, healthy, wait_until
+
+LIST = "/admin/applications/loanapplication/"
+
+
+def waiting_cases(count: int) -> list[int]:
+    """So many new cases that wait for a manager, by primary key."""
+    from django.contrib.auth.models import User  # noqa: PLC0415
+
+    from applications.models import ReviewTask  # noqa: PLC0415
+    from applications.services import drafting  # noqa: PLC0415
+
+    officer = User.objects.get(username="officer")
+    keys = [
+        drafting.application_create_and_submit(
+            user=officer,
+            applicant_name=f"Case {number}",
+            sin_last4="1111",
+            loan_amount=Decimal("150000.00"),
+            annual_income=Decimal("85000.00"),
+        ).pk
+        for number in range(count)
+    ]
+    asked = ReviewTask.objects.filter(application__in=keys, status="open")
+    wait_until("all to wait", lambda: asked.count() == count)
+    return keys
+
+
+def relay(source: socket.socket, target: socket.socket, delay: float) -> None:
+    """Pass on what comes, so many seconds later."""
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(65536):
+            time.sleep(delay)
+            target.sendall(chunk)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+def wire(delay: float) -> int:
+    """The port of a way to the engine that takes so many seconds."""
+    door = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        while True:
+            near, _ = door.accept()
+            far = socket.create_connection(("127.0.0.1", PORT))
+            Thread(target=relay, args=(near, far, delay), daemon=True).start()
+            Thread(target=relay, args=(far, near, 0.0), daemon=True).start()
+
+    Thread(target=accept, daemon=True).start()
+    return int(door.getsockname()[1])
+
+
+def decide(keys: list[int]) -> tuple[float, float]:
+    """Seconds of the request that decides them all, and from its start to the last delivery."""
+    from django.contrib.auth.models import User  # noqa: PLC0415
+    from django.test import Client  # noqa: PLC0415
+
+    from applications.models import LoanApplication, ReviewDecision  # noqa: PLC0415
+    from workflows import outbox  # noqa: PLC0415
+    from workflows.models import PendingCallback  # noqa: PLC0415
+
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(User.objects.get(username="manager"))
+    chosen: dict[str, Any] = {"action": "approve_selected", "index": "0", "_selected_action": keys}
+    preview = client.post(LIST, chosen).content.decode()
+    form = re.findall(r'<input type="hidden" name="(row|run)" value="([^"]+)"', preview)
+    typed: dict[str, Any] = {"reason": "", "row": [row for name, row in form if name == "row"]}
+    typed |= {name: value for name, value in form if name == "run"}
+    began = time.perf_counter()
+    answer = client.post(f"{LIST}decide/approve/", typed)
+    answered = time.perf_counter()
+    decided = ReviewDecision.objects.filter(task__application__in=keys).count()
+    if answer.status_code != 302 or decided != len(keys):
+        sys.exit(f"{decided} of {len(keys)} were decided: {answer.status_code}")
+    delivered = PendingCallback.objects.filter(
+        review_task__application__in=keys, status=PendingCallback.Status.DELIVERED
+    )
+
+    def all_delivered() -> bool:
+        outbox.send_due()  # as the sweep does
+        return delivered.count() == len(keys)
+
+    wait_until("all answers to be delivered", all_delivered)
+    ended = time.perf_counter()
+    # The next lot finds an engine that is idle.
+    funded = LoanApplication.objects.filter(pk__in=keys, status="funded")
+    wait_until("all to be funded", lambda: funded.count() == len(keys))
+    return answered - began, ended - began
+
+
+def measure(cases: int, delay: float) -> None:
+    import django  # noqa: PLC0415 - the environment comes first
+
+    django.setup()
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+
+    from loanoffice.demo_data import create_demo_data  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0)
+    create_demo_data()
+    wait_until("the engine", healthy)
+    if delay:
+        os.environ["AWS_ENDPOINT_URL_LAMBDA"] = f"http://127.0.0.1:{wire(delay)}"
+    with (
+        mock.patch("workflows.outbox.held_back", return_value=nullcontext([])),
+        mock.patch("applications.services.bulk.PATIENCE", timedelta(minutes=10)),
+    ):
+        alone, alone_delivered = decide(waiting_cases(cases))
+    together, together_delivered = decide(waiting_cases(cases))
+    print(f"{cases} cases on {connection.vendor}, {delay} s to the engine")
+    for how, request, delivered in (
+        ("one by one", alone, alone_delivered),
+        ("together", together, together_delivered),
+    ):
+        print(f"sent {how:11} request {request:6.2f} s, delivered after {delivered:6.2f} s")
+    print(f"the request takes {alone / together:.1f} times less")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=500, help="at most 500")
+    parser.add_argument("--wire", type=float, default=0.0, help="seconds to the engine")
+    given = parser.parse_args()
+    cases = min(given.cases, 500)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(
+            DJANGO_SETTINGS_MODULE="loanoffice.settings.local",
+            LOANOFFICE_DATA=folder,
+            LOANOFFICE_SIMULATED_LATENCY="0",
+            ENGINE_PORT=str(PORT),
+            AWS_ENDPOINT_URL_LAMBDA=f"http://127.0.0.1:{PORT}",
+            LOG_LEVEL="ERROR",
+        )
+        engine = subprocess.Popen([sys.executable, str(ROOT / "manage.py"), "durable_engine"])
+        try:
+            measure(cases, given.wire)
+        finally:
+            engine.send_signal(signal.SIGTERM)
+            engine.wait(timeout=30)
+
+
+if __name__ == "__main__":
+    main()
