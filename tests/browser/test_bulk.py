@@ -12,8 +12,10 @@ from applications.vocabulary import Outcome, Role
 from tests import casework
 from tests.applications.admin.conftest import LIST
 from tests.browser.conftest import NARROW, WIDE
+from workflows.models import OutboxMessage, PendingCallback
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+MINE = "/admin/applications/reviewtask/?mine=yes"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -45,6 +47,7 @@ def test_rows_that_failed_stay_selected_and_are_decided_after_another_look(
 
     page.click("#press-approve")
 
+    page.wait_for_url("**/admin/applications/bulkdecision/*/change/")
     expect(page.locator(".messagelist .success")).to_have_text("5 applications approved.")
     result = page.locator("#bulk-result")
     expect(result).to_contain_text("5 of 8 approved. 3 not approved")
@@ -65,5 +68,107 @@ def test_rows_that_failed_stay_selected_and_are_decided_after_another_look(
     page.click("#press-approve")
     expect(page.locator(".messagelist .success")).to_have_text("1 application approved.")
     expect(result).to_have_count(0)
+    picture(page, f"bulk-done-{size[0]}-{scheme}")
     changed = LoanApplication.objects.get(pk=cases[2].pk)
     assert changed.review_tasks.get().decisions.get().application_version == changed.version == 2
+
+
+def test_rows_that_failed_stay_selected_above_the_list_too(
+    visit: Callable[..., Page], make_user: Callable[..., User]
+) -> None:
+    officer = make_user("officer", Role.LOAN_OFFICER)
+    make_user("manager", Role.MANAGER)
+    cases = casework.many_waiting_for_manager(officer, 3)
+    page = visit("manager")
+    choose_all(page, LIST, "approve_selected")
+    drafting.application_edit(reference=cases[0].reference, user=officer, phone="613-555-0199")
+    page.click("#press-approve")
+    expect(page.locator("#bulk-result input[type=checkbox]:checked")).to_have_count(1)
+
+    page.goto(LIST)
+
+    result = page.locator("#bulk-result")
+    expect(result).to_contain_text("2 of 3 approved")
+    expect(result.locator("input[type=checkbox]:checked")).to_have_count(1)
+    result.get_by_role("link", name="each row's result").click()
+    page.wait_for_url("**/admin/applications/bulkdecision/*/change/")
+    page.goto(LIST)
+    page.click("#press-dismiss")
+    expect(result).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_deliveries_are_counted_while_one_looks_and_the_asking_ends(
+    visit: Callable[..., Page],
+    make_user: Callable[..., User],
+    picture: Callable[[Page, str], None],
+    size: tuple[int, int],
+    scheme: str,
+) -> None:
+    officer = make_user("officer", Role.LOAN_OFFICER)
+    make_user("manager", Role.MANAGER)
+    casework.many_waiting_for_manager(officer, 6)
+    page = visit("manager", size=size, scheme=scheme)
+    choose_all(page, LIST, "decline_selected")
+    page.select_option("#id_reason_code", "INCOME_NOT_VERIFIED")
+    picture(page, f"bulk-decline-{size[0]}-{scheme}")
+    page.click("#press-decline")
+    expect(page.locator("#count-decided")).to_contain_text("6")
+    expect(page.locator("#count-pending")).to_contain_text("6")
+    expect(page.locator("#bulk-run")).to_have_attribute("data-live", "on")
+    picture(page, f"bulk-run-{size[0]}-{scheme}")
+
+    callbacks = list(PendingCallback.objects.order_by("pk"))
+    PendingCallback.objects.filter(pk__in=[found.pk for found in callbacks[:4]]).update(
+        status="delivered"
+    )
+    expect(page.locator("#count-delivered")).to_contain_text("4")
+    expect(page.locator("#count-pending")).to_contain_text("2")
+
+    OutboxMessage.objects.filter(callback=callbacks[4]).update(status="dead")
+    PendingCallback.objects.filter(pk=callbacks[5].pk).update(status="delivered")
+    expect(page.locator("#count-dead")).to_contain_text("1")
+    expect(page.locator("#count-delivered")).to_contain_text("5")
+    expect(page.locator("#count-pending")).to_have_count(0)
+    expect(page.locator("#bulk-run")).to_have_attribute("data-live", "off")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_task_is_claimed_on_my_approvals_seen_by_others_and_released_on_its_page(
+    visit: Callable[..., Page],
+    make_user: Callable[..., User],
+    picture: Callable[[Page, str], None],
+    size: tuple[int, int],
+) -> None:
+    officer = make_user("officer", Role.LOAN_OFFICER)
+    make_user("manager", Role.MANAGER)
+    make_user("manager2", Role.MANAGER)
+    case = casework.many_waiting_for_manager(officer, 3)[0]
+    mine, theirs = visit("manager", size=size), visit("manager2", size=size)
+    address = f"/admin/applications/loanapplication/{case.pk}/change/"
+    theirs.goto(address)
+    expect(theirs.locator("#press-approve")).to_be_visible()
+
+    choose_all(mine, MINE, "claim_selected")
+
+    expect(mine.locator(".messagelist .success")).to_have_text("3 claimed.")
+    picture(mine, f"my-approvals-{size[0]}")
+    expect(theirs.locator("#case-claimed")).to_contain_text("by manager since")  # without a reload
+    expect(theirs.locator("#press-approve")).to_have_count(0)
+    expect(theirs.locator("#case-notices")).to_contain_text("is claimed by manager")
+    mine.goto(address)
+    mine.click("#press-release")
+    expect(mine.locator(".messagelist .success")).to_contain_text("is released.")
+    picture(mine, f"case-claim-{size[0]}")
+    expect(theirs.locator("#press-approve")).to_be_visible()
+    mine.goto("/admin/applications/reviewtask/?mine=claimed")
+    expect(mine.locator("#result_list tbody tr")).to_have_count(2)
+
+
+def choose_all(page: Page, address: str, action: str) -> None:
+    """Tick every row of a list and run the action."""
+    page.goto(address)
+    page.check("#action-toggle")
+    page.select_option("select[name=action]", action)
+    page.click("button[name=index]")
