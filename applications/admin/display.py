@@ -65,3 +65,10 @@ def instant(at: datetime) -> SafeString:
     return format_html(
         '<time datetime="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}"
     )
+
+
+def clock(at: datetime) -> str:
+    """``14:03:07`` for today, with the date for any other day."""
+    local = timezone.localtime(at)
+    today = timezone.localdate()
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"

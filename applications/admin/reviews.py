@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from applications.admin import bulk, claims
 from applications.admin.base import ReadOnlyAdmin, staff
-from applications.admin.display import badge, late_badge, moment, money, outcome_badge
+from applications.admin.display import badge, clock, late_badge, moment, money, outcome_badge
 from applications.admin.filters import WaitingOnMe
 from applications.models import (
     Disbursement,
@@ -59,12 +59,11 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
         "expires",
     )
     mine_display = (
-        "kind",
+        "asked",
         "case",
         "applicant",
         "amount",
         "grade",
-        "approvals",
         "asked_by",
         "since",
         "due",
@@ -168,9 +167,13 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
             return ""
         return format_html('{} <span class="quiet">{}</span>', Tier(tier).label, score)
 
-    @admin.display(description="Approvals")
-    def approvals(self, task: ReviewTask) -> str:
-        return f"{getattr(task, 'given', 0)} of {task.approvals_required}"
+    @admin.display(description="Asked")
+    def asked(self, task: ReviewTask) -> str:
+        """What, and how many of the approvals are given where there are to be more than one."""
+        if task.approvals_required == 1:
+            return task.get_kind_display()
+        given = getattr(task, "given", 0)
+        return f"{task.get_kind_display()}, {given} of {task.approvals_required} given"
 
     @admin.display(description="Who asked", empty_value="")
     def asked_by(self, task: ReviewTask) -> str:
@@ -189,7 +192,7 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
         return format_html(
             '{} <span class="quiet">since {}</span>',
             badge(task.claimed_by.get_username(), "info"),
-            moment(task.claimed_at or task.opened_at),
+            clock(task.claimed_at or task.opened_at),
         )
 
     @admin.display(description="Asked of")

@@ -1,10 +1,8 @@
 """How templates show amounts, statuses and times; the same as the lists do."""
 
-from datetime import datetime
 from decimal import Decimal
 
 from django import template
-from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from applications.admin import display
@@ -18,6 +16,7 @@ register.filter(display.instant)
 register.filter(display.status_badge)
 register.filter(display.badge)
 register.filter(display.outcome_badge)
+register.filter(display.clock)
 
 PAYOUT_TONES = {
     Disbursement.Status.REQUESTED: "info",
@@ -50,11 +49,3 @@ def payout_badge(status: str) -> SafeString:
 def figures(amount: Decimal) -> str:
     """An amount in a column whose heading says the currency."""
     return f"{amount:,.2f}"
-
-
-@register.filter
-def clock(at: datetime) -> str:
-    """``14:03:07`` for today, with the date for any other day."""
-    local = timezone.localtime(at)
-    today = timezone.localdate()
-    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"

@@ -5,14 +5,21 @@ Everything goes through the admin's own pages.
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from applications.models import ApplicationEvent, LoanApplication, ReviewDecision, ReviewTask
-from applications.services import drafting, review
+from applications.models import (
+    ApplicationEvent,
+    BulkDecision,
+    LoanApplication,
+    ReviewDecision,
+    ReviewTask,
+)
+from applications.services import bulk, claims, drafting, review
 from applications.vocabulary import Outcome, Role
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login, said
@@ -22,6 +29,12 @@ pytestmark = pytest.mark.django_db
 APPROVE = f"{LIST}decide/approve/"
 DECLINE = f"{LIST}decide/decline/"
 MANY = 500
+
+
+@pytest.fixture(autouse=True)
+def _all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines that run tests are slow; ``test_bulk`` has what happens when time runs out."""
+    monkeypatch.setattr(bulk, "PATIENCE", timedelta(minutes=10))
 
 
 @pytest.fixture
@@ -305,3 +318,90 @@ def test_result_is_not_drawn_for_a_manager_who_lost_the_role(
 
     assert 'id="bulk-result"' not in html
     assert "you read version 1" in html  # the message, which is theirs all the same
+
+
+# --- From My approvals, to a page of its own ------------------------------------------------
+
+MINE = "/admin/applications/reviewtask/?mine=yes"
+FIELD = re.compile(
+    r'<input type="(?:hidden|checkbox)" name="(row|run|reason|reason_code)" value="([^"]*)"'
+)
+
+
+def form_of(page: Any, **more: str) -> dict[str, Any]:
+    """Everything that a browser would send back of a page, and what is typed besides."""
+    found = FIELD.findall(page.content.decode())
+    return {
+        **{name: value for name, value in found if name != "row"},
+        "row": [value for name, value in found if name == "row"],
+        **more,
+    }
+
+
+def test_all_500_that_wait_on_me_are_declined_in_one_press_but_for_three(
+    login: Login,
+    officer: User,
+    both: User,
+    make_user: Callable[..., User],
+) -> None:
+    cases = casework.many_waiting_for_manager(officer, MANY)
+    claimed, taken, changed = cases[7], cases[100], cases[499]
+    second = make_user("manager2", Role.MANAGER)
+    client = login(both)
+    listed = client.get(MINE)
+    assert "Select all 500 review tasks" in listed.content.decode()
+    preview = client.post(
+        MINE,
+        {
+            "action": "decline_selected",
+            "index": "0",
+            "select_across": "1",
+            "_selected_action": [task.pk for task in listed.context["cl"].result_list],
+        },
+    )
+    assert len(preview.context["ready"]) == MANY
+    assert preview.context["totals"] == [("CAD", 150_000 * MANY)]
+
+    claims.task_claim(task=claimed.review_tasks.get(), user=second)
+    review.task_decide(task=taken.review_tasks.get(), user=second, outcome=Outcome.APPROVE)
+    drafting.application_edit(reference=changed.reference, user=officer, phone="613-555-0199")
+    form = form_of(preview, reason_code="DEBT_TOO_HIGH", reason="As of today.")
+
+    answer = client.post(DECLINE, form)
+
+    run = BulkDecision.objects.get()
+    assert answer.url == f"/admin/applications/bulkdecision/{run.pk}/change/"
+    assert said(answer)[-1] == "497 applications declined."
+    mine = ReviewDecision.objects.filter(decided_by=both)
+    assert set(mine.values_list("outcome", "reason_code", "reason")) == {
+        ("decline", "DEBT_TOO_HIGH", "Your debt is too high for your income. As of today.")
+    }
+    failed = {claimed.pk, taken.pk, changed.pk}
+    decided = {case.pk for case in cases} - failed
+    assert set(mine.values_list("task__application", flat=True)) == decided
+    page = client.get(answer.url)
+    numbers = {row.key: row.number for row in page.context["counts"] if row.number}
+    assert numbers == {"decided": MANY - 3, "refused": 3, "pending": MANY - 3}
+    reasons = {shown.stored.application_id: shown.stored.why for shown in page.context["failed"]}
+    assert set(reasons) == failed
+    assert "is claimed by manager2 since" in reasons[claimed.pk]
+    assert "was already decided (approve) by manager2" in reasons[taken.pk]
+    assert "you read version 1" in reasons[changed.pk]
+    before = rows_stored()
+
+    # The same form again: the same page, and not a row that changed.
+    assert client.post(DECLINE, form).url == answer.url
+    assert client.get(answer.url).status_code == 200
+    assert rows_stored() == before
+    assert BulkDecision.objects.count() == 1
+
+    # What failed is selected still; taken again, only what can be decided now is.
+    claims.task_release(task=claimed.review_tasks.get(), user=second)
+    before = rows_stored()
+    again = client.post(DECLINE, form_of(page, again="yes"))
+    assert rows_stored() == before
+    assert [row.application for row in again.context["ready"]] == [claimed, changed]
+    assert [row.application for row in again.context["refused"]] == [taken]
+    client.post(DECLINE, form_of(again, reason_code="DEBT_TOO_HIGH"))
+    assert ReviewDecision.objects.filter(decided_by=both).count() == MANY - 1
+    assert not ReviewDecision.objects.filter(decided_by=both, task__application=taken).exists()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,9 +12,9 @@ from django.utils import timezone
 from applications.models import LoanApplication
 from applications.services import drafting, review
 from applications.vocabulary import Outcome
-from tests.casework import waiting_for_manager
+from tests.casework import many_waiting_for_manager, waiting_for_manager
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
-from workflows import outbox, services
+from workflows import engine, outbox, services
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
 pytestmark = pytest.mark.django_db
@@ -208,3 +209,112 @@ def test_stop_that_came_after_the_end_keeps_how_it_ended(
     outbox.send_due()
     assert Execution.objects.get().status == "SUCCEEDED"
     assert only("stop_execution").status == "sent"
+
+
+# --- Many answers together ------------------------------------------------------------------
+
+
+def approve_all(cases: list[LoanApplication], user: User) -> None:
+    for case in cases:
+        review.task_decide(task=case.review_tasks.get(), user=user, outcome=Outcome.APPROVE)
+
+
+@pytest.fixture
+def waiting(officer: User) -> list[LoanApplication]:
+    """Ten of them; what had to leave before has left."""
+    cases = many_waiting_for_manager(officer, 10)
+    OutboxMessage.objects.update(status="sent")
+    return cases
+
+
+def test_what_is_held_back_leaves_together_when_it_is_sent(
+    aws: LambdaStub,
+    waiting: list[LoanApplication],
+    manager: User,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    with outbox.held_back() as keys:
+        with django_capture_on_commit_callbacks(execute=True):
+            approve_all(waiting, manager)
+        assert not aws.requests
+        assert len(keys) == 10
+
+    assert outbox.send_together(keys, seconds=60) == 10
+
+    assert len(aws.requests) == 10
+    answers = OutboxMessage.objects.filter(kind="answer_callback")
+    assert set(answers.values_list("status", "attempts")) == {("sent", 1)}
+    assert not PendingCallback.objects.exclude(status="delivered").exists()
+    assert outbox.send_together(keys, seconds=60) == 0
+
+
+def test_what_is_committed_after_the_holding_back_is_sent_at_once_again(
+    aws: LambdaStub,
+    waiting: list[LoanApplication],
+    manager: User,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    kept: list[str] = []
+
+    def dies_in_the_middle() -> None:
+        with outbox.held_back() as keys, django_capture_on_commit_callbacks(execute=True):
+            approve_all(waiting[:1], manager)
+        kept.extend(keys)
+        with outbox.held_back():
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        dies_in_the_middle()
+    assert len(kept) == 1
+
+    with django_capture_on_commit_callbacks(execute=True):
+        approve_all(waiting[1:2], manager)
+
+    assert len(aws.requests) == 1
+    # Nothing is lost: the sweep sends what was held back and not sent.
+    assert outbox.send_due() == 1
+    assert PendingCallback.objects.filter(status="delivered").count() == 2
+
+
+def test_nothing_is_begun_after_the_time_or_while_the_engine_cannot_be_reached(
+    aws: LambdaStub,
+    waiting: list[LoanApplication],
+    manager: User,
+    django_capture_on_commit_callbacks: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with (
+        outbox.held_back() as keys,
+        django_capture_on_commit_callbacks(execute=True),
+    ):
+        approve_all(waiting, manager)
+
+    assert outbox.send_together(keys, seconds=0) == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "is_shy", lambda: True)
+        assert outbox.send_together(keys, seconds=60) == 0
+    assert not aws.requests
+    answers = OutboxMessage.objects.filter(kind="answer_callback")
+    assert set(answers.values_list("status", "attempts")) == {("pending", 0)}
+
+
+def test_answer_that_is_not_taken_is_put_off_and_the_others_are_delivered(
+    aws: LambdaStub,
+    waiting: list[LoanApplication],
+    manager: User,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    with (
+        outbox.held_back() as keys,
+        django_capture_on_commit_callbacks(execute=True),
+    ):
+        approve_all(waiting, manager)
+    aws.answers.append((429, "TooManyRequestsException"))
+
+    assert outbox.send_together(keys, seconds=60) == 9
+
+    late = OutboxMessage.objects.get(kind="answer_callback", status="pending")
+    assert (late.attempts, late.leased_until) == (1, None)
+    make_due()
+    assert outbox.send_due() == 1
+    assert not PendingCallback.objects.exclude(status="delivered").exists()
