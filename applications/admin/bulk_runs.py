@@ -65,6 +65,10 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
     list_filter = ("outcome",)
     list_select_related = ("decided_by",)
     sortable_by = ()
+    nothing_said = (
+        "Choose rows in the list of applications or among your approvals and decide them in one "
+        "press: what became of each of them is kept here."
+    )
 
     class Media:
         js = (Script("applications/live.js", defer=True),)

@@ -18,6 +18,7 @@ class DeclineReasonAdmin(KeptAdmin[DeclineReason]):
     list_display = ("code", "text", "used_for", "asks_for_text", "position", "state")
     list_filter = ("active",)
     sortable_by = ()
+    nothing_said = "Without reasons in use, whoever declines says why in their own words."
     fields = (
         "code",
         "text",

@@ -7,6 +7,7 @@ project has is tried, so a page that is added later is tried too.
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -19,9 +20,10 @@ from django.urls import get_resolver
 from django.urls.resolvers import RoutePattern, URLPattern, URLResolver
 
 from applications.models import Document, LoanApplication, Partner, PartnerKey
-from applications.services import drafting, progress
+from applications.services import claims, drafting, progress
+from applications.services.bulk import Read, bulk_begin
 from applications.services.partners import partner_key_issue
-from applications.vocabulary import Role
+from applications.vocabulary import Outcome, Role
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login, decide_page, page, said
 from tests.applications.api.calls import path
@@ -98,6 +100,50 @@ def test_decision_in_the_office_is_refused(
     answer = client.post(decide_page(waiting, outcome), typed)
 
     assert_refused_in_the_office(answer)
+    assert everything_stored() == before
+
+
+@every_loss
+@pytest.mark.parametrize("what", ["claim", "take-over", "release"])
+def test_claim_in_the_office_is_refused(
+    login: Login,
+    waiting: LoanApplication,
+    senior: User,
+    manager: User,
+    lose: Callable[[User], None],
+    what: str,
+) -> None:
+    client = login(senior)
+    task = waiting.review_tasks.get()
+    if what != "claim":
+        claims.task_claim(task=task, user=manager)
+    offered = client.get(page("change", waiting)).content.decode()
+    assert ('id="press-claim"' if what == "claim" else 'id="press-take-over"') in offered
+    lose(senior)
+    before = everything_stored()
+
+    answer = client.post(page(what, waiting, task.pk))
+
+    assert answer.status_code == 403 or answer.url.startswith("/admin/login/")
+    assert everything_stored() == before
+
+
+@every_loss
+def test_bulk_run_is_not_gone_on_with(
+    login: Login, waiting: LoanApplication, manager: User, lose: Callable[[User], None]
+) -> None:
+    client = login(manager)
+    rows = [Read(waiting.pk, waiting.review_tasks.get().pk, waiting.version)]
+    run = bulk_begin(user=manager, token=uuid4(), outcome=Outcome.APPROVE, rows=rows)
+    assert run is not None
+    address = f"/admin/applications/bulkdecision/{run.pk}/change/"
+    assert 'id="press-go-on"' in client.get(address).content.decode()
+    lose(manager)
+    before = everything_stored()
+
+    answer = client.post(f"{LIST}go-on/{run.pk}/")
+
+    assert answer.status_code == 403 or answer.url.startswith("/admin/login/")
     assert everything_stored() == before
 
 
