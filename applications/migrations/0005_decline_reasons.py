@@ -50,6 +50,7 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+    old_code_safe = True  # it only adds rows that older code does not read
 
     dependencies = [
         ('applications', '0004_idempotency_keys'),

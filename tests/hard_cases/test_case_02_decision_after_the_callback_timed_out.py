@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from applications.errors import ApplicationsError, NotPermitted
 from applications.models import (
     ApplicationEvent,
     LendingPolicy,
@@ -168,7 +169,7 @@ def test_late_decision_of_somebody_who_may_not_decide_is_not_kept(
     application = waiting_for_manager(officer)
     ReviewTask.objects.update(expires_at=timezone.now())
     for user in (officer, auditor):
-        with pytest.raises(review.NotPermitted):
+        with pytest.raises(NotPermitted):
             review.task_decide(
                 task=application.review_tasks.get(), user=user, outcome=Outcome.APPROVE
             )
@@ -182,7 +183,7 @@ def test_expired_case_without_a_late_decision_is_not_restarted(
     application = waiting_for_manager(officer)
     LoanApplication.objects.update(status="expired")
     application.refresh_from_db()
-    with pytest.raises(review.ApplicationsError, match="it cannot become submitted"):
+    with pytest.raises(ApplicationsError, match="it cannot become submitted"):
         restart_check(application=application, user=operations)
 
 

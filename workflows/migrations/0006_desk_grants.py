@@ -40,6 +40,7 @@ def grant(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+    old_code_safe = True  # it only adds rows that older code does not read
     dependencies = [
         ("workflows", "0005_incident_message_and_periodic_runs"),
         ("applications", "0007_bulk_decisions"),
