@@ -11,6 +11,8 @@ from django.core.exceptions import BadRequest
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
+from applications.admin.paging import BoundedPaginator
+
 if TYPE_CHECKING:
 
     class TypedAdmin[M: Model](admin.ModelAdmin[M]):
@@ -30,9 +32,16 @@ def staff(request: HttpRequest) -> User:
     return request.user
 
 
+def refuse_null_characters(request: HttpRequest) -> None:
+    """A filter hands on what it is given, and PostgreSQL refuses null characters."""
+    if any("\0" in value for _, values in request.GET.lists() for value in values):
+        raise BadRequest("Null characters are not allowed.")
+
+
 class KeptAdmin[M: Model](TypedAdmin[M]):
     """Rows stay: there is no delete button, page or action, for superusers neither."""
 
+    paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a count for every choice reads every row
     list_per_page = 50
@@ -47,9 +56,7 @@ class KeptAdmin[M: Model](TypedAdmin[M]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        # A filter hands on what it is given, and PostgreSQL refuses null characters.
-        if any("\0" in value for _, values in request.GET.lists() for value in values):
-            raise BadRequest("Null characters are not allowed.")
+        refuse_null_characters(request)
         return super().changelist_view(request, extra_context)
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from django.db import connection, models
 
+from applications.models.fields import AmountBandField, FoldedNameField
+
 type Adapt = Callable[[Any], Any]
 IDS_AT_ONCE = 1000
 
@@ -32,6 +34,12 @@ class Table:
             field.attname: field.get_db_prep_save(field.get_default(), connection)
             for field in fields
         }
+        # What a row says of itself when it is saved, which nobody does here.
+        self.derived = [
+            (field.attname, field.source, field.derived)
+            for field in fields
+            if isinstance(field, AmountBandField | FoldedNameField)
+        ]
         self.rows: list[tuple[Any, ...]] = []
         self.with_ids = False
 
@@ -41,6 +49,8 @@ class Table:
         adapt = self.adapt
         for name, value in values.items():
             row[name] = adapt[name](value) if name in adapt and value is not None else value
+        for name, source, derive in self.derived:
+            row[name] = derive(values[source])
         if len(row) != len(self.blank):
             raise TypeError(f"{self.name} has no {set(row) - set(self.blank)}")
         self.with_ids = pk is not None

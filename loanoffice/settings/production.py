@@ -32,6 +32,9 @@ STORAGES["staticfiles"] = {
 for kind in ("script-src", "style-src", "img-src"):
     SECURE_CSP[kind].append(f"https://{STATIC_DOMAIN}")
 
+# What Lambda answers with has to fit into six megabytes; a line takes about 200 bytes.
+LOANOFFICE_EXPORT_MOST = 15_000
+
 # API Gateway ends TLS and sets this header itself, whatever a client sends.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
