@@ -11,7 +11,7 @@ from django.core.exceptions import BadRequest
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-from applications.admin.paging import BoundedPaginator
+from applications.admin.paging import BoundedChangeList, BoundedPaginator
 
 if TYPE_CHECKING:
 
@@ -45,6 +45,13 @@ class KeptAdmin[M: Model](TypedAdmin[M]):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a count for every choice reads every row
     list_per_page = 50
+
+    def get_changelist(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> type[BoundedChangeList]:
+        return BoundedChangeList
 
     def has_delete_permission(
         self,

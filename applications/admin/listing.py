@@ -11,7 +11,6 @@ from django.contrib.admin.views.main import (
     ERROR_FLAG,
     ORDER_VAR,
     PAGE_VAR,
-    ChangeList,
 )
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -33,6 +32,7 @@ from applications.admin.filters import (
     PastDays,
     searched_name,
 )
+from applications.admin.paging import BoundedChangeList
 from applications.database import beginning
 from applications.models import LoanApplication
 from applications.names import folded
@@ -58,7 +58,7 @@ def orders_offered(request: HttpRequest) -> dict[str, tuple[str, ...]]:
     return offered
 
 
-class ApplicationChangeList(ChangeList):
+class ApplicationChangeList(BoundedChangeList):
     """Sorts in the ways that ``orders_offered`` has, and in no other whatever is asked for."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
@@ -143,7 +143,11 @@ class ApplicationListAdmin(KeptAdmin[LoanApplication]):
     def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:
         return tuple(orders_offered(request))
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+    def get_changelist(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> type[BoundedChangeList]:
         return ApplicationChangeList
 
     def has_decide_permission(self, request: HttpRequest) -> bool:

@@ -23,7 +23,7 @@ COMMON = {"applicant_name": "Sam Stone"}
 @pytest.fixture
 def many(db: None) -> None:
     """Enough rows, with what the database knows of them, for it to choose as with a million."""
-    seed(Wanted(closed=2900, standing=100), now=timezone.now())
+    seed(Wanted(closed=2600, standing=400), now=timezone.now())
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
@@ -108,6 +108,20 @@ def test_count_beside_a_search_reads_the_index_of_names_alone(
     assert "application_by_name" in count
     if connection.vendor == "sqlite":
         assert "COVERING INDEX" in count
+
+
+def test_list_of_one_page_asks_for_the_rows_that_were_counted(
+    many: None, login: Login, auditor: User
+) -> None:
+    few = LoanApplication.objects.filter(status="expired").count()
+    client = login(auditor)
+
+    asked = plans(TABLE, lambda: client.get(f"{LIST}?status__exact=expired"))
+    nothing = plans(TABLE, lambda: client.get(f"{LIST}?q=nobody"))
+
+    assert 0 < few < 50
+    assert [sql for sql, _ in asked if f"LIMIT {few}" in sql and "COUNT(" not in sql]
+    assert len(nothing) == 1  # none are there, so none are fetched
 
 
 # --- What it costs does not grow --------------------------------------------------------------
