@@ -8,9 +8,6 @@ from typing import Any
 
 from django.db import connection, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations import AddIndex
-from django.db.migrations.state import ProjectState
 from django.db.models import Func
 
 ROWS_AT_ONCE = 1000
@@ -51,48 +48,6 @@ class NotLookedUp(Func):
         return super().as_sql(compiler, connection, template="+%(expressions)s", **context)
 
 
-class AddIndexOnline(AddIndex):
-    """``AddIndex`` that others do not wait for: PostgreSQL builds it while rows are written.
-
-    The migration has to be ``atomic = False``. An index that a build left behind when it was
-    interrupted is invalid; it is dropped and built again. SQLite has one writer, and builds
-    it as ever.
-    """
-
-    atomic = False
-
-    def database_forwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        if schema_editor.connection.vendor != "postgresql":
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
-            return
-        model = to_state.apps.get_model(app_label, self.model_name)
-        if not self.allow_migrate_model(schema_editor.connection.alias, model):
-            return
-        if _is_left_behind(schema_editor.connection, self.index.name):
-            schema_editor.remove_index(model, self.index, concurrently=True)  # type: ignore[call-arg]
-        schema_editor.add_index(model, self.index, concurrently=True)  # type: ignore[call-arg]
-
-    def database_backwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        if schema_editor.connection.vendor != "postgresql":
-            super().database_backwards(app_label, schema_editor, from_state, to_state)
-            return
-        model = from_state.apps.get_model(app_label, self.model_name)
-        if self.allow_migrate_model(schema_editor.connection.alias, model):
-            schema_editor.remove_index(model, self.index, concurrently=True)  # type: ignore[call-arg]
-
-
 def in_pieces(rows: "models.QuerySet[Any]", *fields: str) -> Iterator[list[tuple[Any, ...]]]:
     """``(pk, *fields)`` of rows by primary key, so many at once; each read is short."""
     last = 0
@@ -115,12 +70,3 @@ def update_each(
     found = " AND ".join(f"{quote(name)} = %s" for name in where)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(f"UPDATE {quote(table)} SET {assigned} WHERE {found}", values)  # noqa: S608
-
-
-def _is_left_behind(database: BaseDatabaseWrapper, index: str) -> bool:
-    with database.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid",
-            [database.ops.quote_name(index)],
-        )
-        return cursor.fetchone() is not None

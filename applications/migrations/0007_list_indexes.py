@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from applications.database import AddIndexOnline
+from applications.migrating import AddIndexOnline
 
 NEWEST = (
     models.OrderBy(models.F("created_at"), descending=True),

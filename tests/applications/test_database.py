@@ -10,7 +10,8 @@ from django.db.migrations.state import ProjectState
 from django.test.utils import CaptureQueriesContext
 
 from applications import database
-from applications.database import AddIndexOnline, NotLookedUp
+from applications.database import NotLookedUp
+from applications.migrating import AddIndexOnline
 from applications.models import LoanApplication
 from applications.services import drafting, listing
 from applications.vocabulary import AmountBand
