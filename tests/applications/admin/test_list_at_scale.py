@@ -176,6 +176,23 @@ def test_more_than_the_pages_hold_is_said_and_not_counted(
     assert "200 loan applications" not in html
 
 
+def test_search_that_finds_too_much_says_so_beside_the_search_too(
+    few_pages: None, login: Login, auditor: User
+) -> None:
+    seed(Wanted(closed=200), now=timezone.now())
+    LoanApplication.objects.update(applicant_search="sam stone")
+    client = login(auditor)
+
+    html = client.get(f"{LIST}?q=sam").content.decode()
+    few = client.get(f"{LIST}?q=sam&status__exact=draft").content.decode()
+
+    assert "More than 120 results" in html
+    assert "120 results (" not in html.replace("More than 120 results (", "")
+    drafts = LoanApplication.objects.filter(status="draft").count()
+    assert f"{drafts} result" in few
+    assert "More than" not in few
+
+
 def test_exact_number_is_said_when_the_pages_hold_it(
     few_pages: None, login: Login, auditor: User
 ) -> None:
