@@ -30,6 +30,7 @@ from applications.services import drafting, review
 from applications.transitions import is_terminal
 from applications.vocabulary import Outcome, Status, TaskKind, TaskStatus
 
+DECIDED_BY_STAFF = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
 RELATED = ("partner", "policy", "created_by", "submitted_by", "last_edited_by")
 
 
@@ -158,6 +159,47 @@ class Case:
         return True, ""
 
     @property
+    def why(self) -> str:
+        """Why the case stands where it stands, in a sentence or two; empty if nothing says so."""
+        if self.open_task is not None:
+            return _texts(self.open_task.reasons)
+        if self.status == Status.DECLINED:
+            return _texts(self.application.decision_reasons) + self._decided_by(Outcome.DECLINE)
+        if self.status in {Status.APPROVED, Status.FUNDED}:
+            return self._approved()
+        if self.status == Status.WITHDRAWN:
+            said = next((row for row in reversed(self.events) if row.kind == "withdrawn"), None)
+            return str(said.data.get("reason", "")) if said is not None else ""
+        if self.status == Status.EXPIRED:
+            return "Nobody decided in time; the end of the time to decide never approves."
+        return ""
+
+    def _approved(self) -> str:
+        risk, by = self.assessment, self._decided_by(Outcome.APPROVE).strip()
+        graded = "" if risk is None else f"{risk.get_tier_display()} at {risk.annual_rate} %"
+        if by:
+            return f"{graded}. {by}" if graded else by
+        return f"{graded}, within {risk.policy}; nobody had to be asked." if risk else ""
+
+    def _decided_by(self, outcome: Outcome) -> str:
+        """`` Approved by manager and senior, ...``: what people said in this attempt, and why."""
+        counted = [
+            decision
+            for task in self.tasks
+            if task.attempt == self.application.attempt and task.kind in DECIDED_BY_STAFF
+            for decision in task.decisions.all()
+            if decision.outcome == outcome and not decision.late and decision.decided_by is not None
+        ]
+        if not counted:
+            return ""
+        who = " and ".join(
+            decision.decided_by.get_username() for decision in counted if decision.decided_by
+        )
+        said = " ".join(f"“{decision.reason}”" for decision in counted if decision.reason)
+        did = "Approved" if outcome == Outcome.APPROVE else "Declined"
+        return f" {did} by {who}{f': {said}' if said else '.'}"
+
+    @property
     def why_not(self) -> str:
         return self._decision[1]
 
@@ -188,6 +230,10 @@ class Case:
         url = reverse("admin:applications_loanapplication_withdraw", args=[self.application.pk])
         return [*found, Button(key="withdraw", label="Withdraw", url=url, tone="quiet")]
 
+    def log_links(self) -> list[tuple[str, str]]:
+        """Label and address of pages that tell more than the log does."""
+        return []
+
     def panels(self) -> list[Panel]:
         """The blocks that have something to say, in the order of the workflow."""
         shown: dict[str, tuple[str, object]] = {
@@ -217,6 +263,10 @@ class Case:
     @cached_property
     def disbursement(self) -> Disbursement | None:
         return Disbursement.objects.filter(application=self.application).first()
+
+
+def _texts(reasons: list[dict[str, str]]) -> str:
+    return " ".join(reason["text"] for reason in reasons)
 
 
 def decision_words(kind: TaskKind) -> dict[Outcome, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Max
 from django.http import HttpRequest
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -18,7 +18,8 @@ from applications.admin.application import LoanApplicationAdmin
 from applications.admin.case import Button, Case, Panel
 from applications.admin.display import moment
 from applications.models import LoanApplication
-from workflows.admin import presses
+from applications.vocabulary import Status
+from workflows.admin import presses, timeline
 from workflows.admin.badges import callback_badge, execution_badge, incident_badge
 from workflows.admin.links import incident_url
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
@@ -100,6 +101,17 @@ class CarriedCase(Case):
             link = format_html('<a href="{}">See the incident</a>', address)
         return format_html(said, what, given_up.message.attempts, link)
 
+    @property
+    def why(self) -> str:
+        """A case that is stuck is explained by what got stuck."""
+        if self.status == Status.NEEDS_ATTENTION and self.incidents:
+            return " ".join(incident.sentence for incident in self.incidents)
+        return super().why
+
+    def log_links(self) -> list[tuple[str, str]]:
+        where = reverse("admin:applications_loanapplication_timeline", args=[self.application.pk])
+        return [*super().log_links(), ("Whole timeline", where)]
+
     def panels(self) -> list[Panel]:
         shown = super().panels()
         if self.incidents:
@@ -169,6 +181,12 @@ class CaseAdmin(LoanApplicationAdmin):
                     name=presses.url_name(press),
                 )
                 for press in (*presses.MENDS, *presses.HOLDS)
+            ),
+            path(
+                "<int:pk>/timeline/",
+                self.admin_site.admin_view(timeline.timeline_view),
+                {"model_admin": self},
+                name="applications_loanapplication_timeline",
             ),
             *super().get_urls(),
         ]

@@ -47,19 +47,7 @@ def history_page(
     model_admin: "ExecutionAdmin", request: HttpRequest, execution: Execution
 ) -> HttpResponse:
     """The page: a table, or a sentence that says why there is none."""
-    events: list[Shown] = []
-    sentence = ""
-    if execution.arn is None:
-        sentence = NOT_STARTED
-    else:
-        try:
-            events = list(shown(engine.history(arn=execution.arn)))
-        except NotFound:
-            sentence = GONE
-        except EngineUnavailable:
-            sentence = SILENT
-        except EngineError as error:
-            sentence = REFUSED.format(error)
+    events, sentence = read(execution)
     return confirmation(
         model_admin,
         request,
@@ -69,6 +57,20 @@ def history_page(
         events=events,
         sentence=sentence,
     )
+
+
+def read(execution: Execution) -> tuple[list[Shown], str]:
+    """The engine's events of an execution, or none and the sentence that says why."""
+    if execution.arn is None:
+        return [], NOT_STARTED
+    try:
+        return list(shown(engine.history(arn=execution.arn))), ""
+    except NotFound:
+        return [], GONE
+    except EngineUnavailable:
+        return [], SILENT
+    except EngineError as error:
+        return [], REFUSED.format(error)
 
 
 def shown(events: list[dict[str, Any]]) -> Iterator[Shown]:

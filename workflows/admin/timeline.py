@@ -1,0 +1,271 @@
+"""Everything that happened to one case, in one order: people, rules, workflow, deliveries.
+
+The case's own log tells what a partner may know as well. This page adds who did it and from
+which request, what the workflow did, what left, and what got stuck. The engine is asked only
+when somebody says so; until then the mirror stands for it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from applications.admin.base import staff
+from applications.admin.views import case_or_refuse, confirmation
+from applications.models import ApplicationEvent, LoanApplication
+from applications.vocabulary import Level
+from workflows.admin import history
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+
+if TYPE_CHECKING:
+    from workflows.admin.case import CaseAdmin
+
+MIRROR = "mirror"
+ENGINE = "engine"
+
+
+class Source(models.TextChoices):
+    """Who or what a line of the timeline comes from."""
+
+    PERSON = "person", "People and partners"
+    CASE = "case", "Case"
+    WORKFLOW = "workflow", "Workflow"
+    DELIVERY = "delivery", "Deliveries"
+    INCIDENT = "incident", "Incidents"
+
+
+# Without the permission to look at it elsewhere nobody is told of it here.
+PERMISSIONS = {
+    Source.WORKFLOW: "workflows.view_execution",
+    Source.DELIVERY: "workflows.view_outboxmessage",
+    Source.INCIDENT: "workflows.view_incident",
+}
+LABELS = {
+    Source.PERSON: "Person",
+    Source.CASE: "Case",
+    Source.WORKFLOW: "Workflow",
+    Source.DELIVERY: "Delivery",
+    Source.INCIDENT: "Incident",
+}
+TONES = {
+    Source.PERSON: "fresh",
+    Source.CASE: "info",
+    Source.WORKFLOW: "quiet",
+    Source.DELIVERY: "wait",
+    Source.INCIDENT: "alert",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line. ``facts`` are label (or nothing) and value, ``order`` breaks a tie of times."""
+
+    at: datetime
+    source: Source
+    what: str
+    who: str = ""
+    step: str = ""
+    facts: tuple[tuple[str, str], ...] = field(default=())
+    is_bad: bool = False
+    by_partner: bool = False
+    order: int = 0
+
+    @property
+    def label(self) -> str:
+        return "Partner" if self.by_partner else LABELS[self.source]
+
+    @property
+    def tone(self) -> str:
+        return TONES[self.source]
+
+    @property
+    def day(self) -> datetime:
+        return timezone.localtime(self.at).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@require_safe
+def timeline_view(request: HttpRequest, *, pk: int, model_admin: "CaseAdmin") -> HttpResponse:
+    """The page. ``?show=`` (many) picks sources, ``?workflow=engine`` asks the engine."""
+    application = case_or_refuse(model_admin, request, pk)
+    user = staff(request)
+    allowed = [
+        source
+        for source in Source
+        if source not in PERMISSIONS or user.has_perm(PERMISSIONS[source])
+    ]
+    chosen = [source for source in allowed if source in request.GET.getlist("show")] or allowed
+    ask_engine = request.GET.get("workflow") == ENGINE and Source.WORKFLOW in chosen
+    lines, sentences = gather(application, set(chosen), ask_engine=ask_engine)
+    return confirmation(
+        model_admin,
+        request,
+        "workflows/admin/timeline.html",
+        title=f"Timeline of {application.reference}",
+        original=application,
+        days=[(day, list(rows)) for day, rows in groupby(lines, key=lambda line: line.day)],
+        count=len(lines),
+        sources=[(source, source in chosen) for source in allowed],
+        can_ask_engine=Source.WORKFLOW in allowed,
+        ask_engine=ask_engine,
+        sentences=sentences,
+    )
+
+
+def gather(
+    application: LoanApplication, sources: set[Source], *, ask_engine: bool
+) -> tuple[list[Line], list[str]]:
+    """The lines, oldest first, and sentences about what could not be read."""
+    lines = [line for line in _events(application) if line.source in sources]
+    sentences: list[str] = []
+    executions = list(
+        Execution.objects.filter(application=application)
+        .order_by("attempt")
+        .prefetch_related(Prefetch("callbacks", PendingCallback.objects.order_by("pk")))
+    )
+    if Source.WORKFLOW in sources:
+        for execution in executions:
+            told, sentence = history.read(execution) if ask_engine else ([], "")
+            if sentence:
+                sentences.append(f"{execution.name}: {sentence}")
+            lines += _told(execution, told) if told else _mirrored(execution)
+    if Source.DELIVERY in sources:
+        lines += _deliveries(executions)
+    if Source.INCIDENT in sources:
+        lines += _incidents(application)
+    return sorted(lines, key=lambda line: (line.at, line.order)), sentences
+
+
+def _events(application: LoanApplication) -> Iterator[Line]:
+    for event in ApplicationEvent.objects.filter(application=application).select_related(
+        "actor", "partner"
+    ):
+        who = event.actor.get_username() if event.actor else str(event.partner or "")
+        facts = [*_facts(event.data)]
+        if event.request_id and who:  # what the workflow does for it carries the same one
+            facts.append(("request", event.request_id))
+        if event.is_internal:
+            facts.append(("shown to", "staff only"))
+        yield Line(
+            at=event.at,
+            source=Source.PERSON if who else Source.CASE,
+            what=event.message,
+            who=who,
+            step=event.get_step_display(),
+            facts=tuple(facts),
+            is_bad=event.level == Level.ERROR,
+            by_partner=event.partner_id is not None,
+            order=event.pk,
+        )
+
+
+def _facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What an event carries: ``{"loan_amount": ["1.00", "2.00"]}`` is a change."""
+    for name, value in data.items():
+        if value in ("", None, [], {}):
+            continue
+        said = " to ".join(map(str, value)) if isinstance(value, list) else str(value)
+        yield name.replace("_", " "), said
+
+
+def _told(execution: Execution, told: Iterable[history.Shown]) -> Iterator[Line]:
+    for event in told:
+        yield Line(
+            at=event.at,
+            source=Source.WORKFLOW,
+            what=f"{event.event}: {event.name}" if event.name else event.event,
+            who=f"Attempt {execution.attempt}",
+            facts=(("", event.details),) if event.details else (),
+            is_bad=event.is_bad,
+            order=event.number,
+        )
+
+
+def _mirrored(execution: Execution) -> Iterator[Line]:
+    """What the record knows of an execution and of what it waited for."""
+    request = (("request", execution.request_id),) if execution.request_id else ()
+    moments: list[tuple[datetime | None, str, tuple[tuple[str, str], ...], bool]] = [
+        (execution.queued_at, "Execution queued", request, False),
+        (execution.started_at, "Execution started", (), False),
+        (execution.paused_at, "Execution paused", (), False),
+        (
+            execution.ended_at,
+            f"Execution ended: {execution.get_status_display().lower()}",
+            (("error", execution.error),) if execution.error else (),
+            execution.status in {Execution.Status.FAILED, Execution.Status.TIMED_OUT},
+        ),
+    ]
+    for callback in execution.callbacks.all():
+        until = (("until", f"{timezone.localtime(callback.expires_at):%Y-%m-%d %H:%M}"),)
+        moments += [
+            (callback.opened_at, f"Waits for an answer: {callback.name}", until, False),
+            (callback.answered_at, f"Answer recorded: {callback.name}", (), False),
+            (callback.delivered_at, f"Answer delivered: {callback.name}", (), False),
+        ]
+    for number, (at, what, facts, is_bad) in enumerate(moments):
+        if at is not None:
+            yield Line(
+                at=at,
+                source=Source.WORKFLOW,
+                what=what,
+                who=f"Attempt {execution.attempt}",
+                facts=facts,
+                is_bad=is_bad,
+                order=number,
+            )
+
+
+def _deliveries(executions: list[Execution]) -> Iterator[Line]:
+    for message in OutboxMessage.objects.filter(execution__in=executions).select_related(
+        "execution"
+    ):
+        who = f"Attempt {message.execution.attempt}" if message.execution else ""
+        what = message.get_kind_display()
+        tries = (("tries", str(message.attempts)),)
+        yield Line(message.created_at, Source.DELIVERY, f"{what}: queued", who)
+        if message.sent_at is not None:
+            yield Line(message.sent_at, Source.DELIVERY, f"{what}: sent", who, facts=tries)
+        elif message.status == OutboxMessage.Status.DEAD:
+            yield Line(
+                message.due_at,
+                Source.DELIVERY,
+                f"{what}: given up",
+                who,
+                facts=(*tries, ("last error", message.last_error)),
+                is_bad=True,
+            )
+        elif message.attempts:
+            yield Line(
+                message.due_at,
+                Source.DELIVERY,
+                f"{what}: to be tried again",
+                who,
+                facts=(*tries, ("last error", message.last_error)),
+            )
+
+
+def _incidents(application: LoanApplication) -> Iterator[Line]:
+    for incident in Incident.objects.filter(application=application).select_related(
+        "acknowledged_by", "resolved_by"
+    ):
+        kind = incident.get_kind_display()
+        yield Line(
+            incident.opened_at,
+            Source.INCIDENT,
+            f"{kind}: {incident.sentence}",
+            facts=(("incident", str(incident.pk)),),
+            is_bad=True,
+        )
+        if incident.acknowledged_at is not None and incident.acknowledged_by is not None:
+            who = incident.acknowledged_by.get_username()
+            yield Line(incident.acknowledged_at, Source.INCIDENT, f"{kind}: acknowledged", who)
+        if incident.resolved_at is not None:
+            who = incident.resolved_by.get_username() if incident.resolved_by else ""
+            facts = (("note", incident.note),) if incident.note else ()
+            yield Line(incident.resolved_at, Source.INCIDENT, f"{kind}: resolved", who, facts=facts)
