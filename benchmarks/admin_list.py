@@ -90,7 +90,7 @@ def measure(client: Any, address: str, times: int) -> float:
 def fill(count: int, say: Callable[[str], None]) -> None:
     """Bring the database to ``count`` applications, if it holds none."""
     from applications.models import LoanApplication  # noqa: PLC0415
-    from loanoffice.seeding import rows, seed, tables  # noqa: PLC0415
+    from loanoffice.seeding import seed, sheet, tables  # noqa: PLC0415
 
     held = LoanApplication.objects.count()
     if held:
@@ -100,7 +100,7 @@ def fill(count: int, say: Callable[[str], None]) -> None:
     began = time.perf_counter()
     written = seed.seed(seed.Wanted(closed=count - standing, standing=standing))
     say(f"seeded {count:,} applications, {written:,} rows, in {time.perf_counter() - began:.0f} s")
-    tables.settle(rows.ORDER)
+    tables.settle(sheet.ORDER)
 
 
 def run(count: int, times: int) -> None:
@@ -114,13 +114,13 @@ def run(count: int, times: int) -> None:
 
     from applications.models import LoanApplication, Partner  # noqa: PLC0415
     from loanoffice.demo_data import create_demo_data  # noqa: PLC0415
-    from loanoffice.seeding import rows, tables  # noqa: PLC0415
+    from loanoffice.seeding import sheet, tables  # noqa: PLC0415
 
     began = time.perf_counter()
     call_command("migrate", verbosity=0)
     if (took := time.perf_counter() - began) > 5:
         print(f"migrated in {took:.0f} s")
-        tables.settle(rows.ORDER)
+        tables.settle(sheet.ORDER)
     create_demo_data()
     fill(count, print)
     example = LoanApplication.objects.filter(status="funded").order_by("pk")[count // 10]

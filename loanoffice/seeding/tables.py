@@ -88,6 +88,8 @@ def settle(tables: Iterable[type[models.Model]]) -> None:
         if connection.vendor == "sqlite":
             cursor.execute("PRAGMA analysis_limit = 2000")
             cursor.execute("ANALYZE")
+        elif connection.in_atomic_block:
+            cursor.execute(f"ANALYZE {names}")
         else:
             cursor.execute(f"VACUUM (ANALYZE) {names}")
 

@@ -14,6 +14,8 @@ from django.db import connection
 from applications.errors import NoPolicy
 from applications.models import LoanApplication
 from loanoffice.seeding.seed import SweptDatabase, Wanted, seed
+from loanoffice.seeding.sheet import ORDER
+from loanoffice.seeding.tables import settle
 
 MOST = 5_000_000
 MOST_OPEN = 1_000  # what a demo's engine carries within minutes
@@ -94,6 +96,7 @@ class Command(BaseCommand):
         try:
             with tqdm(total=number, unit=" applications", file=self.stderr) as bar:
                 rows = seed(wanted, say=bar.update)
+            settle(ORDER)
         except (SweptDatabase, NoPolicy) as refused:
             raise CommandError(str(refused)) from None
         took = time.monotonic() - began

@@ -5,6 +5,8 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from applications.models import LoanApplication
 from workflows.models import PeriodicRun
@@ -25,6 +27,13 @@ def test_it_says_how_many_of_which_kind_and_shows_its_progress() -> None:
     assert "300/300" in err
     assert LoanApplication.objects.count() == 300
     assert LoanApplication.objects.filter(status="submitted").count() == 3
+
+
+def test_database_takes_stock_of_what_was_added() -> None:
+    with CaptureQueriesContext(connection) as captured:
+        run("20")
+
+    assert any("ANALYZE" in query["sql"] for query in captured.captured_queries)
 
 
 def test_number_may_be_written_with_separators_and_none_be_open() -> None:
