@@ -31,7 +31,7 @@ from loanoffice.seeding.seed import SweptDatabase, Wanted, seed
 from tests.workflows.lambda_stub import lambda_stub
 from workflows import engine, outbox
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, PeriodicRun
-from workflows.reconcile import reconcile
+from workflows.reconcile import Report, reconcile
 
 pytestmark = pytest.mark.django_db
 
@@ -192,22 +192,43 @@ def test_batch_that_was_written_stays_when_a_later_one_fails(
     connection.check_constraints()
 
 
+def reconciled(data: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
+    """What comparing everything with an engine finds that has never heard of any case."""
+    functions = {"loan-approval": Function(handler, durable=True)}
+    with LocalEngine(functions=functions, data=data) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", running.url)
+        engine.forget_client()
+        report = reconcile(everything=True, lag=timedelta(), calls_per_second=1000)
+    engine.forget_client()
+    return report
+
+
 def test_reconciler_finds_nothing_about_closed_and_open_cases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed(Wanted(closed=3000, open=5, seed=4), now=timezone.now())
     incidents = Incident.objects.count()
 
-    functions = {"loan-approval": Function(handler, durable=True)}
-    with LocalEngine(functions=functions, data=tmp_path) as running:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", running.url)
-        engine.forget_client()
-        report = reconcile(everything=True, lag=timedelta(), calls_per_second=1000)
-    engine.forget_client()
+    report = reconciled(tmp_path, monkeypatch)
 
     assert report.compared == 5
     assert report.findings == []
     assert Incident.objects.count() == incidents > 0
+
+
+def test_reconciler_would_hand_over_every_standing_case_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why they are refused where a sweep has been."""
+    seed(Wanted(closed=50, standing=20, seed=4), now=timezone.now())
+    standing = set(Execution.objects.filter(ended_at=None).values_list("name", flat=True))
+
+    report = reconciled(tmp_path, monkeypatch)
+
+    assert {finding.name for finding in report.findings} == standing
+    assert {finding.what for finding in report.findings} == {"lost by the engine"}
+    assert Incident.objects.filter(kind="engine_disagrees").count() == len(standing) > 10
+    assert not ReviewTask.objects.filter(status="open").exists()
 
 
 def test_open_case_starts_as_one_that_a_person_submitted(monkeypatch: pytest.MonkeyPatch) -> None:
