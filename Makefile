@@ -9,6 +9,7 @@ BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 TEST_FLAGS ?= -n 2 --dist loadgroup
 STAGE ?= production
+BENCH_APPLICATIONS ?= 50000
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +52,8 @@ format: .venv/dev ## put the code in its usual form
 	$(BIN)/ruff format .
 	git ls-files '*/templates/*.html' | xargs $(BIN)/djade --target-version 6.0
 
-bench: .venv/dev ## one figure a script
+bench: export LOANOFFICE_BENCH_APPLICATIONS = $(BENCH_APPLICATIONS)
+bench: .venv/dev ## one figure a script; BENCH_APPLICATIONS (50000) is how long the lists are
 	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 requirements: .venv/dev ## compile requirements/*.txt from pyproject.toml (needs uv)

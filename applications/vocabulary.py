@@ -4,7 +4,9 @@ Pure: imports nothing of the project. ``product.md`` calls them vocabularies bec
 same English word ("approved") means different things in each of them.
 """
 
-from django.db.models import TextChoices
+from decimal import Decimal
+
+from django.db.models import IntegerChoices, TextChoices
 
 
 class Status(TextChoices):
@@ -35,6 +37,22 @@ class Step(TextChoices):
     OFFER_ACCEPTANCE = "offer_acceptance", "Acceptance"
     DISBURSING = "disbursing", "Disbursement"
     COMPLETE = "complete", "Complete"
+
+
+class AmountBand(IntegerChoices):
+    """How large a loan is, for lists: from its amount up to the next one's."""
+
+    UNDER_25 = 1, "Under 25,000"
+    FROM_25 = 2, "25,000 to 100,000"
+    FROM_100 = 3, "100,000 to 250,000"
+    FROM_250 = 4, "250,000 to 500,000"
+    FROM_500 = 5, "500,000 and more"
+
+    @classmethod
+    def of(cls, amount: Decimal) -> "AmountBand":
+        """The band of an amount. A boundary belongs to the band that begins with it."""
+        beginnings = (25_000, 100_000, 250_000, 500_000)
+        return cls(1 + sum(amount >= beginning for beginning in beginnings))
 
 
 class WaitingOn(TextChoices):

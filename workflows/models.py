@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.utils import timezone
 
 from applications.models import LoanApplication, ReviewTask
@@ -44,6 +44,12 @@ class Execution(models.Model):
             ("stop_execution", "Can stop, pause and resume an execution"),
             ("resend_message", "Can resend what leaves"),
         ]
+        indexes = [
+            models.Index(F("queued_at").desc(), F("id").desc(), name="execution_newest"),
+            models.Index(
+                F("status"), F("queued_at").desc(), F("id").desc(), name="execution_by_status"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["application", "attempt"], name="execution_once"),
         ]
@@ -77,6 +83,12 @@ class PendingCallback(models.Model):
 
     class Meta:
         ordering = ["-opened_at", "-id"]
+        indexes = [
+            models.Index(F("opened_at").desc(), F("id").desc(), name="callback_newest"),
+            models.Index(
+                F("status"), F("opened_at").desc(), F("id").desc(), name="callback_by_status"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["execution", "name"], name="callback_once"),
             models.CheckConstraint(
@@ -127,10 +139,24 @@ class OutboxMessage(models.Model):
         ordering = ["id"]
         indexes = [
             models.Index(fields=["due_at", "id"], condition=Q(status="pending"), name="outbox_due"),
+            models.Index(F("status"), F("id").desc(), name="outbox_by_status"),
+            models.Index(F("kind"), F("id").desc(), name="outbox_by_kind"),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} ({self.key})"
+
+
+def urgency() -> Func:
+    """What needs somebody first: open, then what somebody works on, then what is over.
+
+    Written out, without parameters, so that SQLite sees that an index has it.
+    """
+    return Func(
+        F("status"),
+        template="CASE %(expressions)s WHEN 'open' THEN 0 WHEN 'acknowledged' THEN 1 ELSE 2 END",
+        output_field=models.IntegerField(),
+    )
 
 
 class Incident(models.Model):
@@ -183,6 +209,14 @@ class Incident(models.Model):
 
     class Meta:
         ordering = [F("opened_at").desc()]
+        indexes = [
+            models.Index(
+                F("status"), F("opened_at").desc(), F("id").desc(), name="incident_by_status"
+            ),
+            models.Index(
+                urgency(), F("opened_at").desc(), F("id").desc(), name="incident_by_urgency"
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["key"], condition=~Q(status="resolved"), name="incident_open_once"

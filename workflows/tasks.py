@@ -10,7 +10,9 @@ from django.db import close_old_connections, connection
 from django.db.models import Q
 from django.utils import timezone
 
+from applications.models import LoanApplication
 from applications.services.idempotency import idempotency_keys_forget
+from applications.services.listing import applications_fill_in
 from workflows import deadlines, outbox
 from workflows.errors import EngineError
 from workflows.models import PeriodicRun
@@ -20,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 FORGET_EVERY = timedelta(minutes=1)
 FORGET_AT_ONCE = 10_000  # rows
+FILL_IN_EVERY = timedelta(minutes=5)
+FILL_IN_AT_ONCE = 10_000  # rows
 
 
 def sweep(event: object = None, context: object = None) -> dict[str, int]:  # noqa: ARG001
@@ -35,6 +39,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     passed = deadlines.pass_deadlines(now=timezone.now())
     sent = outbox.send_due()
     now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)
+    now_and_then("fill_in_lists", FILL_IN_EVERY, _fill_in_lists)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
     return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
 
@@ -63,6 +68,11 @@ def _mine(name: str, *, before: datetime, now: datetime) -> bool:
 
 def _forget_idempotency_keys() -> dict[str, Any]:
     return {"forgotten": idempotency_keys_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
+
+
+def _fill_in_lists() -> dict[str, Any]:
+    """What the release before wrote while this one was rolled out cannot be searched yet."""
+    return {"filled": applications_fill_in(model=LoanApplication, most=FILL_IN_AT_ONCE)}
 
 
 def _reconcile() -> dict[str, Any]:

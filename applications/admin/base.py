@@ -8,6 +8,7 @@ from django.core.exceptions import BadRequest
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
+from applications.admin.paging import BoundedChangeList, BoundedPaginator
 from audit.admin.base import AuditedAdmin
 
 
@@ -18,12 +19,26 @@ def staff(request: HttpRequest) -> User:
     return request.user
 
 
+def refuse_null_characters(request: HttpRequest) -> None:
+    """A filter hands on what it is given, and PostgreSQL refuses null characters."""
+    if any("\0" in value for _, values in request.GET.lists() for value in values):
+        raise BadRequest("Null characters are not allowed.")
+
+
 class KeptAdmin[M: Model](AuditedAdmin[M]):
     """Rows stay: there is no delete button, page or action, for superusers neither."""
 
+    paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a count for every choice reads every row
     list_per_page = 50
+
+    def get_changelist(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> type[BoundedChangeList]:
+        return BoundedChangeList
 
     def has_delete_permission(
         self,
@@ -35,9 +50,7 @@ class KeptAdmin[M: Model](AuditedAdmin[M]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        # A filter hands on what it is given, and PostgreSQL refuses null characters.
-        if any("\0" in value for _, values in request.GET.lists() for value in values):
-            raise BadRequest("Null characters are not allowed.")
+        refuse_null_characters(request)
         return super().changelist_view(request, extra_context)
 
 

@@ -3,10 +3,15 @@
 ``LoanApplicationAdmin`` adds the form and the page of one case.
 """
 
-import re
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import (
+    ALL_VAR,
+    ERROR_FLAG,
+    ORDER_VAR,
+    PAGE_VAR,
+)
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
@@ -16,12 +21,57 @@ from django.utils.safestring import SafeString
 from applications.admin import bulk
 from applications.admin.base import KeptAdmin, staff
 from applications.admin.display import moment, money, status_badge
-from applications.admin.filters import PastDays
+from applications.admin.export import export_view
+from applications.admin.filters import (
+    LOOKS_LIKE_REFERENCE,
+    AmountRange,
+    ByPartner,
+    ByStatus,
+    ByStep,
+    ByWaitingOn,
+    PastDays,
+    searched_name,
+)
+from applications.admin.paging import BoundedChangeList
+from applications.database import beginning
 from applications.models import BulkDecision, LoanApplication
+from applications.names import folded
 from applications.services import review
 from applications.services.bulk import KINDS, bulk_carry_on
+from applications.services.exports import EXPORT
 
-LOOKS_LIKE_REFERENCE = re.compile(r"LOAN-[A-Z0-9]{8}", re.IGNORECASE)
+# The columns that a list may be sorted by, the newest or the largest first.
+BY_CREATED = ("-created_at", "-id")
+BY_AMOUNT = ("-loan_amount", "-id")
+BY_NAME = ("applicant_search", *BY_CREATED)
+# Beside these parameters the list can be sorted by amount: there are indexes for it.
+SORTABLE_BY_AMOUNT = frozenset({"status__exact", ORDER_VAR, PAGE_VAR, ERROR_FLAG, ALL_VAR})
+
+
+def orders_offered(request: HttpRequest) -> dict[str, tuple[str, ...]]:
+    """The columns that what is shown can be sorted by without sorting it: an index has it so."""
+    if searched_name(request):
+        return {}
+    asked = {name for name, value in request.GET.items() if value}
+    offered: dict[str, tuple[str, ...]] = {"created": BY_CREATED}
+    if asked <= SORTABLE_BY_AMOUNT:
+        offered["amount"] = BY_AMOUNT
+    return offered
+
+
+class ApplicationChangeList(BoundedChangeList):
+    """Sorts in the ways that ``orders_offered`` has, and in no other whatever is asked for."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        if searched_name(request):
+            return list(BY_NAME)
+        asked = str(super().get_ordering(request, queryset)[0])
+        for order in orders_offered(request).values():
+            if asked == order[0]:
+                return list(order)
+            if f"-{asked}" == order[0]:
+                return [name.removeprefix("-") for name in order]
+        return list(BY_CREATED)
 
 
 class ApplicationListAdmin(KeptAdmin[LoanApplication]):
@@ -35,11 +85,14 @@ class ApplicationListAdmin(KeptAdmin[LoanApplication]):
         "partner",
         "created",
     )
-    list_filter = ("status", "current_step", "waiting_on", PastDays, "partner")
+    # Each is the beginning of an index that goes on with the order of the list.
+    list_filter = (ByStatus, ByStep, ByWaitingOn, AmountRange, PastDays, ByPartner)
     list_select_related = ("partner",)
-    sortable_by = ("amount", "created")
     search_fields = ("reference", "applicant_name")
-    search_help_text = "A whole reference, or how the applicant's name begins."
+    search_help_text = (
+        "A whole reference, or how the applicant's name begins; accents and capitals do not "
+        "matter. Found names are listed by name."
+    )
     actions = ("approve_selected", "decline_selected")
 
     @admin.display(description="Amount", ordering="loan_amount")
@@ -77,11 +130,26 @@ class ApplicationListAdmin(KeptAdmin[LoanApplication]):
     ) -> tuple[QuerySet[LoanApplication], bool]:
         """A whole reference, else the start of a name: both are one look into an index."""
         term = search_term.strip()
-        if not term:
-            return queryset, False
         if LOOKS_LIKE_REFERENCE.fullmatch(term):
             return queryset.filter(reference=term.upper()), False
-        return queryset.filter(applicant_name__istartswith=term), False
+        if not term:
+            return queryset, False
+        start = folded(term)
+        # A mark alone folds to nothing, and nobody's name begins with that.
+        found = (
+            queryset.filter(**beginning("applicant_search", start)) if start else queryset.none()
+        )
+        return found, False
+
+    def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:
+        return tuple(orders_offered(request))
+
+    def get_changelist(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> type[BoundedChangeList]:
+        return ApplicationChangeList
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """For the bulk actions: may this person decide anything that is decided in bulk?"""
@@ -106,7 +174,11 @@ class ApplicationListAdmin(KeptAdmin[LoanApplication]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {"title": "Applications", **bulk.result_context(self, request)}
+        context = {
+            "title": "Applications",
+            "can_export": staff(request).has_perm(EXPORT),
+            **bulk.result_context(self, request),
+        }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
@@ -122,6 +194,12 @@ class ApplicationListAdmin(KeptAdmin[LoanApplication]):
                 self.admin_site.admin_view(bulk.go_on_view),
                 {"model_admin": self},
                 name="applications_loanapplication_go_on",
+            ),
+            path(
+                "export/",
+                self.admin_site.admin_view(export_view),
+                {"model_admin": self},
+                name="applications_loanapplication_export",
             ),
             *super().get_urls(),
         ]

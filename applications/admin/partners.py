@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 
@@ -64,12 +65,21 @@ class PartnerKeyInline(KeyInlineBase):
 
 
 class PartnerAdmin(KeptAdmin[Partner]):
-    list_display = ("name", "is_active", "created_at")
+    list_display = ("name", "is_active", "created_at", "cases")
     list_filter = ("is_active",)
     search_fields = ("name",)
     readonly_fields = ("created_at",)
     inlines = (PartnerKeyInline,)
     change_form_template = "applications/admin/partner_change_form.html"
+
+    @admin.display(description="Applications")
+    def cases(self, partner: Partner) -> SafeString:
+        """The list of applications has not all partners as choices; this leads to each."""
+        address = reverse(
+            "admin:applications_loanapplication_changelist",
+            query={"partner__id__exact": partner.pk},
+        )
+        return format_html('<a href="{}">Show</a>', address)
 
     def change_view(
         self,

@@ -276,6 +276,7 @@ class LoanOfferAdmin(ReadOnlyAdmin[LoanOffer]):
         "expires_at",
     )
     list_select_related = ("application",)
+    ordering = ("-id",)
     sortable_by = ()
 
     @admin.display(description="Application")

@@ -1,8 +1,14 @@
-"""Field shapes that several models share: money, and who did it."""
+"""Field shapes: money and rates, and columns that the row itself fills for the lists."""
 
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from applications.database import byte_order
+from applications.names import folded
+from applications.vocabulary import AmountBand
 
 
 def money_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
@@ -13,3 +19,57 @@ def money_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
 def rate_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
     """An annual rate in percent with two decimals: 7.50 is 7.5 % a year."""
     return models.DecimalField(max_digits=5, decimal_places=2, **options)  # type: ignore[arg-type]
+
+
+if TYPE_CHECKING:
+    TextColumn = models.CharField[str, str]
+    NumberColumn = models.SmallIntegerField[int | None, int | None]
+else:
+    TextColumn, NumberColumn = models.CharField, models.SmallIntegerField
+
+
+class FoldedNameField(TextColumn):
+    """What is searched for the name in ``source``; written with the row, never by hand.
+
+    Its order is that of its bytes on every database, so that an index finds how a name
+    begins.
+    """
+
+    def __init__(self, *, source: str, **options: Any) -> None:
+        self.source = source
+        super().__init__(**options)
+
+    def deconstruct(self) -> Any:
+        name, path, args, options = super().deconstruct()
+        return name, path, args, options | {"source": self.source}
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
+        return super().db_parameters(connection) | {"collation": byte_order(connection)}
+
+    def derived(self, value: Any) -> str:
+        return folded(str(value))
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002, FBT001
+        value = self.derived(getattr(model_instance, self.source))
+        setattr(model_instance, self.attname, value)
+        return value
+
+
+class AmountBandField(NumberColumn):
+    """The ``AmountBand`` of the amount in ``source``; written with the row, never by hand."""
+
+    def __init__(self, *, source: str, **options: Any) -> None:
+        self.source = source
+        super().__init__(**options)
+
+    def deconstruct(self) -> Any:
+        name, path, args, options = super().deconstruct()
+        return name, path, args, options | {"source": self.source}
+
+    def derived(self, value: Any) -> int:
+        return AmountBand.of(Decimal(value)).value
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> int:  # noqa: ARG002, FBT001
+        value = self.derived(getattr(model_instance, self.source))
+        setattr(model_instance, self.attname, value)
+        return value

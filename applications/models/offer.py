@@ -1,7 +1,7 @@
 """The offer, its schedule, and the money that leaves."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from applications.models.fields import money_field, rate_field
@@ -85,7 +85,16 @@ class Disbursement(models.Model):
     funded_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ["-requested_at"]
+        ordering = ["-requested_at", "-id"]
+        indexes = [
+            models.Index(F("requested_at").desc(), F("id").desc(), name="disbursement_newest"),
+            models.Index(
+                F("status"),
+                F("requested_at").desc(),
+                F("id").desc(),
+                name="disbursement_by_status",
+            ),
+        ]
         permissions = [
             ("settle_disbursement", "Can say whether a payout of unknown outcome was paid"),
         ]

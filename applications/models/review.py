@@ -49,7 +49,11 @@ class ReviewTask(models.Model):
             ("decide_fraud_review", "Can decide fraud reviews"),
             ("record_offer_acceptance", "Can record an applicant's answer to an offer"),
         ]
-        indexes = [models.Index(fields=["status", "kind", "due_at"], name="task_open_by_due")]
+        indexes = [
+            models.Index(fields=["status", "kind", "due_at"], name="task_open_by_due"),
+            models.Index(fields=["due_at", "id"], name="task_by_due"),
+            models.Index(fields=["status", "due_at", "id"], name="task_by_status"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["application", "attempt", "kind"], name="review_task_once"
@@ -147,6 +151,7 @@ class ReviewDecision(models.Model):
 
     class Meta:
         ordering = ["decided_at", "id"]
+        indexes = [models.Index(fields=["decided_at", "id"], name="decision_by_time")]
         constraints = [
             models.UniqueConstraint(fields=["task", "decided_by"], name="one_decision_a_person"),
             models.UniqueConstraint(

@@ -126,7 +126,8 @@ def application_edit(
     _check(application, lent_in=policy_current().currency)
     application.version += 1
     application.last_edited_by = user
-    application.save(update_fields=[*changed, "version", "last_edited_by", "updated_at"])
+    derived = [name for source, name in LoanApplication.DERIVED.items() if source in changed]
+    application.save(update_fields=[*changed, *derived, "version", "last_edited_by", "updated_at"])
     event_record(
         application=application,
         kind="edited",

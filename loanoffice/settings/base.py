@@ -286,6 +286,10 @@ LOANOFFICE_PROVIDERS = {
     },
 }
 
+# How many applications leave in one export at most; None: as many as there are. Lambda
+# answers with six megabytes at most, so there it is bounded.
+LOANOFFICE_EXPORT_MOST: int | None = None
+
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,

@@ -34,6 +34,8 @@ for kind in ("script-src", "style-src", "img-src"):
 
 # API Gateway as Zappa makes it stands behind CloudFront: the client, then CloudFront.
 LOANOFFICE_TRUSTED_PROXIES = env.int("LOANOFFICE_TRUSTED_PROXIES", default=2)
+# What Lambda answers with has to fit into six megabytes; a line takes about 200 bytes.
+LOANOFFICE_EXPORT_MOST = 15_000
 
 # API Gateway ends TLS and sets this header itself, whatever a client sends.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -448,6 +448,11 @@ def remove_factor(office: Office) -> None:
     client.post(reverse("account:remove"), {"code": codes[1]})
 
 
+def export_list(office: Office) -> None:
+    answer: Any = office.client(Role.AUDITOR).post(address("applications_loanapplication_export"))
+    b"".join(answer.streaming_content)
+
+
 def export_log(office: Office) -> None:
     answer: Any = office.client(Role.AUDITOR).post(address("audit_auditentry_export"))
     b"".join(answer.streaming_content)
@@ -507,6 +512,7 @@ CHANGES = {
     f"{CASE}take-over": Change(take_over, Action.CLAIMED),
     "admin:applications_reviewtask_changelist": Change(claim_selected, Action.CLAIMED),
     f"{CASE}withdraw": Change(withdraw, Action.WITHDRAWN),
+    f"{CASE}export": Change(export_list, Action.EXPORTED),
     f"{CASE}document": Change(document, Action.DOWNLOADED),
     f"{CASE}restart": Change(restart, Action.OPERATED),
     f"{CASE}stop": Change(stop, Action.OPERATED),

@@ -174,6 +174,7 @@ ACTS = {
     "applications.services.drafting.application_edit": "admin:applications_loanapplication_change",
     "applications.services.drafting.application_submit": "admin:applications_loanapplication_add",
     "applications.services.drafting.application_withdraw": "api:withdraw",
+    "applications.services.exports.export_record": "admin:applications_loanapplication_export",
     "applications.services.funding.payout_settle": "admin:applications_loanapplication_paid",
     "applications.services.partners.partner_key_issue": "admin:applications_partner_issue_key",
     "applications.services.partners.partner_key_revoke": "admin:applications_partnerkey_revoke",

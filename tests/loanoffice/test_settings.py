@@ -164,6 +164,19 @@ def test_production_is_not_a_demo_and_has_no_embedded_engine() -> None:
     assert json.loads(found.stdout) == [False, False, 0.0, None, True], found.stderr
 
 
+def test_export_fits_into_what_lambda_answers_with() -> None:
+    code = (
+        f"{START}\nfrom django.conf import settings as s\n"
+        "from loanoffice.settings import base\n"
+        "print(base.LOANOFFICE_EXPORT_MOST, s.LOANOFFICE_EXPORT_MOST)"
+    )
+    found = start("production", code, **COMPLETE)
+    everywhere_else, here = found.stdout.split()
+    assert everywhere_else == "None", found.stderr
+    bytes_a_line = 300  # half as much again as seeded lines take
+    assert 0 < int(here) * bytes_a_line < 6 * 1024 * 1024
+
+
 def test_a_page_of_production_comes_over_tls_with_headers_that_keep_it_so() -> None:
     code = (
         f"{START}\nimport json\nfrom django.test import Client\n"

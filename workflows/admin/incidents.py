@@ -8,9 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case as SqlCase
-from django.db.models import Count, F, IntegerField, Q, QuerySet, Value, When
-from django.db.models.expressions import Combinable
+from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -34,9 +32,8 @@ from workflows.admin.badges import incident_badge, message_badge
 from workflows.admin.forms import NoteForm, NothingForm
 from workflows.admin.links import incident_url
 from workflows.admin.reconciling import reconcile_view
-from workflows.models import Incident
+from workflows.models import Incident, urgency
 
-FIRST = (Incident.Status.OPEN, Incident.Status.ACKNOWLEDGED, Incident.Status.RESOLVED)
 ABOUT_MONEY = (Incident.Kind.PAYOUT_UNKNOWN, Incident.Kind.PAYOUT_REFUSED)
 # The lines that the buttons of Operations leave.
 DONE_BY_HAND = (
@@ -82,7 +79,7 @@ class IncidentAdmin(ReadOnlyAdmin[Incident]):
 
     def get_ordering(self, request: HttpRequest) -> Any:  # noqa: ARG002
         """What needs somebody first, and of that the newest."""
-        return [_urgency(), F("opened_at").desc(), F("pk").desc()]
+        return [urgency().asc(), F("opened_at").desc(), F("pk").desc()]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -279,11 +276,6 @@ def who(incident: Incident) -> str:
         by = incident.resolved_by
         return f"Resolved by {by.get_username()}" if by is not None else "Resolved by itself"
     return incident.acknowledged_by.get_username() if incident.acknowledged_by else ""
-
-
-def _urgency() -> Combinable:
-    places = [When(status=status, then=Value(place)) for place, status in enumerate(FIRST)]
-    return SqlCase(*places, output_field=IntegerField())
 
 
 def incident_or_refuse(model_admin: IncidentAdmin, request: HttpRequest, pk: int) -> Incident:

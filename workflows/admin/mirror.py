@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from applications.admin.base import ReadOnlyAdmin, staff
 from applications.admin.reviews import case_link
 from applications.admin.views import confirmation
+from applications.database import beginning
 from applications.errors import ApplicationsError
 from workflows import operations
 from workflows.admin.badges import callback_badge, execution_badge, message_badge
@@ -69,7 +70,8 @@ class ExecutionAdmin(ReadOnlyAdmin[Execution]):
         queryset: QuerySet[Execution],
         search_term: str,
     ) -> tuple[QuerySet[Execution], bool]:
-        return queryset.filter(name__startswith=search_term.strip().upper()), False
+        start = search_term.strip().upper()
+        return queryset.filter(**beginning("name", start)) if start else queryset, False
 
     def history_view(
         self,

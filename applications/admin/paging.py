@@ -1,0 +1,55 @@
+"""Pages of a list of any length: nobody counts a million rows, and nobody reads page 9,000."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    RowsPaginator = Paginator[Any]
+else:
+    RowsPaginator = Paginator
+
+MOST = 10_000  # rows
+
+
+class BoundedPaginator(RowsPaginator):
+    """Counts as far as ``MOST`` and ends there; ``is_cut`` says that there is more.
+
+    The page says so too, and asks for a narrower search.
+    """
+
+    most = MOST
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._found, self.most)
+
+    @property
+    def is_cut(self) -> bool:
+        return self._found > self.most
+
+    @property
+    def most_said(self) -> str:
+        return f"{self.most:,}"
+
+    @cached_property
+    def _found(self) -> int:
+        found: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return found.order_by().values("pk")[: self.most + 1].count()
+
+
+class BoundedChangeList(ChangeList):
+    """A list that asks for as many rows as it shows, also when they are one page.
+
+    Django asks for all of them then; a database that takes a rare combination for a common
+    one expects many, and reads and sorts the whole table for the few.
+    """
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.multi_page or (self.show_all and self.can_show_all):
+            self.result_list = self.queryset[: self.result_count]

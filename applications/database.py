@@ -1,0 +1,72 @@
+"""Big tables: what differs between PostgreSQL and SQLite when they are searched or changed.
+
+``locking`` has the locks. Knows no model; models, services and migrations may import it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import connection, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Func
+
+ROWS_AT_ONCE = 1000
+# Sorts after every string with the same beginning: Unicode's last code point, which is no sign.
+LAST = "\U0010ffff"
+
+
+def byte_order(database: BaseDatabaseWrapper) -> str | None:
+    """The collation that compares byte by byte, so that an index finds a beginning.
+
+    PostgreSQL orders by language unless it is told not to; SQLite's own order is that one.
+    """
+    return "C" if database.vendor == "postgresql" else None
+
+
+def beginning(field: str, start: str) -> dict[str, str]:
+    """The lookups by which an index finds what begins with ``start``, capitals as they are.
+
+    PostgreSQL's ``LIKE`` uses the index of a unique name, or one in byte order. SQLite's
+    takes capitals for small letters and no index, so there it is a range.
+    """
+    if connection.vendor == "postgresql":
+        return {f"{field}__startswith": start}
+    return {f"{field}__gte": start, f"{field}__lt": start + LAST}
+
+
+class NotLookedUp(Func):
+    """A column by which rows are only told apart that another column's index has found.
+
+    Without it SQLite, which does not know how common a value is, may take the wrong index
+    and then sort. PostgreSQL counts values, and sees the column itself.
+    """
+
+    template = "%(expressions)s"
+    arity = 1
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return super().as_sql(compiler, connection, template="+%(expressions)s", **context)
+
+
+def in_pieces(rows: "models.QuerySet[Any]", *fields: str) -> Iterator[list[tuple[Any, ...]]]:
+    """``(pk, *fields)`` of rows by primary key, so many at once; each read is short."""
+    last = 0
+    while True:
+        piece = list(
+            rows.filter(pk__gt=last).order_by("pk").values_list("pk", *fields)[:ROWS_AT_ONCE]
+        )
+        if not piece:
+            return
+        yield piece
+        last = piece[-1][0]
+
+
+def update_each(
+    table: str, *, sets: list[str], where: list[str], values: Sequence[tuple[Any, ...]]
+) -> None:
+    """One short transaction: for each of ``values``, set columns where columns are."""
+    quote = connection.ops.quote_name
+    assigned = ", ".join(f"{quote(name)} = %s" for name in sets)
+    found = " AND ".join(f"{quote(name)} = %s" for name in where)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(f"UPDATE {quote(table)} SET {assigned} WHERE {found}", values)  # noqa: S608

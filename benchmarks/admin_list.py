@@ -1,0 +1,158 @@
+"""Milliseconds that the big lists of the admin take, with many applications.
+
+    python benchmarks/admin_list.py [--applications 1000000]
+    python -m tests.postgresql python benchmarks/admin_list.py
+
+Fills a scratch SQLite database, or the one that ``DATABASE_URL`` names (which has to be
+without applications, or hold what an earlier run wrote), and asks each page a few times in
+one thread with Django's test client. Medians of the server's time, templates included.
+``LOANOFFICE_BENCH_APPLICATIONS`` changes how many there are when no argument does.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+LIST = "/admin/applications/loanapplication/"
+TASKS = "/admin/applications/reviewtask/"
+MOST = 5_000_000
+STANDING = 0.02  # the share of cases that wait for somebody
+TARGET = 100.0  # milliseconds
+OTHERS = (
+    "applications/reviewtask",
+    "applications/reviewdecision",
+    "applications/disbursement",
+    "workflows/execution",
+    "workflows/pendingcallback",
+    "workflows/outboxmessage",
+    "workflows/incident",
+)
+
+
+def pages(example: Any, partner: int) -> dict[str, str]:
+    """What is asked, and its address."""
+    found = {"first page": LIST}
+    found |= {
+        f"status {status}": f"{LIST}?status__exact={status}"
+        for status in ("funded", "declined", "pending_approval", "needs_attention")
+    }
+    found |= {
+        f"step {step}": f"{LIST}?current_step__exact={step}"
+        for step in ("complete", "risk_assessment", "fraud_check")
+    }
+    found |= {
+        "waiting on manager": f"{LIST}?waiting_on__exact=manager",
+        "past 7 days": f"{LIST}?past=7",
+        "past 90 days": f"{LIST}?past=90",
+        "partner": f"{LIST}?partner__id__exact={partner}",
+        "amount 100,000 to 250,000": f"{LIST}?amount=3",
+        "amount 500,000 and more": f"{LIST}?amount=5",
+        "reference": f"{LIST}?q={example.reference.lower()}",
+        "name, rare": f"{LIST}?q=%C3%98ystein+Papadopoulos-",
+        "name, an accent": f"{LIST}?q=%C3%A9lodie+c",
+        "name, common": f"{LIST}?q=s",
+        "name, nobody": f"{LIST}?q=Zzyzx",
+        "page 200": f"{LIST}?p=200",
+        "status funded, page 200": f"{LIST}?status__exact=funded&p=200",
+        "by amount": f"{LIST}?o=-3",
+        "by amount, smallest first": f"{LIST}?o=3",
+        "oldest first": f"{LIST}?o=8",
+        "status funded by amount": f"{LIST}?status__exact=funded&o=-3",
+        "status and name": f"{LIST}?status__exact=declined&q=s",
+        "status and partner": f"{LIST}?status__exact=withdrawn&partner__id__exact={partner}",
+        "status and step": f"{LIST}?status__exact=funded&current_step__exact=risk_assessment",
+        "status and past 30 days": f"{LIST}?status__exact=declined&past=30",
+        "my approvals": f"{TASKS}?mine=yes",
+    }
+    return found | {f"list of {other.partition('/')[2]}": f"/admin/{other}/" for other in OTHERS}
+
+
+def measure(client: Any, address: str, times: int) -> float:
+    """The median of some answers, in milliseconds; the first is not counted."""
+    took = []
+    for _ in range(times + 1):
+        began = time.perf_counter()
+        response = client.get(address, follow=True)
+        took.append((time.perf_counter() - began) * 1000)
+        assert response.status_code == 200, f"{address}: {response.status_code}"
+        if took[-1] > 2000:
+            break
+    return statistics.median(took[1:] or took)
+
+
+def fill(count: int, say: Callable[[str], None]) -> None:
+    """Bring the database to ``count`` applications, if it holds none."""
+    from applications.models import LoanApplication  # noqa: PLC0415
+    from loanoffice.seeding import seed, sheet, tables  # noqa: PLC0415
+
+    held = LoanApplication.objects.count()
+    if held:
+        say(f"{held:,} applications are there already")
+        return
+    standing = int(count * STANDING)
+    began = time.perf_counter()
+    written = seed.seed(seed.Wanted(closed=count - standing, standing=standing))
+    say(f"seeded {count:,} applications, {written:,} rows, in {time.perf_counter() - began:.0f} s")
+    tables.settle(sheet.ORDER)
+
+
+def run(count: int, times: int) -> None:
+    import django  # noqa: PLC0415 - the environment comes first
+
+    django.setup()
+    from django.contrib.auth.models import User  # noqa: PLC0415
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+    from django.test import Client  # noqa: PLC0415
+
+    from applications.models import LoanApplication, Partner  # noqa: PLC0415
+    from loanoffice.demo_data import create_demo_data  # noqa: PLC0415
+    from loanoffice.seeding import sheet, tables  # noqa: PLC0415
+
+    began = time.perf_counter()
+    call_command("migrate", verbosity=0)
+    if (took := time.perf_counter() - began) > 5:
+        print(f"migrated in {took:.0f} s")
+        tables.settle(sheet.ORDER)
+    create_demo_data()
+    fill(count, print)
+    example = LoanApplication.objects.filter(status="funded").order_by("pk")[count // 10]
+    partner = Partner.objects.order_by("name").first()
+    asked = pages(example, partner.pk if partner else 0)
+    clients = {}
+    for username in ("manager", "admin"):
+        clients[username] = Client(headers={"host": "localhost"})
+        clients[username].force_login(User.objects.get(username=username))
+    print(f"{connection.vendor}, medians in milliseconds")
+    print(f"{'':30}{'manager':>10}{'superuser':>10}")
+    for name, address in asked.items():
+        took = [measure(client, address, times) for client in clients.values()]
+        late = "  over the target" if max(took) > TARGET else ""
+        print(f"{name:30}{took[0]:10.1f}{took[1]:10.1f}{late}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    default = int(os.environ.get("LOANOFFICE_BENCH_APPLICATIONS", "1000000"))
+    parser.add_argument("--applications", type=int, default=default, help=f"at most {MOST}")
+    parser.add_argument("--times", type=int, default=9, help="how often each page is asked")
+    arguments = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(
+            DJANGO_SETTINGS_MODULE="loanoffice.settings.local",
+            LOANOFFICE_DATA=folder,
+            LOG_LEVEL="ERROR",
+        )
+        run(max(1000, min(arguments.applications, MOST)), arguments.times)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Writes many rows of a model by the shortest way: no model instance, one statement a batch.
+
+``bulk_create`` spends four fifths of its time on preparing each value of each field; made-up
+rows by the hundred thousand need none of that. The database checks every constraint as ever.
+What differs between PostgreSQL and SQLite is here.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from django.db import connection, models
+
+from applications.models.fields import AmountBandField, FoldedNameField
+
+type Adapt = Callable[[Any], Any]
+IDS_AT_ONCE = 1000
+
+
+class Table:
+    """The columns of a model, and what each holds when nothing is said of it."""
+
+    def __init__(self, model: type[models.Model]) -> None:
+        self.model = model
+        self.name = model._meta.db_table
+        fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+        adapts = {field.attname: _adapt_for(field) for field in fields}
+        self.columns = {str(field.attname): str(field.column) for field in fields}
+        self.adapt: dict[str, Adapt] = {name: do for name, do in adapts.items() if do is not None}
+        self.blank = {
+            field.attname: field.get_db_prep_save(_default(field), connection) for field in fields
+        }
+        # What a row says of itself when it is saved, which nobody does here.
+        self.derived = [
+            (field.attname, field.source, field.derived)
+            for field in fields
+            if isinstance(field, AmountBandField | FoldedNameField)
+        ]
+        self.rows: list[tuple[Any, ...]] = []
+        self.with_ids = False
+
+    def put(self, values: dict[str, Any], pk: int | None = None) -> None:
+        """Note one row; ``values`` by the names that its instances use (``partner_id``)."""
+        row = self.blank.copy()
+        adapt = self.adapt
+        for name, value in values.items():
+            row[name] = adapt[name](value) if name in adapt and value is not None else value
+        for name, source, derive in self.derived:
+            row[name] = derive(values[source])
+        if len(row) != len(self.blank):
+            raise TypeError(f"{self.name} has no {set(row) - set(self.blank)}")
+        self.with_ids = pk is not None
+        self.rows.append((pk, *row.values()) if pk is not None else tuple(row.values()))
+
+    def write(self) -> int:
+        """Insert what was noted, in the caller's transaction; returns how many rows."""
+        written = len(self.rows)
+        if written:
+            columns = [*(["id"] if self.with_ids else []), *self.columns.values()]
+            _insert(self.name, columns, self.rows)
+            self.rows = []
+        return written
+
+
+def ids(model: type[models.Model]) -> Iterator[int]:
+    """Primary keys that nothing has, for the transaction at hand."""
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":  # one writer: nobody inserts meanwhile
+            cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {table}")  # noqa: S608
+            yield from count(cursor.fetchone()[0] + 1)
+        while True:
+            cursor.execute(
+                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+                [model._meta.db_table, IDS_AT_ONCE],
+            )
+            yield from [number for (number,) in cursor.fetchall()]
+
+
+def settle(tables: Iterable[type[models.Model]]) -> None:
+    """Let the database take stock of tables that grew by a lot, so that it plans well."""
+    names = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in tables)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA analysis_limit = 2000")
+            cursor.execute("ANALYZE")
+        elif connection.in_atomic_block:
+            cursor.execute(f"ANALYZE {names}")
+        else:
+            cursor.execute(f"VACUUM (ANALYZE) {names}")
+
+
+def _insert(table: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+    quote = connection.ops.quote_name
+    into = f"{quote(table)} ({', '.join(map(quote, columns))})"
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            places = ", ".join(["%s"] * len(columns))
+            cursor.executemany(f"INSERT INTO {into} VALUES ({places})", rows)  # noqa: S608
+            return
+        with cursor.cursor.copy(f"COPY {into} FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+def _default(field: "models.Field[Any, Any]") -> Any:
+    """What a field holds when nothing is said of it, also where the database would say it."""
+    said_by_database = not field.has_default() and field.db_default is not models.NOT_PROVIDED
+    return field.db_default if said_by_database else field.get_default()
+
+
+def _adapt_for(field: "models.Field[Any, Any]") -> Adapt | None:
+    """How a value of a field is handed to the driver; ``None``: as it is."""
+    if isinstance(field, models.JSONField):
+        return json.dumps
+    if isinstance(field, models.CharField | models.TextField):
+        return str  # the word of a vocabulary, not its enumeration
+    if connection.vendor == "sqlite":
+        if isinstance(field, models.DateTimeField):
+            return _utc
+        if isinstance(field, models.DecimalField):
+            return _fixed
+    return None
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+
+
+def _fixed(amount: Decimal) -> str:
+    return f"{amount:.2f}"

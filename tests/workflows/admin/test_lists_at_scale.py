@@ -1,0 +1,146 @@
+"""The other long lists: each page is found in an index, and no list is counted to its end."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from applications.models import Disbursement, ReviewDecision, ReviewTask
+from loanoffice.seeding.seed import Wanted, seed
+from tests.applications.admin.conftest import Login
+from tests.plans import SORTS, plans
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+
+TASKS = "/admin/applications/reviewtask/"
+
+
+@pytest.fixture
+def many(db: None) -> None:
+    seed(Wanted(closed=2500, standing=400, open=100), now=timezone.now())
+    case = Execution.objects.latest("pk").application
+    Incident.objects.bulk_create(
+        Incident(
+            kind=Incident.Kind.CONTRADICTION,
+            key=f"made/{number}",
+            application=case,
+            sentence="Made up.",
+            status=list(Incident.Status)[number % 3],
+        )
+        for number in range(300)
+    )
+    OutboxMessage.objects.bulk_create(
+        OutboxMessage(
+            kind=OutboxMessage.Kind.EMAIL, key=f"made/{number}", status=OutboxMessage.Status.SENT
+        )
+        for number in range(3000)
+    )
+    # What is filtered by is rare: of a common value the newest are as quick to find by time.
+    waiting = list(PendingCallback.objects.order_by("pk").values_list("pk", flat=True)[:20])
+    PendingCallback.objects.exclude(pk__in=waiting).update(status="cancelled")
+    unknown = list(Disbursement.objects.order_by("pk").values_list("pk", flat=True)[:20])
+    Disbursement.objects.filter(pk__in=unknown).update(status="unknown")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+@pytest.mark.parametrize(
+    ("model", "query", "index"),
+    [
+        (ReviewTask, "", "task_by_due"),
+        (ReviewTask, "status__exact=expired", "task_by_status"),
+        (ReviewDecision, "", "decision_by_time"),
+        (Disbursement, "", "disbursement_newest"),
+        (Disbursement, "status__exact=unknown", "disbursement_by_status"),
+        (Execution, "", "execution_newest"),
+        (Execution, "status__exact=STOPPED", "execution_by_status"),
+        (PendingCallback, "", "callback_newest"),
+        (PendingCallback, "status__exact=open", "callback_by_status"),
+        (OutboxMessage, "status__exact=pending", "outbox_by_status"),
+        (OutboxMessage, "kind__exact=start_execution", "outbox_by_kind"),
+        (Incident, "", "incident_by_urgency"),
+    ],
+)
+def test_page_is_found_in_an_index_and_never_sorted(
+    many: None,
+    login: Login,
+    auditor: User,
+    model: type[Execution],
+    query: str,
+    index: str,
+) -> None:
+    client = login(auditor)
+    table = model._meta.db_table
+    address = f"/admin/{model._meta.app_label}/{model._meta.model_name}/?{query}"
+
+    asked = plans(table, lambda: client.get(address))
+
+    pages = [how for sql, how in asked if "COUNT(" not in sql]
+    assert len(pages) == 1
+    assert index in pages[0], pages[0]
+    assert not [word for word in SORTS if word in pages[0]], pages[0]
+    counts = [sql for sql, _ in asked if "COUNT(" in sql and "GROUP BY" not in sql]
+    assert len(counts) == 1
+    assert "LIMIT 10001" in counts[0]
+
+
+def test_incidents_of_one_status_are_found_by_it(many: None, login: Login, auditor: User) -> None:
+    client = login(auditor)
+
+    asked = plans(
+        Incident._meta.db_table,
+        lambda: client.get("/admin/workflows/incident/?status__exact=resolved"),
+    )
+
+    assert "incident_by_" in next(how for sql, how in asked if "COUNT(" not in sql)
+
+
+def test_execution_is_searched_in_the_index_of_names(
+    many: None, login: Login, auditor: User
+) -> None:
+    name = Execution.objects.latest("pk").name
+    client = login(auditor)
+
+    asked = plans(
+        Execution._meta.db_table,
+        lambda: client.get(f"/admin/workflows/execution/?q={name.lower()[:8]}"),
+    )
+
+    for _, how in asked:
+        assert "name" in how
+        assert "SCAN workflows_execution" not in how
+        assert "Seq Scan on workflows_execution" not in how
+
+
+def test_my_approvals_start_with_the_open_tasks(many: None, login: Login, manager: User) -> None:
+    client = login(manager)
+
+    asked = plans(ReviewTask._meta.db_table, lambda: client.get(f"{TASKS}?mine=yes"))
+
+    assert len(asked) == 2
+    for _, how in asked:
+        assert "task_open_by_due" in how or "task_by_status" in how, how
+
+
+def test_empty_search_of_executions_filters_nothing(
+    many: None, login: Login, auditor: User
+) -> None:
+    client = login(auditor)
+
+    assert client.get("/admin/workflows/execution/?q=+").context["cl"].result_count > 2000
+
+
+@pytest.mark.parametrize("mine", ["", "?mine=yes"])
+def test_list_of_tasks_costs_the_same_queries_however_many_there_are(
+    login: Login, manager: User, mine: str
+) -> None:
+    client = login(manager)
+    numbers = []
+    for _ in range(2):
+        seed(Wanted(closed=0, standing=120), now=timezone.now())
+        client.get(TASKS + mine)
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(TASKS + mine).status_code == 200
+        numbers.append(len(captured))
+
+    assert numbers[0] == numbers[1] <= 10
