@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 MOST = bulk.MOST
 # Beyond this "all that match" are not counted out: "more than" says enough.
 MOST_COUNTED = 10_000
+# So many of the rows that failed are said in a message, where a table has them all.
+MOST_SAID = 3
 CARRIED = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):([0-9]{1,9})")
 
 
@@ -171,7 +173,7 @@ def carry_on(
     result = bulk_result.result_of(run)
     bulk_result.keep(request, result)
     if not finished_before:
-        _report(model_admin, request, result, failed_too=to_list)
+        _report(model_admin, request, result, all_failed=to_list)
     return _to_list() if to_list else HttpResponseRedirect(bulk_result.run_url(run))
 
 
@@ -251,9 +253,12 @@ def _kinds(read: list[Read]) -> list[TaskKind]:
 
 
 def _report(
-    model_admin: "ApplicationListAdmin", request: HttpRequest, result: Result, *, failed_too: bool
+    model_admin: "ApplicationListAdmin", request: HttpRequest, result: Result, *, all_failed: bool
 ) -> None:
-    """Messages. Where a page draws the rows that failed, it leaves out the last one."""
+    """Messages. Where the list draws the rows that failed, it leaves out the last one.
+
+    The page of the run has every one of them, so it is told of the first few.
+    """
     if result.decided:
         many = "application" if result.decided == 1 else "applications"
         model_admin.message_user(
@@ -265,10 +270,13 @@ def _report(
             "nothing changed."
         )
         model_admin.message_user(request, again, messages.INFO)
-    if result.failed and failed_too:
+    if result.failed:
+        said = result.failed if all_failed else result.failed[:MOST_SAID]
         sentences = format_html_join(
-            "", '<span class="failed-row">{}</span>', ((row.sentence,) for row in result.failed)
+            "", '<span class="failed-row">{}</span>', ((row.sentence,) for row in said)
         )
+        if len(said) < len(result.failed):
+            sentences = format_html("{}{}", sentences, "The others are below.")
         head = f"{len(result.failed)} not {result.said}, nothing recorded for them:"
         model_admin.message_user(
             request,

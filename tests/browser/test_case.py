@@ -133,6 +133,7 @@ def test_decline_asks_for_a_reason_and_records_it(
     page.click("button.press-bad")
     expect(page.locator(".errorlist")).to_be_visible()
     picture(page, "decline-without-reason")
+    page.select_option("#id_reason_code", "OTHER")
     page.fill("#id_reason", "Employment could not be verified.")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
