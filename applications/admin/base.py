@@ -36,6 +36,7 @@ class KeptAdmin[M: Model](TypedAdmin[M]):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a count for every choice reads every row
     list_per_page = 50
+    nothing_said = ""  # what will be in this list, and what to do, where it is empty
 
     def has_delete_permission(
         self,
@@ -50,7 +51,9 @@ class KeptAdmin[M: Model](TypedAdmin[M]):
         # A filter hands on what it is given, and PostgreSQL refuses null characters.
         if any("\0" in value for _, values in request.GET.lists() for value in values):
             raise BadRequest("Null characters are not allowed.")
-        return super().changelist_view(request, extra_context)
+        return super().changelist_view(
+            request, {"nothing_said": self.nothing_said, **(extra_context or {})}
+        )
 
 
 class ReadOnlyAdmin[M: Model](KeptAdmin[M]):

@@ -40,6 +40,10 @@ class ApplicationListAdmin(KeptAdmin[LoanApplication]):
     search_fields = ("reference", "applicant_name")
     search_help_text = "A whole reference, or how the applicant's name begins."
     actions = ("approve_selected", "decline_selected")
+    nothing_said = (
+        "Loan applications appear here as loan officers enter them and as partners send them in; "
+        "each line shows where its case stands and who it waits for."
+    )
 
     @admin.display(description="Amount", ordering="loan_amount")
     def amount(self, application: LoanApplication) -> SafeString:

@@ -36,6 +36,10 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
     list_filter = (WaitingOnMe, "status", "kind", "assigned_role")
     list_select_related = ("application",)
     sortable_by = ()
+    nothing_said = (
+        "A task appears here when the workflow asks a person: a manager about an amount or a "
+        "referral, a risk analyst about a fraud flag, an applicant about an offer."
+    )
 
     @admin.display(description="Application")
     def case(self, task: ReviewTask) -> SafeString:
@@ -88,6 +92,9 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
 class ReviewDecisionAdmin(ReadOnlyAdmin[ReviewDecision]):
     list_display = ("decided_at", "case", "asked", "answer", "by", "reason")
     list_filter = ("outcome", "late", "task__kind")
+    nothing_said = (
+        "Every answer that a person gives to a review task is kept here, with its reason."
+    )
     fields = ("case", "asked", "answer", "by", "reason", "application_version", "decided_at")
     sortable_by = ()
 
@@ -131,6 +138,7 @@ class LoanOfferAdmin(ReadOnlyAdmin[LoanOffer]):
     )
     list_select_related = ("application",)
     sortable_by = ()
+    nothing_said = "An offer appears here once a case is approved and its fraud check has passed."
 
     @admin.display(description="Application")
     def case(self, offer: LoanOffer) -> SafeString:
@@ -158,6 +166,7 @@ class DisbursementAdmin(ReadOnlyAdmin[Disbursement]):
     list_filter = ("status",)
     list_select_related = ("application",)
     sortable_by = ()
+    nothing_said = "A payout appears here before the rail is asked to pay it, once for each case."
 
     @admin.display(description="Application")
     def case(self, disbursement: Disbursement) -> SafeString:
