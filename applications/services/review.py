@@ -191,6 +191,14 @@ def tasks_decidable(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
     )
 
 
+def count_waiting_on(*, user: User, now: datetime, most: int = 100) -> int:
+    """How many tasks ``user`` may decide now, counted up to ``most``: cheap enough for a badge.
+
+    One that answers ``most`` may stand for more.
+    """
+    return tasks_decidable(user=user, now=now).order_by()[:most].count()
+
+
 def _within_right(right: User) -> Q:
     """What one person's right reaches, whoever uses it."""
     kinds = [kind for kind, permission in PERMISSIONS.items() if right.has_perm(permission)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -22,7 +23,7 @@ from applications.errors import (
 from applications.models import ApplicationEvent, LoanApplication, ReviewDecision, ReviewTask
 from applications.services import drafting, review
 from applications.vocabulary import Outcome, Role
-from tests.casework import waiting_for_manager
+from tests.casework import many_waiting_for_manager, waiting_for_manager
 from workflows.models import OutboxMessage, PendingCallback
 
 pytestmark = pytest.mark.django_db
@@ -207,3 +208,19 @@ def test_the_database_itself_refuses_a_second_decision_of_one_person(
 def test_only_approve_and_decline_are_decisions(task: ReviewTask, manager: User) -> None:
     with pytest.raises(ValueError, match="approves or declines"):
         review.task_decide(task=task, user=manager, outcome=Outcome.REFER)
+
+
+def test_what_waits_on_a_person_is_counted_up_to_a_bound(
+    officer: User, manager: User, analyst: User, django_assert_num_queries: Any
+) -> None:
+    cases = many_waiting_for_manager(officer, 3)
+    waiting_for_manager(officer, loan_amount=Decimal(300_000))
+    now = timezone.now()
+    assert review.count_waiting_on(user=manager, now=now) == 3
+    assert review.count_waiting_on(user=manager, now=now, most=2) == 2
+    assert review.count_waiting_on(user=analyst, now=now) == 0
+    review.task_decide(task=cases[0].review_tasks.get(), user=manager, outcome=APPROVE)
+    fresh = User.objects.get(pk=manager.pk)
+    fresh.get_all_permissions()
+    with django_assert_num_queries(2):  # who delegated, and the count
+        assert review.count_waiting_on(user=fresh, now=now) == 2
