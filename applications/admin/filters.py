@@ -11,6 +11,7 @@ from django.utils import timezone
 from applications.admin.base import staff
 from applications.models import LoanApplication, ReviewTask
 from applications.services import review
+from applications.vocabulary import TaskStatus
 
 
 class PastDays(admin.SimpleListFilter):
@@ -41,6 +42,29 @@ class PastDays(admin.SimpleListFilter):
         return queryset.filter(
             created_at__gte=timezone.now() - timedelta(days=int(self.value() or 0))
         )
+
+
+class Overdue(admin.SimpleListFilter):
+    """Open tasks whose time to decide is over; nothing is decided by that."""
+
+    title = "overdue"
+    parameter_name = "overdue"
+
+    def lookups(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        model_admin: Any,  # noqa: ARG002
+    ) -> list[tuple[str, str]]:
+        return [("yes", "Open, and overdue")]
+
+    def queryset(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        queryset: QuerySet[ReviewTask],
+    ) -> QuerySet[ReviewTask]:
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(status=TaskStatus.OPEN, due_at__lte=timezone.now())
 
 
 class WaitingOnMe(admin.SimpleListFilter):

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from applications.admin.base import ReadOnlyAdmin
 from applications.admin.display import badge, late_badge, moment, money, outcome_badge
-from applications.admin.filters import WaitingOnMe
+from applications.admin.filters import Overdue, WaitingOnMe
 from applications.models import Disbursement, LoanApplication, LoanOffer, ReviewDecision, ReviewTask
 from applications.vocabulary import TaskStatus
 
@@ -33,7 +33,7 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
         "asked_again",
         "expires",
     )
-    list_filter = (WaitingOnMe, "status", "kind", "assigned_role")
+    list_filter = (WaitingOnMe, Overdue, "status", "kind", "assigned_role")
     list_select_related = ("application",)
     sortable_by = ()
     nothing_said = (

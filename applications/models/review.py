@@ -40,7 +40,10 @@ class ReviewTask(models.Model):
             ("decide_fraud_review", "Can decide fraud reviews"),
             ("record_offer_acceptance", "Can record an applicant's answer to an offer"),
         ]
-        indexes = [models.Index(fields=["status", "kind", "due_at"], name="task_open_by_due")]
+        indexes = [
+            models.Index(fields=["status", "kind", "due_at"], name="task_open_by_due"),
+            models.Index(fields=["status", "opened_at", "due_at"], name="task_open_by_age"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["application", "attempt", "kind"], name="review_task_once"
