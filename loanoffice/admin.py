@@ -1,8 +1,22 @@
-"""The admin site of Loan Office: its name, its dress and its front page."""
+"""The admin site of Loan Office: its name, its front page and the way around it.
+
+Django makes the site before any app's admin is loaded, so what knows them is imported late.
+"""
+
+from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from accounts.forms import OwnPasswordForm
+
+# What people come for, in this order; the rest of each app follows under its own name.
+FIRST = ("LoanApplication", "Incident")
 
 
 class LoanOfficeAdminSite(AdminSite):
@@ -11,3 +25,63 @@ class LoanOfficeAdminSite(AdminSite):
     index_title = "Today"
     site_url = None  # there is no other site to view
     password_change_form = OwnPasswordForm
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """The dashboard: what this person may see of the office today."""
+        from loanoffice.dashboard import dashboard_of  # noqa: PLC0415
+        from loanoffice.front_page import drawn  # noqa: PLC0415
+
+        shown = dashboard_of(user=request.user, now=timezone.now())  # type: ignore[arg-type]
+        return super().index(request, {**drawn(shown), **(extra_context or {})})
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page has; the queue is counted when the page draws it."""
+        return {**super().each_context(request), "queue": SimpleLazyObject(lambda: _queue(request))}
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        return [path("queue/", self.admin_view(self.queue), name="queue"), *super().get_urls()]
+
+    def queue(self, request: HttpRequest) -> HttpResponse:
+        """How much waits on this person, for the badge that keeps itself up to date."""
+        from loanoffice.queue import queue_response  # noqa: PLC0415
+
+        return queue_response(request)
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The way around: first what is worked on, then everything else by app."""
+        apps: list[Any] = super().get_app_list(request, app_label)
+        if app_label is not None:
+            return apps
+        models = {model["object_name"]: model for app in apps for model in app["models"]}
+        work = [*_my_approvals(models), *(models[name] for name in FIRST if name in models)]
+        for app in apps:
+            app["models"] = [model for model in app["models"] if model not in work]
+        desk = {
+            "name": "Desk",
+            "app_label": "desk",
+            "app_url": reverse("admin:index", current_app=self.name),
+            "has_module_perms": True,
+            "models": work,
+        }
+        return [*([desk] if work else []), *(app for app in apps if app["models"])]
+
+
+def _my_approvals(models: dict[str, Any]) -> Iterable[Any]:
+    """The list of tasks as the person who looks wants it; the whole list stays where it is."""
+    tasks = models.get("ReviewTask")
+    if tasks is not None and tasks["admin_url"]:
+        yield {
+            **tasks,
+            "name": "My approvals",
+            "object_name": "MyApprovals",
+            "admin_url": f"{tasks['admin_url']}?mine=yes",
+            "add_url": None,
+        }
+
+
+def _queue(request: HttpRequest) -> Any:
+    from loanoffice.queue import queue_of  # noqa: PLC0415
+
+    return queue_of(request)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.cache import cache
 
 from applications.models import LoanApplication, Partner
 from applications.services import drafting, partners
@@ -100,6 +101,12 @@ def draft(officer: User) -> LoanApplication:
 def submitted(draft: LoanApplication, officer: User) -> LoanApplication:
     """Alice's application, submitted by ``officer``; its start waits in the outbox."""
     return drafting.application_submit(reference=draft.reference, user=officer)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_cached() -> None:
+    """What a test before this one read is not kept."""
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,7 @@ class KeptAdmin[M: Model](AuditedAdmin[M]):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a count for every choice reads every row
     list_per_page = 50
+    nothing_said = ""  # what will be in this list, and what to do, where it is empty
 
     def get_changelist(
         self,
@@ -51,7 +52,9 @@ class KeptAdmin[M: Model](AuditedAdmin[M]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         refuse_null_characters(request)
-        return super().changelist_view(request, extra_context)
+        return super().changelist_view(
+            request, {"nothing_said": self.nothing_said, **(extra_context or {})}
+        )
 
 
 class ReadOnlyAdmin[M: Model](KeptAdmin[M]):

@@ -82,6 +82,10 @@ class DelegationAdmin(KeptAdmin[Delegation]):
 
     list_display = ("whose", "to_whom", "starts", "ends", "state_shown", "by")
     sortable_by = ()
+    nothing_said = (
+        "Before you are away, hand your tasks to somebody else for a while: they decide in their "
+        "own name what you may decide. It shows here, for both of you."
+    )
     fields = ("whose", "to_whom", "starts", "ends", "state_shown", "by", "created_at", "revoked_at")
     change_form_template = "applications/admin/delegation_change_form.html"
 

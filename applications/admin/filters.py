@@ -177,6 +177,29 @@ class ByPartner(admin.SimpleListFilter):
             }
 
 
+class Overdue(admin.SimpleListFilter):
+    """Open tasks whose time to decide is over; nothing is decided by that."""
+
+    title = "overdue"
+    parameter_name = "overdue"
+
+    def lookups(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        model_admin: Any,  # noqa: ARG002
+    ) -> list[tuple[str, str]]:
+        return [("yes", "Open, and overdue")]
+
+    def queryset(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        queryset: QuerySet[ReviewTask],
+    ) -> QuerySet[ReviewTask]:
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(status=TaskStatus.OPEN, due_at__lte=timezone.now())
+
+
 class WaitingOnMe(admin.SimpleListFilter):
     """My approvals: open tasks that the person who looks may decide, also those that somebody
     else is on; the list says so.

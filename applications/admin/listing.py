@@ -94,6 +94,10 @@ class ApplicationListAdmin(KeptAdmin[LoanApplication]):
         "matter. Found names are listed by name."
     )
     actions = ("approve_selected", "decline_selected")
+    nothing_said = (
+        "Loan applications appear here as loan officers enter them and as partners send them in; "
+        "each line shows where its case stands and who it waits for."
+    )
 
     @admin.display(description="Amount", ordering="loan_amount")
     def amount(self, application: LoanApplication) -> SafeString:

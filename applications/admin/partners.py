@@ -69,7 +69,10 @@ class PartnerAdmin(KeptAdmin[Partner]):
     list_filter = ("is_active",)
     search_fields = ("name",)
     readonly_fields = ("created_at",)
-    inlines = (PartnerKeyInline,)
+    nothing_said = (
+        "Partners send applications through the API. Add one, then issue a key on its page: the "
+        "key is shown once."
+    )
     change_form_template = "applications/admin/partner_change_form.html"
 
     @admin.display(description="Applications")
@@ -80,6 +83,10 @@ class PartnerAdmin(KeptAdmin[Partner]):
             query={"partner__id__exact": partner.pk},
         )
         return format_html('<a href="{}">Show</a>', address)
+
+    def get_inlines(self, request: HttpRequest, obj: Partner | None) -> Any:  # noqa: ARG002
+        """Its keys; a partner that is being added has none."""
+        return () if obj is None else (PartnerKeyInline,)
 
     def change_view(
         self,
@@ -108,6 +115,7 @@ class PartnerKeyAdmin(ReadOnlyAdmin[PartnerKey]):
     list_display = ("prefix", "partner", "label", "state", "created_at", "last_used_at")
     list_select_related = ("partner",)
     fields = ("partner", *KEY_FIELDS)
+    nothing_said = "A key is issued on its partner's page."
     change_form_template = "applications/admin/key_change_form.html"
 
     @admin.display(description="State")

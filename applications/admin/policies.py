@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -19,12 +20,30 @@ from applications.vocabulary import Tier
 
 if TYPE_CHECKING:
     TierInlineBase = admin.TabularInline[PolicyTier, LendingPolicy]
+    TierFormBase = forms.ModelForm[PolicyTier]
 else:
     TierInlineBase = admin.TabularInline
+    TierFormBase = forms.ModelForm
+
+
+class PolicyTierForm(TierFormBase):
+    """A row of the table of tiers; its headings are far away, so each field says its name."""
+
+    class Meta:
+        model = PolicyTier
+        fields = "__all__"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        tier = self.initial.get("tier")
+        row = Tier(tier).label if tier in Tier.values else "New tier"
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = f"{row}: {field.label}"
 
 
 class PolicyTierInline(TierInlineBase):
     model = PolicyTier
+    form = PolicyTierForm
     extra = 0
     max_num = len(Tier)
 

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from applications.admin import bulk, claims
 from applications.admin.base import ReadOnlyAdmin, staff
 from applications.admin.display import badge, clock, late_badge, moment, money, outcome_badge
-from applications.admin.filters import WaitingOnMe
+from applications.admin.filters import Overdue, WaitingOnMe
 from applications.models import (
     Disbursement,
     LoanApplication,
@@ -69,13 +69,17 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
         "due",
         "claim",
     )
-    list_filter = (WaitingOnMe, "status", "kind", "assigned_role")
+    list_filter = (WaitingOnMe, Overdue, "status", "kind", "assigned_role")
     list_select_related = (
         "application__partner",
         "application__submitted_by",
         "claimed_by",
     )
     sortable_by = ()
+    nothing_said = (
+        "A task appears here when the workflow asks a person: a manager about an amount or a "
+        "referral, a risk analyst about a fraud flag, an applicant about an offer."
+    )
     actions = ("approve_selected", "decline_selected", "claim_selected", "release_selected")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
@@ -234,6 +238,9 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
 class ReviewDecisionAdmin(ReadOnlyAdmin[ReviewDecision]):
     list_display = ("decided_at", "case", "asked", "answer", "by", "reason")
     list_filter = ("outcome", "late", "task__kind")
+    nothing_said = (
+        "Every answer that a person gives to a review task is kept here, with its reason."
+    )
     fields = ("case", "asked", "answer", "by", "reason", "application_version", "decided_at")
     sortable_by = ()
 
@@ -278,6 +285,7 @@ class LoanOfferAdmin(ReadOnlyAdmin[LoanOffer]):
     list_select_related = ("application",)
     ordering = ("-id",)
     sortable_by = ()
+    nothing_said = "An offer appears here once a case is approved and its fraud check has passed."
 
     @admin.display(description="Application")
     def case(self, offer: LoanOffer) -> SafeString:
@@ -305,6 +313,7 @@ class DisbursementAdmin(ReadOnlyAdmin[Disbursement]):
     list_filter = ("status",)
     list_select_related = ("application",)
     sortable_by = ()
+    nothing_said = "A payout appears here before the rail is asked to pay it, once for each case."
 
     @admin.display(description="Application")
     def case(self, disbursement: Disbursement) -> SafeString:

@@ -53,6 +53,7 @@ class ReviewTask(models.Model):
             models.Index(fields=["status", "kind", "due_at"], name="task_open_by_due"),
             models.Index(fields=["due_at", "id"], name="task_by_due"),
             models.Index(fields=["status", "due_at", "id"], name="task_by_status"),
+            models.Index(fields=["status", "opened_at", "due_at"], name="task_open_by_age"),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -572,6 +572,7 @@ READS = {
     "admin:index",
     "admin:jsi18n",
     "admin:password_change_done",
+    "admin:queue",
     "admin:view_on_site",
     "api:application",
     "api:events",

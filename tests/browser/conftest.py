@@ -1,4 +1,4 @@
-"""A real browser against a live server. Pictures go to ``LOANOFFICE_DATA/screens``."""
+"""A real browser against a live server. Pictures go to ``LOANOFFICE_DATA/test/screens``."""
 
 import os
 import shutil
@@ -10,8 +10,11 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser.accessibility import violations
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WIDE, NARROW = (1360, 900), (390, 844)
+LOOKS = [(size, scheme) for size in (WIDE, NARROW) for scheme in ("light", "dark")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,6 +75,7 @@ def visit(
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
+            reduced_motion="reduce",  # a colour that is still changing cannot be judged
             base_url=live_server.url,
         )
         contexts.append(context)
@@ -110,3 +114,25 @@ def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
         assert beyond <= 0, f"{name} is {beyond} px too wide"
 
     return take
+
+
+@pytest.fixture
+def inspect(picture: Callable[[Page, str], None]) -> Callable[[Page, str], None]:
+    """Look at a page by light and by dark, on a desk and on a phone.
+
+    Each time a picture is taken, nothing sticks out sideways, and axe has nothing serious
+    to say. The page is then as wide and as light as it was made.
+    """
+
+    def look(page: Page, name: str) -> None:
+        found = []
+        for (width, height), scheme in LOOKS:
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme=scheme)
+            picture(page, f"{name}-{width}-{scheme}")
+            found += [f"{name}, {width} px, {scheme}: {said}" for said in violations(page)]
+        page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+        page.emulate_media(color_scheme="light")
+        assert not found, "\n".join(found)
+
+    return look

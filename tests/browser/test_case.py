@@ -12,7 +12,6 @@ from applications.vocabulary import FraudVerdict, Role, Status, TaskKind
 from tests import casework
 from tests.applications.admin.conftest import ADD, LIST
 from tests.applications.admin.conftest import page as address
-from tests.browser.conftest import NARROW, WIDE
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -170,14 +169,10 @@ def test_bulk_approval_with_a_row_that_fails(
     assert ReviewDecision.objects.count() == 2
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_every_page_is_drawn_without_a_complaint(
     visit: Visit,
     make_user: Callable[..., User],
-    picture: Picture,
-    size: tuple[int, int],
-    scheme: str,
+    inspect: Picture,
 ) -> None:
     officer = make_user("officer", Role.LOAN_OFFICER)
     make_user("root", is_superuser=True)
@@ -186,7 +181,7 @@ def test_every_page_is_drawn_without_a_complaint(
     stuck = casework.submit(officer, loan_amount=20_000)
     casework.assess(stuck)
     progress.needs_attention(casework.run_of(stuck), sentence="The fraud check is silent.")
-    page = visit("root", size=size, scheme=scheme)
+    page = visit("root")
     task = waiting.review_tasks.get()
     pages = {
         "index": "/admin/",
@@ -207,4 +202,4 @@ def test_every_page_is_drawn_without_a_complaint(
     }
     for name, where in pages.items():
         page.goto(where)
-        picture(page, f"{name}-{size[0]}-{scheme}")
+        inspect(page, name)

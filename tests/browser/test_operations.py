@@ -13,7 +13,6 @@ from applications.services import delegation, review, tasks
 from applications.vocabulary import Outcome, Role, Status
 from tests import casework
 from tests.applications.admin.conftest import page as address
-from tests.browser.conftest import NARROW, WIDE
 from tests.functions.engine_process import EngineProcess
 from tests.workflows import trouble
 from tests.workflows.lambda_stub import lambda_stub
@@ -183,16 +182,12 @@ def addresses(people: dict[str, User]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_every_page_of_operations_is_drawn_without_a_complaint(
     visit: Visit,
     addresses: dict[str, str],
-    picture: Picture,
-    size: tuple[int, int],
-    scheme: str,
+    inspect: Picture,
 ) -> None:
-    page = visit("root", size=size, scheme=scheme)
+    page = visit("root")
     for name, where in addresses.items():
         page.goto(where)
-        picture(page, f"{name}-{size[0]}-{scheme}")
+        inspect(page, name)

@@ -40,6 +40,10 @@ class ExecutionAdmin(ReadOnlyAdmin[Execution]):
     search_fields = ("name",)
     search_help_text = "How the execution's name begins."
     sortable_by = ()
+    nothing_said = (
+        "Each application that is submitted is carried by one durable execution; a restart "
+        "begins another."
+    )
     fields = (
         "name",
         "case",
@@ -95,6 +99,10 @@ class PendingCallbackAdmin(ReadOnlyAdmin[PendingCallback]):
     list_filter = ("status",)
     list_select_related = ("execution__application",)
     sortable_by = ()
+    nothing_said = (
+        "What a sleeping execution waits for appears here: a person's answer, or the fraud "
+        "service's."
+    )
 
     @admin.display(description="Application")
     def case(self, callback: PendingCallback) -> SafeString:
@@ -123,6 +131,10 @@ class OutboxMessageAdmin(ReadOnlyAdmin[OutboxMessage]):
     list_select_related = ("execution__application",)
     ordering = ("-id",)
     sortable_by = ()
+    nothing_said = (
+        "Whatever leaves this system passes through here first: starts of workflows, answers "
+        "that people gave, letters. It is sent again until it gets through."
+    )
     change_form_template = "workflows/admin/message_change_form.html"
 
     @admin.display(description="Application", empty_value="")

@@ -1,0 +1,233 @@
+"""What the front page shows, read for one person: figures, charts, what has waited longest.
+
+Reads only. What everybody sees alike is read once a minute (Django's cache), and from
+indexes: figures over thirty days never touch the table of applications. What waits on a
+person is read each time. Days are those of ``TIME_ZONE``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db.models import Count, Q, QuerySet, Value
+from django.db.models.fields import IntegerField
+from django.utils import timezone
+
+from applications.models import LoanApplication, ReviewTask
+from applications.services import review
+from applications.vocabulary import Status, TaskKind, TaskStatus
+from loanoffice.median import median_span
+from workflows.models import Incident
+
+DAYS = 30
+KEPT_FOR = 60  # seconds
+OLDEST = 8
+MOST_WAITING = 100
+# How long an open task has waited: up to, and how a person says it.
+AGES: tuple[tuple[timedelta | None, str], ...] = (
+    (timedelta(hours=4), "Under 4 hours"),
+    (timedelta(days=1), "4 to 24 hours"),
+    (timedelta(days=3), "1 to 3 days"),
+    (timedelta(days=7), "3 to 7 days"),
+    (None, "Over 7 days"),
+)
+
+
+@dataclass(frozen=True)
+class Day:
+    """What happened to applications on one local day."""
+
+    day: date
+    submitted: int
+    funded: int
+    declined: int
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The past thirty days up to today, and the median time from submission to decision."""
+
+    days: Sequence[Day]
+    median: timedelta | None
+
+    @property
+    def today(self) -> Day:
+        return self.days[-1]
+
+    @property
+    def total(self) -> Day:
+        """All of it, under its first day."""
+        return Day(
+            day=self.days[0].day,
+            submitted=sum(each.submitted for each in self.days),
+            funded=sum(each.funded for each in self.days),
+            declined=sum(each.declined for each in self.days),
+        )
+
+
+@dataclass(frozen=True)
+class Age:
+    """So many open tasks have waited for this long."""
+
+    label: str
+    tasks: int
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Everything that people are asked: how much is overdue, and how old it is."""
+
+    overdue: int
+    ages: Sequence[Age]
+
+    @property
+    def open(self) -> int:
+        return sum(age.tasks for age in self.ages)
+
+
+@dataclass(frozen=True)
+class OldTask:
+    """An open task, and whether the person who looks may decide it now."""
+
+    task: ReviewTask
+    is_mine: bool
+    is_overdue: bool
+    waited: timedelta
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """The page for one person; ``None`` where they may not see something."""
+
+    waiting_on_me: int | None
+    queue: Queue | None
+    oldest: Sequence[OldTask]
+    incidents_open: int | None
+    incidents_acknowledged: int
+    flow: Flow | None
+    is_new: bool  # nobody has entered an application yet
+
+
+def dashboard_of(*, user: User, now: datetime) -> Dashboard:
+    """At most eleven queries, five of them once a minute, however much there is."""
+    sees_cases = user.has_perm("applications.view_loanapplication")
+    sees_tasks = user.has_perm("applications.view_reviewtask")
+    incidents = incidents_unresolved() if user.has_perm("workflows.view_incident") else None
+    return Dashboard(
+        waiting_on_me=waiting_on(user=user, now=now),
+        queue=_kept("queue", now, lambda: queue_of(now=now)) if sees_tasks else None,
+        oldest=oldest_waiting(user=user, now=now) if sees_tasks and sees_cases else (),
+        incidents_open=None if incidents is None else incidents.get(Incident.Status.OPEN, 0),
+        incidents_acknowledged=(incidents or {}).get(Incident.Status.ACKNOWLEDGED, 0),
+        flow=_kept("flow", now, lambda: flow_of(now=now)) if sees_cases else None,
+        is_new=sees_cases and not LoanApplication.objects.exists(),
+    )
+
+
+def waiting_on(*, user: User, now: datetime) -> int | None:
+    """How many tasks this person may decide now; ``None`` for who decides nothing.
+
+    One that is ``MOST_WAITING`` may stand for more.
+    """
+    if not review.may_decide_some(user=user, kinds=TaskKind):
+        return None
+    return review.count_waiting_on(user=user, now=now, most=MOST_WAITING)
+
+
+def incidents_unresolved() -> dict[str, int]:
+    """By status, how many are not resolved."""
+    rows = Incident.objects.exclude(status=Incident.Status.RESOLVED).order_by()
+    return dict(rows.values_list("status").annotate(many=Count("*")))
+
+
+def oldest_waiting(*, user: User, now: datetime) -> list[OldTask]:
+    """The open tasks that have waited longest, whoever is asked; two or three queries."""
+    rows = ReviewTask.objects.filter(status=TaskStatus.OPEN).order_by("opened_at", "pk")
+    tasks = list(rows.select_related("application")[:OLDEST])
+    if not tasks:
+        return []
+    decidable = review.tasks_decidable(user=user, now=now)
+    mine = set(decidable.filter(pk__in=[task.pk for task in tasks]).values_list("pk", flat=True))
+    return [
+        OldTask(
+            task=task,
+            is_mine=task.pk in mine,
+            is_overdue=task.due_at <= now,
+            waited=now - task.opened_at,
+        )
+        for task in tasks
+    ]
+
+
+def queue_of(*, now: datetime) -> Queue:
+    """One query over the open tasks."""
+    ends = [now - limit for limit, _ in AGES if limit is not None]
+    bounds = [None, *ends, None]  # the youngest first: opened after the first, and so on
+    counts = {
+        f"age_{place}": Count("*", filter=_opened(before=before, after=after))
+        for place, (before, after) in enumerate(pairwise(bounds))
+    }
+    overdue = Count("*", filter=Q(due_at__lte=now))
+    found = ReviewTask.objects.filter(status=TaskStatus.OPEN).aggregate(overdue=overdue, **counts)
+    ages = [Age(label, found[f"age_{place}"]) for place, (_, label) in enumerate(AGES)]
+    return Queue(overdue=found["overdue"], ages=ages)
+
+
+def _opened(*, before: datetime | None, after: datetime | None) -> Q:
+    condition = Q(pk__isnull=False)
+    if before is not None:
+        condition &= Q(opened_at__lte=before)
+    if after is not None:
+        condition &= Q(opened_at__gt=after)
+    return condition
+
+
+def flow_of(*, now: datetime) -> Flow:
+    """Four or five queries, each a range of an index."""
+    today = timezone.localdate(now)
+    days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
+    rows = LoanApplication.objects.order_by()
+    submitted = _per_day(rows, "submitted_at", days)
+    funded = _per_day(rows.filter(status=Status.FUNDED), "closed_at", days)
+    declined = _per_day(rows.filter(status=Status.DECLINED), "closed_at", days)
+    decided = rows.filter(decided_at__gte=day_begins(days[0]), submitted_at__isnull=False)
+    return Flow(
+        days=[Day(day, submitted[day], funded[day], declined[day]) for day in days],
+        median=median_span(decided, start="submitted_at", end="decided_at"),
+    )
+
+
+def day_begins(day: date) -> datetime:
+    """The first moment of a local day."""
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _per_day(rows: QuerySet[LoanApplication], field: str, days: Sequence[date]) -> dict[date, int]:
+    """How many rows each day has: one query, in which each day is a range of the index.
+
+    Grouping by a day would work it out for each row; a local day is not always 24 hours.
+    """
+    counts = [
+        rows.filter(
+            **{
+                f"{field}__gte": day_begins(day),
+                f"{field}__lt": day_begins(day + timedelta(days=1)),
+            }
+        )
+        .annotate(day=Value(day.toordinal(), output_field=IntegerField()))
+        .values_list("day")
+        .annotate(many=Count("*"))
+        for day in days
+    ]
+    found = dict(counts[0].union(*counts[1:], all=True))
+    return {day: found.get(day.toordinal(), 0) for day in days}
+
+
+def _kept[T](name: str, now: datetime, read: Callable[[], T]) -> T:
+    """What ``read`` gave within the past minute of today."""
+    found: Any = cache.get_or_set(f"dashboard/{name}/{timezone.localdate(now)}", read, KEPT_FOR)
+    return cast("T", found)

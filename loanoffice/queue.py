@@ -1,0 +1,48 @@
+"""The badge in the header of every page: how much waits on the person who looks."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
+from django.utils import timezone
+from django.utils.http import parse_etags
+from django.views.decorators.http import require_safe
+
+from loanoffice.dashboard import MOST_WAITING, waiting_on
+
+
+@dataclass(frozen=True)
+class Queue:
+    """``shown``: ``3``, or ``99+`` for more than is counted."""
+
+    waiting: int
+
+    @property
+    def shown(self) -> str:
+        return f"{MOST_WAITING - 1}+" if self.waiting >= MOST_WAITING else str(self.waiting)
+
+    @property
+    def sentence(self) -> str:
+        if not self.waiting:
+            return "Nothing waits on you"
+        return f"{self.shown} {'task waits' if self.waiting == 1 else 'tasks wait'} on you"
+
+
+def queue_of(request: HttpRequest) -> Queue | None:
+    """What waits on whoever asks; ``None`` for one who decides nothing."""
+    if not isinstance(request.user, User) or not request.user.is_staff:
+        return None
+    waiting = waiting_on(user=request.user, now=timezone.now())
+    return None if waiting is None else Queue(waiting)
+
+
+@require_safe
+def queue_response(request: HttpRequest) -> HttpResponse:
+    """``{"waiting", "shown", "sentence"}``, or 304 when the badge has it already."""
+    queue = queue_of(request) or Queue(0)
+    etag = f'"{queue.waiting}"'
+    headers = {"ETag": etag, "Cache-Control": "no-store"}
+    if etag in parse_etags(request.headers.get("If-None-Match", "")):
+        return HttpResponseNotModified(headers=headers)
+    found = {"waiting": queue.waiting, "shown": queue.shown, "sentence": queue.sentence}
+    return JsonResponse(found, headers=headers)

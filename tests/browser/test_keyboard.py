@@ -1,0 +1,120 @@
+"""The main paths without a mouse: all of it is reached, seen to be reached, and left again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, Page, expect
+
+from tests import casework
+from tests.applications.admin.conftest import LIST
+from tests.applications.admin.conftest import page as address
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+MOST = 200
+# Everything that a mouse can press, and where each stands in the order of the page.
+COUNT_CONTROLS = """() => {
+    const shown = (found) => found.checkVisibility({visibilityProperty: true})
+        && !found.disabled && found.tabIndex >= 0 && found.closest("[inert]") === null;
+    const all = "a[href], button, input:not([type=hidden]), select, textarea, summary, "
+        + "[tabindex='0']";
+    window.controls = [...document.querySelectorAll(all)].filter(shown);
+    return window.controls.length;
+}"""
+# Also where a field took the focus by itself: the next Tab begins before everything.
+FROM_THE_TOP = """() => {
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute("tabindex");
+    scrollTo(0, 0);
+}"""
+# What has the focus now: its place among them, and whether a person sees that it has it.
+FOCUSED = """() => {
+    const found = document.activeElement;
+    if (found === document.body || found === null) { return null; }
+    const style = getComputedStyle(found);
+    const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+    const box = found.getBoundingClientRect();
+    return {
+        place: window.controls.indexOf(found),
+        what: found.outerHTML.slice(0, 120),
+        seen: (ring || style.boxShadow !== "none") && box.width > 0 && box.height > 0
+            && box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+    };
+}"""
+
+
+def tab_through(page: Page) -> None:
+    """Press Tab until the page is left; every control had the focus, in order, and showed it."""
+    controls: int = page.evaluate(COUNT_CONTROLS)
+    assert 0 < controls < MOST
+    page.evaluate(FROM_THE_TOP)
+    met: list[dict[str, Any]] = []
+    for _ in range(controls + 1):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused is None:
+            break
+        met.append(focused)
+    else:
+        raise AssertionError(f"the focus never leaves: {met[-3:]}")
+    assert [stop["what"] for stop in met if not stop["seen"]] == []
+    assert [stop["place"] for stop in met] == list(range(controls))
+
+
+def test_sign_in_by_keyboard(
+    browser: Browser, live_server: Any, officer: User, complaints: list[str]
+) -> None:
+    context = browser.new_context(base_url=live_server.url, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto("/admin/login/")
+    tab_through(page)
+    page.focus("#id_username")
+    page.keyboard.type("officer")
+    page.keyboard.press("Tab")
+    page.keyboard.type("demo")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/")
+    context.close()
+
+
+def test_list_case_and_decision_by_keyboard(
+    visit: Callable[..., Page], officer: User, manager: User
+) -> None:
+    application = casework.waiting_for_manager(officer)
+    page = visit("manager")
+    for where in (
+        "/admin/",
+        LIST,
+        address("change", application),
+        address("decide", application, application.review_tasks.get().pk, "decline"),
+    ):
+        page.goto(where)
+        tab_through(page)
+
+    page.goto(address("change", application))
+    page.focus("#press-approve")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/approve/")
+    page.focus("#id_reason")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".messagelist .success")).to_contain_text("approved")
+
+
+def test_skip_link_is_the_first_stop_and_leads_past_the_navigation(
+    visit: Callable[..., Page], officer: User
+) -> None:
+    page = visit("officer")
+    page.goto(LIST)
+
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip-to-content-link")).to_be_focused()
+    expect(page.locator(".skip-to-content-link")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+    assert page.evaluate("document.activeElement.closest('#nav-sidebar') === null")

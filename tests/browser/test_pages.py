@@ -1,0 +1,76 @@
+"""Every screen that no path of its own leads through, four ways: what is wrong is named."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import Group, User
+from playwright.sync_api import Page, expect
+
+from applications.models import LendingPolicy, Partner
+from applications.services import partners
+from applications.vocabulary import Role
+from tests import casework
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+Visit = Callable[..., Page]
+Inspect = Callable[[Page, str], None]
+
+
+def test_logins_partners_and_policies_are_drawn_without_a_complaint(
+    visit: Visit, make_user: Callable[..., User], partner: Partner, inspect: Inspect
+) -> None:
+    officer = make_user("officer", Role.LOAN_OFFICER)
+    make_user("root", is_superuser=True)
+    casework.funded(officer, partner=partner)
+    key, _ = partners.partner_key_issue(partner=partner, label="Branch office")
+    policy = LendingPolicy.objects.get(version=1)
+    page = visit("root")
+    pages = {
+        "users": "/admin/auth/user/",
+        "user": f"/admin/auth/user/{officer.pk}/change/",
+        "user-add": "/admin/auth/user/add/",
+        "user-password": f"/admin/auth/user/{officer.pk}/password/",
+        "roles": "/admin/auth/group/",
+        "role": f"/admin/auth/group/{Group.objects.get(name=Role.MANAGER).pk}/change/",
+        "partners": "/admin/applications/partner/",
+        "partner-add": "/admin/applications/partner/add/",
+        "partner": f"/admin/applications/partner/{partner.pk}/change/",
+        "partner-key-issue": f"/admin/applications/partner/{partner.pk}/issue-key/",
+        "partner-keys": "/admin/applications/partnerkey/",
+        "partner-key": f"/admin/applications/partnerkey/{key.pk}/change/",
+        "policy-published": f"/admin/applications/lendingpolicy/{policy.pk}/change/",
+        "offers": "/admin/applications/loanoffer/",
+        "disbursements": "/admin/applications/disbursement/",
+        "callbacks": "/admin/workflows/pendingcallback/",
+        "password-change": "/admin/password_change/",
+        "app": "/admin/applications/",
+    }
+    for name, where in pages.items():
+        page.goto(where)
+        inspect(page, name)
+
+
+def test_a_new_office_says_on_every_list_what_will_be_there(
+    visit: Visit, make_user: Callable[..., User], inspect: Inspect
+) -> None:
+    make_user("root", is_superuser=True)
+    page = visit("root")
+    for name in (
+        "applications/loanapplication",
+        "applications/reviewtask",
+        "applications/reviewtask/?mine=yes",
+        "applications/reviewdecision",
+        "applications/delegation",
+        "applications/loanoffer",
+        "applications/disbursement",
+        "applications/partner",
+        "applications/partnerkey",
+        "workflows/execution",
+        "workflows/pendingcallback",
+        "workflows/outboxmessage",
+        "workflows/incident",
+    ):
+        page.goto(f"/admin/{name}")
+        expect(page.locator("#nothing")).to_be_visible()
+        inspect(page, f"empty-{name.rpartition('/')[2].replace('?', '')}")
