@@ -168,10 +168,10 @@ def queue_of(*, now: datetime) -> Queue:
     ends = [now - limit for limit, _ in AGES if limit is not None]
     bounds = [None, *ends, None]  # the youngest first: opened after the first, and so on
     counts = {
-        f"age_{place}": Count("*", filter=_opened(before=before, after=after))
+        f"age_{place}": Count("pk", filter=_opened(before=before, after=after))
         for place, (before, after) in enumerate(pairwise(bounds))
     }
-    overdue = Count("*", filter=Q(due_at__lte=now))
+    overdue = Count("pk", filter=Q(due_at__lte=now))
     found = ReviewTask.objects.filter(status=TaskStatus.OPEN).aggregate(overdue=overdue, **counts)
     ages = [Age(label, found[f"age_{place}"]) for place, (_, label) in enumerate(AGES)]
     return Queue(overdue=found["overdue"], ages=ages)
@@ -223,7 +223,7 @@ def _per_day(rows: QuerySet[LoanApplication], field: str, days: Sequence[date]) 
         .annotate(many=Count("*"))
         for day in days
     ]
-    found = dict(counts[0].union(*counts[1:], all=True))
+    found = dict(counts[0].union(*counts[1:], all=True).order_by())
     return {day: found.get(day.toordinal(), 0) for day in days}
 
 

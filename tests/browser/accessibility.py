@@ -12,7 +12,8 @@ from playwright.sync_api import Page
 FAILING = frozenset({"serious", "critical"})
 # Not the rules for a page's frames and style sheets elsewhere: there are none.
 RUN = """async (options) => {
-    const found = await axe.run(document, {resultTypes: ["violations"], preload: false, ...options});
+    const found = await axe.run(document,
+        {resultTypes: ["violations"], preload: false, ...options});
     return found.violations;
 }"""
 

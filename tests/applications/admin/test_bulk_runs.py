@@ -226,7 +226,7 @@ def test_list_of_runs_costs_the_same_however_many_there_are(
     reader = login(auditor)
 
     # Session, user, two of permissions, a count, the rows.
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(reader.get(RUNS).context["cl"].result_list) == 5
 
 

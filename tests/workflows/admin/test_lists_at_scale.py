@@ -75,11 +75,11 @@ def test_page_is_found_in_an_index_and_never_sorted(
 
     asked = plans(table, lambda: client.get(address))
 
-    pages = [how for sql, how in asked if "COUNT(" not in sql]
+    pages = [how for sql, how in asked if "COUNT(*)" not in sql]
     assert len(pages) == 1
     assert index in pages[0], pages[0]
     assert not [word for word in SORTS if word in pages[0]], pages[0]
-    counts = [sql for sql, _ in asked if "COUNT(" in sql and "GROUP BY" not in sql]
+    counts = [sql for sql, _ in asked if sql.startswith("SELECT COUNT(")]
     assert len(counts) == 1
     assert "LIMIT 10001" in counts[0]
 
@@ -117,9 +117,9 @@ def test_my_approvals_start_with_the_open_tasks(many: None, login: Login, manage
 
     asked = plans(ReviewTask._meta.db_table, lambda: client.get(f"{TASKS}?mine=yes"))
 
-    assert len(asked) == 2
+    assert len(asked) == 3  # the count, the page, and the badge's count
     for _, how in asked:
-        assert "task_open_by_due" in how or "task_by_status" in how, how
+        assert "task_open_by" in how or "task_by_status" in how, how
 
 
 def test_empty_search_of_executions_filters_nothing(

@@ -145,9 +145,9 @@ def test_timeline_costs_the_same_number_of_queries_however_long_it_is(
     client = login(make_user("root", is_superuser=True))
     other = trouble.stuck(officer).application
     # The eight of the page, and two that note who looked.
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(12):
         lines(client, decided)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(12):
         lines(client, other)
 
 
