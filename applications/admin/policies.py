@@ -1,5 +1,6 @@
 """The lending policy in the admin: drafted by policy owners, never changed once published."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -138,6 +139,30 @@ def is_open(policy: LendingPolicy | None) -> bool:
     return policy is None or policy.published_at is None
 
 
+def changes_shown(policy: LendingPolicy) -> list[tuple[str, str, str]]:
+    """What publishing would change: the field in words, what is in force, what is new."""
+    return [
+        (_field_words(name), _value_words(old), _value_words(new))
+        for name, (old, new) in policies.policy_changes(policy).items()
+        if name not in {"version", "notes"}
+    ]
+
+
+def _field_words(name: str) -> str:
+    """``approval_due`` as ``Approval due``; ``prime: annual_rate`` as ``Prime: annual rate``."""
+    tier, _, field = name.rpartition(": ")
+    said = field.replace("_", " ")
+    return f"{Tier(tier).label}: {said}" if tier else said.capitalize()
+
+
+def _value_words(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, Decimal | int) else str(value)
+
+
 def tiers_in_force() -> list[dict[str, Any]]:
     try:
         current = policies.policy_current()
@@ -168,8 +193,9 @@ def publish_view(request: HttpRequest, *, pk: int, model_admin: Any) -> HttpResp
     return confirmation(
         model_admin,
         request,
-        "applications/admin/confirm.html",
+        "applications/admin/publish_policy.html",
         title=f"Publish: {policy}",
+        changes=changes_shown(policy),
         original=policy,
         form=None,
         button="Publish",

@@ -17,7 +17,7 @@ from audit.services import Changes, entry_record
 
 def policy_current() -> LendingPolicy:
     """The newest published version. Raises ``NoPolicy`` when there is none."""
-    policy = LendingPolicy.objects.filter(published_at__isnull=False).order_by("-version").first()
+    policy = _in_force()
     if policy is None:
         raise NoPolicy
     return policy
@@ -79,7 +79,7 @@ def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
                 ]
             }
         )
-    before = LendingPolicy.objects.filter(published_at__isnull=False).order_by("-version").first()
+    before = _in_force()
     policy.published_at = timezone.now()
     policy.published_by = user
     policy.save(update_fields=["published_at", "published_by"])
@@ -91,6 +91,15 @@ def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
         changes=_differences(before, policy),
     )
     return policy
+
+
+def policy_changes(policy: LendingPolicy) -> Changes:
+    """What publishing ``policy`` would change, by field: now and then; all of it the first time."""
+    return _differences(_in_force(), policy)
+
+
+def _in_force() -> LendingPolicy | None:
+    return LendingPolicy.objects.filter(published_at__isnull=False).order_by("-version").first()
 
 
 def _differences(before: LendingPolicy | None, after: LendingPolicy) -> Changes:

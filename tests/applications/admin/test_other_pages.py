@@ -138,6 +138,11 @@ def test_new_version_begins_where_the_one_in_force_is_and_can_be_published(
     assert made.tiers.count() == 4
     publish = reverse("admin:applications_lendingpolicy_publish", args=[made.pk])
     assert "Publish" in client.get(publish).content.decode()
+    made.tiers.filter(tier="prime").update(annual_rate="6.10")
+    assert client.get(publish).context["changes"] == [
+        ("Manager ceiling", "250,000.00", "300,000.00"),
+        ("Prime: annual rate", "5.25", "6.10"),
+    ]
     assert policy_current().version == 1
     client.post(publish)
     assert policy_current() == made
