@@ -28,6 +28,9 @@ test-postgresql: .venv/dev ## every test on a real PostgreSQL
 test-browser: .venv/dev ## what a person sees, in a real Chromium if one is there
 	$(BIN)/python -m pytest -m browser
 
+screens: .venv/dev ## make the pictures in docs/screens anew
+	LOANOFFICE_SCREENS=docs/screens $(BIN)/python -m pytest -m browser tests/browser/test_paths.py
+
 test-deploy: .venv/dev .venv-deploy/ready ## the real zappa command against a stand-in for AWS on loopback
 	$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest -m deploy -n 2 tests/deploy
 
@@ -89,4 +92,4 @@ clean: ## remove the environment and the demo's data
 	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
 	@touch $@
 
-.PHONY: help demo test test-sqlite test-postgresql test-browser test-deploy package lint format bench requirements clean
+.PHONY: help demo test test-sqlite test-postgresql test-browser screens test-deploy package lint format bench requirements clean

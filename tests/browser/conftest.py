@@ -117,6 +117,24 @@ def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
 
 
 @pytest.fixture
+def screen() -> Callable[[Page, str], None]:
+    """Keep what a desk shows as ``<name>.png`` in ``LOANOFFICE_SCREENS``, if that is set.
+
+    ``make screens`` sets it to ``docs/screens``, which the README shows.
+    """
+    told = os.environ.get("LOANOFFICE_SCREENS")
+
+    def keep(page: Page, name: str) -> None:
+        if told:
+            folder = Path(told)
+            folder.mkdir(parents=True, exist_ok=True)
+            page.evaluate("window.scrollTo(0, 0)")
+            page.screenshot(path=folder / f"{name}.png")
+
+    return keep
+
+
+@pytest.fixture
 def inspect(picture: Callable[[Page, str], None]) -> Callable[[Page, str], None]:
     """Look at a page by light and by dark, on a desk and on a phone.
 
