@@ -14,7 +14,7 @@ from applications.vocabulary import Outcome, Role
 from tests import casework
 from tests.applications.admin.conftest import ADD, LIST, decide_page
 from tests.applications.admin.conftest import page as address
-from tests.browser.conftest import NARROW
+from tests.browser.conftest import NARROW, WIDE
 from tests.browser.test_operations import engine_process, listen_to
 from tests.functions.engine_process import EngineProcess
 from tests.workflows import trouble
@@ -30,11 +30,11 @@ SENDABLE = """(forms) => forms
     .filter((form) => form.querySelector("button:not([type=button]), [type=submit], [type=image]"))
     .map((form) => new URL(form.action).pathname)"""
 BROUGHT = (
-    ("Amélie Tremblay", 120_000),
-    ("Noah Okafor", 185_000),
-    ("Priya Raman", 240_000),
-    ("Lucas Fournier", 310_000),
-    ("Mei Chen", 105_000),
+    ("Alice Johnson", 120_000),
+    ("Bob Martinez", 185_000),
+    ("Charlie Wilson", 240_000),
+    ("Dana Reed", 310_000),
+    ("Erin Park", 105_000),
 )
 
 
@@ -179,7 +179,7 @@ def busy(officer: User, manager: User, partner: Partner) -> LoanApplication:
         )
     for days in range(1, 25):
         for number in range(1 + days % 3):
-            case = casework.submit(officer, applicant_name="Owen Gray")
+            case = casework.submit(officer, applicant_name="Charlie Wilson")
             ended = now - timedelta(days=days)
             LoanApplication.objects.filter(pk=case.pk).update(
                 status="declined" if number == 2 else "funded",
@@ -225,6 +225,12 @@ def test_every_screen_of_the_desk_is_right_by_light_and_by_dark_on_a_desk_and_on
     page.goto(address("change", busy))
     screen(page, "application-phone")
 
+    page.context.clear_cookies()
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    page.emulate_media(color_scheme="light")
+    page.goto("/admin/login/")
+    screen(page, "sign-in")
+
     nobody = make_user("nobody")
     alone = visit(nobody.username)
     expect(alone.locator("#no-role")).to_be_visible()
@@ -267,6 +273,8 @@ def test_who_may_only_look_can_press_nothing_on_any_screen(
         )
     page.goto("/admin/audit/auditentry/")
     screen(page, "audit-log")
+    page.goto(f"/admin/workflows/incident/{incident.pk}/change/")
+    screen(page, "incident")
     assert posting <= {
         "/admin/logout/",
         f"{LIST}export/",

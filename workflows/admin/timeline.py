@@ -160,7 +160,7 @@ def _events(application: LoanApplication) -> Iterator[Line]:
             step=event.get_step_display(),
             facts=tuple(facts),
             is_bad=event.level == Level.ERROR,
-            by_partner=event.partner_id is not None,
+            by_partner=event.actor_id is None and event.partner_id is not None,
             order=event.pk,
         )
 
