@@ -26,7 +26,7 @@ test-postgresql: .venv/dev ## every test on a real PostgreSQL
 	$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest $(TEST_FLAGS)
 
 test-browser: .venv/dev ## what a person sees, in a real Chromium if one is there
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser -n 2
 
 screens: .venv/dev ## make the pictures in docs/screens anew
 	LOANOFFICE_SCREENS=docs/screens $(BIN)/python -m pytest -m browser tests/browser/test_paths.py

@@ -38,7 +38,7 @@ OTHERS = (
 
 def pages(example: Any, partner: int) -> dict[str, str]:
     """What is asked, and its address."""
-    found = {"first page": LIST}
+    found = {"first page": LIST, "front page": "/admin/"}
     found |= {
         f"status {status}": f"{LIST}?status__exact={status}"
         for status in ("funded", "declined", "pending_approval", "needs_attention")

@@ -48,11 +48,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(browser: Browser) -> None:
+def django_db_modify_db_settings(
+    browser: Browser, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
     """The browser's event loop runs before the database is made.
 
     Django keeps a connection apart for a thread with a running loop: one that was made
-    before is not seen any more. That is also why these tests run in a process of their own.
+    before is not seen any more. That is also why these tests run in processes of their own.
     """
 
 
