@@ -111,6 +111,7 @@ def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
     folder.mkdir(parents=True, exist_ok=True)
 
     def take(page: Page, name: str) -> None:
+        page.wait_for_load_state("load")  # a text can be there before the style sheet is
         beyond = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         page.screenshot(path=folder / f"{name}.png", full_page=True)
         assert beyond <= 0, f"{name} is {beyond} px too wide"
@@ -130,6 +131,7 @@ def screen() -> Callable[[Page, str], None]:
         if told:
             folder = Path(told)
             folder.mkdir(parents=True, exist_ok=True)
+            page.wait_for_load_state("load")
             page.evaluate("window.scrollTo(0, 0)")
             page.screenshot(path=folder / f"{name}.png")
 
