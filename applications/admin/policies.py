@@ -1,5 +1,6 @@
 """The lending policy in the admin: drafted by policy owners, never changed once published."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from applications.admin.base import KeptAdmin, staff
 from applications.admin.display import badge
+from applications.admin.policy_form import SHOWN, TIER_SHOWN, PolicyForm, days, policy_fieldsets
 from applications.admin.views import confirmation
 from applications.errors import ApplicationsError, NoPolicy
 from applications.models import LendingPolicy, PolicyTier
@@ -48,6 +50,18 @@ class PolicyTierInline(TierInlineBase):
     extra = 0
     max_num = len(Tier)
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """As they are typed in, or as one reads them."""
+        names = ("tier", "minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
+        if self.has_change_permission(request, obj):
+            return names
+        return tuple(TIER_SHOWN.get(name, name) for name in names)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.has_change_permission(request, obj):
+            return ()
+        return tuple(TIER_SHOWN.values())
+
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:  # noqa: ARG002
         return len(Tier) if obj is None else 0
 
@@ -63,6 +77,7 @@ class PolicyTierInline(TierInlineBase):
 
 
 class LendingPolicyAdmin(KeptAdmin[LendingPolicy]):
+    form = PolicyForm
     inlines = (PolicyTierInline,)
     list_display = (
         "version",
@@ -76,7 +91,6 @@ class LendingPolicyAdmin(KeptAdmin[LendingPolicy]):
     )
     list_display_links = ("version",)
     list_select_related = ("published_by",)
-    readonly_fields = ("created_at", "published_at", "published_by")
     change_form_template = "applications/admin/policy_change_form.html"
 
     @admin.display(description="State")
@@ -85,6 +99,16 @@ class LendingPolicyAdmin(KeptAdmin[LendingPolicy]):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_open(obj) and super().has_change_permission(request, obj)
+
+    def get_fieldsets(self, request: HttpRequest, obj: LendingPolicy | None = None) -> Any:
+        return policy_fieldsets(typed=self._can_type(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: LendingPolicy | None = None) -> Any:
+        kept = ("created_at", "published_at", "published_by")
+        return kept if self._can_type(request, obj) else (*kept, *SHOWN.values())
+
+    def _can_type(self, request: HttpRequest, obj: LendingPolicy | None) -> bool:
+        return obj is None or self.has_change_permission(request, obj)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """A new version begins where the one in force is."""
@@ -151,7 +175,7 @@ def changes_shown(policy: LendingPolicy) -> list[tuple[str, str, str]]:
 def _field_words(name: str) -> str:
     """``approval_due`` as ``Approval due``; ``prime: annual_rate`` as ``Prime: annual rate``."""
     tier, _, field = name.rpartition(": ")
-    said = field.replace("_", " ")
+    said = PolicyForm.Meta.labels.get(field) or field.replace("_", " ")
     return f"{Tier(tier).label}: {said}" if tier else said.capitalize()
 
 
@@ -160,6 +184,8 @@ def _value_words(value: object) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, timedelta):
+        return days(value)
     return f"{value:,}" if isinstance(value, Decimal | int) else str(value)
 
 

@@ -108,7 +108,7 @@ def _differences(before: LendingPolicy | None, after: LendingPolicy) -> Changes:
     new = _by_field(after)
     return {
         name: (old.get(name), new.get(name))
-        for name in [*new, *(old.keys() - new.keys())]
+        for name in [*new, *sorted(old.keys() - new.keys())]
         if old.get(name) != new.get(name)
     }
 

@@ -23,5 +23,6 @@ def at_most(number: int, most: int) -> str:
 
 @register.filter
 def took(spent: timedelta) -> str:
-    """A span in its two largest units."""
-    return span(spent.total_seconds())
+    """A span in its two largest units; to the minute once it is one."""
+    seconds = spent.total_seconds()
+    return span(seconds if seconds < 60 else seconds - seconds % 60)

@@ -25,6 +25,7 @@ def test_logins_partners_and_policies_are_drawn_without_a_complaint(
     casework.funded(officer, partner=partner)
     key, _ = partners.partner_key_issue(partner=partner, label="Branch office")
     policy = LendingPolicy.objects.get(version=1)
+    draft = LendingPolicy.objects.create(version=2, manager_ceiling=300_000)
     page = visit("root")
     pages = {
         "users": "/admin/auth/user/",
@@ -40,6 +41,8 @@ def test_logins_partners_and_policies_are_drawn_without_a_complaint(
         "partner-keys": "/admin/applications/partnerkey/",
         "partner-key": f"/admin/applications/partnerkey/{key.pk}/change/",
         "policy-published": f"/admin/applications/lendingpolicy/{policy.pk}/change/",
+        "policy-draft": f"/admin/applications/lendingpolicy/{draft.pk}/change/",
+        "policy-publish": f"/admin/applications/lendingpolicy/{draft.pk}/publish/",
         "offers": "/admin/applications/loanoffer/",
         "disbursements": "/admin/applications/disbursement/",
         "callbacks": "/admin/workflows/pendingcallback/",

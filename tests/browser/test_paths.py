@@ -162,6 +162,26 @@ def test_badge_counts_what_waits_and_follows_without_a_reload(
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
 
 
+def test_badge_asks_no_more_once_the_log_in_ran_out(visit: Visit, manager: User) -> None:
+    page = visit("manager")
+    page.context.clear_cookies()
+
+    asked = page.evaluate("""async () => {
+        const real = window.fetch;
+        const look = () => document.dispatchEvent(new Event("visibilitychange"));
+        let asked = 0;
+        let answer = null;
+        window.fetch = (...told) => { asked += 1; answer = real(...told); return answer; };
+        look();
+        await answer;
+        await new Promise((heard) => setTimeout(heard));
+        look();
+        return asked;
+    }""")
+
+    assert asked == 1
+
+
 @pytest.fixture
 def busy(officer: User, manager: User, partner: Partner) -> LoanApplication:
     """An office in which something of everything is there; the case that waits longest."""

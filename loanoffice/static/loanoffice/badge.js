@@ -18,6 +18,7 @@
     let etag = `"${badge.dataset.waiting}"`;
     let failures = 0;
     let timer = null;
+    let over = false; // logged out: nothing is asked any more
 
     const show = (waiting, shown, said) => {
         figure.textContent = shown;
@@ -44,7 +45,8 @@
                 signal: AbortSignal.timeout(10000),
             });
             if (answer.type === "opaqueredirect" || answer.status === 403) {
-                return; // logged out: the page will say so when it is used
+                over = true; // the page will say so when it is used
+                return;
             }
             if (answer.ok) {
                 const found = await answer.json();
@@ -61,8 +63,7 @@
     };
 
     document.addEventListener("visibilitychange", () => {
-        if (!document.hidden) {
-            clearTimeout(timer);
+        if (!document.hidden && !over) {
             poll();
         }
     });

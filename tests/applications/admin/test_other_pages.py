@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from applications.admin.policy_form import days
 from applications.models import LendingPolicy, LoanApplication, Partner, PartnerKey
 from applications.services.partners import partner_key_recognise
 from applications.services.policies import policy_current
@@ -164,6 +166,37 @@ def test_published_policy_is_read_only_with_its_tiers(
         assert client.post(address, {"manager_ceiling": "1"}).status_code == 403
     policy.refresh_from_db()
     assert policy.manager_ceiling == 250_000
+
+
+def test_policy_says_what_each_rule_means_and_shows_it_as_one_reads_it(
+    login: Login, owner: User
+) -> None:
+    published = reverse("admin:applications_lendingpolicy_change", args=[policy_current().pk])
+    typed = login(owner).get(reverse("admin:applications_lendingpolicy_add"))
+    read = login(owner).get(published).content.decode()
+
+    form = typed.context["adminform"].form
+    for name in form.fields:
+        assert form.fields[name].help_text, f"{name} does not say what it means"
+    assert form.fields["approval_due"].label == "Decision due after"
+    assert "100,000.00" in read
+    for value in ("7 days", "5 min", "60 months", "no limit", "7.50 %", "declined"):
+        assert f">{value}<" in read, value
+    assert "7 days, 0:00:00" not in read
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(days=7), "7 days"),
+        (timedelta(days=1, hours=12), "1 day 12 h"),
+        (timedelta(minutes=5), "5 min"),
+        (timedelta(seconds=90), "1 min 30 s"),
+        (timedelta(), "0 s"),
+    ],
+)
+def test_span_is_told_in_every_unit_that_it_has(span: timedelta, words: str) -> None:
+    assert days(span) == words
 
 
 def test_draft_without_every_tier_is_not_published(login: Login, owner: User) -> None:
