@@ -11,6 +11,9 @@ application_submitted = Signal()
 # sender: LoanApplication. application=LoanApplication
 application_withdrawn = Signal()
 
+# sender: LoanApplication. application=LoanApplication (locked, its new status in memory)
+application_moved = Signal()
+
 # sender: ReviewTask. task=ReviewTask, decision=ReviewDecision (the one that settled it)
 task_decided = Signal()
 

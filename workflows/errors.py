@@ -1,4 +1,18 @@
-"""What can go wrong on the way to the engine and to outside providers, by name."""
+"""What can go wrong on the way to the engine and to the outside, by name."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of one try at a webhook. ``status_code`` 0: no answer, and ``error`` says why."""
+
+    status_code: int = 0
+    response: str = ""
+    error: str = ""
+    address: str = ""
+    took_ms: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class EngineError(Exception):
@@ -35,3 +49,15 @@ class PayoutRefused(Exception):
 
 class PayoutUnknown(Exception):
     """Nobody knows whether the rail paid; it must not be asked to pay again."""
+
+
+class WebhookError(Exception):
+    """A webhook was not accepted; it is tried again. ``told`` is what came of the try."""
+
+    def __init__(self, told: Told) -> None:
+        self.told = told
+        super().__init__(told.error or f"the endpoint answered {told.status_code}")
+
+
+class EndpointGone(WebhookError):
+    """The endpoint answered 410: nothing is to be sent there any more."""

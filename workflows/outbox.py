@@ -28,7 +28,7 @@ from django.utils import timezone
 
 from applications.models import LoanApplication, ReviewTask
 from workflows import engine
-from workflows.errors import AlreadyStarted, EngineUnavailable
+from workflows.errors import AlreadyStarted, EndpointGone, EngineUnavailable, WebhookError
 from workflows.models import Incident, OutboxMessage
 
 logger = logging.getLogger(__name__)
@@ -51,9 +51,21 @@ AT_ONCE = frozenset(
     }
 )
 # Trying again would get the same answer: a person has to look.
-HOPELESS = (AlreadyStarted,)
+HOPELESS = (AlreadyStarted, EndpointGone)
 
 type Send = Callable[[], Any]
+
+
+def backoff(attempts: int) -> timedelta:
+    """Exponential backoff with equal jitter (AWS Architecture Blog, 2015)."""
+    longest: float = min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY)
+    return timedelta(seconds=longest / 2 + random.uniform(0, longest / 2))
+
+
+def note_failure(message: OutboxMessage, error: Exception, final: bool) -> None:  # noqa: FBT001
+    """What a failed try leaves beside the message itself: at the end, an incident."""
+    if final:
+        _give_up(message, error)
 
 
 @dataclass(frozen=True)
@@ -64,10 +76,15 @@ class Route:
     that touches no database, for it may run in a thread of the pool. ``settle`` runs on the
     sender's connection again, in the transaction that marks the message as sent; it takes
     the future of what went outside and raises what keeps the message from being sent.
+    ``failed`` is told of that, in the transaction that puts the message off or, at the end
+    of its ``tries``, gives it up; ``delay`` says for how long.
     """
 
     prepare: Callable[[OutboxMessage], Send]
     settle: Callable[[OutboxMessage, "Future[Any]"], None]
+    failed: Callable[[OutboxMessage, Exception, bool], None] = note_failure
+    tries: int = TRIES
+    delay: Callable[[int], timedelta] = backoff
 
 
 ROUTES: dict[OutboxMessage.Kind, Route] = {}
@@ -141,17 +158,21 @@ def send_now(key: str) -> bool:
 def send_due(*, limit: int | None = None) -> int:
     """Send what is due, ``limit`` messages at most; returns how many left.
 
-    A message that cannot be sent is put off and stands in nobody's way.
+    A message that cannot be sent is put off and stands in nobody's way. What cases need goes
+    first; webhooks, whose receivers may be slow, get a batch whenever nothing else is due.
     """
-    sent = 0
-    looked_at = 0
+    sent = looked_at = 0
+    pending = OutboxMessage.objects.all()
+    lanes = (
+        pending.exclude(kind=OutboxMessage.Kind.WEBHOOK),
+        pending.filter(kind=OutboxMessage.Kind.WEBHOOK),
+    )
     while limit is None or looked_at < limit:
-        pending = OutboxMessage.objects.all()
-        if not _due(pending).exists():  # a look that takes no lock: mostly there is nothing
-            break
         size = BATCH if limit is None else min(BATCH, limit - looked_at)
-        claimed = _claim(pending, limit=size)
-        if not claimed:  # others have them
+        # A look that takes no lock: mostly there is nothing. And others may have what is due.
+        claims = (_claim(rows, limit=size) for rows in lanes if _due(rows).exists())
+        claimed = next((found for found in claims if found), None)
+        if claimed is None:
             break
         looked_at += len(claimed)
         sent += _deliver(claimed)
@@ -242,11 +263,12 @@ def _sent(message: OutboxMessage) -> None:
 
 def _put_off(message: OutboxMessage, error: Exception) -> None:
     """Note a failure; never on a row that another sender claimed or settled meanwhile."""
-    final = message.attempts >= TRIES or isinstance(error, HOPELESS)
+    route = _route(message)
+    final = message.attempts >= route.tries or isinstance(error, HOPELESS)
     logger.warning(
         "Not sent",
         extra={"kind": message.kind, "key": message.key, "attempt": message.attempts},
-        exc_info=error if not isinstance(error, EngineUnavailable) else None,
+        exc_info=error if not isinstance(error, EngineUnavailable | WebhookError) else None,
     )
     mine = OutboxMessage.objects.filter(
         pk=message.pk, status=OutboxMessage.Status.PENDING, attempts=message.attempts
@@ -255,12 +277,12 @@ def _put_off(message: OutboxMessage, error: Exception) -> None:
         with transaction.atomic():
             noted = mine.update(
                 status=OutboxMessage.Status.DEAD if final else OutboxMessage.Status.PENDING,
-                due_at=timezone.now() + _delay(message.attempts),
+                due_at=timezone.now() + route.delay(message.attempts),
                 leased_until=None,
                 last_error=f"{type(error).__name__}: {error}"[:2000],
             )
-            if noted and final:
-                _give_up(message, error)
+            if noted:
+                route.failed(message, error, final)
     except DatabaseError:  # the others in this batch still have their turn
         logger.exception("Not noted; it is due again when its lease ends")
 
@@ -296,9 +318,3 @@ def _application_of(message: OutboxMessage) -> LoanApplication | None:
         task = ReviewTask.objects.select_related("application").filter(pk=message.payload["task"])
         return next((found.application for found in task), None)
     return LoanApplication.objects.filter(reference=message.payload.get("application")).first()
-
-
-def _delay(attempts: int) -> timedelta:
-    """Exponential backoff with equal jitter (AWS Architecture Blog, 2015)."""
-    longest: float = min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY)
-    return timedelta(seconds=longest / 2 + random.uniform(0, longest / 2))

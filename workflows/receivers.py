@@ -6,6 +6,7 @@ from django.dispatch import receiver
 
 from applications.models import LoanApplication, ReviewDecision, ReviewTask
 from applications.signals import (
+    application_moved,
     application_submitted,
     application_withdrawn,
     decision_came_late,
@@ -14,11 +15,17 @@ from applications.signals import (
 )
 from workflows import deadlines, services
 from workflows.notices import Notice
+from workflows.webhooks import events
 
 
 @receiver(application_submitted)
 def start_workflow(application: LoanApplication, **_: Any) -> None:
     services.execution_queue(application=application)
+
+
+@receiver([application_submitted, application_moved])
+def tell_partner(application: LoanApplication, **_: Any) -> None:
+    events.event_publish(application=application)
 
 
 @receiver(application_withdrawn)

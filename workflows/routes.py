@@ -17,6 +17,7 @@ from workflows import engine, notices, outbox
 from workflows.errors import CallbackClosed, EngineConflict, EngineUnavailable, NotFound
 from workflows.models import Execution, OutboxMessage, PendingCallback
 from workflows.outbox import Route, Send
+from workflows.webhooks import sending
 
 logger = logging.getLogger(__name__)
 
@@ -232,4 +233,5 @@ outbox.ROUTES |= {
     OutboxMessage.Kind.PAUSE_EXECUTION: Route(_pause, _held),
     OutboxMessage.Kind.RESUME_EXECUTION: Route(_resume, _held),
     OutboxMessage.Kind.EMAIL: Route(_mail, done),
+    OutboxMessage.Kind.WEBHOOK: sending.ROUTE,
 }

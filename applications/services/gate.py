@@ -12,6 +12,7 @@ from applications.errors import CaseClosed
 from applications.locking import application_lock
 from applications.models import ApplicationEvent, LendingPolicy, LoanApplication
 from applications.services.events import event_record
+from applications.signals import application_moved
 from applications.transitions import check_transition, is_terminal
 from applications.vocabulary import Level, Status
 
@@ -80,9 +81,10 @@ def log(
 
 
 def move(application: LoanApplication, status: Status) -> None:
-    """Change the status in memory, if ``transitions`` allows it."""
+    """Change the status in memory, if ``transitions`` allows it, and tell those above."""
     check_transition(reference=application.reference, current=application.status, new=status)
     application.status = status
+    application_moved.send(LoanApplication, application=application)
 
 
 def stop_waiting(application: LoanApplication) -> None:

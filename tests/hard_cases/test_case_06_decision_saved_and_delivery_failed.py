@@ -63,7 +63,7 @@ def test_failed_delivery_is_tried_again_later_and_the_page_says_that_it_is_pendi
 
     assert (message.status, message.attempts) == ("pending", 1)
     assert failure[1] in message.last_error
-    assert before + outbox._delay(1) / 2 < message.due_at
+    assert before + outbox.backoff(1) / 2 < message.due_at
     assert PendingCallback.objects.get().status == "answered"
     assert "Delivery pending" in page_of(waiting, login, manager)
     outbox.send_due()
@@ -81,7 +81,7 @@ def test_failed_delivery_is_tried_again_later_and_the_page_says_that_it_is_pendi
 
 def test_delays_grow_and_are_never_the_same_for_all(aws: LambdaStub) -> None:
     for attempt in range(1, outbox.TRIES):
-        delays = {outbox._delay(attempt).total_seconds() for _ in range(20)}
+        delays = {outbox.backoff(attempt).total_seconds() for _ in range(20)}
         longest = min(outbox.FIRST_DELAY * 2 ** (attempt - 1), outbox.LONGEST_DELAY)
         assert len(delays) == 20
         assert all(longest / 2 <= delay <= longest for delay in delays)

@@ -84,7 +84,7 @@ def test_failure_is_put_off_with_its_reason_and_sent_later(
 
 
 def test_backoff_grows_and_is_bounded() -> None:
-    delays = [outbox._delay(attempt).total_seconds() for attempt in range(1, outbox.TRIES)]
+    delays = [outbox.backoff(attempt).total_seconds() for attempt in range(1, outbox.TRIES)]
     assert 0.5 <= delays[0] <= 1.0
     assert 2.0 <= delays[2] <= 4.0
     assert all(delay <= outbox.LONGEST_DELAY for delay in delays)

@@ -1,0 +1,119 @@
+"""Where a webhook may go: https, to a public address, which is looked up once and pinned.
+
+A partner names the host, so the host is not trusted (OWASP: Server-Side Request Forgery
+Prevention). The name is resolved here, every address that it has is judged, and the one that
+passed is the one that is called: a name that resolves to something else a moment later
+("DNS rebinding") gains nothing.
+"""
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
+
+LONGEST_URL = 500
+HTTPS_PORT = 443
+LOWEST_PORT = 1024  # of the others: nothing of the system's own
+# RFC 6052: an IPv4 address in the last 32 bits, reached through a translator.
+NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+
+type Address = IPv4Address | IPv6Address
+
+
+class AddressRefusedError(ValueError):
+    """This URL is not called; the text says why."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A URL taken apart, and the one address that is called for it."""
+
+    is_secure: bool
+    host: str
+    port: int
+    path: str
+    address: str
+
+    @property
+    def host_header(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = HTTPS_PORT if self.is_secure else 80
+        return host if self.port == usual else f"{host}:{self.port}"
+
+
+def url_check(url: str) -> None:
+    """Raise ``AddressRefusedError`` for a URL that can be refused without looking it up."""
+    _parts(url)
+
+
+def target_of(url: str) -> Target:
+    """Look the host up and choose its address. Raises ``AddressRefusedError``."""
+    parts = _parts(url)
+    host = parts.hostname or ""
+    port = parts.port or (HTTPS_PORT if parts.scheme == "https" else 80)
+    addresses = _addresses(host, port)
+    for address in addresses:
+        if not _may_call(address, is_secure=parts.scheme == "https"):
+            raise AddressRefusedError(f"{host} is not a public address ({address})")
+    path = parts.path or "/"
+    return Target(
+        is_secure=parts.scheme == "https",
+        host=host,
+        port=port,
+        path=f"{path}?{parts.query}" if parts.query else path,
+        address=str(addresses[0]),
+    )
+
+
+def _parts(url: str) -> SplitResult:
+    if len(url) > LONGEST_URL or not url.isascii() or any(sign <= " " for sign in url):
+        raise AddressRefusedError(
+            f"write it in at most {LONGEST_URL} ASCII characters without spaces"
+        )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise AddressRefusedError(f"it is no URL: {error}") from error
+    allowed = {"https", "http"} if settings.LOANOFFICE_DEMO else {"https"}
+    if parts.scheme not in allowed:
+        raise AddressRefusedError("it has to begin with https://")
+    if not parts.hostname:
+        raise AddressRefusedError("it names no host")
+    if parts.username is not None or parts.password is not None:
+        raise AddressRefusedError("leave name and password out of it")
+    if parts.fragment:
+        raise AddressRefusedError("leave the part after # out of it")
+    if port is not None and port != HTTPS_PORT and port < LOWEST_PORT:
+        raise AddressRefusedError(f"use port {HTTPS_PORT}, or one from {LOWEST_PORT}")
+    return parts
+
+
+def _addresses(host: str, port: int) -> list[Address]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise AddressRefusedError(f"{host} cannot be looked up: {error}") from error
+    return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+
+
+def _may_call(address: Address, *, is_secure: bool) -> bool:
+    """A public address; in the demo, over http or https, also this machine's own."""
+    inner = _inside(address)
+    if settings.LOANOFFICE_DEMO and inner.is_loopback:
+        return True
+    return is_secure and inner.is_global and not inner.is_multicast
+
+
+def _inside(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one stands for, if it does."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address.teredo is not None:
+        return address.teredo[1]
+    embedded = address.ipv4_mapped or address.sixtofour
+    if embedded is None and any(address in network for network in NAT64):
+        embedded = IPv4Address(int(address) & 0xFFFFFFFF)
+    return embedded or address
