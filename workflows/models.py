@@ -254,7 +254,6 @@ class WebhookEndpoint(models.Model):
 
     class Meta:
         ordering = ["partner", "id"]
-        permissions = [("resend_webhookdelivery", "Can send a webhook again")]
 
     def __str__(self) -> str:
         return self.url
@@ -300,6 +299,7 @@ class WebhookDelivery(models.Model):
     class Meta:
         ordering = ["-id"]
         verbose_name_plural = "webhook deliveries"
+        permissions = [("resend_webhookdelivery", "Can send a webhook again")]
         constraints = [
             models.UniqueConstraint(fields=["event", "endpoint"], name="webhook_delivery_once"),
         ]

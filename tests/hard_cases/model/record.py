@@ -27,11 +27,17 @@ from workflows.models import (
     PendingCallback,
     PeriodicRun,
     SimulatedPayout,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEvent,
 )
 
 type Row = dict[str, Any]
 
 ALL = (
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEvent,
     LoanApplication,
     ApplicationEvent,
     CreditReport,

@@ -8,8 +8,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('applications', '0004_idempotency_keys'),
-        ('workflows', '0005_incident_message_and_periodic_runs'),
+        ('applications', '0014_dashboard_indexes'),
+        ('workflows', '0009_export_grant'),
     ]
 
     operations = [
@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name_plural': 'webhook deliveries',
+                'permissions': [('resend_webhookdelivery', 'Can send a webhook again')],
                 'ordering': ['-id'],
             },
         ),
@@ -66,7 +67,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['partner', 'id'],
-                'permissions': [('resend_webhookdelivery', 'Can send a webhook again')],
             },
         ),
         migrations.AddField(
