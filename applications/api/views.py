@@ -2,10 +2,9 @@
 
 import hashlib
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 from django.urls import reverse
-from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import parse_etags, quote_etag
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2
 from rest_framework.exceptions import NotFound
@@ -13,16 +12,13 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import ValidationError
-from rest_framework.views import APIView
 
 from applications import selectors
-from applications.api import schema
 from applications.api.authentication import partner_of, staff_of
-from applications.api.errors import Malformed
-from applications.api.idempotency import once
-from applications.api.pagination import DEFAULT_SIZE, NEWEST_FIRST, OLDEST_FIRST, link, page_of
-from applications.api.parsers import raw_body
-from applications.api.permissions import DECIDE, READ, WRITE, Access, MayUse
+from applications.api.base import ApiView, body_of, note_read, paging_of, query_of
+from applications.api.openapi import applications as operations
+from applications.api.pagination import NEWEST_FIRST, OLDEST_FIRST, link, page_of
+from applications.api.permissions import DECIDE, READ, WRITE
 from applications.api.problems import flat
 from applications.api.serializers import (
     ApplicationQuerySerializer,
@@ -32,48 +28,20 @@ from applications.api.serializers import (
     NewApplicationSerializer,
     NewDecisionSerializer,
     PageQuerySerializer,
-    StrictSerializer,
 )
 from applications.errors import InvalidApplication
 from applications.services import drafting, review, viewing
 from applications.vocabulary import Outcome
 
 
-class ApiView(APIView):
-    """What the endpoints share: who may use them, how they are cached, how bodies are read."""
-
-    permission_classes = [MayUse]
-    http_method_names = ["get", "head", "post"]
-    access: ClassVar[dict[str, Access]] = {}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Whatever an endpoint's ``post`` does, it does once for an ``Idempotency-Key``."""
-        super().__init_subclass__(**kwargs)
-        if "post" in cls.__dict__:
-            cls.post = once(cls.post)  # type: ignore[attr-defined]
-
-    def same_body(self, request: Request) -> bytes:
-        """What a retry has to send again: all of it. Read before there is a transaction.
-
-        A multipart upload, whose boundary is another each time, says what is the same in it.
-        """
-        return raw_body(request)
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        response = super().finalize_response(request, response, *args, **kwargs)
-        patch_cache_control(response, private=True, no_cache=True)
-        patch_vary_headers(response, ["Authorization", "Cookie"])
-        return response
-
-
 class ApplicationsView(ApiView):
     access = {"GET": READ, "POST": WRITE}
 
-    @schema.applications_list
+    @operations.applications_list
     def get(self, request: Request) -> Response:
         """Own applications, newest first."""
-        query = _query(request, ApplicationQuerySerializer)
-        paging = _paging(query)
+        query = query_of(request, ApplicationQuerySerializer)
+        paging = paging_of(query)
         page = page_of(
             selectors.cases(partner=partner_of(request), **query), keys=NEWEST_FIRST, **paging
         )
@@ -92,12 +60,12 @@ class ApplicationsView(ApiView):
             }
         )
 
-    @schema.application_submit
+    @operations.application_submit
     def post(self, request: Request) -> Response:
         """Submit an application; its workflow starts."""
         partner = partner_of(request)
         try:
-            fields = _body(request, NewApplicationSerializer)
+            fields = body_of(request, NewApplicationSerializer)
         except ValidationError as invalid:
             raise InvalidApplication(flat(invalid.detail)) from invalid
         application = drafting.application_create_and_submit(partner=partner, **fields)
@@ -113,11 +81,11 @@ class ApplicationsView(ApiView):
 class ApplicationView(ApiView):
     access = {"GET": READ}
 
-    @schema.application_read
+    @operations.application_read
     def get(self, request: Request, reference: str) -> Response:
         """One application. 304 when the client's copy is the current one."""
         case = selectors.case_get(reference=reference, partner=partner_of(request))
-        _note_read(request, case.reference)
+        note_read(request, case.reference)
         data = ApplicationSerializer(case).data
         tag = quote_etag(hashlib.sha256(JSONRenderer().render(data)).hexdigest()[:32])
         known = parse_etags(request.headers.get("If-None-Match", ""))
@@ -129,13 +97,13 @@ class ApplicationView(ApiView):
 class EventsView(ApiView):
     access = {"GET": READ}
 
-    @schema.events_list
+    @operations.events_list
     def get(self, request: Request, reference: str) -> Response:
         """The timeline, oldest first."""
-        paging = _paging(_query(request, PageQuerySerializer))
+        paging = paging_of(query_of(request, PageQuerySerializer))
         rows = selectors.events(reference=reference, partner=partner_of(request))
         page = page_of(rows, keys=OLDEST_FIRST, **paging)
-        _note_read(request, reference)
+        note_read(request, reference)
         return Response(
             {
                 "results": EventSerializer(page.rows, many=True).data,
@@ -148,11 +116,11 @@ class EventsView(ApiView):
 class WithdrawView(ApiView):
     access = {"POST": WRITE}
 
-    @schema.application_withdraw
+    @operations.application_withdraw
     def post(self, request: Request, reference: str) -> Response:
         """Stop the case at the applicant's wish; doing it again changes nothing."""
         partner = partner_of(request)
-        _body(request, EmptySerializer, required=False)
+        body_of(request, EmptySerializer, required=False)
         case = selectors.case_get(reference=reference, partner=partner)
         drafting.application_withdraw(reference=case.reference, partner=partner)
         case = selectors.case_get(reference=reference, partner=partner)
@@ -162,10 +130,10 @@ class WithdrawView(ApiView):
 class DecisionView(ApiView):
     access = {"POST": DECIDE}
 
-    @schema.application_decide
+    @operations.application_decide
     def post(self, request: Request, reference: str) -> Response:
         """Decide what is asked about a case: a manager's approval or a fraud review."""
-        body = _body(request, NewDecisionSerializer)
+        body = body_of(request, NewDecisionSerializer)
         outcome = Outcome.APPROVE if body["approved"] else Outcome.DECLINE
         review.task_decide(
             task=selectors.task_to_decide(reference=reference),
@@ -186,7 +154,7 @@ class SchemaView(ApiView):
     permission_classes = []
     renderer_classes = [OpenApiJsonRenderer2, OpenApiJsonRenderer]
 
-    @schema.hidden
+    @operations.hidden
     def get(self, request: Request) -> Response:  # noqa: ARG002
         return Response(_document())
 
@@ -208,39 +176,3 @@ def _document() -> dict[str, Any]:
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]
     found: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return found
-
-
-def _note_read(request: Request, reference: str) -> None:
-    """Staff are on record with what they read; a partner reads what is its own."""
-    if partner_of(request) is None:
-        viewing.application_read(reference=reference, user=staff_of(request))
-
-
-def _body(
-    request: Request, shape: type[StrictSerializer], *, required: bool = True
-) -> dict[str, Any]:
-    """The request's body in this shape. Raises ``Malformed``, ``ValidationError``."""
-    if required and request.stream is None:
-        raise Malformed("The body is empty; send a JSON object.")
-    return _valid(shape(data=request.data))
-
-
-def _query(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]:
-    """The request's query in this shape; a parameter that it does not know is refused."""
-    twice = [name for name, given in request.query_params.lists() if len(given) > 1]
-    if twice:
-        raise ValidationError({name: ["Give this once."] for name in twice})
-    return _valid(shape(data=request.query_params.dict()))
-
-
-def _valid(serializer: StrictSerializer) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
-
-
-def _paging(query: dict[str, Any]) -> dict[str, Any]:
-    """Take what is about pages out of a query."""
-    return {
-        "cursor": query.pop("cursor", None),
-        "size": query.pop("page_size", DEFAULT_SIZE),
-    }

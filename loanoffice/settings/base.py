@@ -221,7 +221,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "applications.api.schema.refuse_unknown_fields",
+        "applications.api.openapi.security.refuse_unknown_fields",
     ],
 }
 

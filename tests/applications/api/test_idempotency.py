@@ -18,9 +18,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory, force_authenticate
 
+from applications.api.base import ApiView
 from applications.api.errors import Malformed
 from applications.api.parsers import raw_body
-from applications.api.views import ApiView
 from applications.errors import DecisionExpired
 from applications.models import (
     IdempotencyKey,

@@ -1,0 +1,80 @@
+"""What every endpoint does the same way: access, caching, reading a body, a query, a page."""
+
+from typing import Any, ClassVar
+
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from rest_framework.request import Request
+from rest_framework.serializers import ValidationError
+from rest_framework.views import APIView
+
+from applications.api.authentication import partner_of, staff_of
+from applications.api.errors import Malformed
+from applications.api.idempotency import once
+from applications.api.pagination import DEFAULT_SIZE
+from applications.api.parsers import raw_body
+from applications.api.permissions import Access, MayUse
+from applications.api.serializers import StrictSerializer
+from applications.services import viewing
+
+
+class ApiView(APIView):
+    """What the endpoints share: who may use them, how they are cached, how bodies are read."""
+
+    permission_classes = [MayUse]
+    http_method_names = ["get", "head", "post"]
+    access: ClassVar[dict[str, Access]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Whatever an endpoint's ``post`` does, it does once for an ``Idempotency-Key``."""
+        super().__init_subclass__(**kwargs)
+        if "post" in cls.__dict__:
+            cls.post = once(cls.post)  # type: ignore[attr-defined]
+
+    def same_body(self, request: Request) -> bytes:
+        """What a retry has to send again: all of it. Read before there is a transaction.
+
+        A multipart upload, whose boundary is another each time, says what is the same in it.
+        """
+        return raw_body(request)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        patch_cache_control(response, private=True, no_cache=True)
+        patch_vary_headers(response, ["Authorization", "Cookie"])
+        return response
+
+
+def note_read(request: Request, reference: str) -> None:
+    """Staff are on record with what they read; a partner reads what is its own."""
+    if partner_of(request) is None:
+        viewing.application_read(reference=reference, user=staff_of(request))
+
+
+def body_of(
+    request: Request, shape: type[StrictSerializer], *, required: bool = True
+) -> dict[str, Any]:
+    """The request's body in this shape. Raises ``Malformed``, ``ValidationError``."""
+    if required and request.stream is None:
+        raise Malformed("The body is empty; send a JSON object.")
+    return _valid(shape(data=request.data))
+
+
+def query_of(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]:
+    """The request's query in this shape; a parameter that it does not know is refused."""
+    twice = [name for name, given in request.query_params.lists() if len(given) > 1]
+    if twice:
+        raise ValidationError({name: ["Give this once."] for name in twice})
+    return _valid(shape(data=request.query_params.dict()))
+
+
+def _valid(serializer: StrictSerializer) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def paging_of(query: dict[str, Any]) -> dict[str, Any]:
+    """Take what is about pages out of a query."""
+    return {
+        "cursor": query.pop("cursor", None),
+        "size": query.pop("page_size", DEFAULT_SIZE),
+    }

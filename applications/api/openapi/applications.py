@@ -1,0 +1,136 @@
+"""The operations on applications. Each name decorates the view's method of that meaning."""
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+
+from applications.api.examples import (
+    APPROVED_BY_MANAGER,
+    DECLINED,
+    EVENTS,
+    FUNDED,
+    NEW,
+    PENDING,
+    SUBMITTED,
+    WITHDRAWN,
+)
+from applications.api.openapi.answers import (
+    ALWAYS,
+    NOT_FOUND,
+    POSTING,
+    READING,
+    conflict,
+    invalid,
+    problem,
+)
+from applications.api.openapi.parameters import (
+    COMMON_HEADERS,
+    ETAG,
+    IF_NONE_MATCH,
+    LOCATION,
+    POST_HEADERS,
+    page,
+    request,
+    response,
+)
+from applications.api.serializers import (
+    ApplicationPageSerializer,
+    ApplicationQuerySerializer,
+    ApplicationSerializer,
+    EmptySerializer,
+    EventPageSerializer,
+    NewApplicationSerializer,
+    NewDecisionSerializer,
+    PageQuerySerializer,
+)
+
+hidden = extend_schema(exclude=True)
+
+applications_list = extend_schema(
+    operation_id="listApplications",
+    tags=["applications"],
+    parameters=[ApplicationQuerySerializer, *COMMON_HEADERS],
+    responses={200: ApplicationPageSerializer, **READING, **problem(400, "invalid-request")},
+    examples=[response("One page", page([PENDING]))],
+)
+application_submit = extend_schema(
+    operation_id="submitApplication",
+    tags=["applications"],
+    parameters=[*POST_HEADERS, LOCATION],
+    request=NewApplicationSerializer,
+    responses={
+        201: ApplicationSerializer,
+        **READING,
+        **POSTING,
+        **invalid("invalid-application"),
+        **conflict("no-policy"),
+    },
+    examples=[request("A loan", NEW), response("Submitted", SUBMITTED, 201)],
+)
+application_read = extend_schema(
+    operation_id="readApplication",
+    tags=["applications"],
+    parameters=[*COMMON_HEADERS, IF_NONE_MATCH, ETAG],
+    responses={
+        200: ApplicationSerializer,
+        304: OpenApiResponse(description="Your copy is the current one."),
+        **READING,
+        **NOT_FOUND,
+    },
+    examples=[
+        response("Waiting for a manager", PENDING),
+        response("Funded", FUNDED),
+        response("Declined", DECLINED),
+    ],
+)
+events_list = extend_schema(
+    operation_id="listEvents",
+    tags=["applications"],
+    parameters=[PageQuerySerializer, *COMMON_HEADERS],
+    responses={
+        200: EventPageSerializer,
+        **READING,
+        **NOT_FOUND,
+        **problem(400, "invalid-request"),
+    },
+    examples=[response("One page", page(EVENTS))],
+)
+application_withdraw = extend_schema(
+    operation_id="withdrawApplication",
+    tags=["applications"],
+    parameters=POST_HEADERS,
+    request=EmptySerializer,
+    responses={
+        200: ApplicationSerializer,
+        **READING,
+        **POSTING,
+        **NOT_FOUND,
+        **invalid("invalid-request"),
+        **conflict("wrong-state"),
+    },
+    examples=[response("Withdrawn", WITHDRAWN)],
+)
+application_decide = extend_schema(
+    operation_id="decideApplication",
+    tags=["staff"],
+    parameters=POST_HEADERS,
+    request=NewDecisionSerializer,
+    responses={
+        200: ApplicationSerializer,
+        **ALWAYS,
+        **POSTING,
+        **NOT_FOUND,
+        **invalid("invalid-request", "reason-required", "unknown-reason"),
+        **problem(403, "not-permitted", "four-eyes", "above-ceiling", "csrf-failed"),
+        **conflict(
+            "already-decided", "claimed", "stale-version", "nothing-to-decide", "decision-expired"
+        ),
+    },
+    examples=[
+        request("Approve", {"approved": True, "version": 1}),
+        request("Decline", {"approved": False, "reason": "The income could not be verified."}),
+        request(
+            "Decline for a reason of the catalogue",
+            {"approved": False, "reason_code": "INCOME_NOT_VERIFIED"},
+        ),
+        response("Approved by the manager", APPROVED_BY_MANAGER),
+    ],
+)
