@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import RegexValidator, validate_email
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -19,7 +19,10 @@ from applications.api.pagination import DEFAULT_SIZE, LARGEST_SIZE
 from applications.api.parsers import name_shown
 from applications.vocabulary import Level, Outcome, Purpose, Status, Step, Tier, WaitingOn
 
-MONEY_PATTERN = r"^[0-9]{1,10}(\.[0-9]{1,2})?$"
+# Above zero, below ten thousand million; leading zeros and blanks around it do no harm.
+MONEY_PATTERN = r"^\s*(0*[1-9][0-9]{0,9}(\.[0-9]{1,2})?|0+\.(0[1-9]|[1-9][0-9]?))\s*$"
+# One sign that is not blank, as ``str.strip`` sees it.
+NOT_BLANK = r"^[\s\S]*[^\s\x1c-\x1f\x85][\s\S]*$"
 AMOUNT = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]+)(\.(?P<cents>[0-9]+))?", re.ASCII)
 
 
@@ -30,6 +33,11 @@ class TextField(serializers.CharField):
     """A JSON string, trimmed; nothing else is turned into one."""
 
     default_error_messages = {"text": "Write this as a JSON string."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if not self.allow_blank:  # the document says it by the pattern
+            self.validators.append(RegexValidator(NOT_BLANK, self.error_messages["blank"]))
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -222,6 +230,7 @@ class NewDecisionSerializer(StrictSerializer):
     version = WholeNumberField(
         required=False,
         min_value=1,
+        max_value=2**31 - 1,
         help_text="The version that you read; 409 when it is no longer the current one.",
     )
 
@@ -254,8 +263,10 @@ class ApplicationQuerySerializer(PageQuerySerializer):
     )
     submitted_after = moment(required=False, help_text="Submitted later than this.")
     submitted_before = moment(required=False, help_text="Submitted earlier than this.")
-    reference = serializers.CharField(required=False, max_length=20)
-    external_id = serializers.CharField(required=False, max_length=100)
+    reference = TextField(required=False, max_length=20)
+    external_id = TextField(
+        required=False, max_length=100, allow_blank=True, help_text="Empty: those without one."
+    )
 
 
 # --- Responses --------------------------------------------------------------------------

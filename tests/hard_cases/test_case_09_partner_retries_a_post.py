@@ -4,34 +4,27 @@ In sequence, with another body, fifty times at once, and after a ``kill -9`` in 
 of the transaction or between its commit and the answer.
 """
 
-import http.client
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.test import Client
 
 from applications.models import IdempotencyKey, LoanApplication
 from tests.applications.api.calls import ALICE, BASE, Caller, assert_problem
-from tests.functions.engine_process import database_url, free_port
+from tests.hard_cases.serving import KEY, Got, WebProcess
 from tests.hard_cases.web_process import AFTER_COMMIT, IN_TRANSACTION
 from tests.waiting import eventually
 from workflows.models import Execution, OutboxMessage
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-KEY = {"Idempotency-Key": "crm-42"}
 AT_ONCE = 50
 
 
@@ -92,66 +85,6 @@ def test_fifty_at_once(partner_key: str) -> None:
 
 
 # --- After a crash --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Got:
-    status: int
-    body: bytes
-    replayed: bool
-
-
-class WebProcess:
-    """The application in a process of its own, on the test's database."""
-
-    def __init__(self, data: Path, when: str = "") -> None:
-        self.port = free_port()
-        self.log = data / f"web-{when or 'healthy'}.log"
-        environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "loanoffice.settings.test",
-            "DATABASE_URL": database_url(),
-            "LOANOFFICE_DATA": str(data),
-        }
-        with self.log.open("wb") as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", "tests.hard_cases.web_process", str(self.port), when],
-                cwd=settings.BASE_DIR,
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
-
-    def ask(self, method: str, path: str, key: str = "") -> Got:
-        """Raises ``ConnectionError`` when the process ends before it has answered."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(
-                method,
-                path,
-                json.dumps(ALICE).encode() if method == "POST" else None,
-                {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **KEY},
-            )
-            answer = connection.getresponse()
-            replayed = answer.getheader("Idempotent-Replayed") == "true"
-            return Got(answer.status, answer.read(), replayed)
-        finally:
-            connection.close()
-
-    def listening(self) -> bool:
-        assert self.popen.poll() is None, self.log.read_text()
-        try:
-            return self.ask("GET", "/health/live/").status == 200
-        except ConnectionError:
-            return False
-
-    def submit(self, key: str) -> Got:
-        return self.ask("POST", BASE, key)
-
-    def stop(self) -> None:
-        if self.popen.poll() is None:
-            self.popen.kill()
-        self.popen.wait()
 
 
 @pytest.fixture

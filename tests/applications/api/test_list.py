@@ -115,6 +115,13 @@ def test_reference_and_external_id_filters_are_exact(api: Caller, partner: Partn
     assert references(api.get(BASE, {"reference": "LOAN-0000"})) == []
 
 
+def test_empty_external_id_finds_those_without_one(api: Caller, partner: Partner) -> None:
+    submit(partner, external_id="crm-1")
+    without = submit(partner, external_id="")
+
+    assert references(api.get(BASE, {"external_id": ""})) == [without]
+
+
 def test_submitted_filters_leave_out_the_moment_itself(api: Caller, partner: Partner) -> None:
     early, middle, late = (submit(partner) for _ in range(3))
     noon = timezone.now().replace(hour=12, minute=0, second=0, microsecond=0)

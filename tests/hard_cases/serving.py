@@ -1,0 +1,76 @@
+"""The web application in a process of its own, and what it answers."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from tests.applications.api.calls import ALICE, BASE
+from tests.functions.engine_process import database_url, free_port
+
+KEY = {"Idempotency-Key": "crm-42"}
+
+
+@dataclass(frozen=True)
+class Got:
+    status: int
+    body: bytes
+    replayed: bool
+
+
+class WebProcess:
+    """The application in a process of its own, on the test's database."""
+
+    def __init__(self, data: Path, when: str = "") -> None:
+        self.port = free_port()
+        self.log = data / f"web-{when or 'healthy'}.log"
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "loanoffice.settings.test",
+            "DATABASE_URL": database_url(),
+            "LOANOFFICE_DATA": str(data),
+        }
+        with self.log.open("wb") as log:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", "tests.hard_cases.web_process", str(self.port), when],
+                cwd=settings.BASE_DIR,
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def ask(self, method: str, path: str, key: str = "") -> Got:
+        """Raises ``ConnectionError`` when the process ends before it has answered."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(
+                method,
+                path,
+                json.dumps(ALICE).encode() if method == "POST" else None,
+                {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **KEY},
+            )
+            answer = connection.getresponse()
+            replayed = answer.getheader("Idempotent-Replayed") == "true"
+            return Got(answer.status, answer.read(), replayed)
+        finally:
+            connection.close()
+
+    def listening(self) -> bool:
+        assert self.popen.poll() is None, self.log.read_text()
+        try:
+            return self.ask("GET", "/health/live/").status == 200
+        except ConnectionError:
+            return False
+
+    def submit(self, key: str) -> Got:
+        return self.ask("POST", BASE, key)
+
+    def stop(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.wait()
