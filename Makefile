@@ -50,6 +50,9 @@ lint: .venv/dev ## style, types, import contracts, migrations, the API's schema
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
+schema: .venv/dev ## write the API's schema to docs/openapi.yaml anew
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
 format: .venv/dev ## put the code in its usual form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -92,4 +95,4 @@ clean: ## remove the environment and the demo's data
 	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
 	@touch $@
 
-.PHONY: help demo test test-sqlite test-postgresql test-browser screens test-deploy package lint format bench requirements clean
+.PHONY: help demo test test-sqlite test-postgresql test-browser screens test-deploy package lint schema format bench requirements clean

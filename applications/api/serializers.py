@@ -22,7 +22,7 @@ from applications.vocabulary import Level, Outcome, Purpose, Status, Step, Tier,
 # Above zero, below ten thousand million; leading zeros and blanks around it do no harm.
 MONEY_PATTERN = r"^\s*(0*[1-9][0-9]{0,9}(\.[0-9]{1,2})?|0+\.(0[1-9]|[1-9][0-9]?))\s*$"
 # One sign that is not blank, as ``str.strip`` sees it.
-NOT_BLANK = r"^[\s\S]*[^\s\x1c-\x1f\x85][\s\S]*$"
+NOT_BLANK = r"^[\s\S]*[^\s\u001c-\u001f\u0085][\s\S]*$"
 AMOUNT = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]+)(\.(?P<cents>[0-9]+))?", re.ASCII)
 
 
@@ -308,7 +308,7 @@ class DisbursementSerializer(serializers.Serializer[Any]):
 
 
 class ApplicationSerializer(serializers.Serializer[Any]):
-    """A ``selectors.Case``."""
+    """An application, as it stands."""
 
     reference = serializers.CharField()
     status = serializers.ChoiceField(choices=Status.choices)

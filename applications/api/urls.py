@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from applications.api import views
+from applications.api import reference, views
 
 
 class ReferenceConverter(StringConverter):
@@ -17,6 +17,7 @@ register_converter(ReferenceConverter, "reference")
 app_name = "api"
 urlpatterns: list[URLPattern] = [
     path("schema/", views.SchemaView.as_view(), name="schema"),
+    path("docs/", reference.reference_view, name="docs"),
     path("applications/", views.ApplicationsView.as_view(), name="applications"),
     path(
         "applications/<reference:reference>/", views.ApplicationView.as_view(), name="application"

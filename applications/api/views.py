@@ -1,7 +1,6 @@
 """The endpoints: read the request's shape, call one service or selector, write the answer."""
 
 import hashlib
-from functools import cache
 from typing import Any
 
 from django.urls import reverse
@@ -16,6 +15,7 @@ from rest_framework.serializers import ValidationError
 from applications import selectors
 from applications.api.authentication import partner_of, staff_of
 from applications.api.base import ApiView, body_of, note_read, paging_of, query_of
+from applications.api.document import document
 from applications.api.openapi import applications as operations
 from applications.api.pagination import NEWEST_FIRST, OLDEST_FIRST, link, page_of
 from applications.api.permissions import DECIDE, READ, WRITE
@@ -156,7 +156,7 @@ class SchemaView(ApiView):
 
     @operations.hidden
     def get(self, request: Request) -> Response:  # noqa: ARG002
-        return Response(_document())
+        return Response(document())
 
 
 class NothingHereView(ApiView):
@@ -167,12 +167,3 @@ class NothingHereView(ApiView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
         raise NotFound("There is nothing at this address.")
-
-
-@cache
-def _document() -> dict[str, Any]:
-    from drf_spectacular.generators import SchemaGenerator  # noqa: PLC0415
-
-    generator = SchemaGenerator()  # type: ignore[no-untyped-call]
-    found: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return found

@@ -196,7 +196,6 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Loan Office Partner API",
-    "DESCRIPTION": "Submit loan applications and follow them to funding.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -221,6 +220,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "applications.api.openapi.introduction.introduce",
         "applications.api.openapi.security.refuse_unknown_fields",
     ],
 }

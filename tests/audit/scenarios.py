@@ -575,6 +575,7 @@ READS = {
     "admin:queue",
     "admin:view_on_site",
     "api:application",
+    "api:docs",
     "api:events",
     "api:schema",
 }

@@ -77,3 +77,16 @@ def test_a_new_office_says_on_every_list_what_will_be_there(
         page.goto(f"/admin/{name}")
         expect(page.locator("#nothing")).to_be_visible()
         inspect(page, f"empty-{name.rpartition('/')[2].replace('?', '')}")
+
+
+def test_reference_of_the_api_is_drawn_without_a_complaint(
+    visit: Visit, make_user: Callable[..., User], inspect: Inspect
+) -> None:
+    make_user("root", is_superuser=True)
+    page = visit("root")
+
+    page.goto("/api/v1/docs/")
+    inspect(page, "api-reference")
+    page.get_by_role("link", name="Submit an application").click()
+
+    expect(page.get_by_role("heading", name="Submit an application")).to_be_in_viewport()

@@ -46,6 +46,7 @@ hidden = extend_schema(exclude=True)
 
 applications_list = extend_schema(
     operation_id="listApplications",
+    summary="List applications",
     tags=["applications"],
     parameters=[ApplicationQuerySerializer, *COMMON_HEADERS],
     responses={200: ApplicationPageSerializer, **READING, **problem(400, "invalid-request")},
@@ -53,6 +54,7 @@ applications_list = extend_schema(
 )
 application_submit = extend_schema(
     operation_id="submitApplication",
+    summary="Submit an application",
     tags=["applications"],
     parameters=[*POST_HEADERS, LOCATION],
     request=NewApplicationSerializer,
@@ -67,6 +69,7 @@ application_submit = extend_schema(
 )
 application_read = extend_schema(
     operation_id="readApplication",
+    summary="Read an application",
     tags=["applications"],
     parameters=[*COMMON_HEADERS, IF_NONE_MATCH, ETAG],
     responses={
@@ -83,6 +86,7 @@ application_read = extend_schema(
 )
 events_list = extend_schema(
     operation_id="listEvents",
+    summary="Follow an application's timeline",
     tags=["applications"],
     parameters=[PageQuerySerializer, *COMMON_HEADERS],
     responses={
@@ -95,6 +99,7 @@ events_list = extend_schema(
 )
 application_withdraw = extend_schema(
     operation_id="withdrawApplication",
+    summary="Withdraw an application",
     tags=["applications"],
     parameters=POST_HEADERS,
     request=EmptySerializer,
@@ -110,6 +115,7 @@ application_withdraw = extend_schema(
 )
 application_decide = extend_schema(
     operation_id="decideApplication",
+    summary="Decide an application",
     tags=["staff"],
     parameters=POST_HEADERS,
     request=NewDecisionSerializer,

@@ -7,7 +7,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from applications.api.views import _document
+from applications.api.document import document as made
 
 PREFIX = "/api/v1/"
 ZULU = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
@@ -23,7 +23,7 @@ def is_utc(value: object) -> bool:
 @cache
 def document(*, closed: bool = False) -> dict[str, Any]:
     """The document; ``closed``: with responses that may hold no field which it does not name."""
-    found = deepcopy(_document())
+    found = deepcopy(made())
     if closed:
         for name, shape in found["components"]["schemas"].items():
             if "properties" in shape and name != "Problem":

@@ -2,9 +2,11 @@
 
 import json
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
 
@@ -27,6 +29,21 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
 
 def test_document_is_valid_and_gives_no_warning() -> None:
     call_command("spectacular", "--validate", "--fail-on-warn", stdout=StringIO())
+
+
+def test_document_in_the_repository_is_the_current_one(tmp_path: Path) -> None:
+    now = tmp_path / "openapi.yaml"
+    call_command("spectacular", "--file", str(now))
+
+    kept = (settings.BASE_DIR / "docs" / "openapi.yaml").read_text()
+    assert now.read_text() == kept, "the API's schema changed: look at what `make schema` changes"
+
+
+def test_every_operation_says_in_a_few_words_what_it_does() -> None:
+    said = [operation.get("summary", "") for _, _, operation in operations()]
+
+    assert all(0 < len(summary) < 60 for summary in said)
+    assert len(set(said)) == len(said)
 
 
 def test_document_is_served_to_anybody_as_json(db: None) -> None:

@@ -1,0 +1,23 @@
+"""Texts of the OpenAPI document on a page."""
+
+import re
+
+from django import template
+from django.utils.html import conditional_escape, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+CODE = re.compile(r"`+([^`]+)`+")
+
+
+@register.filter
+def coded(text: str) -> SafeString:
+    """The text, escaped, with what stands between backquotes as code."""
+    return mark_safe(CODE.sub(r"<code>\1</code>", conditional_escape(text)))  # noqa: S308 - escaped
+
+
+@register.filter
+def paragraphs(text: str) -> SafeString:
+    """As ``coded``, in paragraphs that empty lines set apart."""
+    parts = [part for part in re.split(r"\n\s*\n", text.strip()) if part]
+    return format_html_join("\n", "<p>{}</p>", ((coded(part),) for part in parts))
