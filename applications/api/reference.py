@@ -64,7 +64,7 @@ class Answer:
 
     @property
     def is_problem(self) -> bool:
-        return self.status >= "4"
+        return self.status.isdigit() and self.status >= "4"
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _who(way: dict[str, list[str]]) -> str:
 def _answer(status: str, answer: dict[str, Any]) -> Answer:
     return Answer(
         status=status,
-        title=HTTPStatus(int(status)).phrase,
+        title=HTTPStatus(int(status)).phrase if status.isdigit() else "",
         text=answer.get("description", ""),
         headers=tuple(_named(given, name) for name, given in answer.get("headers", {}).items()),
         bodies=_bodies(answer),
@@ -182,11 +182,17 @@ def _bodies(holder: dict[str, Any]) -> tuple[Body, ...]:
                     title=example.get("summary", name),
                     text=json.dumps(example["value"], indent=2, ensure_ascii=False),
                 )
-                for name, example in content.get("examples", {}).items()
+                for name, example in _examples(content)
             ),
         )
         for media_type, content in holder.get("content", {}).items()
     )
+
+
+def _examples(content: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from content.get("examples", {}).items()
+    if "example" in content:
+        yield "One", {"value": content["example"]}
 
 
 def _named(given: dict[str, Any], name: str) -> Field:

@@ -8,12 +8,14 @@ from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 CODE = re.compile(r"`+([^`]+)`+")
+LINK = re.compile(r"\[([^\]]+)\]\((https://[^)\s]+)\)")
 
 
 @register.filter
 def coded(text: str) -> SafeString:
-    """The text, escaped, with what stands between backquotes as code."""
-    return mark_safe(CODE.sub(r"<code>\1</code>", conditional_escape(text)))  # noqa: S308 - escaped
+    """The text, escaped, with what stands between backquotes as code, and links as links."""
+    escaped = CODE.sub(r"<code>\1</code>", conditional_escape(text))
+    return mark_safe(LINK.sub(r'<a href="\2">\1</a>', escaped))  # noqa: S308 - escaped above
 
 
 @register.filter
