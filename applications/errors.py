@@ -144,6 +144,15 @@ class StaleVersion(ApplicationsError):
         )
 
 
+class StaleOffer(ApplicationsError):
+    code = "stale-offer"
+    title = "This is not the current offer"
+
+    def __init__(self, *, reference: str, current: str) -> None:
+        self.current = current
+        super().__init__(f"The offer of {reference} is {current} now; read it again, then answer.")
+
+
 class ReasonRequired(ApplicationsError):
     code = "reason-required"
     title = "A reason is required"

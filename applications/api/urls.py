@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from applications.api import views
+from applications.api import offers, views
 
 
 class ReferenceConverter(StringConverter):
@@ -31,6 +31,16 @@ urlpatterns: list[URLPattern] = [
         "applications/<reference:reference>/decision/",
         views.DecisionView.as_view(),
         name="decision",
+    ),
+    path(
+        "applications/<reference:reference>/offer/accept/",
+        offers.OfferAcceptView.as_view(),
+        name="offer-accept",
+    ),
+    path(
+        "applications/<reference:reference>/offer/decline/",
+        offers.OfferDeclineView.as_view(),
+        name="offer-decline",
     ),
     re_path(r"", views.NothingHereView.as_view()),
 ]

@@ -217,6 +217,15 @@ class Document(models.Model):
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
+    partner = models.ForeignKey(
+        Partner,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # nobody looks for a partner's documents but by their application
+        help_text="Who sent it; a letter that we made was sent by nobody.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -229,3 +238,23 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return self.original_name
+
+
+class StoredUpload(models.Model):
+    """A file that is (about to be) stored, and that no document has taken yet.
+
+    The row is committed before storage is asked, and goes in the transaction that writes the
+    document, so nothing can lie in storage that neither a document nor a row here names. Once
+    it is ``given_up_at`` no document can take it: its file is deleted, and then the row.
+    """
+
+    path = models.CharField(max_length=300, unique=True)
+    begun_at = models.DateTimeField(default=timezone.now)
+    given_up_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["begun_at"], name="stored_upload_by_age")]
+
+    def __str__(self) -> str:
+        return self.path

@@ -207,6 +207,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "TAGS": [
         {"name": "applications", "description": "What a partner does with its applications."},
+        {"name": "offers", "description": "What the applicant answers to an offer."},
         {"name": "staff", "description": "What only a member of staff may do."},
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,

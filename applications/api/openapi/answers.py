@@ -38,6 +38,7 @@ DETAILS = {
     "reason-required": f"A reason is required to decline {REFERENCE}.",
     "not-found": "There is no application with this reference.",
     "stale-version": f"{REFERENCE} is at version 2; you read version 1.",
+    "stale-offer": str(errors.StaleOffer(reference=REFERENCE, current="OFFER-7Q2M9K4T-2")),
     "unknown-reason": f"{REFERENCE} cannot be declined for LATE: {NO_SUCH_REASON}",
 }
 FIELDS = {

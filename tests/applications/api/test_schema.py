@@ -55,6 +55,8 @@ def test_document_names_what_exists_and_nothing_else() -> None:
         ("/api/v1/applications/{reference}/events/", "get"),
         ("/api/v1/applications/{reference}/withdraw/", "post"),
         ("/api/v1/applications/{reference}/decision/", "post"),
+        ("/api/v1/applications/{reference}/offer/accept/", "post"),
+        ("/api/v1/applications/{reference}/offer/decline/", "post"),
     }
 
 
@@ -67,6 +69,8 @@ def test_document_names_what_exists_and_nothing_else() -> None:
         ("listEvents", [{"partnerKey": ["applications:read"]}, {"staffSession": []}]),
         ("withdrawApplication", [{"partnerKey": ["applications:write"]}]),
         ("decideApplication", [{"staffSession": [], "csrfToken": []}]),
+        ("acceptOffer", [{"partnerKey": ["offers:write"]}]),
+        ("declineOffer", [{"partnerKey": ["offers:write"]}]),
     ],
 )
 def test_each_operation_says_who_may_call_it(name: str, security: list[Any]) -> None:
