@@ -10,7 +10,15 @@ from applications.models.fields import AmountBandField, FoldedNameField, money_f
 from applications.models.partners import Partner
 from applications.models.policy import LendingPolicy
 from applications.names import LENGTH
-from applications.vocabulary import AmountBand, Outcome, Purpose, Status, Step, WaitingOn
+from applications.vocabulary import (
+    AmountBand,
+    DocumentKind,
+    Outcome,
+    Purpose,
+    Status,
+    Step,
+    WaitingOn,
+)
 
 four_digits = RegexValidator(r"\A[0-9]{4}\Z", "Enter exactly four digits.")
 
@@ -197,12 +205,7 @@ def document_path(document: "Document", filename: str) -> str:
 class Document(models.Model):
     """A file of an application: what the applicant brought, or a letter that we made."""
 
-    class Kind(models.TextChoices):
-        PROOF_OF_IDENTITY = "proof_of_identity", "Proof of identity"
-        PROOF_OF_INCOME = "proof_of_income", "Proof of income"
-        BANK_STATEMENT = "bank_statement", "Bank statement"
-        OFFER_LETTER = "offer_letter", "Offer letter"
-        OTHER = "other", "Other"
+    Kind = DocumentKind
 
     application = models.ForeignKey(
         LoanApplication, on_delete=models.PROTECT, related_name="documents"
@@ -238,6 +241,11 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return self.original_name
+
+    @property
+    def public_id(self) -> str:
+        """Its name for partners, which no other document of the application has."""
+        return f"{self.kind}-{self.key}"
 
 
 class StoredUpload(models.Model):
