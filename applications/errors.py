@@ -30,6 +30,32 @@ class InvalidApplication(ApplicationsError):
         super().__init__("; ".join(f"{name}: {' '.join(said)}" for name, said in errors.items()))
 
 
+class InvalidDocument(InvalidApplication):
+    """Field errors of a file that is not kept."""
+
+    code = "invalid-document"
+    title = "The document is not valid"
+
+
+class CaseNotOpen(ApplicationsError):
+    code = "wrong-state"
+    title = "The application is closed"
+
+    def __init__(self, *, reference: str, status: str) -> None:
+        super().__init__(
+            f"{reference} is {Status(status).label.lower()}; a document can be added only while "
+            "it is open."
+        )
+
+
+class TooManyDocuments(ApplicationsError):
+    code = "too-many-documents"
+    title = "The application has as many documents as it can have"
+
+    def __init__(self, *, reference: str, most: int) -> None:
+        super().__init__(f"{reference} has {most} documents, which is the most it can have.")
+
+
 class TransitionRefused(ApplicationsError):
     code = "wrong-state"
     title = "The application is not in a state that allows this"
@@ -142,6 +168,15 @@ class StaleVersion(ApplicationsError):
             f"{reference} is at version {current}; you read version {read}. "
             "Read it again, then decide."
         )
+
+
+class StaleOffer(ApplicationsError):
+    code = "stale-offer"
+    title = "This is not the current offer"
+
+    def __init__(self, *, reference: str, current: str) -> None:
+        self.current = current
+        super().__init__(f"The offer of {reference} is {current} now; read it again, then answer.")
 
 
 class ReasonRequired(ApplicationsError):

@@ -11,18 +11,19 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.contrib.auth.models import User
-from django.db.models import FETCH_RAISE, QuerySet
+from django.db.models import FETCH_RAISE, Q, QuerySet
 
 from applications.errors import NothingToDecide
 from applications.models import (
     ApplicationEvent,
     Disbursement,
+    Document,
     LoanApplication,
     Partner,
     ReviewDecision,
     ReviewTask,
 )
-from applications.vocabulary import Outcome, TaskKind, TaskStatus
+from applications.vocabulary import DocumentKind, Outcome, TaskKind, TaskStatus
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,18 @@ def events(*, reference: str, partner: Partner | None) -> QuerySet[ApplicationEv
     if partner is not None:
         rows = rows.filter(is_internal=False)
     return rows.only("id", "at", "step", "level", "message").fetch_mode(FETCH_RAISE)
+
+
+def documents(*, reference: str, partner: Partner | None) -> QuerySet[Document]:
+    """The files of an application; a partner is shown its own, and the letters that we made.
+
+    Raises ``LoanApplication.DoesNotExist``.
+    """
+    application = applications_visible(partner=partner).only("id").get(reference=reference)
+    rows = Document.objects.filter(application=application)
+    if partner is not None:
+        rows = rows.filter(Q(partner=partner) | Q(kind=DocumentKind.OFFER_LETTER))
+    return rows.fetch_mode(FETCH_RAISE)
 
 
 def task_to_decide(*, reference: str) -> ReviewTask:

@@ -120,6 +120,16 @@ class Purpose(TextChoices):
     OTHER = "other", "Other"
 
 
+class DocumentKind(TextChoices):
+    """What a file of an application is."""
+
+    PROOF_OF_IDENTITY = "proof_of_identity", "Proof of identity"
+    PROOF_OF_INCOME = "proof_of_income", "Proof of income"
+    BANK_STATEMENT = "bank_statement", "Bank statement"
+    OFFER_LETTER = "offer_letter", "Offer letter"
+    OTHER = "other", "Other"
+
+
 class Role(TextChoices):
     """The Django groups that a migration creates."""
 

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from applications.models import LoanApplication
+from applications.services.documents import uploads_forget
 from applications.services.idempotency import idempotency_keys_forget
 from applications.services.listing import applications_fill_in
 from workflows import deadlines, outbox
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 FORGET_EVERY = timedelta(minutes=1)
 FORGET_AT_ONCE = 10_000  # rows
+FORGET_UPLOADS_EVERY = timedelta(minutes=5)
+FORGET_UPLOADS_AT_ONCE = 500  # files
 FILL_IN_EVERY = timedelta(minutes=5)
 FILL_IN_AT_ONCE = 10_000  # rows
 
@@ -39,6 +42,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     passed = deadlines.pass_deadlines(now=timezone.now())
     sent = outbox.send_due()
     now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)
+    now_and_then("forget_uploads", FORGET_UPLOADS_EVERY, _forget_uploads)
     now_and_then("fill_in_lists", FILL_IN_EVERY, _fill_in_lists)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
     return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
@@ -68,6 +72,11 @@ def _mine(name: str, *, before: datetime, now: datetime) -> bool:
 
 def _forget_idempotency_keys() -> dict[str, Any]:
     return {"forgotten": idempotency_keys_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
+
+
+def _forget_uploads() -> dict[str, Any]:
+    """Files of uploads that died on their way: see ``applications.services.documents``."""
+    return {"forgotten": uploads_forget(now=timezone.now(), limit=FORGET_UPLOADS_AT_ONCE)}
 
 
 def _fill_in_lists() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.datastructures import MultiValueDict
 from rest_framework.request import Request
 from rest_framework.serializers import ValidationError
 from rest_framework.views import APIView
@@ -11,7 +12,7 @@ from applications.api.authentication import partner_of, staff_of
 from applications.api.errors import Malformed
 from applications.api.idempotency import once
 from applications.api.pagination import DEFAULT_SIZE
-from applications.api.parsers import raw_body
+from applications.api.parsers import name_shown, raw_body
 from applications.api.permissions import Access, MayUse
 from applications.api.serializers import StrictSerializer
 from applications.services import viewing
@@ -61,10 +62,20 @@ def body_of(
 
 def query_of(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]:
     """The request's query in this shape; a parameter that it does not know is refused."""
-    twice = [name for name, given in request.query_params.lists() if len(given) > 1]
+    _once_each(request.query_params)
+    return _valid(shape(data=request.query_params.dict()))
+
+
+def form_of(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]:
+    """The fields and files of a multipart body in this shape. Raises ``ValidationError``."""
+    _once_each(request.data)
+    return _valid(shape(data=request.data))
+
+
+def _once_each(given: MultiValueDict[str, Any]) -> None:
+    twice = [name_shown(name) for name, values in given.lists() if len(values) > 1]
     if twice:
         raise ValidationError({name: ["Give this once."] for name in twice})
-    return _valid(shape(data=request.query_params.dict()))
 
 
 def _valid(serializer: StrictSerializer) -> dict[str, Any]:

@@ -56,6 +56,22 @@ class BodyTooLarge(exceptions.APIException):
     default_code = "body-too-large"
 
 
+class MalformedUpload(Malformed):
+    """A multipart body that cannot be read."""
+
+    default_code = "malformed-multipart"
+
+
+class UploadTooLarge(BodyTooLarge):
+    default_detail = "The file is too large."
+
+
+class LinkExpired(exceptions.APIException):
+    status_code = 410
+    default_detail = "The link has expired; list the documents again for a new one."
+    default_code = "link-expired"
+
+
 class TryAgain(exceptions.APIException):
     """The database chose this write as the victim of a deadlock, twice. Nothing was written."""
 

@@ -46,7 +46,7 @@ class StrictJSONParser(BaseParser):
             raise UnsupportedMediaType(media_type or "", "JSON is read as UTF-8 only.")
         limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         request = (parser_context or {}).get("request")
-        if request is not None and _declared(request.META.get("CONTENT_LENGTH")) > limit:
+        if request is not None and declared_length(request.META.get("CONTENT_LENGTH")) > limit:
             raise BodyTooLarge
         return decode(_read(stream, limit))
 
@@ -98,7 +98,8 @@ def name_shown(name: str) -> str:
     return shown.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def _declared(content_length: object) -> int:
+def declared_length(content_length: object) -> int:
+    """What a body says of its length, in bytes; 0 when it says nothing that can be read."""
     try:
         return int(str(content_length))
     except ValueError:

@@ -41,6 +41,7 @@ PATH_PREFIX = "/api/v1/"
 TITLES = {
     "invalid-request": "The request is not valid",
     "malformed-json": "The body cannot be read",
+    "malformed-multipart": "The upload cannot be read",
     "not-authenticated": "Authentication is required",
     "invalid-key": "The key is not valid",
     "not-permitted": "You may not do this",
@@ -50,8 +51,9 @@ TITLES = {
     "not-found": "Not found",
     "method-not-allowed": "The method is not allowed here",
     "not-acceptable": "This API answers in JSON",
-    "unsupported-media-type": "This API reads JSON",
+    "unsupported-media-type": "This address does not read that media type",
     "body-too-large": "The body is too large",
+    "link-expired": "The link has expired",
     "idempotency-key-invalid": "The idempotency key is not valid",
     "try-again": "Try again",
     "internal-error": "Something went wrong on our side",

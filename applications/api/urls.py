@@ -3,7 +3,7 @@
 from django.urls import URLPattern, path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from applications.api import reference, views
+from applications.api import documents, offers, reference, views
 
 
 class ReferenceConverter(StringConverter):
@@ -12,7 +12,14 @@ class ReferenceConverter(StringConverter):
     regex = r"[A-Za-z0-9-]{1,20}"
 
 
+class TokenConverter(StringConverter):
+    """What the signed part of a link to a document may look like."""
+
+    regex = r"[A-Za-z0-9._~-]{1,200}"
+
+
 register_converter(ReferenceConverter, "reference")
+register_converter(TokenConverter, "token")
 
 app_name = "api"
 urlpatterns: list[URLPattern] = [
@@ -32,6 +39,22 @@ urlpatterns: list[URLPattern] = [
         "applications/<reference:reference>/decision/",
         views.DecisionView.as_view(),
         name="decision",
+    ),
+    path(
+        "applications/<reference:reference>/documents/",
+        documents.DocumentsView.as_view(),
+        name="documents",
+    ),
+    path("documents/<token:token>/", documents.DocumentFileView.as_view(), name="document"),
+    path(
+        "applications/<reference:reference>/offer/accept/",
+        offers.OfferAcceptView.as_view(),
+        name="offer-accept",
+    ),
+    path(
+        "applications/<reference:reference>/offer/decline/",
+        offers.OfferDeclineView.as_view(),
+        name="offer-decline",
     ),
     re_path(r"", views.NothingHereView.as_view()),
 ]

@@ -4,7 +4,7 @@ from applications.models.assessment import CreditReport, RiskAssessment
 from applications.models.bulk import BulkDecision, BulkDecisionRow
 from applications.models.events import ApplicationEvent
 from applications.models.idempotency import IdempotencyKey
-from applications.models.loan import Document, LoanApplication
+from applications.models.loan import Document, LoanApplication, StoredUpload
 from applications.models.offer import Disbursement, Instalment, LoanOffer
 from applications.models.partners import Partner, PartnerKey
 from applications.models.policy import LendingPolicy, PolicyTier
@@ -31,4 +31,5 @@ __all__ = [
     "ReviewDecision",
     "ReviewTask",
     "RiskAssessment",
+    "StoredUpload",
 ]

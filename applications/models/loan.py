@@ -10,7 +10,15 @@ from applications.models.fields import AmountBandField, FoldedNameField, money_f
 from applications.models.partners import Partner
 from applications.models.policy import LendingPolicy
 from applications.names import LENGTH
-from applications.vocabulary import AmountBand, Outcome, Purpose, Status, Step, WaitingOn
+from applications.vocabulary import (
+    AmountBand,
+    DocumentKind,
+    Outcome,
+    Purpose,
+    Status,
+    Step,
+    WaitingOn,
+)
 
 four_digits = RegexValidator(r"\A[0-9]{4}\Z", "Enter exactly four digits.")
 
@@ -197,12 +205,7 @@ def document_path(document: "Document", filename: str) -> str:
 class Document(models.Model):
     """A file of an application: what the applicant brought, or a letter that we made."""
 
-    class Kind(models.TextChoices):
-        PROOF_OF_IDENTITY = "proof_of_identity", "Proof of identity"
-        PROOF_OF_INCOME = "proof_of_income", "Proof of income"
-        BANK_STATEMENT = "bank_statement", "Bank statement"
-        OFFER_LETTER = "offer_letter", "Offer letter"
-        OTHER = "other", "Other"
+    Kind = DocumentKind
 
     application = models.ForeignKey(
         LoanApplication, on_delete=models.PROTECT, related_name="documents"
@@ -217,6 +220,15 @@ class Document(models.Model):
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
+    partner = models.ForeignKey(
+        Partner,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # nobody looks for a partner's documents but by their application
+        help_text="Who sent it; a letter that we made was sent by nobody.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -229,3 +241,28 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return self.original_name
+
+    @property
+    def public_id(self) -> str:
+        """Its name for partners, which no other document of the application has."""
+        return f"{self.kind}-{self.key}"
+
+
+class StoredUpload(models.Model):
+    """A file that is (about to be) stored, and that no document has taken yet.
+
+    The row is committed before storage is asked, and goes in the transaction that writes the
+    document, so nothing can lie in storage that neither a document nor a row here names. Once
+    it is ``given_up_at`` no document can take it: its file is deleted, and then the row.
+    """
+
+    path = models.CharField(max_length=300, unique=True)
+    begun_at = models.DateTimeField(default=timezone.now)
+    given_up_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["begun_at"], name="stored_upload_by_age")]
+
+    def __str__(self) -> str:
+        return self.path

@@ -109,7 +109,7 @@ class Delegation(models.Model):
 
 
 class ReviewDecision(models.Model):
-    """One person's answer. A person gives at most one per task.
+    """One answer: a person's, or an applicant's by way of their partner. At most one each a task.
 
     A late one is kept and shown, and counts for nothing.
     """
@@ -155,6 +155,11 @@ class ReviewDecision(models.Model):
         indexes = [models.Index(fields=["decided_at", "id"], name="decision_by_time")]
         constraints = [
             models.UniqueConstraint(fields=["task", "decided_by"], name="one_decision_a_person"),
+            models.UniqueConstraint(
+                fields=["task", "partner"],
+                condition=Q(partner__isnull=False),
+                name="one_decision_a_partner",
+            ),
             models.UniqueConstraint(
                 fields=["task"],
                 condition=Q(outcome="decline", late=False),

@@ -19,6 +19,7 @@ ACTIONS = {
     "claimed": Action.CLAIMED,
     "claim_taken_over": Action.CLAIMED,
     "claim_released": Action.CLAIMED,
+    "document_added": Action.CREATED,
     "late_decision": Action.DECIDED,
     "restarted": Action.OPERATED,
     "stopped": Action.OPERATED,

@@ -1,6 +1,7 @@
 """What people are asked, what each of them may decide, and what each of them answers.
 
-Whether one person may decide one task is in ``rights``.
+Whether one person may decide one task is in ``rights``; what a partner answers to an offer,
+for the applicant, in ``offers``.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from applications.errors import DecisionExpired, StaleVersion, UnknownReason
 from applications.locking import application_lock, task_lock
-from applications.models import LoanApplication, ReviewDecision, ReviewTask
+from applications.models import LoanApplication, LoanOffer, ReviewDecision, ReviewTask
 from applications.services.delegation import delegators
 from applications.services.events import event_record
 from applications.services.gate import move, save, stop_waiting
@@ -154,15 +155,27 @@ def task_decide(
             decided_at=now,
             late=too_late is not None,
         )
-        if too_late is None:
-            decision.save(force_insert=True)
-            _count(application, task, decision)
-        elif not task.decisions.filter(decided_by=user).exists():
-            decision.save(force_insert=True)
-            _keep_late(application, task, decision)
+        answer_keep(application=application, task=task, decision=decision)
     if too_late is not None:
         raise too_late  # after the commit: what came late is kept
     return decision
+
+
+def answer_keep(
+    *, application: LoanApplication, task: ReviewTask, decision: ReviewDecision
+) -> None:
+    """Write an answer to a locked task, of a person or a partner, and let the case go on.
+
+    One that is ``late`` counts for nothing, and is kept once for whoever gave it.
+    """
+    if not decision.late:
+        decision.save(force_insert=True)
+        _count(application, task, decision)
+    elif not task.decisions.filter(
+        decided_by=decision.decided_by, partner=decision.partner
+    ).exists():
+        decision.save(force_insert=True)
+        _keep_late(application, task, decision)
 
 
 def _reason(
@@ -190,11 +203,26 @@ def _count(application: LoanApplication, task: ReviewTask, decision: ReviewDecis
         task.closed_at = decision.decided_at
     task.save(update_fields=["status", "outcome", "closed_at", "claimed_by", "claimed_at"])
     if settled:
+        if kind == TaskKind.OFFER_ACCEPTANCE:
+            accepted = decision.outcome == Outcome.APPROVE
+            _note_on_offer(
+                application,
+                accepted_at=decision.decided_at if accepted else None,
+                declined_at=None if accepted else decision.decided_at,
+            )
         stop_waiting(application)
         if kind == TaskKind.MANAGER_APPROVAL:
             move(application, Status.IN_REVIEW)
         save(application)
         task_decided.send(ReviewTask, task=task, decision=decision)
+
+
+def _note_on_offer(
+    application: LoanApplication, *, accepted_at: datetime | None, declined_at: datetime | None
+) -> None:
+    LoanOffer.objects.filter(application=application, attempt=application.attempt).update(
+        accepted_at=accepted_at, declined_at=declined_at
+    )
 
 
 def _keep_late(application: LoanApplication, task: ReviewTask, decision: ReviewDecision) -> None:
@@ -207,6 +235,7 @@ def _keep_late(application: LoanApplication, task: ReviewTask, decision: ReviewD
         level=Level.WARNING,
         is_internal=True,
         actor=decision.decided_by,
+        partner=decision.partner,
         data=_facts(decision),
     )
     decision_came_late.send(ReviewTask, task=task, decisions=[decision])
@@ -217,8 +246,10 @@ def decisions_undo_as_late(*, application: LoanApplication, task: ReviewTask) ->
 
     Application and task must be locked. The task shows as expired, its decisions as late.
     """
-    decisions = list(task.decisions.filter(late=False).select_related("decided_by"))
+    decisions = list(task.decisions.filter(late=False).select_related("decided_by", "partner"))
     task.decisions.filter(late=False).update(late=True)
+    if task.kind == TaskKind.OFFER_ACCEPTANCE:
+        _note_on_offer(application, accepted_at=None, declined_at=None)
     task.status = TaskStatus.EXPIRED
     task.outcome = ""
     task.save(update_fields=["status", "outcome"])
@@ -250,6 +281,7 @@ def _record_decision(
         step=STEPS[kind],
         level=Level.SUCCESS if approved else Level.WARNING,
         actor=decision.decided_by,
+        partner=decision.partner,
         data=_facts(decision),
         changes={"decision": (None, decision.outcome)},
     )

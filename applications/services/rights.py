@@ -72,6 +72,14 @@ def check_still_open(application: LoanApplication, task: ReviewTask, now: dateti
         raise DecisionExpired(reference=application.reference, at=task.expires_at)
 
 
+def can_be_answered(application: LoanApplication, task: ReviewTask) -> bool:
+    """Whether an undecided task takes an answer, be it one that comes too late."""
+    # A task that expired with its case can still be answered: too late, and kept as such.
+    over = is_terminal(application.status) and application.status != Status.EXPIRED
+    waits = task.status == TaskStatus.OPEN or (task.status == TaskStatus.EXPIRED and not over)
+    return waits and task.attempt == application.attempt
+
+
 def authority(
     application: LoanApplication, task: ReviewTask, user: User, now: datetime
 ) -> User | None:
@@ -83,13 +91,8 @@ def authority(
     if not own and not lent:
         raise NotPermitted(f"You may not decide a {kind.label.lower()}.")
     if task.status == TaskStatus.DECIDED:
-        raise _already_decided(application, task)
-    # A task that expired with its case can still be answered: too late, and kept as such.
-    over = is_terminal(application.status) and application.status != Status.EXPIRED
-    can_be_answered = task.status == TaskStatus.OPEN or (
-        task.status == TaskStatus.EXPIRED and not over
-    )
-    if not can_be_answered or task.attempt != application.attempt:
+        raise already_decided(application, task)
+    if not can_be_answered(application, task):
         raise NothingToDecide(reference=application.reference, status=application.status)
     _check_four_eyes(application, kind, user, "You")
     given = list(
@@ -166,7 +169,8 @@ def _check_right(
         )
 
 
-def _already_decided(application: LoanApplication, task: ReviewTask) -> AlreadyDecided:
+def already_decided(application: LoanApplication, task: ReviewTask) -> AlreadyDecided:
+    """What to raise about a decided task: who was first, and when."""
     last = task.decisions.filter(late=False).select_related("decided_by", "partner").last()
     if last is None:
         raise RuntimeError(f"task {task.pk} is decided but has no decision")

@@ -5,7 +5,7 @@ log tells who looked without a line for every time a page was read again. What a
 itself once a second is no look.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.contrib.auth.models import User
@@ -85,4 +85,15 @@ def document_downloaded(*, document: Document, user: User) -> None:
         target=document,
         reference=document.application.reference,
         details={"sha256": document.sha256},
+    )
+
+
+def documents_linked(*, reference: str, documents: Sequence[Document], user: User) -> None:
+    """``user`` was given links to files by the API, which anybody may follow for a while."""
+    entry_record(
+        action=Action.DOWNLOADED,
+        message=f"Had links to {len(documents)} documents made through the API.",
+        actor=user,
+        reference=reference,
+        details={"documents": [document.public_id for document in documents]},
     )

@@ -84,6 +84,7 @@ DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
 }
 
+LOANOFFICE_STORAGE_SIGNS_LINKS = True
 # Documents: nobody reads one without a link that we signed, and a link is short-lived.
 STORAGES["default"] = {
     "BACKEND": "storages.backends.s3.S3Storage",

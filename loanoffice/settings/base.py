@@ -206,6 +206,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "TAGS": [
         {"name": "applications", "description": "What a partner does with its applications."},
+        {"name": "documents", "description": "Files of an application."},
+        {"name": "offers", "description": "What the applicant answers to an offer."},
         {"name": "staff", "description": "What only a member of staff may do."},
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
@@ -217,6 +219,8 @@ SPECTACULAR_SETTINGS = {
         "Outcome": "applications.vocabulary.Outcome",
         "RiskTier": "applications.vocabulary.Tier",
         "Level": "applications.vocabulary.Level",
+        "DocumentKind": "applications.vocabulary.DocumentKind",
+        "UploadedKind": "applications.api.document_shapes.UPLOADED",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -289,6 +293,14 @@ LOANOFFICE_PROVIDERS = {
 # How many applications leave in one export at most; None: as many as there are. Lambda
 # answers with six megabytes at most, so there it is bounded.
 LOANOFFICE_EXPORT_MOST: int | None = None
+
+# What people and partners bring to a case. A file's bytes: Lambda takes requests of six
+# megabytes, in base64, so four and a half is what fits with its frame and headers.
+LOANOFFICE_DOCUMENT_BYTES = env.int("LOANOFFICE_DOCUMENT_BYTES", default=4_500_000)
+LOANOFFICE_DOCUMENTS_MOST = env.int("LOANOFFICE_DOCUMENTS_MOST", default=20)  # a case
+LOANOFFICE_DOCUMENT_LINK_LIFE = timedelta(minutes=5)
+# Whether storage signs links of its own (S3 does); else the product serves what it signed.
+LOANOFFICE_STORAGE_SIGNS_LINKS = False
 
 LOG_LEVEL = env("LOG_LEVEL", default="INFO")
 LOGGING = {

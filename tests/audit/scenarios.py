@@ -30,7 +30,7 @@ from applications.models import (
 )
 from applications.services import bulk, drafting
 from applications.services.partners import partner_key_issue
-from applications.vocabulary import Role
+from applications.vocabulary import Role, TaskKind
 from audit.models import Action
 from tests import casework
 from tests.accounts.conftest import code_of
@@ -489,6 +489,24 @@ def api_decide(office: Office) -> None:
     )
 
 
+def _offered(office: Office) -> tuple[Client, str]:
+    """A partner, and a case of its that waits for the applicant's answer."""
+    client, partner = _partner(office)
+    application = casework.offered(None, partner=partner)
+    casework.ask(application, TaskKind.OFFER_ACCEPTANCE)
+    return client, application.reference
+
+
+def api_accept(office: Office) -> None:
+    client, reference = _offered(office)
+    client.post(path(reference, "offer/accept/"), {}, content_type="application/json")
+
+
+def api_refuse(office: Office) -> None:
+    client, reference = _offered(office)
+    client.post(path(reference, "offer/decline/"), {}, content_type="application/json")
+
+
 @dataclass(frozen=True)
 class Change:
     """``beside``: what it does looks into the database beside the test's transaction."""
@@ -558,6 +576,8 @@ CHANGES = {
     "api:applications": Change(api_submit, Action.SUBMITTED),
     "api:withdraw": Change(api_withdraw, Action.WITHDRAWN),
     "api:decision": Change(api_decide, Action.DECIDED),
+    "api:offer-accept": Change(api_accept, Action.DECIDED),
+    "api:offer-decline": Change(api_refuse, Action.DECIDED),
 }
 
 # Pages that change nothing, whatever is sent to them.

@@ -176,6 +176,7 @@ ACTS = {
     "applications.services.drafting.application_withdraw": "api:withdraw",
     "applications.services.exports.export_record": "admin:applications_loanapplication_export",
     "applications.services.funding.payout_settle": "admin:applications_loanapplication_paid",
+    "applications.services.offers.offer_answer": "api:offer-accept",
     "applications.services.partners.partner_key_issue": "admin:applications_partner_issue_key",
     "applications.services.partners.partner_key_revoke": "admin:applications_partnerkey_revoke",
     "applications.services.policies.policy_publish": "admin:applications_lendingpolicy_publish",

@@ -6,10 +6,12 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
 from applications import errors
 from applications.api import problems
+from applications.api.errors import LinkExpired
 from applications.api.examples import REFERENCE
 from applications.api.idempotency import HEADER, KEY_SENTENCE
 from applications.api.problems import MEDIA_TYPE, TITLES, TYPE_PREFIX
 from applications.api.serializers import InvalidSerializer, ProblemSerializer
+from applications.services.documents import WRONG_TYPE
 
 PATH = f"{problems.PATH_PREFIX}applications/"
 REQUEST_ID = "3f0c9f5e-6d0a-4f6c-9a38-0f4b6f3d2a11"
@@ -26,6 +28,7 @@ def _domain_titles() -> dict[str, str]:
     return found
 
 
+NO_BOUNDARY = "Invalid boundary in multipart: None"
 NO_SUCH_REASON = "The catalogue has no such reason."
 ALL_TITLES = {**_domain_titles(), **TITLES}
 DETAILS = {
@@ -34,17 +37,23 @@ DETAILS = {
     "idempotency-key-reused": str(errors.IdempotencyKeyReused(method="POST", path=PATH)),
     "invalid-application": "loan_amount: Enter an amount above zero.",
     "invalid-request": "status: Choose one of: draft, submitted.",
+    "invalid-document": f"file: {WRONG_TYPE}",
+    "link-expired": LinkExpired.default_detail,
+    "malformed-multipart": f"The body is not multipart/form-data: {NO_BOUNDARY}",
     "malformed-json": "The body is not JSON: Expecting value at line 1, column 17.",
     "reason-required": f"A reason is required to decline {REFERENCE}.",
     "not-found": "There is no application with this reference.",
     "stale-version": f"{REFERENCE} is at version 2; you read version 1.",
+    "stale-offer": str(errors.StaleOffer(reference=REFERENCE, current="OFFER-7Q2M9K4T-2")),
     "unknown-reason": f"{REFERENCE} cannot be declined for LATE: {NO_SUCH_REASON}",
 }
 FIELDS = {
     "idempotency-key-invalid": {HEADER: [KEY_SENTENCE]},
     "invalid-application": {"loan_amount": ["Enter an amount above zero."]},
     "invalid-request": {"status": ["Choose one of: draft, submitted."]},
+    "invalid-document": {"file": [WRONG_TYPE]},
     "malformed-json": {},
+    "malformed-multipart": {},
     "reason-required": {"reason": ["A reason is required to decline."]},
     "unknown-reason": {"reason_code": [NO_SUCH_REASON]},
 }

@@ -41,7 +41,8 @@ def validator(pointer: str, *, closed: bool = False) -> Draft202012Validator:
 def operation(method: str, path: str) -> tuple[str, dict[str, Any]] | None:
     """The template of a path and its operation; ``None`` for what is not documented."""
     for template, operations in document()["paths"].items():
-        pattern = re.sub(r"\{[^}]+\}", "[A-Za-z0-9-]{1,20}", template)
+        pattern = template.replace("{token}", "[A-Za-z0-9._~-]+")
+        pattern = re.sub(r"\{[^}]+\}", "[A-Za-z0-9-]{1,20}", pattern)
         if re.fullmatch(pattern, path.partition("?")[0]) and method.lower() in operations:
             return template, operations[method.lower()]
     return None
@@ -57,10 +58,12 @@ def check(method: str, path: str, response: Any) -> None:
     assert status in promised["responses"], f"{method} {template} does not promise {status}"
     content = promised["responses"][status].get("content")
     if content is None or method == "HEAD":
-        assert response.content == b""
+        assert (b"".join(response) if response.streaming else response.content) == b""
         return
     media = response["Content-Type"]
     assert media in content, f"{method} {template} {status} does not promise {media}"
+    if media.partition(";")[0] not in {"application/json", "application/problem+json"}:
+        return
     escaped = template.replace("~", "~0").replace("/", "~1")
     pointer = (
         f"/paths/{escaped}/{method.lower()}/responses/{status}"

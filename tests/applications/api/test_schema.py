@@ -72,6 +72,11 @@ def test_document_names_what_exists_and_nothing_else() -> None:
         ("/api/v1/applications/{reference}/events/", "get"),
         ("/api/v1/applications/{reference}/withdraw/", "post"),
         ("/api/v1/applications/{reference}/decision/", "post"),
+        ("/api/v1/applications/{reference}/documents/", "get"),
+        ("/api/v1/applications/{reference}/documents/", "post"),
+        ("/api/v1/documents/{token}/", "get"),
+        ("/api/v1/applications/{reference}/offer/accept/", "post"),
+        ("/api/v1/applications/{reference}/offer/decline/", "post"),
     }
 
 
@@ -84,6 +89,10 @@ def test_document_names_what_exists_and_nothing_else() -> None:
         ("listEvents", [{"partnerKey": ["applications:read"]}, {"staffSession": []}]),
         ("withdrawApplication", [{"partnerKey": ["applications:write"]}]),
         ("decideApplication", [{"staffSession": [], "csrfToken": []}]),
+        ("listDocuments", [{"partnerKey": ["applications:read"]}, {"staffSession": []}]),
+        ("uploadDocument", [{"partnerKey": ["documents:write"]}]),
+        ("acceptOffer", [{"partnerKey": ["offers:write"]}]),
+        ("declineOffer", [{"partnerKey": ["offers:write"]}]),
     ],
 )
 def test_each_operation_says_who_may_call_it(name: str, security: list[Any]) -> None:

@@ -1,0 +1,175 @@
+"""The files of an application: sent in one by one, listed with links, followed without a key."""
+
+import json
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.cache import patch_cache_control
+from rest_framework.exceptions import NotFound
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from applications import selectors
+from applications.api.authentication import partner_of, staff_of
+from applications.api.base import ApiView, form_of, paging_of, query_of
+from applications.api.document_links import NOT_THERE, document_at, link_to
+from applications.api.document_shapes import (
+    DocumentSerializer,
+    LinkedDocumentSerializer,
+    NewDocumentSerializer,
+)
+from applications.api.errors import MalformedUpload
+from applications.api.openapi import documents as operations
+from applications.api.pagination import OLDEST_FIRST, link, page_of
+from applications.api.permissions import Access
+from applications.api.serializers import PageQuerySerializer
+from applications.api.uploads import UploadParser
+from applications.models import Document
+from applications.services import documents, viewing
+from applications.services.documents import Upload
+
+READ_FILES = Access(scope="applications:read", staff=("applications.view_document",))
+SEND_FILES = Access(scope="documents:write")
+
+
+class DocumentsView(ApiView):
+    access = {"GET": READ_FILES, "POST": SEND_FILES}
+    parser_classes = [UploadParser]
+    # What a POST brought, once it is known to be good.
+    upload: Upload | None = None
+
+    @operations.documents_list
+    def get(self, request: Request, reference: str) -> Response:
+        """What you sent and the letters that we made, oldest first, each with a link to it.
+
+        A link needs no key, is always a download, and is good for five minutes: list again for
+        new ones, and keep none. Staff are given what staff brought as well.
+        """
+        paging = paging_of(query_of(request, PageQuerySerializer))
+        rows = selectors.documents(reference=reference, partner=partner_of(request))
+        page = page_of(rows, keys=OLDEST_FIRST, **paging)
+        if partner_of(request) is None:
+            viewing.documents_linked(
+                reference=reference, documents=page.rows, user=staff_of(request)
+            )
+        return Response(
+            {
+                "results": [self._linked(row, reference) for row in page.rows],
+                "next": link(request, page.next),
+                "previous": link(request, page.previous),
+            }
+        )
+
+    @operations.document_upload
+    def post(self, request: Request, reference: str) -> Response:
+        """Add a file to an application that is open.
+
+        One file a request, of at most 4.5 MB (4,500,000 bytes): what fits through the front
+        door with its frame. A larger one is refused before it is read; far larger ones
+        (from 6 MB on) the front door itself may refuse, with a 413 of its own form. What the
+        file is, its content says: a PDF, a PNG or a JPEG; a name or a declared type that says
+        otherwise is refused. An application takes up to twenty files. A file is kept as it is
+        and is not searched for viruses.
+
+        Under an `Idempotency-Key` a retry is the same request when kind, name and content are
+        the same, whatever the boundary.
+        """
+        if self.upload is None:
+            raise RuntimeError("a POST has been read before it is done")
+        document = documents.document_add(
+            reference=reference, upload=self.upload, partner=partner_of(request)
+        )
+        path = reverse("api:documents", args=[reference])
+        return Response(
+            DocumentSerializer(document).data,
+            status=201,
+            headers={"Location": request.build_absolute_uri(path)},
+        )
+
+    def same_body(self, request: Request) -> bytes:
+        """Kind, name and content. The file is read and stored here, before the transaction.
+
+        Whose case it is comes first: who asks about another's learns nothing else.
+        """
+        reference = self.kwargs["reference"]
+        selectors.case_get(reference=reference, partner=partner_of(request))
+        self.upload = _read(request)
+        documents.upload_store(reference=reference, upload=self.upload)
+        return json.dumps([self.upload.kind.value, self.upload.name, self.upload.sha256]).encode()
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """However it ended: a file that no document took goes, the temporary one too."""
+        if self.upload is not None:
+            documents.upload_settle(reference=self.kwargs["reference"], upload=self.upload)
+            self.upload.content.close()
+        response = super().finalize_response(request, response, *args, **kwargs)
+        patch_cache_control(response, no_store=True)  # a link is a key to what it leads to
+        return response
+
+    def _linked(self, row: Document, reference: str) -> dict[str, Any]:
+        found = link_to(row, reference=reference, request=self.request)
+        shown = {**DocumentSerializer(row).data, "url": found.url}
+        expires_at = LinkedDocumentSerializer().fields["url_expires_at"]
+        return {**shown, "url_expires_at": expires_at.to_representation(found.expires_at)}
+
+
+class WhateverIsThere(BaseContentNegotiation):
+    """A file is of the type it is of, whatever was asked for."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:  # noqa: ARG002
+        return parsers[0]
+
+    def select_renderer(
+        self,
+        request: Request,  # noqa: ARG002
+        renderers: Any,
+        format_suffix: Any = None,  # noqa: ARG002
+    ) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class DocumentFileView(ApiView):
+    """Where a link leads while storage signs none. The signature is all that it takes."""
+
+    authentication_classes = []
+    permission_classes = []
+    content_negotiation_class = WhateverIsThere
+
+    @operations.document_download
+    def get(self, request: Request, token: str) -> HttpResponseBase:  # noqa: ARG002
+        """The content of a document. Only by a `url` of the list, and where storage has none."""
+        document = document_at(token)
+        try:
+            content = document.file.open("rb")
+        except FileNotFoundError as missing:
+            raise NotFound(NOT_THERE) from missing
+        return FileResponse(
+            content,
+            as_attachment=True,
+            filename=document.original_name,
+            content_type=document.content_type,
+            headers={"X-Content-Type-Options": "nosniff"},
+        )
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        patch_cache_control(response, no_store=True)
+        return response
+
+
+def _read(request: Request) -> Upload:
+    """The upload, looked at. Raises what is wrong with it."""
+    if request.stream is None:
+        raise MalformedUpload("The body is empty; send a file as multipart/form-data.")
+    given = form_of(request, NewDocumentSerializer)
+    sent: UploadedFile = given["file"]
+    return documents.upload_read(
+        kind=given["kind"],
+        name=str(sent.name),
+        declared_type=sent.content_type or "",
+        content=sent,
+    )

@@ -1,0 +1,106 @@
+"""The operations on documents. Each name decorates the view's method of that meaning."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiRequest, OpenApiResponse, extend_schema
+
+from applications.api.document_shapes import (
+    DocumentPageSerializer,
+    DocumentSerializer,
+    NewDocumentSerializer,
+)
+from applications.api.openapi.answers import (
+    NOT_FOUND,
+    POSTING,
+    READING,
+    conflict,
+    problem,
+)
+from applications.api.openapi.parameters import COMMON_HEADERS, POST_HEADERS, page, response
+from applications.api.serializers import PageQuerySerializer
+from applications.file_types import FILE_TYPES
+
+DOCUMENT = {
+    "document_id": "proof_of_income-5b1f0c7a9d3e4f60812c3d4e5f607182",
+    "kind": "proof_of_income",
+    "name": "Pay slip October.pdf",
+    "content_type": "application/pdf",
+    "size": 48213,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "created_at": "2026-11-23T09:02:11Z",
+}
+LINKED = {
+    **DOCUMENT,
+    "url": "https://media.example.com/applications/proof_of_income-5b1f0c7a.pdf?X-Amz-Expires=300",
+    "url_expires_at": "2026-11-23T09:15:00Z",
+}
+MEDIA_TYPES = [each.media_type for each in FILE_TYPES]
+DOWNLOAD_HEADERS = [
+    OpenApiParameter(name, str, OpenApiParameter.HEADER, response=[200], description=said)
+    for name, said in (
+        ("Content-Disposition", "Always `attachment`, with the document's name."),
+        ("X-Content-Type-Options", "Always `nosniff`."),
+        ("Cache-Control", "Always with `no-store`."),
+    )
+]
+LIST_LOCATION = OpenApiParameter(
+    "Location",
+    str,
+    OpenApiParameter.HEADER,
+    response=[201],
+    description="The address of the list that the document is in.",
+)
+CONTENT: dict[Any, Any] = {
+    (200, media_type): OpenApiResponse(OpenApiTypes.BINARY, description="The content.")
+    for media_type in MEDIA_TYPES
+}
+
+documents_list = extend_schema(
+    operation_id="listDocuments",
+    tags=["documents"],
+    parameters=[PageQuerySerializer, *COMMON_HEADERS],
+    responses={
+        200: DocumentPageSerializer,
+        **READING,
+        **NOT_FOUND,
+        **problem(400, "invalid-request"),
+    },
+    examples=[response("One page", page([LINKED]))],
+)
+document_upload = extend_schema(
+    operation_id="uploadDocument",
+    tags=["documents"],
+    parameters=[*POST_HEADERS, LIST_LOCATION],
+    request={
+        "multipart/form-data": OpenApiRequest(
+            NewDocumentSerializer, encoding={"file": {"contentType": ", ".join(MEDIA_TYPES)}}
+        )
+    },
+    responses={
+        201: DocumentSerializer,
+        **READING,
+        **POSTING,
+        **NOT_FOUND,
+        **problem(
+            400,
+            "invalid-document",
+            "invalid-request",
+            "malformed-multipart",
+            "idempotency-key-invalid",
+        ),
+        **conflict("wrong-state", "too-many-documents"),
+    },
+    examples=[response("Kept", DOCUMENT, 201)],
+)
+document_download = extend_schema(
+    operation_id="downloadDocument",
+    tags=["documents"],
+    parameters=[*COMMON_HEADERS, *DOWNLOAD_HEADERS],
+    responses={
+        **CONTENT,
+        **NOT_FOUND,
+        **problem(410, "link-expired"),
+        **problem(500, "internal-error"),
+    },
+)

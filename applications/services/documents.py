@@ -1,0 +1,225 @@
+"""Files that people and partners bring: read, stored, kept; and swept away when they were not.
+
+Storage is outside of the database. So a file is stored before the transaction that writes its
+document, under a random path that ``StoredUpload`` names by then:
+
+1. ``upload_read`` says what the file is. Nothing is stored yet.
+2. ``upload_store`` commits the path, then stores the file there.
+3. ``document_add`` writes the document and takes the path, in one transaction.
+4. ``upload_settle`` deletes the file if no document has taken it: refused, rolled back, sent
+   again under an idempotency key.
+
+Whoever dies between 2 and 4 leaves a row that names the file; the sweep deletes both an hour
+later (``uploads_forget``). A file is looked at and never executed, but not searched for viruses:
+that is for the bucket's own scanner, or whoever opens it.
+"""
+
+import hashlib
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.base import File
+from django.core.files.storage import Storage
+from django.db import transaction
+from django.utils import timezone
+
+from applications.errors import CaseNotOpen, InvalidDocument, NotPermitted, TooManyDocuments
+from applications.file_types import ENDS, clean_name, disagreement, type_of
+from applications.locking import application_lock
+from applications.models import Document, LoanApplication, Partner, StoredUpload
+from applications.models.loan import document_path
+from applications.services.events import event_record
+from applications.transitions import is_terminal
+from applications.vocabulary import DocumentKind
+
+logger = logging.getLogger(__name__)
+
+UPLOAD = "applications.add_document"
+# What somebody may bring; a letter is made here.
+UPLOADED_KINDS = tuple(kind for kind in DocumentKind if kind != DocumentKind.OFFER_LETTER)
+ABANDONED = timedelta(hours=1)  # no request takes so long
+NOT_A_KIND = f"Choose one of: {', '.join(UPLOADED_KINDS)}."
+WRONG_TYPE = "Send a PDF, a PNG or a JPEG; the file is none of them."
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was read and found to be good. ``name`` and ``content_type`` are ours."""
+
+    kind: DocumentKind
+    key: str  # random; its path is made of it, never of the name
+    name: str
+    content_type: str
+    size: int  # bytes
+    sha256: str
+    content: "File[bytes]"
+
+
+def upload_read(*, kind: str, name: str, declared_type: str, content: "File[bytes]") -> Upload:
+    """Look at a file from its beginning to its end. Raises ``InvalidDocument``."""
+    if kind not in UPLOADED_KINDS:
+        raise InvalidDocument({"kind": [NOT_A_KIND]})
+    digest, size, head, tail = hashlib.sha256(), 0, b"", b""
+    for chunk in content.chunks():
+        digest.update(chunk)
+        size += len(chunk)
+        head = head if len(head) >= ENDS else (head + chunk)[:ENDS]
+        tail = (tail + chunk)[-ENDS:]
+    if size == 0:
+        raise InvalidDocument({"file": ["The file is empty."]})
+    if size > settings.LOANOFFICE_DOCUMENT_BYTES:
+        raise InvalidDocument({"file": [f"Send at most {largest_said()}."]})
+    found = type_of(head=head, tail=tail)
+    if found is None:
+        raise InvalidDocument({"file": [WRONG_TYPE]})
+    if said := disagreement(found, name=name, declared=declared_type):
+        raise InvalidDocument({"file": [said]})
+    return Upload(
+        kind=DocumentKind(kind),
+        key=secrets.token_hex(16),
+        name=clean_name(name, found),
+        content_type=found.media_type,
+        size=size,
+        sha256=digest.hexdigest(),
+        content=content,
+    )
+
+
+def upload_store(*, reference: str, upload: Upload) -> str:
+    """Store the file; returns its path. Never inside a transaction.
+
+    Whoever calls it calls ``upload_settle`` in the end, whatever happened.
+    """
+    path = _path(reference, upload)
+    with transaction.atomic(durable=True):
+        StoredUpload.objects.create(path=path)
+    upload.content.seek(0)
+    stored = _storage().save(path, upload.content)
+    if stored != path:
+        raise RuntimeError(f"storage made {stored} of the random path {path}")
+    return path
+
+
+@transaction.atomic
+def document_add(
+    *,
+    reference: str,
+    upload: Upload,
+    user: User | None = None,
+    partner: Partner | None = None,
+) -> Document:
+    """Write the document of a stored file; it is one of the case from now on.
+
+    Raises ``LoanApplication.DoesNotExist``, also for another partner's, ``NotPermitted``,
+    ``CaseNotOpen`` and ``TooManyDocuments``.
+    """
+    application = application_lock(reference)
+    upload_check(application=application, user=user, partner=partner)
+    path = _path(reference, upload)
+    taken, _ = StoredUpload.objects.filter(path=path, given_up_at=None).delete()
+    if not taken:
+        raise RuntimeError(f"{path} was not stored, or was given up")
+    document = Document.objects.create(
+        application=application,
+        kind=upload.kind,
+        key=upload.key,
+        file=path,
+        original_name=upload.name,
+        content_type=upload.content_type,
+        size=upload.size,
+        sha256=upload.sha256,
+        uploaded_by=user,
+        partner=partner,
+    )
+    event_record(
+        application=application,
+        kind="document_added",
+        message=f"A document was added: {upload.kind.label.lower()} “{upload.name}”.",
+        is_internal=partner is None,  # a partner is not shown what staff brought
+        actor=user,
+        partner=partner,
+        data={"document": document.public_id, "sha256": upload.sha256, "size": upload.size},
+    )
+    return document
+
+
+def document_upload(*, reference: str, user: User, upload: Upload) -> Document:
+    """Store a file and write its document, for a member of staff. Raises as ``document_add``."""
+    upload_check(application=LoanApplication.objects.get(reference=reference), user=user)
+    try:
+        upload_store(reference=reference, upload=upload)
+        return document_add(reference=reference, upload=upload, user=user)
+    finally:
+        upload_settle(reference=reference, upload=upload)
+
+
+def upload_check(
+    *, application: LoanApplication, user: User | None = None, partner: Partner | None = None
+) -> None:
+    """Raise the reason why nothing can be added to the case now; return if it can."""
+    if user is None and partner is None:
+        raise NotPermitted("Somebody has to add a document: a member of staff or a partner.")
+    if user is not None and not user.has_perm(UPLOAD):
+        raise NotPermitted("You may not add a document.")
+    if partner is not None and application.partner_id != partner.pk:
+        raise LoanApplication.DoesNotExist
+    if is_terminal(application.status):
+        raise CaseNotOpen(reference=application.reference, status=application.status)
+    brought = Document.objects.filter(application=application, kind__in=UPLOADED_KINDS)
+    if brought.count() >= settings.LOANOFFICE_DOCUMENTS_MOST:
+        raise TooManyDocuments(
+            reference=application.reference, most=settings.LOANOFFICE_DOCUMENTS_MOST
+        )
+
+
+def upload_settle(*, reference: str, upload: Upload) -> None:
+    """Delete the file unless a document has taken it. What cannot be done now the sweep does."""
+    path = _path(reference, upload)
+    try:
+        if _give_up(path, now=timezone.now()):
+            _delete(path)
+    except Exception:  # whatever it is: the answer is known by now, and nothing is lost
+        logger.exception("An upload was left to the sweep", extra={"path": path})
+
+
+def uploads_forget(*, now: datetime, limit: int) -> int:
+    """Delete up to ``limit`` files that nobody took in an hour; returns how many. For the sweep."""
+    forgotten = 0
+    for row in StoredUpload.objects.filter(begun_at__lte=now - ABANDONED)[:limit]:
+        try:
+            if row.given_up_at is not None or _give_up(row.path, now=now):
+                _delete(row.path)
+                forgotten += 1
+        except Exception:  # storage's own; the others are not to wait for this one
+            logger.exception("A file could not be deleted", extra={"path": row.path})
+    return forgotten
+
+
+def largest_said() -> str:
+    """The size limit as people say it."""
+    return f"{settings.LOANOFFICE_DOCUMENT_BYTES / 1_000_000:g} MB"
+
+
+def _give_up(path: str, *, now: datetime) -> bool:
+    """Nobody can take it from now on; false when somebody has, or has given it up before."""
+    rows = StoredUpload.objects.filter(path=path, given_up_at=None)
+    return bool(rows.update(given_up_at=now))
+
+
+def _delete(path: str) -> None:
+    _storage().delete(path)
+    StoredUpload.objects.filter(path=path).delete()
+
+
+def _path(reference: str, upload: Upload) -> str:
+    suffix = upload.name.rpartition(".")[2]
+    of = LoanApplication(reference=reference)
+    return document_path(Document(application=of, kind=upload.kind, key=upload.key), f"x.{suffix}")
+
+
+def _storage() -> Storage:
+    return Document._meta.get_field("file").storage
