@@ -259,6 +259,9 @@ LOANOFFICE_STEP_ATTEMPTS = env.int("LOANOFFICE_STEP_ATTEMPTS", default=6)
 # How often the sweep compares the record with the engine.
 LOANOFFICE_RECONCILE_EVERY = timedelta(seconds=env.int("LOANOFFICE_RECONCILE_SECONDS", default=300))
 
+# How many days the sweep keeps webhook events that were delivered; what failed three times that.
+LOANOFFICE_WEBHOOK_DAYS = env.int("LOANOFFICE_WEBHOOK_DAYS", default=30)
+
 # What the embedded engine serves under those names. On AWS the deploy creates them.
 LOANOFFICE_FUNCTIONS = {
     "loan-approval": {"handler": "functions.loan_approval.handler", "durable": True},
