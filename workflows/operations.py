@@ -62,7 +62,7 @@ class NothingToHold(ApplicationsError):
 
 
 class SentFromItsDelivery(ApplicationsError):
-    code = "wrong-state"
+    code = "sent-from-its-delivery"
     title = "A webhook is sent again from its delivery"
 
     def __init__(self) -> None:

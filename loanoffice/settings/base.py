@@ -207,7 +207,20 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "TAGS": [
         {"name": "applications", "description": "What a partner does with its applications."},
+        {"name": "webhooks", "description": "What a partner is told of, and telling it again."},
         {"name": "staff", "description": "What only a member of staff may do."},
+    ],
+    "WEBHOOKS": [
+        f"workflows.api.openapi_webhooks.{name}"
+        for name in (
+            "SUBMITTED",
+            "PENDING_APPROVAL",
+            "APPROVED",
+            "FUNDED",
+            "DECLINED",
+            "WITHDRAWN",
+            "EXPIRED",
+        )
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
@@ -218,6 +231,8 @@ SPECTACULAR_SETTINGS = {
         "Outcome": "applications.vocabulary.Outcome",
         "RiskTier": "applications.vocabulary.Tier",
         "Level": "applications.vocabulary.Level",
+        "WebhookEventType": "workflows.webhooks.vocabulary.EventType",
+        "WebhookDeliveryStatus": "workflows.models.WebhookDelivery.Status",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

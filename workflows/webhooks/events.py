@@ -97,8 +97,11 @@ def event_resend(*, event: WebhookEvent, partner: Partner) -> int:
     """Send an event to every endpoint that is active and listens now, anew; to how many.
 
     ``partner`` asks for it. An endpoint that was made after the event gets it as well. What is
-    on its way already is not put on the way twice. Raises ``NobodyListens``.
+    on its way already is not put on the way twice. Raises ``NobodyListens``, and
+    ``NoSuchEvent`` when the sweep forgot it a moment before.
     """
+    if not locked(WebhookEvent.objects.filter(pk=event.pk)):
+        raise NoSuchEvent
     endpoints = _listening(event)
     if not endpoints:
         raise NobodyListens(type_=event.type)

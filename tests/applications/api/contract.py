@@ -41,7 +41,7 @@ def validator(pointer: str, *, closed: bool = False) -> Draft202012Validator:
 def operation(method: str, path: str) -> tuple[str, dict[str, Any]] | None:
     """The template of a path and its operation; ``None`` for what is not documented."""
     for template, operations in document()["paths"].items():
-        pattern = re.sub(r"\{[^}]+\}", "[A-Za-z0-9-]{1,20}", template)
+        pattern = re.sub(r"\{[^}]+\}", "[A-Za-z0-9_-]{1,40}", template)
         if re.fullmatch(pattern, path.partition("?")[0]) and method.lower() in operations:
             return template, operations[method.lower()]
     return None
