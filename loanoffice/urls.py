@@ -10,6 +10,8 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/account/", include("accounts.urls")),
     path("admin/", admin.site.urls),
+    # Before that of applications, which answers for every path that is left.
+    path("api/v1/", include("workflows.api.urls")),
     path("api/v1/", include("applications.api.urls")),
     path("health/live/", health.live),
     path("health/ready/", health.ready),

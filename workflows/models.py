@@ -128,6 +128,13 @@ class OutboxMessage(models.Model):
         PendingCallback, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
     )
     payload = models.JSONField(default=dict)
+    recipient = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Who is slow alone: to one of them only a few messages are under way at once.",
+    )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(default=timezone.now)
@@ -273,14 +280,30 @@ class WebhookEvent(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(F("partner"), F("id").desc(), name="webhook_event_by_partner")]
+        indexes = [
+            models.Index(
+                F("partner"), F("created_at").desc(), F("id").desc(), name="webhook_event_newest"
+            ),
+            models.Index(
+                F("partner"),
+                F("type"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="webhook_event_by_type",
+            ),
+            models.Index(fields=["created_at", "id"], name="webhook_event_by_age"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} ({self.public_id})"
 
 
 class WebhookDelivery(models.Model):
-    """One event on its way to one endpoint. ``round`` counts how often it was begun anew."""
+    """One event on its way to one endpoint. ``round`` counts how often it was begun anew.
+
+    ``partner`` and ``event_type`` are the event's, kept here for the list to be found by them;
+    ``attempts`` to ``last_status_code`` sum its tries up.
+    """
 
     class Status(models.TextChoices):
         PENDING = "pending", "Pending"
@@ -293,6 +316,15 @@ class WebhookDelivery(models.Model):
     )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     round = models.PositiveIntegerField(default=1)
+    partner = models.ForeignKey(
+        Partner, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    event_type = models.CharField(max_length=40, blank=True, default="", db_default="")
+    attempts = models.PositiveIntegerField("tries", default=0, db_default=0)
+    last_attempt_at = models.DateTimeField("last try", null=True, blank=True)
+    last_status_code = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="What the last try was answered; 0: it was not."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     delivered_at = models.DateTimeField(null=True, blank=True)
 
@@ -303,7 +335,12 @@ class WebhookDelivery(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["event", "endpoint"], name="webhook_delivery_once"),
         ]
-        indexes = [models.Index(F("status"), F("id").desc(), name="webhook_by_status")]
+        indexes = [
+            models.Index(F("status"), F("id").desc(), name="webhook_by_status"),
+            models.Index(F("partner"), F("id").desc(), name="webhook_by_partner"),
+            models.Index(F("event_type"), F("id").desc(), name="webhook_by_type"),
+            models.Index(F("endpoint"), F("id").desc(), name="webhook_by_endpoint"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event.type} to {self.endpoint.url}"

@@ -61,6 +61,14 @@ class NothingToHold(ApplicationsError):
     title = "The workflow is not in a state that allows this"
 
 
+class SentFromItsDelivery(ApplicationsError):
+    code = "sent-from-its-delivery"
+    title = "A webhook is sent again from its delivery"
+
+    def __init__(self) -> None:
+        super().__init__("A webhook is sent again from the page of its delivery.")
+
+
 # --- The whole case ---------------------------------------------------------------------
 
 
@@ -304,6 +312,8 @@ def _ask_rail(ledger: Disbursement, reference: str, *, needed: bool) -> str | No
 def resend_check(*, message: OutboxMessage, user: User) -> None:
     """Raise the reason why ``user`` may not send a message again now."""
     _require(user, RESEND, "Only Operations sends again what was given up.")
+    if message.kind == OutboxMessage.Kind.WEBHOOK:
+        raise SentFromItsDelivery
     if message.status != OutboxMessage.Status.DEAD:
         raise NothingToResend(key=message.key, status=message.get_status_display())
 
@@ -316,6 +326,8 @@ def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
     opens if it fails again. Raises ``NothingToResend``, ``NotPermitted``.
     """
     _require(user, RESEND, "Only Operations sends again what was given up.")
+    if message.kind == OutboxMessage.Kind.WEBHOOK:
+        raise SentFromItsDelivery
     incident = Incident.objects.filter(message=message).select_related("application").last()
     application = None if incident is None else application_lock(incident.application.reference)
     row = OutboxMessage.objects.filter(pk=message.pk)

@@ -18,6 +18,7 @@ from workflows import deadlines, outbox
 from workflows.errors import EngineError
 from workflows.models import PeriodicRun
 from workflows.reconcile import reconcile
+from workflows.webhooks import endpoints, forgetting
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ FORGET_EVERY = timedelta(minutes=1)
 FORGET_AT_ONCE = 10_000  # rows
 FORGET_UPLOADS_EVERY = timedelta(minutes=5)
 FORGET_UPLOADS_AT_ONCE = 500  # files
+FORGET_WEBHOOKS_AT_ONCE = 1000  # events, each with its deliveries and their tries
 FILL_IN_EVERY = timedelta(minutes=5)
 FILL_IN_AT_ONCE = 10_000  # rows
 
@@ -43,6 +45,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     sent = outbox.send_due()
     now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)
     now_and_then("forget_uploads", FORGET_UPLOADS_EVERY, _forget_uploads)
+    now_and_then("forget_webhooks", FORGET_EVERY, _forget_webhooks)
     now_and_then("fill_in_lists", FILL_IN_EVERY, _fill_in_lists)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
     return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
@@ -77,6 +80,14 @@ def _forget_idempotency_keys() -> dict[str, Any]:
 def _forget_uploads() -> dict[str, Any]:
     """Files of uploads that died on their way: see ``applications.services.documents``."""
     return {"forgotten": uploads_forget(now=timezone.now(), limit=FORGET_UPLOADS_AT_ONCE)}
+
+
+def _forget_webhooks() -> dict[str, Any]:
+    now = timezone.now()
+    return {
+        "forgotten": forgetting.webhooks_forget(now=now, limit=FORGET_WEBHOOKS_AT_ONCE),
+        "secrets": endpoints.secrets_forget(now=now),
+    }
 
 
 def _fill_in_lists() -> dict[str, Any]:

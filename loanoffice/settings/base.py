@@ -208,7 +208,20 @@ SPECTACULAR_SETTINGS = {
         {"name": "applications", "description": "What a partner does with its applications."},
         {"name": "documents", "description": "Files of an application."},
         {"name": "offers", "description": "What the applicant answers to an offer."},
+        {"name": "webhooks", "description": "What a partner is told of, and telling it again."},
         {"name": "staff", "description": "What only a member of staff may do."},
+    ],
+    "WEBHOOKS": [
+        f"workflows.api.openapi_webhooks.{name}"
+        for name in (
+            "SUBMITTED",
+            "PENDING_APPROVAL",
+            "APPROVED",
+            "FUNDED",
+            "DECLINED",
+            "WITHDRAWN",
+            "EXPIRED",
+        )
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
@@ -221,6 +234,8 @@ SPECTACULAR_SETTINGS = {
         "Level": "applications.vocabulary.Level",
         "DocumentKind": "applications.vocabulary.DocumentKind",
         "UploadedKind": "applications.api.document_shapes.UPLOADED",
+        "WebhookEventType": "workflows.webhooks.vocabulary.EventType",
+        "WebhookDeliveryStatus": "workflows.models.WebhookDelivery.Status",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -262,6 +277,9 @@ LOANOFFICE_STEP_ATTEMPTS = env.int("LOANOFFICE_STEP_ATTEMPTS", default=6)
 
 # How often the sweep compares the record with the engine.
 LOANOFFICE_RECONCILE_EVERY = timedelta(seconds=env.int("LOANOFFICE_RECONCILE_SECONDS", default=300))
+
+# How many days the sweep keeps webhook events that were delivered; what failed three times that.
+LOANOFFICE_WEBHOOK_DAYS = env.int("LOANOFFICE_WEBHOOK_DAYS", default=30)
 
 # What the embedded engine serves under those names. On AWS the deploy creates them.
 LOANOFFICE_FUNCTIONS = {

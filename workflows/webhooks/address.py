@@ -48,6 +48,28 @@ def url_check(url: str) -> None:
     _parts(url)
 
 
+def entry_check(url: str) -> None:
+    """What somebody who enters a URL is told at once. Raises ``AddressRefusedError``.
+
+    A name that cannot be looked up, or that has a public address among others, may be entered:
+    names change. ``target_of`` judges again, and in full, before anything is sent.
+    """
+    parts = _parts(url)
+    is_secure = parts.scheme == "https"
+    try:
+        addresses = _addresses(parts.hostname or "", parts.port or HTTPS_PORT)
+    except AddressRefusedError:
+        addresses = []
+    if any(_may_call(address, is_secure=is_secure) for address in addresses):
+        return
+    if not is_secure:
+        raise AddressRefusedError("http:// is for this machine alone; use https://")
+    if addresses:
+        raise AddressRefusedError(
+            f"{parts.hostname} leads to no public address ({addresses[0]}), and no other is called"
+        )
+
+
 def target_of(url: str) -> Target:
     """Look the host up and choose its address. Raises ``AddressRefusedError``."""
     parts = _parts(url)

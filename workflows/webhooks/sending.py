@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import urllib3
+from django.db.models import F
 from django.utils import timezone
 from standardwebhooks import Webhook
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -218,8 +219,13 @@ def failed(message: OutboxMessage, error: Exception, final: bool) -> None:  # no
 
 
 def _note(message: OutboxMessage, told: Told) -> None:
+    now = timezone.now()
+    WebhookDelivery.objects.filter(pk=message.payload["delivery"]).update(
+        attempts=F("attempts") + 1, last_attempt_at=now, last_status_code=told.status_code
+    )
     WebhookAttempt.objects.create(
         delivery_id=message.payload["delivery"],
+        at=now,
         address=told.address,
         request_headers=told.headers,
         status_code=told.status_code,

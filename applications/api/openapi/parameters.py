@@ -34,7 +34,7 @@ POST_HEADERS = [
         REPLAYED_HEADER,
         {"type": "string", "const": "true"},
         OpenApiParameter.HEADER,
-        response=[200, 201],
+        response=[200, 201, 202],
         description="There when this is the answer of an earlier request under the key.",
     ),
 ]

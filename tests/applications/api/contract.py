@@ -42,7 +42,7 @@ def operation(method: str, path: str) -> tuple[str, dict[str, Any]] | None:
     """The template of a path and its operation; ``None`` for what is not documented."""
     for template, operations in document()["paths"].items():
         pattern = template.replace("{token}", "[A-Za-z0-9._~-]+")
-        pattern = re.sub(r"\{[^}]+\}", "[A-Za-z0-9-]{1,20}", pattern)
+        pattern = re.sub(r"\{[^}]+\}", "[A-Za-z0-9_-]{1,40}", pattern)
         if re.fullmatch(pattern, path.partition("?")[0]) and method.lower() in operations:
             return template, operations[method.lower()]
     return None

@@ -191,7 +191,9 @@ def test_path_is_random_and_never_made_of_the_name(
 
     rows = list(Document.objects.all())
     assert [row.original_name for row in rows] == ["x.pdf", "secret-name.pdf"]
-    for row, found in zip(rows, sorted(stored(media), key=lambda p: p.stat().st_mtime_ns), strict=True):
+    for row, found in zip(
+        rows, sorted(stored(media), key=lambda p: p.stat().st_mtime_ns), strict=True
+    ):
         assert found.parent == media / "applications" / case.reference
         assert found.name == f"proof_of_income-{row.key}.pdf"
     assert len({row.key for row in rows}) == 2

@@ -15,6 +15,7 @@ from tests import casework
 from tests.applications.api import contract
 from tests.applications.api.calls import ALICE, Caller, path
 from tests.applications.api.test_submit import AMOUNTS, FIELDS
+from workflows.webhooks.vocabulary import EventType
 
 NEW = "/components/schemas/NewApplicationRequest"
 
@@ -77,6 +78,8 @@ def test_document_names_what_exists_and_nothing_else() -> None:
         ("/api/v1/documents/{token}/", "get"),
         ("/api/v1/applications/{reference}/offer/accept/", "post"),
         ("/api/v1/applications/{reference}/offer/decline/", "post"),
+        ("/api/v1/webhook-events/", "get"),
+        ("/api/v1/webhook-events/{id}/resend/", "post"),
     }
 
 
@@ -93,6 +96,8 @@ def test_document_names_what_exists_and_nothing_else() -> None:
         ("uploadDocument", [{"partnerKey": ["documents:write"]}]),
         ("acceptOffer", [{"partnerKey": ["offers:write"]}]),
         ("declineOffer", [{"partnerKey": ["offers:write"]}]),
+        ("listWebhookEvents", [{"partnerKey": ["applications:read"]}]),
+        ("resendWebhookEvent", [{"partnerKey": ["applications:write"]}]),
     ],
 )
 def test_each_operation_says_who_may_call_it(name: str, security: list[Any]) -> None:
@@ -101,6 +106,24 @@ def test_each_operation_says_who_may_call_it(name: str, security: list[Any]) -> 
     assert found[name]["security"] == security
     schemes = contract.document()["components"]["securitySchemes"]
     assert {scheme for one in security for scheme in one} <= set(schemes)
+
+
+def test_webhooks_are_documented_with_the_headers_that_verify_them() -> None:
+    hooks = contract.document()["webhooks"]
+
+    assert set(hooks) == set(EventType.values)
+    for name, item in hooks.items():
+        operation = item["post"]
+        assert [parameter["name"] for parameter in operation["parameters"]] == [
+            "webhook-id",
+            "webhook-timestamp",
+            "webhook-signature",
+        ]
+        assert all(parameter["required"] for parameter in operation["parameters"])
+        content = operation["requestBody"]["content"]["application/json"]
+        assert content["example"]["type"] == name
+        pointer = f"/webhooks/{name}/post/requestBody/content/application~1json/schema"
+        contract.validator(pointer).validate(content["example"])
 
 
 def test_every_error_is_a_problem() -> None:

@@ -12,8 +12,9 @@ from applications.models import Partner
 from applications.services import drafting, funding, progress
 from applications.vocabulary import FraudVerdict
 from tests import casework
+from tests.applications.api import contract
 from tests.workflows.webhooks.conftest import submit, sweep_webhooks
-from tests.workflows.webhooks.receiver import Receiver, verified
+from tests.workflows.webhooks.receiver import Received, Receiver, verified
 from workflows import outbox
 from workflows.models import (
     Incident,
@@ -27,6 +28,16 @@ from workflows.webhooks import sending
 from workflows.webhooks.endpoints import endpoint_create, endpoint_disable, endpoint_rotate
 
 pytestmark = pytest.mark.django_db
+
+
+def assert_documented(received: Received) -> None:
+    """It is what the OpenAPI document's ``webhooks`` promise of its type."""
+    told = json.loads(received.body)
+    place = f"/webhooks/{told['type']}/post"
+    contract.validator(f"{place}/requestBody/content/application~1json/schema").validate(told)
+    for number, name in enumerate(("webhook-id", "webhook-timestamp", "webhook-signature")):
+        check = contract.validator(f"{place}/parameters/{number}/schema")
+        check.validate(received.headers[name])
 
 
 def test_event_is_written_with_the_case_and_its_webhook_is_signed_and_thin(
@@ -90,6 +101,8 @@ def test_every_status_that_partners_know_is_told_once_and_no_other(
     while sweep_webhooks():
         pass
 
+    for one in receiver.received:
+        assert_documented(one)
     types = [json.loads(one.body)["type"] for one in receiver.received]
     assert sorted(types) == [
         "application.approved",

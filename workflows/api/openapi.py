@@ -1,0 +1,59 @@
+"""The operations on webhook events, as the document says them."""
+
+from drf_spectacular.utils import extend_schema
+
+from applications.api.examples import REFERENCE
+from applications.api.openapi.answers import (
+    NOT_FOUND,
+    POSTING,
+    READING,
+    conflict,
+    invalid,
+    problem,
+)
+from applications.api.openapi.parameters import COMMON_HEADERS, POST_HEADERS, page, response
+from applications.api.serializers import EmptySerializer
+from workflows.api.shapes import (
+    WebhookEventPageSerializer,
+    WebhookEventQuerySerializer,
+    WebhookEventSerializer,
+)
+
+GIVEN_UP = {
+    "url": "https://hooks.example.com/loans",
+    "status": "failed",
+    "attempts": 10,
+    "last_attempt_at": "2026-11-26T16:04:10Z",
+    "response_status": 503,
+}
+FUNDED = {
+    "id": "evt_Zm9yIGV4YW1wbGUgb25seSE5OTk5",
+    "type": "application.funded",
+    "timestamp": "2026-11-23T10:30:05Z",
+    "data": {"reference": REFERENCE, "status": "funded"},
+    "deliveries": [GIVEN_UP],
+}
+ON_ITS_WAY = {**FUNDED, "deliveries": [{**GIVEN_UP, "status": "pending"}]}
+
+webhook_events_list = extend_schema(
+    operation_id="listWebhookEvents",
+    tags=["webhooks"],
+    parameters=[WebhookEventQuerySerializer, *COMMON_HEADERS],
+    responses={200: WebhookEventPageSerializer, **READING, **problem(400, "invalid-request")},
+    examples=[response("One page", page([FUNDED]))],
+)
+webhook_event_resend = extend_schema(
+    operation_id="resendWebhookEvent",
+    tags=["webhooks"],
+    parameters=POST_HEADERS,
+    request=EmptySerializer,
+    responses={
+        202: WebhookEventSerializer,
+        **READING,
+        **POSTING,
+        **NOT_FOUND,
+        **invalid("invalid-request"),
+        **conflict("no-webhook-endpoint"),
+    },
+    examples=[response("On its way again", ON_ITS_WAY, 202)],
+)
