@@ -37,6 +37,7 @@ ON_ITS_WAY = {**FUNDED, "deliveries": [{**GIVEN_UP, "status": "pending"}]}
 
 webhook_events_list = extend_schema(
     operation_id="listWebhookEvents",
+    summary="List webhook events",
     tags=["webhooks"],
     parameters=[WebhookEventQuerySerializer, *COMMON_HEADERS],
     responses={200: WebhookEventPageSerializer, **READING, **problem(400, "invalid-request")},
@@ -44,6 +45,7 @@ webhook_events_list = extend_schema(
 )
 webhook_event_resend = extend_schema(
     operation_id="resendWebhookEvent",
+    summary="Send a webhook event again",
     tags=["webhooks"],
     parameters=POST_HEADERS,
     request=EmptySerializer,

@@ -58,6 +58,7 @@ CONTENT: dict[Any, Any] = {
 
 documents_list = extend_schema(
     operation_id="listDocuments",
+    summary="List an application's documents",
     tags=["documents"],
     parameters=[PageQuerySerializer, *COMMON_HEADERS],
     responses={
@@ -70,6 +71,7 @@ documents_list = extend_schema(
 )
 document_upload = extend_schema(
     operation_id="uploadDocument",
+    summary="Send a document",
     tags=["documents"],
     parameters=[*POST_HEADERS, LIST_LOCATION],
     request={
@@ -95,6 +97,7 @@ document_upload = extend_schema(
 )
 document_download = extend_schema(
     operation_id="downloadDocument",
+    summary="Follow a document's link",
     tags=["documents"],
     parameters=[*COMMON_HEADERS, *DOWNLOAD_HEADERS],
     responses={

@@ -29,6 +29,7 @@ RESPONSES: dict[Any, Any] = {
 
 offer_accept = extend_schema(
     operation_id="acceptOffer",
+    summary="Accept an offer",
     tags=["offers"],
     parameters=POST_HEADERS,
     request=AcceptanceSerializer,
@@ -41,6 +42,7 @@ offer_accept = extend_schema(
 )
 offer_decline = extend_schema(
     operation_id="declineOffer",
+    summary="Decline an offer",
     tags=["offers"],
     parameters=POST_HEADERS,
     request=RefusalSerializer,

@@ -8,6 +8,7 @@ asked, so that a new one cannot be forgotten.
 
 import json
 import re
+import secrets
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -37,7 +38,7 @@ NAMES: dict[str, tuple[Callable[[LoanApplication], str], Callable[[], str]]] = {
     "reference": (lambda case: case.reference, reference_make),
     "id": (
         lambda case: WebhookEvent.objects.filter(application=case).latest("pk").public_id,
-        lambda: f"evt_{reference_make()}",
+        lambda: f"evt_{secrets.token_hex(16)}",
     ),
 }
 # A link to a document names nothing: it is a key of its own, for whoever has it.
