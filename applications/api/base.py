@@ -68,8 +68,11 @@ def query_of(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]:
 
 def form_of(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]:
     """The fields and files of a multipart body in this shape. Raises ``ValidationError``."""
-    _once_each(request.data)
-    return _valid(shape(data=request.data))
+    given = request.data
+    if not isinstance(given, MultiValueDict):
+        raise TypeError("the body was not read as a form")
+    _once_each(given)
+    return _valid(shape(data=given))
 
 
 def _once_each(given: MultiValueDict[str, Any]) -> None:

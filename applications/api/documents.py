@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from django.core.files.uploadedfile import UploadedFile
 from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -27,7 +26,7 @@ from applications.api.openapi import documents as operations
 from applications.api.pagination import OLDEST_FIRST, link, page_of
 from applications.api.permissions import Access
 from applications.api.serializers import PageQuerySerializer
-from applications.api.uploads import UploadParser
+from applications.api.uploads import SentFile, UploadParser
 from applications.models import Document
 from applications.services import documents, viewing
 from applications.services.documents import Upload
@@ -166,10 +165,10 @@ def _read(request: Request) -> Upload:
     if request.stream is None:
         raise MalformedUpload("The body is empty; send a file as multipart/form-data.")
     given = form_of(request, NewDocumentSerializer)
-    sent: UploadedFile = given["file"]
+    sent: SentFile = given["file"]
     return documents.upload_read(
         kind=given["kind"],
-        name=str(sent.name),
+        name=sent.sent_as,
         declared_type=sent.content_type or "",
         content=sent,
     )

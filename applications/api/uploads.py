@@ -5,7 +5,7 @@ length of the body before any of it is read, and while it is read when that is n
 """
 
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
@@ -55,10 +55,22 @@ class UploadParser(BaseParser):
             raise
 
 
+class SentFile(TemporaryUploadedFile):
+    """A file under the name that it was sent with, all of it.
+
+    Django's own makes the suffix of the temporary file from that name, and cuts a long one so
+    that only a suffix is left.
+    """
+
+    def __init__(self, sent_as: str, content_type: str, charset: str | None) -> None:
+        super().__init__("upload", content_type, 0, charset)
+        self.sent_as = sent_as
+
+
 class OneFile(TemporaryFileUploadHandler):
     """Takes the one file there may be. Raises ``ValidationError``, ``UploadTooLarge``."""
 
-    file: UploadedFile | None = None
+    sent: SentFile | None = None
     size = 0
 
     def new_file(self, field_name: str, file_name: str, content_type: str, *told: Any) -> None:
@@ -66,11 +78,9 @@ class OneFile(TemporaryFileUploadHandler):
             raise ValidationError({field_name: ["Send this as text, without a file name."]})
         if field_name != FILE_FIELD:
             raise ValidationError({name_shown(field_name): ["There is no such field."]})
-        if self.file is not None:
+        if self.sent is not None:
             raise ValidationError({FILE_FIELD: ["Send one file."]})
-        # Not Django's own: that makes the suffix of the temporary file from the name.
-        self.file = TemporaryUploadedFile("upload", content_type, 0, told[1])
-        self.file.name = file_name
+        self.file = self.sent = SentFile(file_name, content_type, charset=told[1])
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self.size += len(raw_data)
@@ -80,8 +90,8 @@ class OneFile(TemporaryFileUploadHandler):
 
     def discard(self) -> None:
         """Let go of a file that nobody will read, and delete it."""
-        if self.file is not None:
-            self.file.close()
+        if self.sent is not None:
+            self.sent.close()
 
     def upload_interrupted(self) -> None:
         self.discard()
@@ -107,10 +117,10 @@ class Watched:
 
 def _parsed(
     stream: IO[Any], meta: dict[str, Any], handler: OneFile
-) -> tuple[QueryDict, MultiValueDict[str, UploadedFile]]:
+) -> tuple[QueryDict, "MultiValueDict[str, UploadedFile[Any]]"]:
     body = Watched(stream)
     try:
-        found = MultiPartParser(meta, body, [handler], "utf-8").parse()
+        found = MultiPartParser(meta, cast("Any", body), [handler], "utf-8").parse()
     except UnreadablePostError as error:
         raise MalformedUpload(CUT_SHORT) from error
     except MultiPartParserError as error:
