@@ -9,7 +9,7 @@ from schemathesis.generation import GenerationMode
 
 MONEY = ("loan_amount", "annual_income")
 # The lists whose cursors name a row by its number alone.
-BY_NUMBER = ("/events/", "/webhook-events/")
+BY_NUMBER = ("/{reference}/events/", "/{reference}/documents/")
 
 
 def cursor_of(direction: str, *edge: Any) -> str:

@@ -22,14 +22,16 @@ from django.test import Client
 
 from applications.models import Partner
 from applications.services.partners import partner_key_issue
+from applications.vocabulary import TaskKind
 from tests import casework
 from tests.hard_cases.serving import WebProcess
 from tests.waiting import eventually
 from tests.workflows.lambda_stub import lambda_stub
+from workflows.models import WebhookEvent
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "300")
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "250")
 SEED = os.environ.get("FUZZ_SEED", "1")
 LEAST = 3000  # requests of a partner
 STATES = ("submit", "waiting_for_manager", "offered", "disbursing", "funded")
@@ -59,7 +61,11 @@ class Fuzzer:
     def __call__(self, *options: str, references: list[str]) -> int:
         """How many requests were made; fails with what it prints when it found something."""
         config = self.folder / "schemathesis.toml"
-        config.write_text(f"{CONFIG.read_text()}\n[dictionaries.references]\nvalues={references}\n")
+        ids = list(WebhookEvent.objects.values_list("public_id", flat=True)[:5])
+        config.write_text(
+            f"{CONFIG.read_text()}\n[dictionaries.references]\nvalues={references}\n"
+            f"[dictionaries.ids]\nvalues={ids}\n"
+        )
         run = subprocess.run(
             [
                 *(sys.executable, "-c", RUN, f"--config-file={config}", "run"),
@@ -91,6 +97,9 @@ def test_what_partners_send(
     fuzz: Fuzzer, partner: Partner, partner_key: str, tmp_path: Path
 ) -> None:
     cases = [getattr(casework, state)(None, partner=partner) for state in STATES]
+    for _ in range(3):
+        cases.append(casework.offered(None, partner=partner))
+        casework.ask(cases[-1], TaskKind.OFFER_ACCEPTANCE)
     other = Partner.objects.create(name="Birch Brokers")
     keys = {"one": partner_key, "other": partner_key_issue(partner=other)[1]}
     identities = tmp_path / "identities.json"

@@ -8,7 +8,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from applications.api.serializers import PageQuerySerializer, moment
+from applications.api.serializers import PageQuerySerializer, TextField, moment
 from applications.vocabulary import Status
 from workflows.models import WebhookDelivery, WebhookEvent
 from workflows.webhooks.vocabulary import EventType
@@ -22,7 +22,7 @@ class WebhookEventQuerySerializer(PageQuerySerializer):
         required=False,
         error_messages={"invalid_choice": f"Choose one of: {', '.join(EventType.values)}."},
     )
-    reference = serializers.CharField(
+    reference = TextField(
         required=False, max_length=20, help_text="Events of this application alone."
     )
     created_after = moment(required=False, help_text="Happened later than this.")
