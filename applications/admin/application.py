@@ -336,6 +336,12 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
                 name=name % "reveal",
             ),
             path(
+                "<int:pk>/documents/add/",
+                wrap(documents.upload_view),
+                {"model_admin": self},
+                name=name % "upload",
+            ),
+            path(
                 "<int:pk>/documents/<int:document_pk>/",
                 wrap(documents.download_view),
                 {"model_admin": self},

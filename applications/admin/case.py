@@ -22,13 +22,14 @@ from applications.errors import AboveCeiling, ApplicationsError, FourEyesViolati
 from applications.models import (
     ApplicationEvent,
     Disbursement,
+    Document,
     LoanApplication,
     LoanOffer,
     ReviewDecision,
     ReviewTask,
     RiskAssessment,
 )
-from applications.services import drafting, review
+from applications.services import documents, drafting, review
 from applications.services.rights import claim_stands
 from applications.transitions import is_terminal
 from applications.vocabulary import Outcome, Status, TaskKind, TaskStatus
@@ -227,6 +228,14 @@ class Case:
         did = "Approved" if outcome == Outcome.APPROVE else "Declined"
         return f" {did} by {who}{f': {said}' if said else '.'}"
 
+    @cached_property
+    def may_upload(self) -> bool:
+        try:
+            documents.upload_check(application=self.application, user=self.user)
+        except ApplicationsError:
+            return False
+        return True
+
     @property
     def why_not(self) -> str:
         return self._decision[1]
@@ -284,8 +293,9 @@ class Case:
             "credit": ("Credit reports", list(self.application.credit_reports.all())),
             "offer": ("Offer", self.offers),
             "disbursement": ("Disbursement", self.disbursement),
-            "documents": ("Documents", list(self.application.documents.all())),
+            "documents": ("Documents", self.documents),
         }
+        always = {"documents"} if self.may_upload else set()
         return [
             Panel(
                 key=key,
@@ -294,12 +304,16 @@ class Case:
                 rows=rows,
             )
             for key, (title, rows) in shown.items()
-            if rows
+            if rows or key in always
         ]
 
     @cached_property
     def offers(self) -> list[LoanOffer]:
         return list(self.application.offers.prefetch_related("instalments"))
+
+    @cached_property
+    def documents(self) -> list[Document]:
+        return list(self.application.documents.select_related("partner", "uploaded_by"))
 
     @cached_property
     def disbursement(self) -> Disbursement | None:

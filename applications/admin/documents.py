@@ -1,17 +1,21 @@
-"""Hands out an application's files: to those who may see them, and only as a download."""
+"""An application's files: handed out, only as a download, and brought by those who may."""
 
 from typing import TYPE_CHECKING
 
+from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from applications.admin.base import staff
-from applications.admin.views import case_or_refuse
+from applications.admin.forms import UploadForm, show_refusal
+from applications.admin.views import back_to_case, case_or_refuse, confirmation
+from applications.errors import ApplicationsError, InvalidDocument
 from applications.models import Document
-from applications.services import viewing
+from applications.services import documents, viewing
 
 if TYPE_CHECKING:
     from applications.admin.application import LoanApplicationAdmin
@@ -40,3 +44,51 @@ def download_view(
         content_type=document.content_type,
         headers={"X-Content-Type-Options": "nosniff"},
     )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def upload_view(
+    request: HttpRequest, *, pk: int, model_admin: "LoanApplicationAdmin"
+) -> HttpResponse:
+    """Bring a file to a case that is open. What is wrong with it is said beside its field."""
+    application = case_or_refuse(model_admin, request, pk)
+    user = staff(request)
+    posted = request.method == "POST"
+    form = UploadForm(request.POST, request.FILES) if posted else UploadForm()
+    try:
+        documents.upload_check(application=application, user=user)
+        if form.is_valid():
+            document = _brought(form, reference=application.reference, user=user)
+            return back_to_case(
+                model_admin,
+                request,
+                application,
+                f"“{document.original_name}” is added to {application.reference}.",
+                messages.SUCCESS,
+            )
+    except InvalidDocument as refused:
+        show_refusal(form, refused.errors)
+    except ApplicationsError as refused:
+        return back_to_case(model_admin, request, application, str(refused))
+    return confirmation(
+        model_admin,
+        request,
+        "applications/admin/confirm.html",
+        title=f"Add a document: {application.reference}",
+        original=application,
+        form=form,
+        button="Add the document",
+        tone="good",
+        sentence="Partners are not shown what staff bring. A file is not searched for viruses.",
+    )
+
+
+def _brought(form: UploadForm, *, reference: str, user: User) -> Document:
+    file = form.cleaned_data["file"]
+    upload = documents.upload_read(
+        kind=form.cleaned_data["kind"],
+        name=file.name,
+        declared_type=file.content_type or "",
+        content=file,
+    )
+    return documents.document_upload(reference=reference, user=user, upload=upload)

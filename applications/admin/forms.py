@@ -7,8 +7,10 @@ from uuid import uuid4
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 
+from applications.file_types import FILE_TYPES
 from applications.models import DeclineReason, LoanApplication
 from applications.services import reasons
+from applications.services.documents import UPLOADED_KINDS, largest_said
 from applications.vocabulary import Outcome, TaskKind
 
 if TYPE_CHECKING:
@@ -124,6 +126,24 @@ class WithdrawForm(forms.Form):
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "class": "reason"}),
     )
+
+
+class UploadForm(forms.Form):
+    """A file for a case. What is wrong with it, the service says."""
+
+    kind = forms.ChoiceField(
+        choices=[("", "---------"), *((kind.value, kind.label) for kind in UPLOADED_KINDS)]
+    )
+    file = forms.FileField(
+        allow_empty_file=True,
+        widget=forms.ClearableFileInput(
+            attrs={"accept": ",".join(kind.media_type for kind in FILE_TYPES)}
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].help_text = f"A PDF, a PNG or a JPEG of at most {largest_said()}."
 
 
 def show_refusal(form: forms.BaseForm, errors: dict[str, list[str]]) -> None:

@@ -1,8 +1,10 @@
 """The web function on AWS. Refuses to start when a variable that it needs is missing."""
 
+from django.core.exceptions import ImproperlyConfigured
+
 from loanoffice.settings.aws import *  # noqa: F403
 from loanoffice.settings.aws import NEEDED, refuse_weak_database, require
-from loanoffice.settings.base import SECURE_CSP, STORAGES, env
+from loanoffice.settings.base import LOANOFFICE_DOCUMENT_BYTES, SECURE_CSP, STORAGES, env
 
 require([*NEEDED, "ALLOWED_HOSTS", "SECRET_KEY", "STATIC_BUCKET"])
 refuse_weak_database()
@@ -36,6 +38,12 @@ for kind in ("script-src", "style-src", "img-src"):
 LOANOFFICE_TRUSTED_PROXIES = env.int("LOANOFFICE_TRUSTED_PROXIES", default=2)
 # What Lambda answers with has to fit into six megabytes; a line takes about 200 bytes.
 LOANOFFICE_EXPORT_MOST = 15_000
+
+# And what it is asked has to, in base64; what is larger never arrives.
+if LOANOFFICE_DOCUMENT_BYTES > 4_500_000:
+    raise ImproperlyConfigured(
+        "LOANOFFICE_DOCUMENT_BYTES is more than 4500000, and Lambda takes no larger request."
+    )
 
 # API Gateway ends TLS and sets this header itself, whatever a client sends.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -34,6 +35,7 @@ from applications.vocabulary import Role, TaskKind
 from audit.models import Action
 from tests import casework
 from tests.accounts.conftest import code_of
+from tests.applications import files
 from tests.applications.admin.conftest import ADD, decide_page, page
 from tests.applications.admin.test_bulk_runs import DECIDE, choose
 from tests.applications.admin.test_bulk_runs import typed as bulk_typed
@@ -171,6 +173,12 @@ def document(office: Office) -> None:
     row.file.save("a.txt", ContentFile(b"a"))
     answer: Any = office.client(Role.AUDITOR).get(page("document", application, row.pk))
     b"".join(answer.streaming_content)
+
+
+def upload(office: Office) -> None:
+    application = office.waiting()
+    typed = {"kind": "other", "file": SimpleUploadedFile("slip.pdf", files.PDF, "application/pdf")}
+    office.client(Role.LOAN_OFFICER).post(page("upload", application), typed)
 
 
 # --- Operations ---------------------------------------------------------------------------
@@ -489,6 +497,13 @@ def api_decide(office: Office) -> None:
     )
 
 
+def api_upload(office: Office) -> None:
+    client, partner = _partner(office)
+    application = casework.waiting_for_manager(None, partner=partner)
+    sent = {"kind": "other", "file": SimpleUploadedFile("slip.pdf", files.PDF, "application/pdf")}
+    client.post(path(application.reference, "documents/"), sent)
+
+
 def _offered(office: Office) -> tuple[Client, str]:
     """A partner, and a case of its that waits for the applicant's answer."""
     client, partner = _partner(office)
@@ -531,6 +546,7 @@ CHANGES = {
     "admin:applications_reviewtask_changelist": Change(claim_selected, Action.CLAIMED),
     f"{CASE}withdraw": Change(withdraw, Action.WITHDRAWN),
     f"{CASE}export": Change(export_list, Action.EXPORTED),
+    f"{CASE}upload": Change(upload, Action.CREATED),
     f"{CASE}document": Change(document, Action.DOWNLOADED),
     f"{CASE}restart": Change(restart, Action.OPERATED),
     f"{CASE}stop": Change(stop, Action.OPERATED),
@@ -576,6 +592,7 @@ CHANGES = {
     "api:applications": Change(api_submit, Action.SUBMITTED),
     "api:withdraw": Change(api_withdraw, Action.WITHDRAWN),
     "api:decision": Change(api_decide, Action.DECIDED),
+    "api:documents": Change(api_upload, Action.CREATED),
     "api:offer-accept": Change(api_accept, Action.DECIDED),
     "api:offer-decline": Change(api_refuse, Action.DECIDED),
 }
@@ -596,6 +613,7 @@ READS = {
     "admin:view_on_site",
     "api:application",
     "api:docs",
+    "api:document",
     "api:events",
     "api:schema",
 }

@@ -136,6 +136,7 @@ def test_pages_that_only_read_change_nothing_whatever_is_sent(
         "admin:app_list": ["applications"],
         "admin:view_on_site": [1, quote("1")],
         "api:application": [application.reference],
+        "api:document": ["x"],
         "api:events": [application.reference],
     }
     before = everything_stored()
@@ -169,6 +170,8 @@ ACTS = {
     "applications.services.claims.task_release": "admin:applications_loanapplication_release",
     "applications.services.delegation.delegation_create": "admin:applications_delegation_add",
     "applications.services.delegation.delegation_revoke": "admin:applications_delegation_revoke",
+    "applications.services.documents.document_add": "api:documents",
+    "applications.services.documents.document_upload": "admin:applications_loanapplication_upload",
     "applications.services.drafting.application_create": "api:applications",
     "applications.services.drafting.application_create_and_submit": "api:applications",
     "applications.services.drafting.application_edit": "admin:applications_loanapplication_change",
@@ -212,6 +215,7 @@ TRIED_ELSEWHERE = {
     "applications.services.viewing.application_viewed",  # tests/applications/admin/test_contact.py
     "applications.services.viewing.application_read",  # below
     "applications.services.viewing.applications_read",  # below
+    "applications.services.viewing.documents_linked",  # tests/applications/api/test_documents.py
 }
 
 

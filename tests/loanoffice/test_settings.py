@@ -99,6 +99,14 @@ def test_a_database_elsewhere_is_spoken_to_over_tls(tail: str, taken: bool) -> N
     assert "secret" not in found.stderr
 
 
+def test_documents_that_lambda_does_not_take_are_not_promised() -> None:
+    found = start("production", **COMPLETE | {"LOANOFFICE_DOCUMENT_BYTES": "4500001"})
+    assert found.returncode != 0
+    assert "LOANOFFICE_DOCUMENT_BYTES is more than 4500000" in found.stderr
+    found = start("production", **COMPLETE | {"LOANOFFICE_DOCUMENT_BYTES": "1000000"})
+    assert found.returncode == 0, found.stderr
+
+
 def test_the_database_is_asked_whether_it_is_there_and_not_for_long() -> None:
     code = (
         f"{START}\nimport json\nfrom django.conf import settings as s\n"
