@@ -14,8 +14,9 @@ import contextvars
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +36,12 @@ logger = logging.getLogger(__name__)
 
 PARALLEL = 8  # requests of one process under way at once
 BATCH = 16  # messages claimed at once
+BESIDE = 16  # webhooks of one process under way at once
+FOR_ONE = 4  # of them to one recipient
+LOOK_AGAIN = 0.5  # seconds until what cases need is looked for again while webhooks are under way
+# Seconds in which one pass begins webhooks: with the longest that one takes, 15 s, the sweep
+# still ends within the 30 s that a function is given.
+LONGEST_PASS = 10.0
 # Longer than the slowest batch: BATCH / PARALLEL rounds of one call's longest wait, 18 s.
 LEASE = timedelta(seconds=45)
 FIRST_DELAY = 1.0  # seconds
@@ -159,24 +166,95 @@ def send_due(*, limit: int | None = None) -> int:
     """Send what is due, ``limit`` messages at most; returns how many left.
 
     A message that cannot be sent is put off and stands in nobody's way. What cases need goes
-    first; webhooks, whose receivers may be slow, get a batch whenever nothing else is due.
+    first, in batches, whatever webhooks are under way beside it.
     """
     sent = looked_at = 0
-    pending = OutboxMessage.objects.all()
-    lanes = (
-        pending.exclude(kind=OutboxMessage.Kind.WEBHOOK),
-        pending.filter(kind=OutboxMessage.Kind.WEBHOOK),
-    )
-    while limit is None or looked_at < limit:
+    beside = _Beside()
+    cases = OutboxMessage.objects.exclude(kind=OutboxMessage.Kind.WEBHOOK)
+    while True:
         size = BATCH if limit is None else min(BATCH, limit - looked_at)
         # A look that takes no lock: mostly there is nothing. And others may have what is due.
-        claims = (_claim(rows, limit=size) for rows in lanes if _due(rows).exists())
-        claimed = next((found for found in claims if found), None)
-        if claimed is None:
-            break
-        looked_at += len(claimed)
-        sent += _deliver(claimed)
-    return sent
+        claimed = _claim(cases, limit=size) if size > 0 and _due(cases).exists() else []
+        if claimed:
+            looked_at += len(claimed)
+            sent += _deliver(claimed) + beside.settle(wait_for=0)
+            continue
+        looked_at += beside.begin(most=size)
+        if not beside.under_way:
+            return sent
+        sent += beside.settle(wait_for=LOOK_AGAIN)
+
+
+class _Beside:
+    """Webhooks of one pass, under way beside everything else.
+
+    Their receivers are strangers, so nobody waits for a slow one but those who wait for the
+    same: each has a few places at most, and one that did not answer in time gets nothing more
+    in this pass.
+    """
+
+    def __init__(self) -> None:
+        self.under_way: dict[Future[Any], OutboxMessage] = {}
+        self.resting: set[str] = set()
+        self.ends_at = time.monotonic() + LONGEST_PASS
+
+    def begin(self, *, most: int) -> int:
+        """Send what is due as far as there is room; returns how many were looked at."""
+        looked_at = 0
+        while time.monotonic() < self.ends_at:
+            room = min(most - looked_at, BESIDE - len(self.under_way))
+            chosen = self._choose(room) if room > 0 else []
+            rows = OutboxMessage.objects.filter(pk__in=chosen)
+            claimed = _claim(rows, limit=room) if chosen else []
+            if not claimed:
+                break
+            looked_at += len(claimed)
+            for message in claimed:
+                self._send(message)
+        return looked_at
+
+    def settle(self, *, wait_for: float) -> int:
+        """Note what ended, the first of it within so many seconds; returns how many left."""
+        sent = 0
+        for future in wait(self.under_way, wait_for, FIRST_COMPLETED).done:
+            message = self.under_way.pop(future)
+            if message.recipient and _is_unanswered(future.exception()):
+                self.resting.add(message.recipient)
+            sent += _settle(message, future)
+        return sent
+
+    def _choose(self, room: int) -> list[int]:
+        """The messages that are due longest, of each recipient as many as it has places for."""
+        taken = Counter(message.recipient for message in self.under_way.values())
+        full = {who for who, number in taken.items() if number >= FOR_ONE} - {""}
+        due = _due(OutboxMessage.objects.filter(kind=OutboxMessage.Kind.WEBHOOK))
+        chosen = []
+        for pk, who in (
+            due.exclude(recipient__in=full | self.resting)
+            .order_by("due_at", "id")
+            .values_list("pk", "recipient")[:room]
+        ):
+            if not who or taken[who] < FOR_ONE:
+                chosen.append(pk)
+                taken[who] += 1
+        return chosen
+
+    def _send(self, message: OutboxMessage) -> None:
+        try:
+            send = _route(message).prepare(message)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is written on the row
+            _put_off(message, error)
+        else:
+            self.under_way[_pool_beside().submit(_in_context(send))] = message
+
+
+def _is_unanswered(error: BaseException | None) -> bool:
+    """It was tried, and took all its time for nothing."""
+    return (
+        isinstance(error, WebhookError)
+        and not isinstance(error, EndpointGone)
+        and not error.told.status_code
+    )
 
 
 def _due(rows: "models.QuerySet[OutboxMessage]") -> "models.QuerySet[OutboxMessage]":
@@ -205,6 +283,12 @@ def _claim(rows: "models.QuerySet[OutboxMessage]", *, limit: int) -> list[Outbox
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(PARALLEL, "outbox")
+
+
+@cache
+def _pool_beside() -> ThreadPoolExecutor:
+    """Apart, so that a stranger who is slow takes no thread from what cases need."""
+    return ThreadPoolExecutor(BESIDE, "webhooks")
 
 
 def _deliver(messages: Sequence[OutboxMessage]) -> int:

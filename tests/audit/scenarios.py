@@ -45,7 +45,9 @@ from tests.applications.admin.test_other_pages import typed_from
 from tests.applications.api.calls import path
 from tests.workflows import trouble
 from tests.workflows.lambda_stub import lambda_stub
+from workflows.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from workflows.operations import execution_pause
+from workflows.webhooks.endpoints import endpoint_create, endpoint_disable
 
 REASON = {"reason": "The bureau is down."}
 NEW_PASSWORD = "a long walk by the river"
@@ -237,6 +239,60 @@ def reconcile(office: Office) -> None:
     with lambda_stub(office.monkeypatch) as stub:
         stub.pages += [{"DurableExecutions": []}, {"DurableExecutions": []}]
         office.client(Role.OPERATIONS).post(address("workflows_incident_reconcile"))
+
+
+# --- Webhooks ---------------------------------------------------------------------------------
+
+HOOKS = "https://hooks.example.invalid/loans"
+
+
+def endpoint_add(office: Office) -> None:
+    partner = Partner.objects.create(name="Maple")
+    client = office.client(root=True)
+    client.post(
+        address("workflows_webhookendpoint_add"),
+        {"partner": partner.pk, "url": HOOKS, "event_types": ["application.funded"]},
+    )
+
+
+def _endpoint() -> WebhookEndpoint:
+    return endpoint_create(partner=Partner.objects.create(name="Maple Brokers"), url=HOOKS)[0]
+
+
+def endpoint_rotate(office: Office) -> None:
+    row = _endpoint()
+    office.client(root=True).post(address("workflows_webhookendpoint_rotate", row.pk))
+
+
+def endpoint_disabled(office: Office) -> None:
+    row = _endpoint()
+    office.client(root=True).post(address("workflows_webhookendpoint_disable", row.pk), REASON)
+
+
+def endpoint_enabled(office: Office) -> None:
+    row = _endpoint()
+    endpoint_disable(endpoint=row, why="By hand.")
+    office.client(root=True).post(address("workflows_webhookendpoint_enable", row.pk), REASON)
+
+
+def _failed() -> WebhookDelivery:
+    """A webhook that was given up."""
+    row = _endpoint()
+    casework.submit(None, partner=row.partner)
+    WebhookDelivery.objects.update(status="failed")
+    return WebhookDelivery.objects.get()
+
+
+def delivery_resend(office: Office) -> None:
+    row = _failed()
+    office.client(Role.OPERATIONS).post(address("workflows_webhookdelivery_resend", row.pk))
+
+
+def deliveries_resend(office: Office) -> None:
+    row = _failed()
+    typed = {"action": "resend_selected", "index": "0", "_selected_action": [row.pk]}
+    client = office.client(Role.OPERATIONS)
+    client.post(address("workflows_webhookdelivery_changelist"), typed)
 
 
 # --- Policies, partners, delegations ------------------------------------------------------
@@ -522,6 +578,15 @@ def api_refuse(office: Office) -> None:
     client.post(path(reference, "offer/decline/"), {}, content_type="application/json")
 
 
+def api_webhook_resend(office: Office) -> None:
+    client, partner = _partner(office)
+    endpoint_create(partner=partner, url=HOOKS)
+    casework.submit(None, partner=partner)
+    event = WebhookEvent.objects.get()
+    where = reverse("webhook_api:resend", args=[event.public_id])
+    client.post(where, {}, content_type="application/json")
+
+
 @dataclass(frozen=True)
 class Change:
     """``beside``: what it does looks into the database beside the test's transaction."""
@@ -558,6 +623,12 @@ CHANGES = {
     "admin:workflows_incident_acknowledge": Change(acknowledge, Action.OPERATED),
     "admin:workflows_incident_resolve": Change(resolve, Action.OPERATED),
     "admin:workflows_incident_reconcile": Change(reconcile, Action.OPERATED),
+    "admin:workflows_webhookendpoint_add": Change(endpoint_add, Action.CREATED),
+    "admin:workflows_webhookendpoint_rotate": Change(endpoint_rotate, Action.ISSUED),
+    "admin:workflows_webhookendpoint_disable": Change(endpoint_disabled, Action.CHANGED),
+    "admin:workflows_webhookendpoint_enable": Change(endpoint_enabled, Action.CHANGED),
+    "admin:workflows_webhookdelivery_resend": Change(delivery_resend, Action.OPERATED),
+    "admin:workflows_webhookdelivery_changelist": Change(deliveries_resend, Action.OPERATED),
     "admin:applications_lendingpolicy_add": Change(policy_add, Action.CREATED),
     "admin:applications_lendingpolicy_change": Change(policy_change, Action.CHANGED),
     "admin:applications_lendingpolicy_publish": Change(policy_publish, Action.PUBLISHED),
@@ -595,6 +666,7 @@ CHANGES = {
     "api:documents": Change(api_upload, Action.CREATED),
     "api:offer-accept": Change(api_accept, Action.DECIDED),
     "api:offer-decline": Change(api_refuse, Action.DECIDED),
+    "webhook_api:resend": Change(api_webhook_resend, Action.OPERATED),
 }
 
 # Pages that change nothing, whatever is sent to them.
@@ -616,4 +688,5 @@ READS = {
     "api:document",
     "api:events",
     "api:schema",
+    "webhook_api:events",
 }

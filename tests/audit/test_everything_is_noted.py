@@ -119,6 +119,7 @@ KNOWN_ACTIONS = {
     "decline_tasks",
     "claim_selected",
     "release_selected",
+    "resend_selected",
 }
 
 
@@ -151,7 +152,12 @@ def test_pages_that_only_read_change_nothing_whatever_is_sent(
 
 PEOPLE = {"user", "by", "partner"}
 PACKAGES = ("applications.services", "accounts.services")
-MODULES = ("workflows.operations", "workflows.by_hand")
+MODULES = (
+    "workflows.operations",
+    "workflows.by_hand",
+    "workflows.webhooks.endpoints",
+    "workflows.webhooks.events",
+)
 # Services that act for somebody and change nothing: they answer, or only read.
 ANSWERS = {
     "applications.services.delegation.delegators",
@@ -162,6 +168,8 @@ ANSWERS = {
     "applications.services.rights.authority",
     "applications.services.rights.check_not_claimed",
     "applications.services.review.tasks_decidable",
+    "workflows.webhooks.events.event_get",
+    "workflows.webhooks.events.events_of",
 }
 # Services that act for somebody -> the address whose scenario makes them act.
 ACTS = {
@@ -196,6 +204,13 @@ ACTS = {
     "workflows.operations.message_resend": "admin:workflows_outboxmessage_resend",
     "workflows.operations.incident_acknowledge": "admin:workflows_incident_acknowledge",
     "workflows.operations.incident_resolve": "admin:workflows_incident_resolve",
+    "workflows.webhooks.endpoints.endpoint_create": "admin:workflows_webhookendpoint_add",
+    "workflows.webhooks.endpoints.endpoint_disable": "admin:workflows_webhookendpoint_disable",
+    "workflows.webhooks.endpoints.endpoint_enable": "admin:workflows_webhookendpoint_enable",
+    "workflows.webhooks.endpoints.endpoint_rotate": "admin:workflows_webhookendpoint_rotate",
+    "workflows.webhooks.events.deliveries_resend": "admin:workflows_webhookdelivery_changelist",
+    "workflows.webhooks.events.delivery_resend": "admin:workflows_webhookdelivery_resend",
+    "workflows.webhooks.events.event_resend": "webhook_api:resend",
     "workflows.by_hand.reconcile_by_hand": "admin:workflows_incident_reconcile",
     "accounts.services.second_factor.enrolment_begin": "account:enrol",
     "accounts.services.second_factor.enrolment_confirm": "account:enrol",

@@ -8,9 +8,18 @@ from django.contrib import admin
 from applications.models import BulkDecision, LoanApplication
 from workflows.admin.bulk import DeliveredBulkDecisionAdmin
 from workflows.admin.case import CaseAdmin
+from workflows.admin.deliveries import WebhookDeliveryAdmin
+from workflows.admin.endpoints import WebhookEndpointAdmin
 from workflows.admin.incidents import IncidentAdmin
 from workflows.admin.mirror import ExecutionAdmin, OutboxMessageAdmin, PendingCallbackAdmin
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.models import (
+    Execution,
+    Incident,
+    OutboxMessage,
+    PendingCallback,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 
 admin.site.unregister(LoanApplication)
 admin.site.register(LoanApplication, CaseAdmin)
@@ -20,3 +29,5 @@ admin.site.register(Execution, ExecutionAdmin)
 admin.site.register(PendingCallback, PendingCallbackAdmin)
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(Incident, IncidentAdmin)
+admin.site.register(WebhookEndpoint, WebhookEndpointAdmin)
+admin.site.register(WebhookDelivery, WebhookDeliveryAdmin)

@@ -21,12 +21,13 @@ from applications.models import BulkDecision, LoanApplication
 from applications.vocabulary import Status
 from workflows import outbox
 from workflows.admin import presses, timeline
-from workflows.admin.badges import callback_badge, execution_badge, incident_badge
+from workflows.admin.badges import callback_badge, delivery_badge, execution_badge, incident_badge
 from workflows.admin.links import incident_url
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, WebhookDelivery
 
 # How long somebody who decided many waits for the answers to leave; the sweep sends the rest.
 SENDING = 3.0  # seconds
+MOST_WEBHOOKS = 50  # shown
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,14 @@ class CarriedCase(Case):
             .exclude(status=Incident.Status.RESOLVED)
             .select_related("acknowledged_by")
         )
+
+    @cached_property
+    def webhooks(self) -> list[WebhookDelivery]:
+        """What its partner was told, and where."""
+        if self.application.partner_id is None:
+            return []
+        rows = WebhookDelivery.objects.filter(event__application=self.application)
+        return list(rows.select_related("endpoint").order_by("pk")[:MOST_WEBHOOKS])
 
     @cached_property
     def given_up(self) -> list[GivenUp]:
@@ -128,6 +137,9 @@ class CarriedCase(Case):
         if self.executions:
             rows = [self._execution_row(execution) for execution in self.executions]
             shown.append(Panel("executions", "Workflow", "workflows/admin/executions.html", rows))
+        if self.webhooks:
+            rows = [{"delivery": row, "badge": delivery_badge(row)} for row in self.webhooks]
+            shown.append(Panel("webhooks", "Webhooks", "workflows/admin/webhooks.html", rows))
         return shown
 
     def _execution_row(self, execution: Execution) -> dict[str, Any]:
@@ -143,6 +155,13 @@ class CarriedCase(Case):
                 for callback in execution.callbacks.all()
             ],
         }
+
+
+def _webhooks(application: LoanApplication) -> list[object]:
+    if application.partner_id is None:
+        return []
+    rows = WebhookDelivery.objects.filter(event__application=application).order_by("pk")
+    return list(rows.values_list("pk", "status")[:MOST_WEBHOOKS])
 
 
 def _paused(since: datetime) -> SafeString:
@@ -173,6 +192,7 @@ class CaseAdmin(LoanApplicationAdmin):
                 )
             ),
             list(incidents.order_by("pk").values_list("pk", "status")),
+            _webhooks(application),
         ]
 
     def bulk_carry_on(self, run: BulkDecision) -> None:

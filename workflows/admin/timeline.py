@@ -22,7 +22,7 @@ from applications.admin.views import case_or_refuse, confirmation
 from applications.models import ApplicationEvent, LoanApplication
 from applications.vocabulary import Level
 from workflows.admin import history
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, WebhookDelivery
 
 if TYPE_CHECKING:
     from workflows.admin.case import CaseAdmin
@@ -103,6 +103,8 @@ def timeline_view(request: HttpRequest, *, pk: int, model_admin: "CaseAdmin") ->
     chosen = [source for source in allowed if source in request.GET.getlist("show")] or allowed
     ask_engine = request.GET.get("workflow") == ENGINE and Source.WORKFLOW in chosen
     lines, sentences = gather(application, set(chosen), ask_engine=ask_engine)
+    if Source.DELIVERY in chosen and user.has_perm("workflows.view_webhookdelivery"):
+        lines = in_order([*lines, *_webhooks(application)])
     return confirmation(
         model_admin,
         request,
@@ -139,7 +141,12 @@ def gather(
         lines += _deliveries(executions)
     if Source.INCIDENT in sources:
         lines += _incidents(application)
-    return sorted(lines, key=lambda line: (line.at, line.order)), sentences
+    return in_order(lines), sentences
+
+
+def in_order(lines: list[Line]) -> list[Line]:
+    """The oldest first."""
+    return sorted(lines, key=lambda line: (line.at, line.order))
 
 
 def _events(application: LoanApplication) -> Iterator[Line]:
@@ -248,6 +255,27 @@ def _deliveries(executions: list[Execution]) -> Iterator[Line]:
                 who,
                 facts=(*tries, ("last error", message.last_error)),
             )
+
+
+def _webhooks(application: LoanApplication) -> Iterator[Line]:
+    """What its partner was told of it, endpoint by endpoint."""
+    if application.partner_id is None:
+        return
+    deliveries = WebhookDelivery.objects.filter(event__application=application)
+    for delivery in deliveries.select_related("endpoint").order_by("pk"):
+        what = f"Webhook {delivery.event_type}"
+        to = (("to", delivery.endpoint.url),)
+        yield Line(delivery.created_at, Source.DELIVERY, f"{what}: queued", facts=to)
+        at = delivery.last_attempt_at
+        if at is None:
+            continue
+        answer = str(delivery.last_status_code or "none")
+        facts = (*to, ("tries", str(delivery.attempts)), ("last answer", answer))
+        failed = delivery.status == WebhookDelivery.Status.FAILED
+        told = "given up" if failed else "to be tried again"
+        if delivery.status == WebhookDelivery.Status.DELIVERED:
+            told = "delivered"
+        yield Line(at, Source.DELIVERY, f"{what}: {told}", facts=facts, is_bad=failed)
 
 
 def _incidents(application: LoanApplication) -> Iterator[Line]:

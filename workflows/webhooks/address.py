@@ -16,8 +16,13 @@ from django.conf import settings
 LONGEST_URL = 500
 HTTPS_PORT = 443
 LOWEST_PORT = 1024  # of the others: nothing of the system's own
-# RFC 6052: an IPv4 address in the last 32 bits, reached through a translator.
-NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+# RFC 6052: an IPv4 address in the last 32 bits, reached through a translator. Not RFC 8215's
+# prefix for local use: where its addresses lie is the translator's own affair.
+NAT64 = IPv6Network("64:ff9b::/96")
+# All that is given out to the world (IANA). What Python calls global has more in it: IPv4 in
+# ::/96, site-local addresses, and what was set apart after it was released.
+UNICAST = IPv6Network("2000::/3")
+DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637
 
 type Address = IPv4Address | IPv6Address
 
@@ -90,7 +95,7 @@ def target_of(url: str) -> Target:
 
 
 def _parts(url: str) -> SplitResult:
-    if len(url) > LONGEST_URL or not url.isascii() or any(sign <= " " for sign in url):
+    if len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
         raise AddressRefusedError(
             f"write it in at most {LONGEST_URL} ASCII characters without spaces"
         )
@@ -126,16 +131,18 @@ def _may_call(address: Address, *, is_secure: bool) -> bool:
     inner = _inside(address)
     if settings.LOANOFFICE_DEMO and inner.is_loopback:
         return True
+    if isinstance(inner, IPv6Address) and (inner not in UNICAST or inner in DOCUMENTATION):
+        return False
     return is_secure and inner.is_global and not inner.is_multicast
 
 
 def _inside(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for, if it does."""
+    """The IPv4 address that an IPv6 one stands for, if it does.
+
+    Those of tunnels (6to4, Teredo) stay as they are, which is not public.
+    """
     if isinstance(address, IPv4Address):
         return address
-    if address.teredo is not None:
-        return address.teredo[1]
-    embedded = address.ipv4_mapped or address.sixtofour
-    if embedded is None and any(address in network for network in NAT64):
-        embedded = IPv4Address(int(address) & 0xFFFFFFFF)
-    return embedded or address
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address

@@ -41,6 +41,8 @@ SCHEDULE = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
+# A receiver that is down holds up its own: what waits behind it is tried less often, not for ever.
+LONGEST = timedelta(days=4)
 GONE = 410
 
 
@@ -68,6 +70,8 @@ def prepare(message: OutboxMessage) -> Send:
     endpoint = delivery.endpoint
     if endpoint.status != WebhookEndpoint.Status.ACTIVE:
         return partial(refuse, "the endpoint is disabled")
+    if message.attempts > 1 and message.created_at < timezone.now() - LONGEST:
+        return partial(refuse, f"nobody took it for {LONGEST.days} days")
     secrets = [endpoint.secret]
     if endpoint.previous_until is not None and endpoint.previous_until > timezone.now():
         secrets.append(endpoint.previous_secret)

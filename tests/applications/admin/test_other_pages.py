@@ -27,6 +27,7 @@ READ_ONLY = (
     "workflows_pendingcallback",
     "workflows_outboxmessage",
     "workflows_incident",
+    "workflows_webhookdelivery",
 )
 INLINE = re.compile(
     r"<(script|style)(?![^>]*\b(?:src|nonce)=)[^>]*>|\sstyle=|\son[a-z]+=|javascript:",

@@ -6,11 +6,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from applications.models import Disbursement, ReviewDecision, ReviewTask
+from applications.models import Disbursement, Partner, ReviewDecision, ReviewTask
 from loanoffice.seeding.seed import Wanted, seed
 from tests.applications.admin.conftest import Login
 from tests.plans import SORTS, plans
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.models import (
+    Execution,
+    Incident,
+    OutboxMessage,
+    PendingCallback,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 
 TASKS = "/admin/applications/reviewtask/"
 
@@ -34,6 +42,33 @@ def many(db: None) -> None:
             kind=OutboxMessage.Kind.EMAIL, key=f"made/{number}", status=OutboxMessage.Status.SENT
         )
         for number in range(3000)
+    )
+    partners = Partner.objects.bulk_create(
+        [Partner(pk=777_777, name="Rare"), Partner(name="Common")]
+    )
+    endpoints = WebhookEndpoint.objects.bulk_create(
+        WebhookEndpoint(partner=partner, url=f"https://{partner.pk}.example.com/", secret="x")
+        for partner in partners
+    )
+    told = WebhookEvent.objects.bulk_create(
+        WebhookEvent(
+            public_id=f"evt_{number}",
+            partner=partners[number % 100 > 0],
+            application=case,
+            type="application.funded" if number % 100 else "application.expired",
+            payload="{}",
+        )
+        for number in range(3000)
+    )
+    WebhookDelivery.objects.bulk_create(
+        WebhookDelivery(
+            event=event,
+            endpoint=endpoints[number % 100 > 0],
+            partner=event.partner,
+            event_type=event.type,
+            status="delivered" if number % 100 else "failed",
+        )
+        for number, event in enumerate(told)
     )
     # What is filtered by is rare: of a common value the newest are as quick to find by time.
     waiting = list(PendingCallback.objects.order_by("pk").values_list("pk", flat=True)[:20])
@@ -59,6 +94,9 @@ def many(db: None) -> None:
         (OutboxMessage, "status__exact=pending", "outbox_by_status"),
         (OutboxMessage, "kind__exact=start_execution", "outbox_by_kind"),
         (Incident, "", "incident_by_urgency"),
+        (WebhookDelivery, "status__exact=failed", "webhook_by_status"),
+        (WebhookDelivery, "event_type__exact=application.expired", "webhook_by_type"),
+        (WebhookDelivery, "partner__id__exact=777777", "webhook_by_partner"),
     ],
 )
 def test_page_is_found_in_an_index_and_never_sorted(

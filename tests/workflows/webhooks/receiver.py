@@ -6,7 +6,7 @@ import hmac
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +29,7 @@ class Receiver:
         self.answers: deque[tuple[int, dict[str, str]]] = deque()
         self.received: list[Received] = []
         self.drip: threading.Event | None = None  # set: answer byte by byte until it is
+        self.before: Callable[[], object] | None = None  # called before each answer
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +40,8 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.received.append(Received(self.path, headers, body))
+                if receiver.before is not None:
+                    receiver.before()
                 if receiver.drip is not None:
                     self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
                     while not receiver.drip.wait(0.05):

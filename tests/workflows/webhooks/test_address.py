@@ -1,6 +1,7 @@
 """Where a webhook may go: no private address is ever called, whatever its name or spelling."""
 
 import socket
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -9,7 +10,12 @@ from applications.models import Partner
 from tests.workflows.webhooks.conftest import submit, sweep_webhooks
 from tests.workflows.webhooks.receiver import Receiver
 from workflows.models import WebhookAttempt, WebhookEndpoint
-from workflows.webhooks.address import AddressRefusedError, target_of, url_check
+from workflows.webhooks.address import (
+    AddressRefusedError,
+    entry_check,
+    target_of,
+    url_check,
+)
 
 PUBLIC = "93.184.216.34"
 
@@ -65,6 +71,27 @@ def resolve(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
         "2002:0a00:0001::1",
         "2001:0:4136:e378:8000:63bf:3fff:fdd2",
         "2001:db8::1",
+        "240.0.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "192.0.0.8",
+        "::7f00:1",  # IPv4 in ::/96
+        "::a00:1",
+        "::ffff:0:a00:1",  # SIIT
+        "64:ff9b::7f00:1",
+        "64:ff9b:1:a00:1:0:808:808",  # a public address at the end, another one inside
+        "64:ff9b:1::808:808",
+        "2002:808:808::1",
+        "2001:0:a00:1::f7f7:f7f7",
+        "fec0::1",
+        "fe80::1%eth0",
+        "fe80::5efe:808:808",
+        "ff0e::1",
+        "100::1",
+        "5f00::1",
+        "3fff::1",
+        "4000::1",
+        "::ffff:0.0.0.0",
     ],
 )
 def test_name_that_means_a_private_address_is_refused(
@@ -74,6 +101,34 @@ def test_name_that_means_a_private_address_is_refused(
 
     with pytest.raises(AddressRefusedError, match="not a public address"):
         target_of("https://hooks.example.com/")
+
+
+@pytest.mark.parametrize(
+    "address", [PUBLIC, "2606:2800:220:1::1", f"::ffff:{PUBLIC}", "64:ff9b::5db8:d822"]
+)
+def test_name_that_means_a_public_address_is_called(
+    production: None, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    resolve(monkeypatch, [address])
+
+    assert target_of("https://hooks.example.com/").address == str(ip_address(address))
+    entry_check("https://hooks.example.com/")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.8.8.8"])
+def test_http_is_for_loopback_in_the_demo_and_for_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, address: str
+) -> None:
+    resolve(monkeypatch, [address])
+    assert target_of("http://hooks.example.com:8000/").port == 8000
+    resolve(monkeypatch, [PUBLIC])
+    for check in (target_of, entry_check):
+        with pytest.raises(AddressRefusedError):
+            check("http://hooks.example.com:8000/")
+    resolve(monkeypatch, ["10.0.0.1"])
+    for check in (target_of, entry_check):
+        with pytest.raises(AddressRefusedError):
+            check("https://hooks.example.com:8000/")
 
 
 def test_one_private_address_among_public_ones_is_enough(
@@ -108,6 +163,14 @@ def test_public_name_is_looked_up_once_and_its_address_is_what_is_called(
         "https://[::ffff:127.0.0.1]/",
         "https://localhost/",
         "https://127.1/",
+        "https://localhost./",
+        "https://0/",
+        "https://0.0.0.0/",
+        "https://0x7f000001/",
+        "https://017700000001/",
+        "https://[::]/",
+        "https://[::127.0.0.1]/",
+        "https://[64:ff9b::127.0.0.1]/",
     ],
 )
 def test_every_spelling_of_loopback_is_refused(production: None, url: str) -> None:
@@ -136,6 +199,13 @@ def test_every_spelling_of_loopback_is_refused(production: None, url: str) -> No
         "file:///etc/passwd",
         "",
         "https://[::1/",
+        "https://h.example.com/\x7f",
+        "https://hooks.example.com\\@127.0.0.1/",
+        "https://127.0.0.1%2f@hooks.example.com/",
+        "https://h.example.com:0/",
+        "https://h.example.com:-1/",
+        "https://１２７.0.0.1/",  # noqa: RUF001
+        "//h.example.com/",
     ],
 )
 def test_url_that_can_be_refused_at_once_is(production: None, url: str) -> None:

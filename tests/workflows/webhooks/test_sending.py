@@ -14,7 +14,7 @@ from applications.vocabulary import FraudVerdict
 from tests import casework
 from tests.applications.api import contract
 from tests.workflows.webhooks.conftest import submit, sweep_webhooks
-from tests.workflows.webhooks.receiver import Received, Receiver, verified
+from tests.workflows.webhooks.receiver import Received, Receiver, receiving, verified
 from workflows import outbox
 from workflows.models import (
     Incident,
@@ -199,6 +199,21 @@ def test_redirect_is_a_failure_and_is_not_followed(
     assert len(receiver.received) == 1
     assert WebhookAttempt.objects.get().status_code == 307
     assert WebhookDelivery.objects.get().status == "pending"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirect_to_another_address_of_this_machine_is_never_called(
+    partner: Partner, endpoint: WebhookEndpoint, receiver: Receiver, status: int
+) -> None:
+    with receiving() as inside:
+        receiver.answers.append((status, {"Location": inside.url}))
+        submit(partner)
+
+        assert sweep_webhooks() == 0
+
+    assert inside.received == []
+    assert len(receiver.received) == 1
+    assert WebhookAttempt.objects.get().status_code == status
 
 
 def test_answer_that_drips_is_cut_off(

@@ -86,6 +86,26 @@ def test_pinned_address_is_called_under_its_name(
     assert asked == [NAME]
 
 
+def test_name_that_turns_private_between_the_look_and_the_call_gains_nothing(
+    secure: tuple[Receiver, list[str]], partner: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver, _ = secure
+    endpoint_create(partner=partner, url=f"https://{NAME}:{port(receiver)}/in")
+    submit(partner)
+    asked = resolve(monkeypatch, ["127.0.0.1"], ["10.0.0.1"])
+
+    assert sweep_webhooks() == 1
+
+    assert asked == [NAME]
+    assert WebhookAttempt.objects.get().address == "127.0.0.1"
+    # The next one is looked up anew, and refused.
+    submit(partner)
+    assert sweep_webhooks() == 0
+    assert asked == [NAME, NAME]
+    assert "10.0.0.1" in WebhookAttempt.objects.latest("pk").error
+    assert len(receiver.received) == 1
+
+
 def test_certificate_of_another_name_is_refused_and_nothing_is_sent(
     secure: tuple[Receiver, list[str]], partner: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
