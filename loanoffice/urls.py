@@ -1,4 +1,4 @@
-"""Where each door hangs: the admin, the partner API, health."""
+"""Where each door hangs: the admin, the partner API, an outside service's answers, health."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -11,6 +11,7 @@ urlpatterns = [
     path("admin/account/", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("applications.api.urls")),
+    path("callbacks/", include("workflows.callbacks.urls")),
     path("health/live/", health.live),
     path("health/ready/", health.ready),
 ]
