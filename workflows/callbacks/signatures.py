@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 import re
-from binascii import Error as NotBase64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -31,7 +30,7 @@ def secret_of(text: str) -> bytes:
     """The bytes of a secret as it is handed out, ``whsec_<base64>``. Raises ``ValueError``."""
     try:
         secret = base64.b64decode(text.removeprefix(PREFIX), validate=True)
-    except NotBase64 as error:
+    except ValueError as error:
         raise ValueError("it is not base64") from error
     if not SHORTEST <= len(secret) <= LONGEST:
         raise ValueError(f"it has {len(secret)} bytes, not {SHORTEST} to {LONGEST}")

@@ -92,4 +92,6 @@ def named_by(token: str) -> Named | None:
         )
         .first()
     )
-    return None if row is None else Named(*row)
+    if row is None:
+        return None
+    return Named(callback=int(row[0]), callback_id=row[1], reference=row[2])

@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import Http404
 from django.utils import timezone
@@ -61,8 +61,8 @@ class AlwaysJson(DefaultContentNegotiation):
 class CallbackView(APIView):
     """``POST /callbacks/{token}/``."""
 
-    authentication_classes: ClassVar[list[Any]] = []  # the signature is what counts
-    permission_classes: ClassVar[list[Any]] = []
+    authentication_classes = []  # the signature is what counts
+    permission_classes = []
     content_negotiation_class = AlwaysJson
     http_method_names = ["post"]
 
