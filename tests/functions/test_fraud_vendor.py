@@ -105,9 +105,10 @@ def test_vendor_that_flags_leaves_the_case_to_an_analyst(
     assert not Disbursement.objects.exists()
     office.decide(reference, analyst, approved=False, reason="A mailbox.")
     office.until(reference, status="declined")
-    assert "The address is a mailbox" in ApplicationEvent.objects.filter(
-        kind="fraud_answered"
-    ).order_by("pk")[0].message
+    assert (
+        "The address is a mailbox"
+        in ApplicationEvent.objects.filter(kind="fraud_answered").order_by("pk")[0].message
+    )
 
 
 def test_heartbeats_keep_the_wait_alive_beyond_the_silence_that_would_end_it(

@@ -64,6 +64,7 @@ class CallbackView(APIView):
     authentication_classes = []  # the signature is what counts
     permission_classes = []
     content_negotiation_class = AlwaysJson
+    schema = None  # no part of the partner API
     http_method_names = ["post"]
 
     def post(self, request: Request, token: str) -> Response:

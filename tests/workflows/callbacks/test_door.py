@@ -355,9 +355,7 @@ def test_without_a_secret_nobody_is_let_in(path: str, settings: Any) -> None:
     assert PendingCallback.objects.get().status == "open"
 
 
-def test_secret_is_rotated_while_the_vendor_works(
-    asked: LoanApplication, settings: Any
-) -> None:
+def test_secret_is_rotated_while_the_vendor_works(asked: LoanApplication, settings: Any) -> None:
     settings.LOANOFFICE_FRAUD_VENDOR_SECRETS = [OLD_SECRET]
     CallbackToken.objects.all().delete()
     before = path_of("F")

@@ -28,8 +28,10 @@ def signed(at: datetime = NOW, key: bytes = KEY, identifier: str = "msg_1") -> d
     }
 
 
-def check(headers: dict[str, str], *, body: bytes = BODY, secrets: list[bytes] | None = None) -> str:
-    return verify([KEY] if secrets is None else secrets, headers=headers, body=body, now=NOW)
+def check(
+    headers: dict[str, str], *, body: bytes = BODY, secrets: tuple[bytes, ...] = (KEY,)
+) -> str:
+    return verify(secrets, headers=headers, body=body, now=NOW)
 
 
 def test_example_of_the_specification_is_signed_as_it_says() -> None:
@@ -124,14 +126,14 @@ def test_identifier_that_could_be_read_in_two_ways_is_refused_although_signed(
 
 
 def test_each_live_secret_is_taken_and_no_other() -> None:
-    both = [KEY, OLD_KEY]
+    both = (KEY, OLD_KEY)
 
     assert check(signed(key=KEY), secrets=both) == "msg_1"
     assert check(signed(key=OLD_KEY), secrets=both) == "msg_1"
     with pytest.raises(SignatureRefused):
-        check(signed(key=OLD_KEY), secrets=[KEY])
+        check(signed(key=OLD_KEY), secrets=(KEY,))
     with pytest.raises(SignatureRefused):
-        check(signed(), secrets=[])
+        check(signed(), secrets=())
 
 
 def test_one_right_signature_among_several_is_enough() -> None:
