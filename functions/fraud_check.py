@@ -1,6 +1,7 @@
 """The fraud check: a plain function that asks the fraud service and answers a callback.
 
-It is invoked asynchronously, so it may run twice; the first answer stands.
+Where a fraud vendor is set, it asks the vendor, who answers the callback at our own door. It is
+invoked asynchronously, so it may run twice; the first answer stands.
 """
 
 import functions.setup  # noqa: F401, I001 - Django first
@@ -10,9 +11,10 @@ from typing import Any
 
 from applications.models import LoanApplication
 from workflows import services
+from workflows.callbacks.tokens import door_open
 from workflows.database import in_database
 from workflows.providers import registry
-from workflows.providers.interfaces import Subject
+from workflows.providers.interfaces import FraudVendor, Screening, Subject
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +22,16 @@ logger = logging.getLogger(__name__)
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
     """``event``: ``{"application": reference, "callback_id": ...}``.
 
-    Returns ``{"result": "passed" | "flagged", "applied": bool}``. Raises what the fraud
-    service raises: Lambda then invokes the function again.
+    Returns ``{"result": "passed" | "flagged", "applied": bool}``; of a vendor that is asked,
+    ``asked``, or ``closed`` when nobody waits any more. Raises what the fraud service or the
+    vendor raises: Lambda then invokes the function again.
     """
     subject = in_database(
         lambda: Subject.of(LoanApplication.objects.get(reference=event["application"]))
     )
+    vendor = registry.fraud_vendor()
+    if vendor is not None:
+        return _ask(vendor, subject, callback_id=event["callback_id"])
     verdict = registry.fraud_service().check(subject)
     applied = in_database(
         lambda: services.callback_answer(
@@ -36,3 +42,14 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         "Fraud check answered", extra={"application": subject.reference, "applied": applied}
     )
     return {"result": verdict.value, "applied": applied}
+
+
+def _ask(vendor: FraudVendor, subject: Subject, *, callback_id: str) -> dict[str, Any]:
+    door = in_database(lambda: door_open(callback_id=callback_id))
+    if door is None:
+        return {"result": "closed", "applied": False}
+    vendor.ask(
+        Screening(name=door.name, subject=subject, callback_url=door.url, answer_by=door.until)
+    )
+    logger.info("Fraud vendor asked", extra={"application": subject.reference})
+    return {"result": "asked", "applied": False}

@@ -232,16 +232,15 @@ class Workflow:
     def _ask_fraud_service(self, number: int, timeout: int, after: TaskKind | None) -> FraudVerdict:
         """One try. Raises ``CallbackTimeoutError``."""
         name = f"fraud_check-{number}"
-        callback = self.context.create_callback(
-            name=name, config=CallbackConfig(timeout=Duration.from_seconds(timeout))
-        )
+        longest, config = fraud_wait(timeout)
+        callback = self.context.create_callback(name=name, config=config)
         answered = self.step(
             f"request_{name}",
             lambda: steps.request_fraud_check(
                 self.run,
                 callback_id=callback.callback_id,
                 number=number,
-                timeout=timeout,
+                timeout=longest,
                 after=after,
             ),
         )
@@ -254,6 +253,19 @@ class Workflow:
     def end(self, name: str, body: Callable[[], Closed]) -> NoReturn:
         """Run the last step of a run that ends early, then stop."""
         raise Ended(Closed(**self.step(name, body)))
+
+
+def fraud_wait(timeout: int) -> tuple[int, CallbackConfig]:
+    """How long one try may take at most, in seconds, and what the engine is told of it.
+
+    Where heartbeats may come, ``timeout`` is how long there may be silence.
+    """
+    longest = int(settings.LOANOFFICE_FRAUD_VENDOR_LONGEST.total_seconds())
+    if longest <= timeout:
+        return timeout, CallbackConfig(timeout=Duration.from_seconds(timeout))
+    return longest, CallbackConfig(
+        timeout=Duration.from_seconds(longest), heartbeat_timeout=Duration.from_seconds(timeout)
+    )
 
 
 def kind_of(error: StepError) -> str:

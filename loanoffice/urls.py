@@ -1,4 +1,4 @@
-"""Where each door hangs: the admin, the partner API, health."""
+"""Where each door hangs: the admin, the partner API, an outside service's answers, health."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -13,6 +13,7 @@ urlpatterns = [
     # Before that of applications, which answers for every path that is left.
     path("api/v1/", include("workflows.api.urls")),
     path("api/v1/", include("applications.api.urls")),
+    path("callbacks/", include("workflows.callbacks.urls")),
     path("health/live/", health.live),
     path("health/ready/", health.ready),
 ]

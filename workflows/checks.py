@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
@@ -9,6 +10,9 @@ from django.db import DatabaseError
 
 from applications.errors import NoPolicy
 from applications.services.policies import longest_wait, policy_current
+from workflows.callbacks.tokens import vendor_secrets
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 @register(Tags.database)
@@ -35,3 +39,48 @@ def timeouts_nest(databases: Any = None, **_: Any) -> list[CheckMessage]:
             id="workflows.E001",
         )
     ]
+
+
+@register()
+def fraud_vendor_can_answer(**_: Any) -> list[CheckMessage]:
+    """A vendor that is asked must be able to sign, and personal data leave over TLS only."""
+    found: list[CheckMessage] = []
+    try:
+        vendor_secrets()
+    except ValueError as error:
+        found.append(
+            Error(
+                f"LOANOFFICE_FRAUD_VENDOR_SECRET cannot be used: {error}.",
+                hint="A secret is whsec_ and 24 to 64 random bytes in base64.",
+                id="workflows.E003",
+            )
+        )
+    url: str = settings.LOANOFFICE_FRAUD_VENDOR_URL
+    if not url:
+        return found
+    if not settings.LOANOFFICE_FRAUD_VENDOR_SECRETS:
+        found.append(
+            Error(
+                "LOANOFFICE_FRAUD_VENDOR_URL is set and LOANOFFICE_FRAUD_VENDOR_SECRET is not: "
+                "nobody could answer.",
+                id="workflows.E002",
+            )
+        )
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+        found.append(
+            Error(
+                "LOANOFFICE_FRAUD_VENDOR_URL is not https: applicants' names would travel in "
+                "the open.",
+                id="workflows.E004",
+            )
+        )
+    if settings.LOANOFFICE_PROVIDERS["fraud"]["url"]:
+        found.append(
+            Error(
+                "FRAUD_SERVICE_URL and LOANOFFICE_FRAUD_VENDOR_URL are both set, and only one "
+                "of them can be asked.",
+                id="workflows.E005",
+            )
+        )
+    return found

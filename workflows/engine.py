@@ -172,6 +172,15 @@ def callback_success(*, callback_id: str, result: dict[str, Any]) -> None:
         )
 
 
+def callback_heartbeat(*, callback_id: str) -> None:
+    """Begin the time anew after which silence ends a wait; the wait's own end stays.
+
+    Raises ``CallbackClosed``, ``EngineError``.
+    """
+    with _translated():
+        _client().send_durable_execution_callback_heartbeat(CallbackId=callback_id)
+
+
 def stop(*, arn: str, error_type: str, message: str) -> None:
     """End an execution from outside. Raises ``NotFound``, ``EngineError``."""
     with _translated():

@@ -101,6 +101,36 @@ class PendingCallback(models.Model):
         return f"{self.name} of {self.execution.name}"
 
 
+class CallbackToken(models.Model):
+    """The address under which an outside service answers a callback, kept as a hash."""
+
+    callback = models.ForeignKey(PendingCallback, on_delete=models.PROTECT, related_name="tokens")
+    token_hash = models.CharField(max_length=64, unique=True)
+    made_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"address of {self.callback}"
+
+
+class CallbackRequest(models.Model):
+    """A signed request of an outside service that was heard: the same again does nothing twice."""
+
+    class Outcome(models.TextChoices):
+        ACCEPTED = "accepted", "Accepted"
+        CONTRADICTED = "contradicted", "Said otherwise before"
+        LATE = "late", "Answered too late"
+        CLOSED = "closed", "Nobody waited"
+
+    identifier = models.CharField(max_length=255, unique=True)
+    callback = models.ForeignKey(PendingCallback, on_delete=models.PROTECT, related_name="requests")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the body.")
+    outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.ACCEPTED)
+    received_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return self.identifier
+
+
 class OutboxMessage(models.Model):
     """One thing that has to leave: written with the change that caused it, sent after it."""
 

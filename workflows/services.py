@@ -4,6 +4,7 @@ Nothing here touches the outside world: what has to leave is an outbox row.
 """
 
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -170,9 +171,23 @@ def task_answer(*, task: ReviewTask, decision: ReviewDecision) -> None:
     _answer(callback, {"outcome": task.outcome, "task": task.pk, "decision": decision.pk})
 
 
-@transaction.atomic
+class Heard(Enum):
+    """What became of an outside service's answer."""
+
+    COUNTED = auto()  # the first one
+    REPEATED = auto()  # the same again
+    CONTRADICTED = auto()
+    LATE = auto()
+
+
 def callback_answer(*, callback_id: str, answer: dict[str, Any]) -> bool:
-    """An outside service answers; true when this was the first answer and it counts.
+    """An outside service answers; true when this was the first answer and it counts."""
+    return callback_hear(callback_id=callback_id, answer=answer) == Heard.COUNTED
+
+
+@transaction.atomic
+def callback_hear(*, callback_id: str, answer: dict[str, Any]) -> Heard:
+    """An outside service answers; the first answer counts.
 
     The same answer again changes nothing. Another one is an incident and is not applied;
     one that comes too late is noted. Raises ``PendingCallback.DoesNotExist``.
@@ -184,7 +199,7 @@ def callback_answer(*, callback_id: str, answer: dict[str, Any]) -> bool:
     callback = locked(PendingCallback.objects.all()).get(callback_id=callback_id)
     if callback.status == PendingCallback.Status.OPEN:
         _answer(callback, answer)
-        return True
+        return Heard.COUNTED
     if callback.answer is None:
         event_record(
             application=application,
@@ -194,7 +209,8 @@ def callback_answer(*, callback_id: str, answer: dict[str, Any]) -> bool:
             is_internal=True,
             data={"answer": answer},
         )
-    elif callback.answer != answer:
+        return Heard.LATE
+    if callback.answer != answer:
         incident_open(
             kind=Incident.Kind.CONTRADICTION,
             key=f"contradiction/{callback.pk}",
@@ -205,7 +221,8 @@ def callback_answer(*, callback_id: str, answer: dict[str, Any]) -> bool:
                 f"then {answer}. The first answer stands."
             ),
         )
-    return False
+        return Heard.CONTRADICTED
+    return Heard.REPEATED
 
 
 def callbacks_settle(run: Run) -> None:

@@ -15,6 +15,7 @@ from applications.services.documents import uploads_forget
 from applications.services.idempotency import idempotency_keys_forget
 from applications.services.listing import applications_fill_in
 from workflows import deadlines, outbox
+from workflows.callbacks.services import callback_requests_forget
 from workflows.errors import EngineError
 from workflows.models import PeriodicRun
 from workflows.reconcile import reconcile
@@ -46,6 +47,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)
     now_and_then("forget_uploads", FORGET_UPLOADS_EVERY, _forget_uploads)
     now_and_then("forget_webhooks", FORGET_EVERY, _forget_webhooks)
+    now_and_then("forget_callback_requests", FORGET_EVERY, _forget_callback_requests)
     now_and_then("fill_in_lists", FILL_IN_EVERY, _fill_in_lists)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
     return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
@@ -88,6 +90,10 @@ def _forget_webhooks() -> dict[str, Any]:
         "forgotten": forgetting.webhooks_forget(now=now, limit=FORGET_WEBHOOKS_AT_ONCE),
         "secrets": endpoints.secrets_forget(now=now),
     }
+
+
+def _forget_callback_requests() -> dict[str, Any]:
+    return {"forgotten": callback_requests_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
 
 
 def _fill_in_lists() -> dict[str, Any]:

@@ -49,7 +49,7 @@ def once(post: Callable[..., Response]) -> Callable[..., HttpResponse]:
         def work() -> Answer:
             return _rendered(view, request, post(view, request, *args, **kwargs))
 
-        return _response(_again_if_lost(partial(call_answer, call=call, work=work)))
+        return _response(again_if_lost(partial(call_answer, call=call, work=work)))
 
     return handler
 
@@ -85,7 +85,7 @@ def _response(answer: Answer) -> HttpResponse:
     return response
 
 
-def _again_if_lost[T](work: Callable[[], T]) -> T:
+def again_if_lost[T](work: Callable[[], T]) -> T:
     """Do a transaction; once more when the database picked it as the victim of a conflict.
 
     One that lost was rolled back whole, so doing it again is safe. Raises ``TryAgain``

@@ -1,4 +1,4 @@
-"""RFC 9457 problems: the one form of everything that goes wrong under the API's prefix.
+"""RFC 9457 problems: the one form of everything that goes wrong where programs call.
 
 ``{"type", "title", "status", "detail", "instance", "request_id"}`` and, on 400, ``errors``
 (field -> list of sentences, perhaps empty). ``type`` is ``/problems/<code>``, a name that
@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "/problems/"
 PATH_PREFIX = "/api/v1/"
+# Whoever calls here is a program as well: an outside service that answers.
+PREFIXES = (PATH_PREFIX, "/callbacks/")
 
 
 TITLES = {
@@ -56,6 +58,11 @@ TITLES = {
     "link-expired": "The link has expired",
     "idempotency-key-invalid": "The idempotency key is not valid",
     "try-again": "Try again",
+    "try-later": "Try again in a moment",
+    "signature-refused": "The signature is not accepted",
+    "webhook-id-reused": "Another request came under this webhook-id",
+    "answer-contradicts": "Another answer was given before",
+    "callback-closed": "Nobody waits for this answer any more",
     "internal-error": "Something went wrong on our side",
 }
 # The framework's own refusals; ours are in the classes above. First match wins.
@@ -147,14 +154,14 @@ def problem_of(error: Exception, *, to_staff: bool = False) -> Problem | None:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """``handler400``: a request that was refused before it reached a view."""
-    if not request.path_info.startswith(PATH_PREFIX):
+    if not request.path_info.startswith(PREFIXES):
         return defaults.bad_request(request, exception)
     return _as_response(request, _problem(*OTHERS[BadRequest]))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """``handler500``: what went wrong outside of a view; Django has logged it."""
-    if not request.path_info.startswith(PATH_PREFIX):
+    if not request.path_info.startswith(PREFIXES):
         return defaults.server_error(request)
     return _as_response(
         request, _problem("internal-error", 500, "It was logged under the request_id.")

@@ -45,7 +45,10 @@ def policy_rules(policy: LendingPolicy) -> PolicyRules:
 
 def longest_wait(policy: LendingPolicy) -> timedelta:
     """How long one execution under this policy may wait in all, at the most."""
-    fraud = policy.fraud_check_timeout * policy.fraud_check_attempts
+    fraud = (
+        max(policy.fraud_check_timeout, settings.LOANOFFICE_FRAUD_VENDOR_LONGEST)
+        * policy.fraud_check_attempts
+    )
     grace: timedelta = settings.LOANOFFICE_DELIVERY_GRACE
     reviews = 2 * (policy.approval_expires + grace)  # a manager, then a risk analyst
     acceptance = policy.offer_life + grace if policy.offer_acceptance_required else timedelta()

@@ -83,6 +83,8 @@ class AuditEntryAdmin(TypedAdmin[AuditEntry]):
     def by(self, entry: AuditEntry) -> SafeString | str:
         if entry.is_partner:
             return format_html('{} <span class="quiet">partner</span>', entry.who)
+        if entry.actor_id is None and "webhook_id" in entry.details:
+            return format_html('{} <span class="quiet">signed request</span>', entry.who)
         if entry.actor_id is None and entry.who:
             return format_html('{} <span class="quiet">not signed in</span>', entry.who)
         return entry.who

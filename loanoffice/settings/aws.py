@@ -15,7 +15,14 @@ from loanoffice.settings.secret_store import secrets_into
 secrets_into(os.environ)  # before anything below reads the environment
 
 from loanoffice.settings.base import *  # noqa: E402, F403
-from loanoffice.settings.base import DATABASES, LOANOFFICE_PROVIDERS, STORAGES, env  # noqa: E402
+from loanoffice.settings.base import (  # noqa: E402
+    DATABASES,
+    LOANOFFICE_FRAUD_VENDOR_SECRETS,
+    LOANOFFICE_FRAUD_VENDOR_URL,
+    LOANOFFICE_PROVIDERS,
+    STORAGES,
+    env,
+)
 
 # What a case needs on its way, whichever function carries it.
 NEEDED = (
@@ -45,8 +52,12 @@ def require(names: Iterable[str]) -> None:
     missing = sorted(name for name in names if not env.ENVIRON.get(name))
     if not env.bool(SIMULATE, default=False):
         missing += [
-            PROVIDERS[name] for name, told in LOANOFFICE_PROVIDERS.items() if not told["url"]
+            PROVIDERS[name]
+            for name, told in LOANOFFICE_PROVIDERS.items()
+            if not told["url"] and not (name == "fraud" and LOANOFFICE_FRAUD_VENDOR_URL)
         ]
+    if LOANOFFICE_FRAUD_VENDOR_URL and not LOANOFFICE_FRAUD_VENDOR_SECRETS:
+        missing.append("LOANOFFICE_FRAUD_VENDOR_SECRET")
     if missing:
         raise ImproperlyConfigured(
             "Production needs these environment variables, and they are missing: "

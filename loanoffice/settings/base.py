@@ -308,6 +308,19 @@ LOANOFFICE_PROVIDERS = {
     },
 }
 
+# A fraud vendor that is asked here and answers later, at our door, with signed requests. The
+# newest secret first; the one before is taken and signs as well while it is rotated.
+LOANOFFICE_FRAUD_VENDOR_URL = env("LOANOFFICE_FRAUD_VENDOR_URL", default="")
+LOANOFFICE_FRAUD_VENDOR_SECRETS: list[str] = (
+    env("LOANOFFICE_FRAUD_VENDOR_SECRET", default="").replace(",", " ").split()
+)
+# How long it may take while its heartbeats come; in silence the policy's timeout ends the wait.
+LOANOFFICE_FRAUD_VENDOR_LONGEST = timedelta(
+    minutes=env.int("LOANOFFICE_FRAUD_VENDOR_LONGEST_MINUTES", default=60)
+    if LOANOFFICE_FRAUD_VENDOR_URL
+    else 0
+)
+
 # How many applications leave in one export at most; None: as many as there are. Lambda
 # answers with six megabytes at most, so there it is bounded.
 LOANOFFICE_EXPORT_MOST: int | None = None

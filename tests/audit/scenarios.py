@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -44,6 +45,8 @@ from tests.applications.admin.test_form import TYPED
 from tests.applications.admin.test_other_pages import typed_from
 from tests.applications.api.calls import path
 from tests.workflows import trouble
+from tests.workflows.callbacks.conftest import wait_for_vendor
+from tests.workflows.callbacks.vendor import FLAGGED, SECRET, send
 from tests.workflows.lambda_stub import lambda_stub
 from workflows.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from workflows.operations import execution_pause
@@ -587,13 +590,24 @@ def api_webhook_resend(office: Office) -> None:
     client.post(where, {}, content_type="application/json")
 
 
+def vendor_answers(office: Office) -> None:
+    office.monkeypatch.setattr(settings, "LOANOFFICE_FRAUD_VENDOR_SECRETS", [SECRET])
+    application = casework.submit(office.officer())
+    casework.assess(application)
+    assert send(wait_for_vendor(application), FLAGGED).status_code == 202
+
+
 @dataclass(frozen=True)
 class Change:
-    """``beside``: what it does looks into the database beside the test's transaction."""
+    """``beside``: what it does looks into the database beside the test's transaction.
+
+    ``who``: an outside service, which is neither a person nor a partner.
+    """
 
     cause: Callable[[Office], None]
     action: Action
     beside: bool = False
+    who: str = ""
 
 
 CASE = "admin:applications_loanapplication_"
@@ -601,6 +615,7 @@ CASE = "admin:applications_loanapplication_"
 CHANGES = {
     f"{CASE}add": Change(add, Action.SUBMITTED),
     f"{CASE}change": Change(change, Action.CHANGED),
+    "callbacks:answer": Change(vendor_answers, Action.DECIDED, who="fraud vendor"),
     f"{CASE}reveal": Change(reveal, Action.REVEALED),
     f"{CASE}decide": Change(decide, Action.DECIDED),
     f"{CASE}decide_selected": Change(decide_selected, Action.DECIDED),

@@ -46,7 +46,9 @@ def test_change_leaves_an_entry_that_says_who(office: Office, change: Change) ->
 
     found = AuditEntry.objects.filter(action=change.action).order_by("-id").first()
     assert found is not None
-    if found.is_partner:
+    if change.who:
+        assert (found.actor, found.who, found.is_partner) == (None, change.who, False)
+    elif found.is_partner:
         assert (found.actor, found.who) == (None, "Maple Brokers")
     else:
         assert office.actor is not None

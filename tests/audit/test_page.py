@@ -78,6 +78,23 @@ def test_nobody_adds_changes_or_deletes_an_entry_there(make_user: Callable[..., 
     assert AuditEntry.objects.get(pk=entry.pk).message == entry.message
 
 
+def test_outside_service_that_signed_its_request_is_told_from_somebody_not_signed_in(
+    client: Client, draft: LoanApplication
+) -> None:
+    signed = {"who": "fraud vendor", "details": {"webhook_id": "msg_1"}}
+    entries_record(
+        [
+            entry_make(action=Action.DECIDED, message="Answered.", **signed),
+            entry_make(action=Action.SIGN_IN_FAILED, message="Failed.", who="mallory"),
+        ]
+    )
+
+    text = client.get(LIST).content.decode()
+
+    assert 'fraud vendor <span class="quiet">signed request</span>' in text
+    assert 'mallory <span class="quiet">not signed in</span>' in text
+
+
 # --- Finding ----------------------------------------------------------------------------------
 
 

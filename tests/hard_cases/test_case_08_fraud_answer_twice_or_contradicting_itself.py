@@ -7,19 +7,22 @@ at the same moment from real threads.
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from applications.models import Disbursement, LoanApplication, ReviewTask
+from applications.models import ApplicationEvent, Disbursement, LoanApplication, ReviewTask
 from applications.services import progress
 from tests import casework
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office
 from tests.hard_cases.together import together
 from tests.waiting import eventually
+from tests.workflows.callbacks import vendor
+from tests.workflows.callbacks.conftest import path_of, wait_for_vendor
 from workflows import services
 from workflows.models import Incident, OutboxMessage, PendingCallback, SimulatedPayout
 
@@ -98,6 +101,76 @@ def test_contradiction_after_its_incident_was_resolved_is_an_incident_again(
     answer("F", FLAGGED)
 
     assert sorted(Incident.objects.values_list("status", flat=True)) == ["open", "resolved"]
+
+
+# --- A vendor, at its door --------------------------------------------------------------------
+
+
+@pytest.fixture
+def door(asked: LoanApplication, settings: Any) -> str:
+    """The address at which a vendor answers the callback ``F``."""
+    settings.LOANOFFICE_FRAUD_VENDOR_SECRETS = [vendor.SECRET]
+    return path_of("F")
+
+
+def status(door: str, said: dict[str, str], identifier: str | None = None) -> int:
+    return vendor.send(door, said, identifier=identifier).status_code
+
+
+@pytest.mark.parametrize("identifier", [None, "msg_1"], ids=["new ids", "one id"])
+def test_vendor_answering_alike_from_32_threads_is_accepted_and_counts_once(
+    door: str, identifier: str | None
+) -> None:
+    statuses = together([partial(status, door, vendor.FLAGGED, identifier)] * MANY)
+
+    assert statuses == [202] * MANY
+    assert assert_one_answer().answer == FLAGGED
+    assert ApplicationEvent.objects.filter(kind="fraud_answered").count() == 1
+    assert not Incident.objects.exists()
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_vendor_contradicting_itself_from_32_threads_leaves_one_winner_and_one_incident(
+    door: str, round_: int
+) -> None:
+    sent = [vendor.FLAGGED if number % 2 else vendor.PASSED for number in range(MANY)]
+
+    statuses = together([partial(status, door, said) for said in sent])
+
+    won = assert_one_answer().answer
+    assert won is not None
+    assert statuses == [202 if said["verdict"] == won["result"] else 409 for said in sent]
+    assert Incident.objects.get().kind == "contradiction"
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_one_identifier_with_two_bodies_from_32_threads_is_heard_once(
+    door: str, round_: int
+) -> None:
+    sent = [vendor.FLAGGED if number % 2 else vendor.PASSED for number in range(MANY)]
+
+    statuses = together([partial(status, door, said, "msg_1") for said in sent])
+
+    won = assert_one_answer().answer
+    assert won is not None
+    assert statuses == [202 if said["verdict"] == won["result"] else 422 for said in sent]
+    assert not Incident.objects.exists()
+
+
+def test_one_request_sent_to_two_cases_at_once_answers_one_of_them(
+    door: str, officer: User
+) -> None:
+    other = casework.submit(officer)
+    casework.assess(other)
+    doors = [door, wait_for_vendor(other, "G")]
+
+    statuses = together(
+        [partial(status, doors[number % 2], vendor.PASSED, "msg_1") for number in range(MANY)]
+    )
+
+    assert sorted(map(str, statuses)) == ["202"] * (MANY // 2) + ["422"] * (MANY // 2)
+    found = PendingCallback.objects.values_list("status", flat=True)
+    assert sorted(found) == ["answered", "open"]
 
 
 # --- With the engine: what is flagged waits for a person ------------------------------------

@@ -78,6 +78,17 @@ def test_nothing_outside_is_simulated_unless_that_is_asked_for(module: str) -> N
 
 
 @pytest.mark.parametrize("module", SETTINGS)
+def test_fraud_vendor_stands_in_for_the_fraud_service_and_needs_its_secret(module: str) -> None:
+    urls = dict.fromkeys(PROVIDERS - {"FRAUD_SERVICE_URL"}, "https://outside.example.com")
+    urls["LOANOFFICE_FRAUD_VENDOR_URL"] = "https://vendor.example.com/checks"
+    outside = without("LOANOFFICE_SIMULATED_PROVIDERS") | urls
+
+    assert "are missing: LOANOFFICE_FRAUD_VENDOR_SECRET." in refused(module, **outside)
+    found = start(module, **outside, LOANOFFICE_FRAUD_VENDOR_SECRET=f"whsec_{'A' * 44}")
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize("module", SETTINGS)
 def test_only_postgresql_will_do(module: str) -> None:
     assert "PostgreSQL" in refused(module, **COMPLETE | {"DATABASE_URL": "sqlite:////tmp/x"})
 

@@ -1,10 +1,12 @@
-"""The outside world as the workflow sees it: three small interfaces.
+"""The outside world as the workflow sees it: a few small interfaces.
 
-Each has a simulator and an HTTP adapter; ``registry`` picks one by setting. A provider
-is never called inside a database transaction.
+Each has a simulator and an HTTP adapter; ``registry`` picks one by setting. Only a fraud
+vendor, which answers later, has no simulator: without one the fraud service is asked. A
+provider is never called inside a database transaction.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -42,6 +44,19 @@ class BureauReport:
     bureau_reference: str
 
 
+@dataclass(frozen=True)
+class Screening:
+    """What a fraud vendor is asked: about whom, and where and by when it answers.
+
+    ``name`` is the same when the same is asked again.
+    """
+
+    name: str
+    subject: Subject
+    callback_url: str
+    answer_by: datetime
+
+
 class CreditBureau(Protocol):
     def pull(self, subject: Subject) -> BureauReport:
         """Raises ``ProviderError`` when the bureau does not answer as it should."""
@@ -50,6 +65,11 @@ class CreditBureau(Protocol):
 class FraudService(Protocol):
     def check(self, subject: Subject) -> FraudVerdict:
         """Raises ``ProviderError`` when the service does not answer as it should."""
+
+
+class FraudVendor(Protocol):
+    def ask(self, screening: Screening) -> None:
+        """Raises ``ProviderError`` when the vendor has not taken the question."""
 
 
 class PayoutRail(Protocol):

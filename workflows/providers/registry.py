@@ -3,13 +3,15 @@
 from django.conf import settings
 
 from applications.vocabulary import Bureau
+from workflows.callbacks.tokens import vendor_secrets
 from workflows.providers.http import HttpBureau, HttpFraudService, HttpPayoutRail
-from workflows.providers.interfaces import CreditBureau, FraudService, PayoutRail
+from workflows.providers.interfaces import CreditBureau, FraudService, FraudVendor, PayoutRail
 from workflows.providers.simulated import (
     SimulatedBureau,
     SimulatedFraudService,
     SimulatedPayoutRail,
 )
+from workflows.providers.vendor import HttpFraudVendor
 
 
 def bureau(which: Bureau) -> CreditBureau:
@@ -20,6 +22,12 @@ def bureau(which: Bureau) -> CreditBureau:
 def fraud_service() -> FraudService:
     at = settings.LOANOFFICE_PROVIDERS["fraud"]
     return HttpFraudService(**at) if at["url"] else SimulatedFraudService()
+
+
+def fraud_vendor() -> FraudVendor | None:
+    """The vendor that answers at our door; ``None`` where the fraud service is asked instead."""
+    url: str = settings.LOANOFFICE_FRAUD_VENDOR_URL
+    return HttpFraudVendor(url=url, secrets=vendor_secrets()) if url else None
 
 
 def payout_rail() -> PayoutRail:

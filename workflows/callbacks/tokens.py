@@ -1,0 +1,97 @@
+"""The addresses under which the fraud vendor answers: one opaque token a pending callback.
+
+The callback's own id is a credential of the engine's and never leaves. A token is made from
+it with the vendor's secret, so that a request which is sent again names the same address; what
+is stored is its hash. Writes rows; no door, no outside world.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from applications.locking import locked
+from workflows.callbacks.signatures import secret_of
+from workflows.models import CallbackToken, PendingCallback
+
+PREFIX = "/callbacks/"
+PURPOSE = b"loan office callback token 1 "
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where one callback is answered, under which name it is asked for, and until when."""
+
+    url: str
+    name: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Named:
+    """The callback that a token names, and the application that it belongs to."""
+
+    callback: int
+    callback_id: str
+    reference: str
+
+
+def vendor_secrets() -> list[bytes]:
+    """The live secrets of the fraud vendor, the newest first; none: there is no vendor.
+
+    Raises ``ValueError`` for one that cannot be used (a system check says so at start).
+    """
+    return [secret_of(text) for text in settings.LOANOFFICE_FRAUD_VENDOR_SECRETS]
+
+
+def token_of(secret: bytes, callback_id: str) -> str:
+    """43 characters that nobody can guess who does not know both."""
+    digest = hmac.digest(secret, PURPOSE + callback_id.encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def hash_of(token: str) -> str:
+    """What is kept of a token. It is as random as a key, so one round of hashing is enough."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+@transaction.atomic
+def door_open(*, callback_id: str) -> Door | None:
+    """Where this callback is answered; ``None`` when nobody waits for it any more.
+
+    The same again gives the same address, also while the secret is rotated. Raises
+    ``PendingCallback.DoesNotExist``.
+    """
+    callback = locked(PendingCallback.objects.select_related("execution")).get(
+        callback_id=callback_id
+    )
+    if callback.status != PendingCallback.Status.OPEN:
+        return None
+    tokens = [token_of(secret, callback_id) for secret in vendor_secrets()]
+    known = set(callback.tokens.values_list("token_hash", flat=True))
+    token = next((token for token in tokens if hash_of(token) in known), tokens[0])
+    if hash_of(token) not in known:
+        CallbackToken.objects.create(callback=callback, token_hash=hash_of(token))
+    return Door(
+        url=f"{settings.SITE_URL.rstrip('/')}{PREFIX}{token}/",
+        name=f"{callback.execution.name}-{callback.name}",
+        until=callback.expires_at,
+    )
+
+
+def named_by(token: str) -> Named | None:
+    """The callback that a token names, open or not."""
+    row = (
+        CallbackToken.objects.filter(token_hash=hash_of(token))
+        .values_list(
+            "callback", "callback__callback_id", "callback__execution__application__reference"
+        )
+        .first()
+    )
+    if row is None:
+        return None
+    return Named(callback=int(row[0]), callback_id=row[1], reference=row[2])
