@@ -13,6 +13,7 @@ from django.utils import timezone
 from applications.models import LoanApplication
 from applications.services.idempotency import idempotency_keys_forget
 from applications.services.listing import applications_fill_in
+from applications.services.rates import rate_counters_forget
 from workflows import deadlines, outbox
 from workflows.errors import EngineError
 from workflows.models import PeriodicRun
@@ -39,6 +40,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     passed = deadlines.pass_deadlines(now=timezone.now())
     sent = outbox.send_due()
     now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)
+    now_and_then("forget_rate_counters", FORGET_EVERY, _forget_rate_counters)
     now_and_then("fill_in_lists", FILL_IN_EVERY, _fill_in_lists)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
     return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
@@ -68,6 +70,10 @@ def _mine(name: str, *, before: datetime, now: datetime) -> bool:
 
 def _forget_idempotency_keys() -> dict[str, Any]:
     return {"forgotten": idempotency_keys_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
+
+
+def _forget_rate_counters() -> dict[str, Any]:
+    return {"forgotten": rate_counters_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
 
 
 def _fill_in_lists() -> dict[str, Any]:

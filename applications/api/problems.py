@@ -53,6 +53,7 @@ TITLES = {
     "unsupported-media-type": "This API reads JSON",
     "body-too-large": "The body is too large",
     "idempotency-key-invalid": "The idempotency key is not valid",
+    "rate-limited": "Too many requests",
     "try-again": "Try again",
     "internal-error": "Something went wrong on our side",
 }
@@ -180,7 +181,7 @@ def _of_framework(error: exceptions.APIException) -> Problem | None:
         detail = "; ".join(f"{name}: {' '.join(said)}" for name, said in errors.items())
     elif code == "not-authenticated":
         detail = "Send a partner's key: Authorization: Bearer <key>."
-    headers = {}
+    headers: dict[str, str] = dict(getattr(error, "headers", {}))
     if auth_header := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
     return Problem(

@@ -146,7 +146,7 @@ def test_error_while_authenticating_is_a_bare_500(
     def fail(key: str) -> None:
         raise OperationalError("secret: the database is down")
 
-    monkeypatch.setattr("applications.api.authentication.partner_key_recognise", fail)
+    monkeypatch.setattr("applications.api.authentication.partner_key_admit", fail)
 
     response = api.get()
 
