@@ -207,7 +207,7 @@ def partner_key_admit(*, key: str, address: str) -> Admission:
         if bad is None:
             return Admission(None, None)
         name = guesser if row is None else rates.key_counter(row)
-        return Admission(None, rates.call_count(name=name, rate=bad, now=now))
+        return Admission(None, rates.call_count(name=name, rate=bad))
     guessed = cast("int | None", getattr(row, "guessed", None))
     if bad is not None and guessed is not None:
         told = rates.look(rate=bad, full_at=guessed, now=now)
@@ -218,7 +218,7 @@ def partner_key_admit(*, key: str, address: str) -> Admission:
         verdict = None
     else:
         name = rates.partner_counter(row.partner)
-        verdict = rates.call_count(name=name, rate=rate, now=now)
+        verdict = rates.call_count(name=name, rate=rate)
     _note_use(row, now)
     return Admission(row, verdict)
 

@@ -10,7 +10,8 @@ One statement asks, decides and counts, which is atomic on SQLite and on Postgre
 is a transaction of its own, before that of the request begins: no lock outlives it, it cannot
 be in a deadlock, and whatever becomes of the request, the call was counted.
 
-The moment is the web server's. Where the clocks of two differ, the limit moves by as much.
+The clock is the database's, read once the row is locked, so that it is one for all servers and
+calls that waited for one another see it go on.
 """
 
 import logging
@@ -21,6 +22,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
+from applications import database
 from applications.locking import is_contention, locked_if_free
 from applications.models import Partner, PartnerKey, RateCounter
 from applications.rates import Rate, Verdict, verdict
@@ -30,44 +32,46 @@ logger = logging.getLogger(__name__)
 EPOCH = datetime.fromtimestamp(0, tz=UTC)
 # Who holds one IPv6 address mostly holds the 2^64 beside it.
 OWN_IPV6 = 64
-TABLE = RateCounter._meta.db_table
-# ``farthest`` counts where a rate was changed or a clock put back: nobody waits longer than
-# one period of the rate that holds now.
-TAKE = f"""
-INSERT INTO {TABLE} AS held (name, full_at, allowed)
-VALUES (%(name)s, %(now)s + %(step)s, %(true)s)
-ON CONFLICT (name) DO UPDATE SET
-    full_at = CASE
-        WHEN held.full_at <= %(now)s THEN excluded.full_at
-        WHEN held.full_at <= %(latest)s THEN held.full_at + %(step)s
-        WHEN held.full_at > %(farthest)s THEN %(farthest)s
-        ELSE held.full_at
-    END,
-    allowed = (held.full_at <= %(latest)s)
-RETURNING full_at, allowed
-"""  # noqa: S608 - the table's name is no input
+# What stands further ahead than a period, where a rate was changed or a clock put back, is
+# brought back: nobody waits longer than one period of the rate that holds now.
+TAKE = """
+INSERT INTO {table} AS held (name, full_at, allowed)
+VALUES (%(name)s, {clock} + %(step)s, %(true)s)
+ON CONFLICT (name) DO UPDATE SET (full_at, allowed) = (
+    SELECT
+        CASE
+            WHEN held.full_at <= clock.at THEN clock.at + %(step)s
+            WHEN held.full_at <= clock.at + %(most)s THEN held.full_at + %(step)s
+            WHEN held.full_at > clock.at + %(period)s THEN clock.at + %(period)s
+            ELSE held.full_at
+        END,
+        held.full_at <= clock.at + %(most)s
+    FROM (SELECT {clock} AS at) AS clock
+)
+RETURNING full_at, allowed, {clock}
+"""
 
 
-def call_count(*, name: str, rate: Rate, now: datetime) -> Verdict | None:
+def call_count(*, name: str, rate: Rate, now: datetime | None = None) -> Verdict | None:
     """Count one call of ``name``, unless it has none left; what it is told.
 
-    ``None``: it could not be counted, because another writer held the database for longer than
-    one waits. An API that answers is worth more than a count that is right.
+    ``now`` stands for the database's clock. ``None``: it could not be counted, because another
+    writer held the database for longer than one waits. An API that answers is worth more than
+    a count that is right.
     """
-    at = microseconds(now)
-    farthest = at + rate.period
     values: dict[str, str | int | bool] = {
         "name": name,
-        "now": at,
         "step": rate.step,
-        "latest": farthest - rate.step,
-        "farthest": farthest,
+        "most": rate.period - rate.step,
+        "period": rate.period,
         "true": True,
     }
+    clock = database.clock() if now is None else str(microseconds(now))
+    statement = TAKE.format(table=RateCounter._meta.db_table, clock=clock)
     try:
         with connection.cursor() as cursor:
-            cursor.execute(TAKE, values)
-            full_at, allowed = cursor.fetchone()
+            cursor.execute(statement, values)
+            full_at, allowed, at = cursor.fetchone()
     except OperationalError as error:
         if not is_contention(error):
             raise

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from applications.models import Partner, RateCounter
@@ -65,6 +65,7 @@ def test_no_text_is_no_limit() -> None:
     assert Rate.read("") is None
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("name", ["LOANOFFICE_PARTNER_RATE", "LOANOFFICE_BAD_KEY_RATE"])
 def test_setting_that_is_no_rate_is_named_at_start(settings: Any, name: str) -> None:
     assert [error for error in run_checks() if error.id == "applications.E001"] == []
@@ -183,11 +184,8 @@ def test_of_many_calls_at_once_as_many_pass_as_may() -> None:
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.postgres_only
-def test_call_is_counted_beside_a_long_transaction(request: pytest.FixtureRequest) -> None:
-    from django.db import connection  # noqa: PLC0415
-
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has one writer")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
+def test_call_is_counted_beside_a_long_transaction() -> None:
     call("20/hour")
     with transaction.atomic():
         Partner.objects.create(name="Written, not committed")
