@@ -48,6 +48,17 @@ class NotLookedUp(Func):
         return super().as_sql(compiler, connection, template="+%(expressions)s", **context)
 
 
+def clock() -> str:
+    """SQL for the microseconds since 1970 by the database's own clock, when it is asked.
+
+    PostgreSQL's is read anew each time it stands in a statement; SQLite's, which goes by the
+    millisecond, once in each.
+    """
+    if connection.vendor == "postgresql":
+        return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)"
+    return "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) * 1000 AS INTEGER)"
+
+
 def in_pieces(rows: "models.QuerySet[Any]", *fields: str) -> Iterator[list[tuple[Any, ...]]]:
     """``(pk, *fields)`` of rows by primary key, so many at once; each read is short."""
     last = 0

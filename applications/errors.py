@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from applications.vocabulary import Status
+from applications.vocabulary import KeyState, Status
 
 
 class ApplicationsError(Exception):
@@ -336,3 +336,45 @@ class IdempotencyKeyInFlight(ApplicationsError):
             "A request with this Idempotency-Key is still in flight. Nothing was done twice; "
             "try again with the same key."
         )
+
+
+class KeyNotLive(ApplicationsError):
+    code = "key-not-live"
+    title = "The key is not live"
+
+    def __init__(self, *, key: str, state: KeyState) -> None:
+        super().__init__(f"{key} is {state.label.lower()}. Issue another key instead.")
+
+
+class KeyReplacedAlready(ApplicationsError):
+    code = "key-replaced-already"
+    title = "The key was rotated already"
+
+    def __init__(self, *, key: str, by: str, at: datetime) -> None:
+        super().__init__(
+            f"{key} was rotated at {timezone.localtime(at):%Y-%m-%d %H:%M}: {by} takes its place. "
+            f"If nobody copied that key when it was shown, revoke it and rotate again."
+        )
+
+
+class KeyIssuedAlready(ApplicationsError):
+    """The same form was sent a second time, and the first time it issued a key."""
+
+    code = "key-issued-already"
+    title = "The key was issued already"
+
+    def __init__(self, *, key: str, at: datetime) -> None:
+        super().__init__(
+            f"This form issued the key {key} at {timezone.localtime(at):%Y-%m-%d %H:%M}. It was "
+            "shown then and cannot be shown again. If nobody copied it, revoke it and issue "
+            "another."
+        )
+
+
+class InvalidExpiry(ApplicationsError):
+    code = "invalid-expiry"
+    title = "The key cannot expire then"
+    http_status = 400
+
+    def __init__(self) -> None:
+        super().__init__("A key expires in the future. To end it now, revoke it.")

@@ -142,6 +142,13 @@ class Role(TextChoices):
     AUDITOR = "Auditor"
 
 
+class KeyState(TextChoices):
+    LIVE = "live", "Live"
+    EXPIRES_SOON = "expires_soon", "Expires soon"
+    EXPIRED = "expired", "Expired"
+    REVOKED = "revoked", "Revoked"
+
+
 class Level(TextChoices):
     """The weight of one line of the timeline."""
 

@@ -14,6 +14,7 @@ from applications.models import LoanApplication
 from applications.services.documents import uploads_forget
 from applications.services.idempotency import idempotency_keys_forget
 from applications.services.listing import applications_fill_in
+from applications.services.rates import rate_counters_forget
 from workflows import deadlines, outbox
 from workflows.callbacks.services import callback_requests_forget
 from workflows.errors import EngineError
@@ -48,6 +49,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     now_and_then("forget_uploads", FORGET_UPLOADS_EVERY, _forget_uploads)
     now_and_then("forget_webhooks", FORGET_EVERY, _forget_webhooks)
     now_and_then("forget_callback_requests", FORGET_EVERY, _forget_callback_requests)
+    now_and_then("forget_rate_counters", FORGET_EVERY, _forget_rate_counters)
     now_and_then("fill_in_lists", FILL_IN_EVERY, _fill_in_lists)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
     return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
@@ -94,6 +96,10 @@ def _forget_webhooks() -> dict[str, Any]:
 
 def _forget_callback_requests() -> dict[str, Any]:
     return {"forgotten": callback_requests_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
+
+
+def _forget_rate_counters() -> dict[str, Any]:
+    return {"forgotten": rate_counters_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
 
 
 def _fill_in_lists() -> dict[str, Any]:

@@ -15,12 +15,15 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 
 from accounts.selectors import Lacks, session_lacks
-from applications.api.errors import CsrfFailed, InvalidKey, SecondFactorNeeded
+from applications.api.errors import CsrfFailed, InvalidKey, SecondFactorNeeded, TooManyCalls
 from applications.api.parsers import raw_body
 from applications.models import Partner, PartnerKey
-from applications.services.partners import partner_key_recognise
+from applications.rates import Verdict
+from applications.services.partners import partner_key_admit
+from audit.tracing import client_address
 
 KEYWORD = "Bearer"
+VERDICT = "applications.api.verdict"  # where a request keeps what its partner is told
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,22 @@ class PartnerKeyAuthentication(BaseAuthentication):
     """``Authorization: Bearer <key>``. Another scheme is left to the other classes.
 
     Raises ``InvalidKey`` (401) for a key that is malformed, unknown, expired or revoked,
-    or whose partner is not active; the answer does not say which.
+    or whose partner is not active; the answer does not say which. Raises ``TooManyCalls``
+    (429) where the partner has used up its rate, or where too many bad keys came from. It is
+    here that calls are counted, so what is refused later, whyever, counts too. Sessions of
+    staff are not: who they are is known, and their reads are on record one by one.
     """
 
     def authenticate(self, request: Request) -> tuple[PartnerCaller, PartnerKey] | None:
         keyword, _, key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if keyword.lower() != KEYWORD.lower():
             return None
-        key = key.strip()
-        row = partner_key_recognise(key) if key.isascii() and key.isprintable() else None
+        admission = partner_key_admit(key=key.strip(), address=client_address.get())
+        row, verdict = admission.key, admission.verdict
+        if row is not None:
+            request.META[VERDICT] = verdict
+        if verdict is not None and not verdict.allowed:
+            raise TooManyCalls(verdict.retry_after)
         if row is None:
             raise InvalidKey
         return PartnerCaller(name=row.partner.name), row
@@ -75,6 +85,12 @@ class StaffSessionAuthentication(SessionAuthentication):
             super().enforce_csrf(request)
         except exceptions.PermissionDenied as refused:
             raise CsrfFailed(str(refused.detail)) from refused
+
+
+def verdict_of(request: Request) -> Verdict | None:
+    """What the calling partner has left of its rate; ``None`` where nothing was counted."""
+    found: Verdict | None = request.META.get(VERDICT)
+    return found
 
 
 def partner_of(request: Request) -> Partner | None:

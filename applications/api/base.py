@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import ValidationError
 from rest_framework.views import APIView
 
-from applications.api.authentication import partner_of, staff_of
+from applications.api.authentication import partner_of, staff_of, verdict_of
 from applications.api.errors import Malformed
 from applications.api.idempotency import once
 from applications.api.pagination import DEFAULT_SIZE
@@ -38,10 +38,21 @@ class ApiView(APIView):
         """
         return raw_body(request)
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # First of all, so that whatever else is wrong with it, the call is counted and the
+        # answer says what the partner has left.
+        self.perform_authentication(request)
+        super().initial(request, *args, **kwargs)
+
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         patch_cache_control(response, private=True, no_cache=True)
         patch_vary_headers(response, ["Authorization", "Cookie"])
+        verdict = verdict_of(request)
+        if verdict is not None:
+            response["RateLimit-Limit"] = str(verdict.limit)
+            response["RateLimit-Remaining"] = str(verdict.remaining)
+            response["RateLimit-Reset"] = str(verdict.reset)
         return response
 
 

@@ -12,6 +12,17 @@ class InvalidKey(exceptions.AuthenticationFailed):
     default_code = "invalid-key"
 
 
+class TooManyCalls(exceptions.APIException):
+    """``retry_after``: seconds after which one more call is let through."""
+
+    status_code = 429
+    default_code = "rate-limited"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too many calls. Try again after {retry_after} s.")
+        self.headers = {"Retry-After": str(retry_after)}
+
+
 class MissingScope(exceptions.PermissionDenied):
     default_code = "missing-scope"
 

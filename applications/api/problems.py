@@ -57,6 +57,7 @@ TITLES = {
     "body-too-large": "The body is too large",
     "link-expired": "The link has expired",
     "idempotency-key-invalid": "The idempotency key is not valid",
+    "rate-limited": "Too many requests",
     "try-again": "Try again",
     "try-later": "Try again in a moment",
     "signature-refused": "The signature is not accepted",
@@ -189,7 +190,7 @@ def _of_framework(error: exceptions.APIException) -> Problem | None:
         detail = "; ".join(f"{name}: {' '.join(said)}" for name, said in errors.items())
     elif code == "not-authenticated":
         detail = "Send a partner's key: Authorization: Bearer <key>."
-    headers = {}
+    headers: dict[str, str] = dict(getattr(error, "headers", {}))
     if auth_header := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
     return Problem(

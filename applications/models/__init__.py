@@ -6,7 +6,7 @@ from applications.models.events import ApplicationEvent
 from applications.models.idempotency import IdempotencyKey
 from applications.models.loan import Document, LoanApplication, StoredUpload
 from applications.models.offer import Disbursement, Instalment, LoanOffer
-from applications.models.partners import Partner, PartnerKey
+from applications.models.partners import Partner, PartnerKey, RateCounter
 from applications.models.policy import LendingPolicy, PolicyTier
 from applications.models.reasons import DeclineReason
 from applications.models.review import Delegation, ReviewDecision, ReviewTask
@@ -28,6 +28,7 @@ __all__ = [
     "Partner",
     "PartnerKey",
     "PolicyTier",
+    "RateCounter",
     "ReviewDecision",
     "ReviewTask",
     "RiskAssessment",

@@ -1,12 +1,31 @@
-"""Who submits applications through the API, and the keys they do it with."""
+"""Who submits applications through the API, the keys they do it with, and what they used up."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+
+from applications.rates import Rate
+
+
+def validate_rate(text: str) -> None:
+    try:
+        Rate.read(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
 
 
 class Partner(models.Model):
     name = models.CharField(max_length=200, unique=True)
     is_active = models.BooleanField(default=True)
+    rate_limit = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_rate],
+        help_text="How often it may call the API, as in 600/min (s, min, hour or day). "
+        "Empty: as often as any partner.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -31,9 +50,38 @@ class PartnerKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
+    # Many may replace one: a replacement that was revoked at once is followed by another.
+    replaces = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="rotated_to"
+    )
+    form_id = models.UUIDField(
+        null=True,
+        unique=True,
+        editable=False,
+        help_text="Of the form that it was issued with, so that one form issues one key.",
+    )
 
     class Meta:
         ordering = ["partner", "-created_at"]
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+
+class RateCounter(models.Model):
+    """What one caller has used up of a rate; a row whose time is over says nothing.
+
+    Not an index beside the key: nearly every call changes ``full_at``, and PostgreSQL then
+    needs not touch any index. The table is unlogged there: a crash forgives what was used up,
+    and a call does not wait for the disk.
+    """
+
+    name = models.CharField(max_length=80, primary_key=True)  # as in partner/7
+    full_at = models.BigIntegerField(help_text="Microseconds since 1970.")
+    allowed = models.BooleanField(help_text="Whether the last call was let through.")
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name

@@ -252,6 +252,12 @@ SITE_URL = env("SITE_URL", default="http://127.0.0.1:8000")
 # How many addresses our own front door appends to X-Forwarded-For; 0: REMOTE_ADDR is the client.
 LOANOFFICE_TRUSTED_PROXIES = env.int("LOANOFFICE_TRUSTED_PROXIES", default=0)
 
+# How often a partner may call, all its keys together, as in 600/min (s, min, hour or day);
+# empty: as often as it likes. A partner may have a rate of its own. Staff are not limited.
+LOANOFFICE_PARTNER_RATE = env("LOANOFFICE_PARTNER_RATE", default="600/min")
+# How many keys that nobody has may come from one address.
+LOANOFFICE_BAD_KEY_RATE = env("LOANOFFICE_BAD_KEY_RATE", default="20/min")
+
 # Demo profiles, demo logins and the one-click form exist only where this is true.
 LOANOFFICE_DEMO = False
 

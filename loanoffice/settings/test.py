@@ -10,6 +10,9 @@ LOANOFFICE_DEMO = True
 SECRET_KEY = "test-only-not-a-secret"  # noqa: S105
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 LOANOFFICE_SIMULATED_LATENCY = env.float("LOANOFFICE_SIMULATED_LATENCY", default=0.0)
+# Not limited, so that no test depends on how quick others are. Those of the limits set them.
+LOANOFFICE_PARTNER_RATE = env("LOANOFFICE_PARTNER_RATE", default="")
+LOANOFFICE_BAD_KEY_RATE = env("LOANOFFICE_BAD_KEY_RATE", default="")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 MEDIA_ROOT = TEST_DIR / "media"

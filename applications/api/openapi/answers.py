@@ -41,6 +41,7 @@ DETAILS = {
     "link-expired": LinkExpired.default_detail,
     "malformed-multipart": f"The body is not multipart/form-data: {NO_BOUNDARY}",
     "malformed-json": "The body is not JSON: Expecting value at line 1, column 17.",
+    "rate-limited": "Too many calls. Try again after 3 s.",
     "reason-required": f"A reason is required to decline {REFERENCE}.",
     "not-found": "There is no application with this reference.",
     "stale-version": f"{REFERENCE} is at version 2; you read version 1.",
@@ -96,6 +97,7 @@ def _problem_example(status: int, code: str) -> dict[str, Any]:
 ALWAYS = {
     **problem(401, "not-authenticated", "invalid-key"),
     **problem(406, "not-acceptable"),
+    **problem(429, "rate-limited"),
     **problem(500, "internal-error"),
 }
 READING = {**ALWAYS, **problem(403, "missing-scope", "not-permitted")}

@@ -6,7 +6,34 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 
 from applications.api.idempotency import HEADER, LONGEST_KEY, REPLAYED_HEADER
 
+COUNT = {"type": "integer", "minimum": 0}
+
+
+def _rate_header(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(
+        name,
+        COUNT,
+        OpenApiParameter.HEADER,
+        response=True,
+        description=f"{description} On answers to a partner's key.",
+    )
+
+
+# As in draft-ietf-httpapi-ratelimit-headers, up to its version 06.
+RATE_HEADERS = [
+    _rate_header("RateLimit-Limit", "How many calls the partner may make at once."),
+    _rate_header("RateLimit-Remaining", "How many of them are left now; they come back steadily."),
+    _rate_header("RateLimit-Reset", "Seconds until all of them are there again."),
+    OpenApiParameter(
+        "Retry-After",
+        {"type": "integer", "minimum": 1},
+        OpenApiParameter.HEADER,
+        response=[429],
+        description="Seconds after which the next call is let through.",
+    ),
+]
 COMMON_HEADERS = [
+    *RATE_HEADERS,
     OpenApiParameter(
         "X-Request-Id",
         str,

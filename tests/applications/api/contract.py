@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from applications.api.document import document as made
 
 PREFIX = "/api/v1/"
+COUNTED = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After")
 ZULU = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
 formats = FormatChecker(formats=())
@@ -48,6 +49,17 @@ def operation(method: str, path: str) -> tuple[str, dict[str, Any]] | None:
     return None
 
 
+def check_headers(promised: dict[str, Any], response: Any) -> None:
+    """Assert of what a caller's program counts with that it is promised, and what it says."""
+    for name in COUNTED:
+        if name in response:
+            value = response[name]
+            assert name in promised, f"{response.status_code} does not promise {name}"
+            assert value.isdecimal(), value
+            assert int(value) >= promised[name]["schema"]["minimum"]
+    assert (response.status_code == 429) == ("Retry-After" in response)
+
+
 def check(method: str, path: str, response: Any) -> None:
     """Assert that this answer is one that the document promises."""
     found = operation("get" if method == "HEAD" else method, path)
@@ -56,6 +68,7 @@ def check(method: str, path: str, response: Any) -> None:
     template, promised = found
     status = str(response.status_code)
     assert status in promised["responses"], f"{method} {template} does not promise {status}"
+    check_headers(promised["responses"][status].get("headers", {}), response)
     content = promised["responses"][status].get("content")
     if content is None or method == "HEAD":
         assert (b"".join(response) if response.streaming else response.content) == b""

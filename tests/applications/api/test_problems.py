@@ -144,10 +144,10 @@ def test_unforeseen_error_is_a_bare_500_and_logged(
 def test_error_while_authenticating_is_a_bare_500(
     api: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(key: str) -> None:
+    def fail(*, key: str, address: str) -> None:
         raise OperationalError("secret: the database is down")
 
-    monkeypatch.setattr("applications.api.authentication.partner_key_recognise", fail)
+    monkeypatch.setattr("applications.api.authentication.partner_key_admit", fail)
 
     response = api.get()
 
