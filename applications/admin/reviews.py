@@ -3,8 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +14,7 @@ from applications.admin import bulk, claims
 from applications.admin.base import ReadOnlyAdmin, staff
 from applications.admin.display import badge, clock, late_badge, moment, money, outcome_badge
 from applications.admin.filters import Overdue, WaitingOnMe
+from applications.admin.paging import BoundedChangeList
 from applications.models import (
     Disbursement,
     LoanApplication,
@@ -41,6 +41,44 @@ def _applications(tasks: QuerySet[ReviewTask]) -> QuerySet[LoanApplication]:
 def case_link(application: LoanApplication) -> SafeString:
     url = reverse("admin:applications_loanapplication_change", args=[application.pk])
     return format_html('<a href="{}">{}</a>', url, application.reference)
+
+
+class TaskChangeList(BoundedChangeList):
+    """Looks up what else its columns show for the tasks of one page, once that is cut.
+
+    As columns of the query they would be worked out for every task that is sorted.
+    """
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = graded(list(self.result_list))
+
+
+def graded(tasks: list[ReviewTask]) -> list[ReviewTask]:
+    """With ``tier`` and ``score`` of the attempt, and how many approvals were ``given``."""
+    assessed = {
+        (one.application_id, one.attempt): one
+        for one in RiskAssessment.objects.filter(
+            application__in={task.application_id for task in tasks}
+        )
+    }
+    given = dict(
+        ReviewDecision.objects.filter(
+            task__in=[task.pk for task in tasks], outcome=Outcome.APPROVE, late=False
+        )
+        .order_by()
+        .values_list("task")
+        .annotate(Count("pk"))
+    )
+    for task in tasks:
+        found = assessed.get((task.application_id, task.attempt))
+        shown = (
+            {"tier": None, "score": None}
+            if found is None
+            else {"tier": found.tier, "score": found.average_score}
+        )
+        vars(task).update(shown, given=given.get(task.pk, 0))
+    return tasks
 
 
 class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
@@ -85,28 +123,12 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         return self.mine_display if is_mine(request) else self.list_display
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ReviewTask]:
-        """With tier and score of the attempt, and how many approvals were given."""
-        assessed = RiskAssessment.objects.filter(
-            application=OuterRef("application"), attempt=OuterRef("attempt")
-        )
-        given = (
-            ReviewDecision.objects.filter(
-                task=OuterRef("pk"), outcome=Outcome.APPROVE.value, late=False
-            )
-            .order_by()
-            .values("task")
-            .annotate(given=Count("pk"))
-        )
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                tier=Subquery(assessed.values("tier")[:1]),
-                score=Subquery(assessed.values("average_score")[:1]),
-                given=Coalesce(Subquery(given.values("given")), 0),
-            )
-        )
+    def get_changelist(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
+    ) -> type[BoundedChangeList]:
+        return TaskChangeList
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
