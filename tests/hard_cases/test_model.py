@@ -198,6 +198,11 @@ class Model(RuleBasedStateMachine):
         for offset in range(len(people)):
             self.office.decide(task, one(people, first + offset), outcome, version=version)
 
+    @precondition(lambda self: any(row["kind"] == "offer_acceptance" for row in self.tasks))
+    @rule(number=pick, outcome=outcomes)
+    def answer_offer(self, number: int, outcome: Outcome) -> None:
+        self.office.answer_offer(one(self.cases, number), outcome)
+
     @rule(pairs=st.lists(st.sampled_from(DELEGATIONS), max_size=1))
     def delegate(self, pairs: list[tuple[str, str]]) -> None:
         """One more delegation, or an end of all there are."""

@@ -23,8 +23,8 @@ from applications.models import (
     ReviewDecision,
     ReviewTask,
 )
-from applications.services import delegation, drafting, review
-from applications.vocabulary import Outcome
+from applications.services import delegation, drafting, offers, review
+from applications.vocabulary import Outcome, TaskKind
 from functions import fraud_check
 from tests.conftest import ALICE
 from tests.hard_cases.model.death import Death, Killed
@@ -126,6 +126,24 @@ class Office:
         self._remember(decision)
         self._assert_allowed(found, decision, version)
         return True
+
+    def answer_offer(self, case: Row, outcome: Outcome) -> None:
+        """The partner answers, for the applicant, whatever is offered. Twice is once."""
+        partner = self.people.partner
+        mine = ReviewDecision.objects.filter(
+            task__application=case["id"], task__kind=TaskKind.OFFER_ACCEPTANCE, partner=partner
+        )
+        before = set(mine.values_list("pk", flat=True))
+        for _ in range(2):
+            with suppress(ApplicationsError, LoanApplication.DoesNotExist):
+                offers.offer_answer(reference=case["reference"], partner=partner, outcome=outcome)
+        new = list(mine.exclude(pk__in=before).select_related("task__application"))
+        assert len(new) <= 1
+        for decision in new:
+            self._remember(decision)
+            assert case["partner_id"] == partner.pk
+            assert decision.task.attempt == decision.task.application.attempt
+            assert decision.late == (timezone.now() >= decision.task.expires_at)
 
     def _remember(self, decision: ReviewDecision) -> None:
         kept = (decision.task_id, decision.decided_by_id, str(decision.outcome))
