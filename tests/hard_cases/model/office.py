@@ -127,8 +127,11 @@ class Office:
         self._assert_allowed(found, decision, version)
         return True
 
-    def answer_offer(self, case: Row, outcome: Outcome) -> None:
-        """The partner answers, for the applicant, whatever is offered. Twice is once."""
+    def answer_offer(self, case: Row, outcome: Outcome) -> bool:
+        """The partner answers, for the applicant, whatever is offered: twice, which is once.
+
+        Whether there is an answer of the partner now that was not there before.
+        """
         partner = self.people.partner
         mine = ReviewDecision.objects.filter(
             task__application=case["id"], task__kind=TaskKind.OFFER_ACCEPTANCE, partner=partner
@@ -144,6 +147,7 @@ class Office:
             assert case["partner_id"] == partner.pk
             assert decision.task.attempt == decision.task.application.attempt
             assert decision.late == (timezone.now() >= decision.task.expires_at)
+        return bool(new)
 
     def _remember(self, decision: ReviewDecision) -> None:
         kept = (decision.task_id, decision.decided_by_id, str(decision.outcome))
@@ -170,7 +174,20 @@ class Office:
             assert not touched & {decision.decided_by_id, decision.on_behalf_of_id} - {None}
 
     def decide_rightly(self, task: Row, outcome: Outcome) -> None:
-        """Somebody who is shown the task decides it, and is not refused."""
+        """Somebody who is shown the task decides it, and is not refused.
+
+        An applicant who came by way of the partner answers by way of the partner.
+        """
+        case = self.now.case[task["application_id"]]
+        if task["kind"] == TaskKind.OFFER_ACCEPTANCE and case["partner_id"] is not None:
+            in_time = ReviewTask.objects.filter(
+                pk=task["id"],
+                status="open",
+                expires_at__gt=timezone.now(),
+                attempt=F("application__attempt"),
+            )
+            assert in_time.exists() <= self.answer_offer(case, outcome), task
+            return
         for user in self.people.may_decide():
             shown = review.tasks_decidable(user=user, now=timezone.now())
             if shown.filter(pk=task["id"]).exists():
