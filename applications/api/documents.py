@@ -43,10 +43,9 @@ class DocumentsView(ApiView):
 
     @operations.documents_list
     def get(self, request: Request, reference: str) -> Response:
-        """What you sent and the letters that we made, oldest first, each with a link to it.
+        """A partner's files and the letters that we made, oldest first, each with a link to it.
 
-        A link needs no key, is always a download, and is good for five minutes: list again for
-        new ones, and keep none. Staff are given what staff brought as well.
+        Staff are given what staff brought as well, and the audit log says so.
         """
         paging = paging_of(query_of(request, PageQuerySerializer))
         rows = selectors.documents(reference=reference, partner=partner_of(request))
@@ -65,17 +64,10 @@ class DocumentsView(ApiView):
 
     @operations.document_upload
     def post(self, request: Request, reference: str) -> Response:
-        """Add a file to an application that is open.
+        """Add a file to an application that is open; the document says which files.
 
-        One file a request, of at most 4.5 MB (4,500,000 bytes): what fits through the front
-        door with its frame. A larger one is refused before it is read; far larger ones
-        (from 6 MB on) the front door itself may refuse, with a 413 of its own form. What the
-        file is, its content says: a PDF, a PNG or a JPEG; a name or a declared type that says
-        otherwise is refused. An application takes up to twenty files. A file is kept as it is
-        and is not searched for viruses.
-
-        Under an `Idempotency-Key` a retry is the same request when kind, name and content are
-        the same, whatever the boundary.
+        The size limit is what Lambda's six megabytes leave for a file in base64. A file is
+        kept as it is, and is not searched for viruses.
         """
         if self.upload is None:
             raise RuntimeError("a POST has been read before it is done")

@@ -198,6 +198,11 @@ class Model(RuleBasedStateMachine):
         for offset in range(len(people)):
             self.office.decide(task, one(people, first + offset), outcome, version=version)
 
+    @precondition(lambda self: any(row["kind"] == "offer_acceptance" for row in self.tasks))
+    @rule(number=pick, outcome=outcomes)
+    def answer_offer(self, number: int, outcome: Outcome) -> None:
+        self.office.answer_offer(one(self.cases, number), outcome)
+
     @rule(pairs=st.lists(st.sampled_from(DELEGATIONS), max_size=1))
     def delegate(self, pairs: list[tuple[str, str]]) -> None:
         """One more delegation, or an end of all there are."""
@@ -448,3 +453,25 @@ def test_no_order_of_things_breaks_a_promise(
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize(
+    ("outcome", "status"), [(Outcome.APPROVE, "funded"), (Outcome.DECLINE, "declined")]
+)
+def test_partner_who_answers_for_its_applicant_keeps_every_promise(
+    world: tuple[Server, Death, Moves], people: People, outcome: Outcome, status: str
+) -> None:
+    """The one way through the model that the few examples may miss."""
+    serving, lurking, noted = world
+    LendingPolicy.objects.update(offer_acceptance_required=True)
+    office = Office(people=people, outside=serving.outside, death=lurking, moves=noted)
+    office.submit("small", people.partner)
+    for _ in range(20):
+        office.go_on(operations=1, outcome=outcome)
+        office.check()
+
+    (answer,) = office.now.decisions
+    assert (answer["partner_id"], answer["decided_by_id"]) == (people.partner.pk, None)
+    assert office.now.applications[0]["status"] == status
+    come_to_rest(office)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiRequest, OpenApiResponse, extend_schema
 
@@ -20,6 +21,7 @@ from applications.api.openapi.answers import (
 from applications.api.openapi.parameters import COMMON_HEADERS, POST_HEADERS, page, response
 from applications.api.serializers import PageQuerySerializer
 from applications.file_types import FILE_TYPES
+from applications.services.documents import largest_said
 
 DOCUMENT = {
     "document_id": "proof_of_income-5b1f0c7a9d3e4f60812c3d4e5f607182",
@@ -35,6 +37,22 @@ LINKED = {
     "url": "https://media.example.com/applications/proof_of_income-5b1f0c7a.pdf?X-Amz-Expires=300",
     "url_expires_at": "2026-11-23T09:15:00Z",
 }
+LINK_MINUTES = int(settings.LOANOFFICE_DOCUMENT_LINK_LIFE.total_seconds() // 60)
+LISTED = f"""What you sent and the letters that we made, oldest first, each with a link to it.
+
+A link needs no key, is always a download, and is good for {LINK_MINUTES} minutes: list again for
+new ones, and keep none. Staff are given what staff brought as well."""
+UPLOADED = f"""Add a file to an application that is open.
+
+One file a request, of at most {settings.LOANOFFICE_DOCUMENT_BYTES:,} bytes ({largest_said()}): what
+fits through the front door with its frame. A larger one is refused before it is read; a far larger
+one (from about 6 MB on) the front door itself refuses, with a 413 of its own form. What the file
+is, its content says: a PDF, a PNG or a JPEG; a name or a declared type that says otherwise is refused.
+An application takes up to {settings.LOANOFFICE_DOCUMENTS_MOST} files. A file is kept as it is,
+and is not searched for viruses.
+
+Under an `Idempotency-Key` a retry is the same request when kind, name and content are the same,
+whatever the boundary."""
 MEDIA_TYPES = [each.media_type for each in FILE_TYPES]
 DOWNLOAD_HEADERS = [
     OpenApiParameter(name, str, OpenApiParameter.HEADER, response=[200], description=said)
@@ -59,6 +77,7 @@ CONTENT: dict[Any, Any] = {
 documents_list = extend_schema(
     operation_id="listDocuments",
     summary="List an application's documents",
+    description=LISTED,
     tags=["documents"],
     parameters=[PageQuerySerializer, *COMMON_HEADERS],
     responses={
@@ -72,6 +91,7 @@ documents_list = extend_schema(
 document_upload = extend_schema(
     operation_id="uploadDocument",
     summary="Send a document",
+    description=UPLOADED,
     tags=["documents"],
     parameters=[*POST_HEADERS, LIST_LOCATION],
     request={

@@ -19,6 +19,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from applications.file_types import FILE_TYPES
 from applications.models import (
     ApplicationEvent,
     Document,
@@ -129,6 +130,22 @@ def nothing_kept(media: Path) -> Callable[[], None]:
 
 def listed(api: Caller, case: LoanApplication) -> list[dict[str, Any]]:
     return list(api.get(path(case.reference, "documents/")).json()["results"])
+
+
+def test_document_says_what_is_enforced(settings: Any) -> None:
+    found = contract.operation("post", path("LOAN-1", "documents/"))
+    assert found is not None
+    said = found[1]["description"]
+    assert f"{settings.LOANOFFICE_DOCUMENT_BYTES:,} bytes" in said
+    assert f"up to {settings.LOANOFFICE_DOCUMENTS_MOST} files" in said
+    content = found[1]["requestBody"]["content"]
+    assert list(content) == ["multipart/form-data"]
+    media_types = [kind.media_type for kind in FILE_TYPES]
+    assert content["multipart/form-data"]["encoding"] == {
+        "file": {"contentType": ", ".join(media_types)}
+    }
+    kinds = contract.document()["components"]["schemas"]["UploadedKind"]["enum"]
+    assert kinds == list(documents.UPLOADED_KINDS)
 
 
 # --- Kept -----------------------------------------------------------------------------------

@@ -23,8 +23,8 @@ from applications.models import (
     ReviewDecision,
     ReviewTask,
 )
-from applications.services import delegation, drafting, review
-from applications.vocabulary import Outcome
+from applications.services import delegation, drafting, offers, review
+from applications.vocabulary import Outcome, TaskKind
 from functions import fraud_check
 from tests.conftest import ALICE
 from tests.hard_cases.model.death import Death, Killed
@@ -127,6 +127,28 @@ class Office:
         self._assert_allowed(found, decision, version)
         return True
 
+    def answer_offer(self, case: Row, outcome: Outcome) -> bool:
+        """The partner answers, for the applicant, whatever is offered: twice, which is once.
+
+        Whether there is an answer of the partner now that was not there before.
+        """
+        partner = self.people.partner
+        mine = ReviewDecision.objects.filter(
+            task__application=case["id"], task__kind=TaskKind.OFFER_ACCEPTANCE, partner=partner
+        )
+        before = set(mine.values_list("pk", flat=True))
+        for _ in range(2):
+            with suppress(ApplicationsError, LoanApplication.DoesNotExist):
+                offers.offer_answer(reference=case["reference"], partner=partner, outcome=outcome)
+        new = list(mine.exclude(pk__in=before).select_related("task__application"))
+        assert len(new) <= 1
+        for decision in new:
+            self._remember(decision)
+            assert case["partner_id"] == partner.pk
+            assert decision.task.attempt == decision.task.application.attempt
+            assert decision.late == (timezone.now() >= decision.task.expires_at)
+        return bool(new)
+
     def _remember(self, decision: ReviewDecision) -> None:
         kept = (decision.task_id, decision.decided_by_id, str(decision.outcome))
         self.promises.accepted[decision.pk] = kept  # type: ignore[assignment]
@@ -152,7 +174,20 @@ class Office:
             assert not touched & {decision.decided_by_id, decision.on_behalf_of_id} - {None}
 
     def decide_rightly(self, task: Row, outcome: Outcome) -> None:
-        """Somebody who is shown the task decides it, and is not refused."""
+        """Somebody who is shown the task decides it, and is not refused.
+
+        An applicant who came by way of the partner answers by way of the partner.
+        """
+        case = self.now.case[task["application_id"]]
+        if task["kind"] == TaskKind.OFFER_ACCEPTANCE and case["partner_id"] is not None:
+            in_time = ReviewTask.objects.filter(
+                pk=task["id"],
+                status="open",
+                expires_at__gt=timezone.now(),
+                attempt=F("application__attempt"),
+            )
+            assert in_time.exists() <= self.answer_offer(case, outcome), task
+            return
         for user in self.people.may_decide():
             shown = review.tasks_decidable(user=user, now=timezone.now())
             if shown.filter(pk=task["id"]).exists():

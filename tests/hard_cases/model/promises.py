@@ -82,7 +82,10 @@ class Promises:
     def _decided_as_asked(self, now: Record, task: Row) -> None:
         given = [row for row in now.decisions if row["task_id"] == task["id"]]
         people = Counter(row["decided_by_id"] for row in given)
+        # A partner has no account: its one answer stands under none.
         assert max(people.values(), default=0) <= 1, f"one person decided twice: {given}"
+        asked = task["kind"] == "offer_acceptance"
+        assert asked or not any(row["partner_id"] for row in given), f"not a partner's: {given}"
         counted = [row for row in given if not row["late"]]
         approvals = [row for row in counted if row["outcome"] == "approve"]
         rights = Counter(row["on_behalf_of_id"] or row["decided_by_id"] for row in approvals)
