@@ -73,6 +73,8 @@ def test_a_new_office_says_on_every_list_what_will_be_there(
         "workflows/pendingcallback",
         "workflows/outboxmessage",
         "workflows/incident",
+        "workflows/webhookendpoint",
+        "workflows/webhookdelivery",
     ):
         page.goto(f"/admin/{name}")
         expect(page.locator("#nothing")).to_be_visible()

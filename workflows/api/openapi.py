@@ -1,6 +1,6 @@
 """The operations on webhook events, as the document says them."""
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from applications.api.examples import REFERENCE
 from applications.api.openapi.answers import (
@@ -47,7 +47,15 @@ webhook_event_resend = extend_schema(
     operation_id="resendWebhookEvent",
     summary="Send a webhook event again",
     tags=["webhooks"],
-    parameters=POST_HEADERS,
+    parameters=[
+        OpenApiParameter(
+            "id",
+            {"type": "string", "maxLength": 40},
+            OpenApiParameter.PATH,
+            description="The event's id, which a webhook carries as `webhook-id`.",
+        ),
+        *POST_HEADERS,
+    ],
     request=EmptySerializer,
     responses={
         202: WebhookEventSerializer,

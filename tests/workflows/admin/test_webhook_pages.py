@@ -3,25 +3,30 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from applications.models import Partner
+from applications.models import LoanApplication, Partner
+from applications.vocabulary import Role
 from audit.models import AuditEntry
 from tests.applications.admin.conftest import Login, page, said
 from tests.hard_cases.stored import everything_stored
 from tests.workflows.webhooks.conftest import submit, sweep_webhooks
 from tests.workflows.webhooks.receiver import Receiver, receiving
 from workflows.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from workflows.webhooks import address
+from workflows.webhooks import address, endpoints
 from workflows.webhooks.endpoints import endpoint_create, endpoint_disable
+from workflows.webhooks.events import RESEND
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/workflows/webhookendpoint/add/"
@@ -488,3 +493,47 @@ def test_case_and_its_timeline_show_what_its_partner_was_told(
     assert any(
         line.what == "Webhook application.submitted: delivered" for _, day in days for line in day
     )
+
+
+def test_page_that_polls_is_told_when_a_webhook_arrived(
+    auditor: User, partner: Partner, endpoint: WebhookEndpoint, rf: RequestFactory
+) -> None:
+    application = submit(partner)
+    request = rf.get("/")
+    request.user = auditor
+    case = admin.site._registry[LoanApplication]
+    now = timezone.now()
+
+    before = case.case_fingerprint(application, request, now)  # type: ignore[attr-defined]
+    WebhookDelivery.objects.update(status="delivered")
+
+    assert case.case_fingerprint(application, request, now) != before  # type: ignore[attr-defined]
+
+
+# --- Grants -----------------------------------------------------------------------------------
+
+
+def test_every_role_sees_webhooks_operations_send_again_and_none_sets_up_endpoints(
+    make_user: Callable[..., User],
+) -> None:
+    for role in Role:
+        if not Group.objects.filter(name=role.value).exists():
+            continue
+        user = make_user(role.name, role)
+        assert user.has_perm("workflows.view_webhookdelivery"), role
+        assert user.has_perm("workflows.view_webhookendpoint"), role
+        assert user.has_perm(RESEND) == (role == Role.OPERATIONS), role
+        assert not user.has_perm(endpoints.ADD), role
+        assert not user.has_perm(endpoints.CHANGE), role
+
+
+def test_deliveries_from_before_are_found_by_partner_and_type_once_migrated(
+    partner: Partner, endpoint: WebhookEndpoint
+) -> None:
+    submit(partner)
+    WebhookDelivery.objects.update(partner=None, event_type="")
+
+    import_module("workflows.migrations.0012_webhook_grants").fill_in(apps, None)
+
+    row = WebhookDelivery.objects.get()
+    assert (row.partner, row.event_type) == (partner, "application.submitted")
