@@ -116,7 +116,7 @@ def failure_take(*, signed: Signed, message: str) -> Outcome:
         _note(
             application,
             kind="fraud_vendor_failed",
-            message=f"The fraud vendor could not check: {message} {then}",
+            message=f"The fraud vendor could not check: {message.rstrip('.')}. {then}",
             is_warning=True,
             callback=callback,
             webhook_id=signed.identifier,

@@ -547,3 +547,10 @@ def test_requests_are_forgotten_a_few_at_a_time(path: str) -> None:
     assert callback_requests_forget(now=later, limit=2) == 2
     assert callback_requests_forget(now=later, limit=2) == 1
     assert callback_requests_forget(now=later, limit=2) == 0
+
+
+def test_answer_takes_a_bounded_number_of_queries(
+    path: str, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(20):
+        accepted(send(path, PASSED))
