@@ -1,6 +1,11 @@
-"""Partners and their keys. A key is shown once, on the page that answers its making."""
+"""Partners and their keys. A key is shown once, on the page that answers its making.
 
-from datetime import date, datetime, time
+That page is never stored, as no page of the admin is (``admin_view`` says ``no-store``), and the
+key is in no message, session or log.
+"""
+
+import uuid
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -10,25 +15,62 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods
 
 from applications.admin.base import KeptAdmin, ReadOnlyAdmin, staff
 from applications.admin.display import badge
 from applications.admin.views import confirmation
+from applications.errors import ApplicationsError
 from applications.models import Partner, PartnerKey
 from applications.services import partners
+from applications.vocabulary import KeyState
 
 if TYPE_CHECKING:
     KeyInlineBase = admin.TabularInline[PartnerKey, Partner]
 else:
     KeyInlineBase = admin.TabularInline
 
-KEY_FIELDS = ("prefix", "label", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at")
+KEY_FIELDS = (
+    "prefix",
+    "state",
+    "label",
+    "scopes",
+    "created_at",
+    "expires_at",
+    "revoked_at",
+    "last_used_at",
+)
+TONES = {
+    KeyState.LIVE: "good",
+    KeyState.EXPIRES_SOON: "wait",
+    KeyState.EXPIRED: "quiet",
+    KeyState.REVOKED: "quiet",
+}
+NOW = "0"
+OVERLAPS = [
+    (NOW, "Now: the old key is refused at once"),
+    ("1", "After 1 hour"),
+    ("24", "After 24 hours"),
+    ("72", "After 3 days"),
+    ("168", "After 7 days"),
+]
+
+
+def state_badge(key: PartnerKey) -> SafeString:
+    state = partners.key_state(key, now=timezone.now())
+    return badge(state.label, TONES[state])
+
+
+def key_link(key: PartnerKey) -> SafeString:
+    address = reverse("admin:applications_partnerkey_change", args=[key.pk])
+    return format_html('<a href="{}">{}</a> {}', address, key, state_badge(key))
 
 
 class IssueForm(forms.Form):
+    # One form issues one key: a page that is loaded again sends it again.
+    form_id = forms.UUIDField(required=False, initial=uuid.uuid4, widget=forms.HiddenInput)
     label = forms.CharField(
         max_length=100, required=False, help_text="For people: where the key is used."
     )
@@ -50,12 +92,33 @@ class IssueForm(forms.Form):
         return day
 
 
+class RotateForm(forms.Form):
+    overlap = forms.ChoiceField(
+        label="When does the old key end?",
+        choices=OVERLAPS,
+        initial=str(partners.OVERLAP // timedelta(hours=1)),
+        help_text="Both keys are good until then. A key that expires sooner still does.",
+    )
+
+
+class ExpiryForm(forms.Form):
+    expires_at = forms.DateTimeField(
+        required=False,
+        help_text="From then on it is refused. Empty: it does not expire.",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+
+
 class PartnerKeyInline(KeyInlineBase):
     model = PartnerKey
     fields = readonly_fields = KEY_FIELDS
     extra = 0
     can_delete = False
     show_change_link = True
+
+    @admin.display(description="State")
+    def state(self, key: PartnerKey) -> SafeString:
+        return state_badge(key)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
@@ -112,19 +175,32 @@ class PartnerAdmin(KeptAdmin[Partner]):
 
 
 class PartnerKeyAdmin(ReadOnlyAdmin[PartnerKey]):
-    list_display = ("prefix", "partner", "label", "state", "created_at", "last_used_at")
+    list_display = (
+        "prefix",
+        "partner",
+        "label",
+        "state",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+    )
     list_select_related = ("partner",)
-    fields = ("partner", *KEY_FIELDS)
+    fields = ("partner", *KEY_FIELDS, "takes_the_place_of", "replaced_by")
     nothing_said = "A key is issued on its partner's page."
     change_form_template = "applications/admin/key_change_form.html"
 
     @admin.display(description="State")
     def state(self, key: PartnerKey) -> SafeString:
-        if key.revoked_at is not None:
-            return badge("Revoked", "quiet")
-        if key.expires_at is not None and key.expires_at <= timezone.now():
-            return badge("Expired", "quiet")
-        return badge("Live", "good")
+        return state_badge(key)
+
+    @admin.display(description="Takes the place of", empty_value="-")
+    def takes_the_place_of(self, key: PartnerKey) -> SafeString | None:
+        return None if key.replaces is None else key_link(key.replaces)
+
+    @admin.display(description="Rotated to", empty_value="-")
+    def replaced_by(self, key: PartnerKey) -> SafeString:
+        rows = key.rotated_to.order_by("created_at")
+        return format_html_join(" ", "{}", ((key_link(row),) for row in rows))
 
     def change_view(
         self,
@@ -134,23 +210,37 @@ class PartnerKeyAdmin(ReadOnlyAdmin[PartnerKey]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
-        may = staff(request).has_perm("applications.change_partnerkey")
+        may_change = staff(request).has_perm("applications.change_partnerkey")
+        live = obj is not None and partners.is_live(obj, now=timezone.now())
         context = {
             **(extra_context or {}),
-            "can_revoke": may and obj is not None and obj.revoked_at is None,
+            "can_revoke": may_change and obj is not None and obj.revoked_at is None,
+            "can_expire": may_change and live,
+            "can_rotate": may_rotate(request) and live,
         }
         return super().change_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[URLPattern]:
+        views = {"revoke": revoke_view, "rotate": rotate_view, "expire": expire_view}
         return [
-            path(
-                "<int:pk>/revoke/",
-                self.admin_site.admin_view(revoke_view),
-                {"model_admin": self},
-                name="applications_partnerkey_revoke",
+            *(
+                path(
+                    f"<int:pk>/{name}/",
+                    self.admin_site.admin_view(view),
+                    {"model_admin": self},
+                    name=f"applications_partnerkey_{name}",
+                )
+                for name, view in views.items()
             ),
             *super().get_urls(),
         ]
+
+
+def may_rotate(request: HttpRequest) -> bool:
+    """It makes a key, and it ends one."""
+    return staff(request).has_perms(
+        ["applications.add_partnerkey", "applications.change_partnerkey"]
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -160,26 +250,103 @@ def issue_view(request: HttpRequest, *, pk: int, model_admin: PartnerAdmin) -> H
         raise PermissionDenied
     partner = get_object_or_404(Partner, pk=pk)
     form = IssueForm(request.POST if request.method == "POST" else None)
-    issued = None
+    issued, status = None, 200
     if form.is_valid():
         day = form.cleaned_data["expires_on"]
         midnight = timezone.make_aware(datetime.combine(day, time.min)) if day else None
-        _, issued = partners.partner_key_issue(
-            partner=partner,
-            by=staff(request),
-            label=form.cleaned_data["label"],
-            scopes=tuple(form.cleaned_data["scopes"]),
-            expires_at=midnight,
-        )
+        try:
+            _, issued = partners.partner_key_issue(
+                partner=partner,
+                by=staff(request),
+                label=form.cleaned_data["label"],
+                scopes=tuple(form.cleaned_data["scopes"]),
+                expires_at=midnight,
+                form_id=form.cleaned_data["form_id"],
+            )
+        except ApplicationsError as refused:
+            form.add_error(None, str(refused))
+            status = refused.http_status
     return confirmation(
         model_admin,
         request,
         "applications/admin/issue_key.html",
         title=f"Issue a key: {partner}",
+        status=status,
         original=partner,
+        partner=partner,
         form=form,
         issued=issued,
         button="Issue key",
+        tone="good",
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def rotate_view(request: HttpRequest, *, pk: int, model_admin: PartnerKeyAdmin) -> HttpResponse:
+    """Make the key that takes this one's place and show it, this once."""
+    if not may_rotate(request):
+        raise PermissionDenied
+    key = get_object_or_404(PartnerKey.objects.select_related("partner"), pk=pk)
+    form = RotateForm(request.POST if request.method == "POST" else None)
+    issued, status = None, 200
+    if form.is_valid():
+        overlap = timedelta(hours=int(form.cleaned_data["overlap"]))
+        try:
+            _, issued = partners.partner_key_rotate(
+                partner_key=key, by=staff(request), overlap=overlap
+            )
+        except ApplicationsError as refused:
+            form.add_error(None, str(refused))
+            status = refused.http_status
+    return confirmation(
+        model_admin,
+        request,
+        "applications/admin/issue_key.html",
+        title=f"Rotate: {key}",
+        status=status,
+        original=key,
+        partner=key.partner,
+        form=form,
+        issued=issued,
+        button="Rotate",
+        tone="good",
+        sentence=f"{key.partner} gets a new key with the same scopes. It is shown on the next "
+        "page, once.",
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def expire_view(request: HttpRequest, *, pk: int, model_admin: PartnerKeyAdmin) -> HttpResponse:
+    """Let a live key end sooner or later than it would."""
+    if not staff(request).has_perm("applications.change_partnerkey"):
+        raise PermissionDenied
+    key = get_object_or_404(PartnerKey.objects.select_related("partner"), pk=pk)
+    form = ExpiryForm(
+        request.POST if request.method == "POST" else None, initial={"expires_at": key.expires_at}
+    )
+    status = 200
+    if form.is_valid():
+        try:
+            partners.partner_key_expire(
+                partner_key=key, by=staff(request), expires_at=form.cleaned_data["expires_at"]
+            )
+        except ApplicationsError as refused:
+            form.add_error(None, str(refused))
+            status = refused.http_status
+        else:
+            model_admin.message_user(request, f"The expiry of {key} is set.", messages.SUCCESS)
+            return HttpResponseRedirect(
+                reverse("admin:applications_partnerkey_change", args=[key.pk])
+            )
+    return confirmation(
+        model_admin,
+        request,
+        "applications/admin/confirm.html",
+        title=f"Change the expiry: {key}",
+        status=status,
+        original=key,
+        form=form,
+        button="Set the expiry",
         tone="good",
     )
 

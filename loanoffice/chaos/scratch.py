@@ -76,6 +76,8 @@ class Scratch:
             "SITE_URL": self.base,
             # Far more often than in real life: the reconciler has to race with everything.
             "LOANOFFICE_RECONCILE_SECONDS": "5",
+            # How much it can stand is what is asked.
+            "LOANOFFICE_PARTNER_RATE": "",
             ENGINE_URL: self.engine,
         }
 

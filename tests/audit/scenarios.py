@@ -367,6 +367,20 @@ def key_revoke(office: Office) -> None:
     office.client(root=True).post(address("applications_partnerkey_revoke", row.pk))
 
 
+def key_rotate(office: Office) -> None:
+    partner_key_issue(partner=Partner.objects.create(name="Maple"))
+    row = PartnerKey.objects.get()
+    client = office.client(root=True)
+    client.post(address("applications_partnerkey_rotate", row.pk), {"overlap": "24"})
+
+
+def key_expire(office: Office) -> None:
+    partner_key_issue(partner=Partner.objects.create(name="Maple"))
+    row = PartnerKey.objects.get()
+    typed = {"expires_at": moment_typed(timezone.now() + timedelta(days=1))}
+    office.client(root=True).post(address("applications_partnerkey_expire", row.pk), typed)
+
+
 def delegation_add(office: Office) -> None:
     client = office.client(Role.MANAGER)
     delegate = office.user(Role.MANAGER)
@@ -653,6 +667,8 @@ CHANGES = {
     "admin:applications_partner_change": Change(partner_change, Action.CHANGED),
     "admin:applications_partner_issue_key": Change(key_issue, Action.ISSUED),
     "admin:applications_partnerkey_revoke": Change(key_revoke, Action.REVOKED),
+    "admin:applications_partnerkey_rotate": Change(key_rotate, Action.ISSUED),
+    "admin:applications_partnerkey_expire": Change(key_expire, Action.CHANGED),
     "admin:applications_delegation_add": Change(delegation_add, Action.CREATED),
     "admin:applications_delegation_revoke": Change(delegation_revoke, Action.REVOKED),
     "admin:auth_user_add": Change(user_add, Action.CREATED),

@@ -40,6 +40,8 @@ def test_logins_partners_and_policies_are_drawn_without_a_complaint(
         "partner-key-issue": f"/admin/applications/partner/{partner.pk}/issue-key/",
         "partner-keys": "/admin/applications/partnerkey/",
         "partner-key": f"/admin/applications/partnerkey/{key.pk}/change/",
+        "partner-key-rotate": f"/admin/applications/partnerkey/{key.pk}/rotate/",
+        "partner-key-expire": f"/admin/applications/partnerkey/{key.pk}/expire/",
         "policy-published": f"/admin/applications/lendingpolicy/{policy.pk}/change/",
         "policy-draft": f"/admin/applications/lendingpolicy/{draft.pk}/change/",
         "policy-publish": f"/admin/applications/lendingpolicy/{draft.pk}/publish/",
