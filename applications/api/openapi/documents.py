@@ -47,9 +47,9 @@ UPLOADED = f"""Add a file to an application that is open.
 One file a request, of at most {settings.LOANOFFICE_DOCUMENT_BYTES:,} bytes ({largest_said()}): what
 fits through the front door with its frame. A larger one is refused before it is read; a far larger
 one (from about 6 MB on) the front door itself refuses, with a 413 of its own form. What the file
-is, its content says: a PDF, a PNG or a JPEG; a name or a declared type that says otherwise is refused.
-An application takes up to {settings.LOANOFFICE_DOCUMENTS_MOST} files. A file is kept as it is,
-and is not searched for viruses.
+is, its content says: a PDF, a PNG or a JPEG; a name or a declared type that says otherwise is
+refused. An application takes up to {settings.LOANOFFICE_DOCUMENTS_MOST} files. A file is kept as it
+is, and is not searched for viruses.
 
 Under an `Idempotency-Key` a retry is the same request when kind, name and content are the same,
 whatever the boundary."""
