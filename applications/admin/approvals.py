@@ -39,7 +39,7 @@ def _role(task: ReviewTask, given: tuple[ReviewDecision, ...]) -> str:
     if task.kind == TaskKind.FRAUD_REVIEW:
         return "a risk analyst"
     if task.kind == TaskKind.OFFER_ACCEPTANCE:
-        return "the applicant, whose answer the staff write down"
+        return "the applicant, whose answer the partner sends or the staff write down"
     if given or task.assigned_role == WaitingOn.SENIOR_MANAGER:
         return "a senior manager"
     return "a manager or a senior manager"
