@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import get_resolver
 from django.urls.resolvers import RoutePattern, URLPattern, URLResolver
 
+from applications.api.document_links import SIGNER
 from applications.models import Document, LoanApplication, Partner, PartnerKey
 from applications.services import claims, drafting, progress
 from applications.services.bulk import Read, bulk_begin
@@ -273,6 +274,8 @@ class Addresses:
     def value(self, name: str, route: str, application: LoanApplication) -> object:
         if name == "reference":
             return application.reference
+        if name == "token":  # as the list of documents signs it
+            return SIGNER.sign(f"{application.reference}.offer_letter.1")
         if name == "content_type_id":
             return 1
         if name in {"pk", "id", "object_id"}:
