@@ -272,12 +272,14 @@ class Addresses:
                 yield address
 
     def value(self, name: str, route: str, application: LoanApplication) -> object:
-        if name == "reference":
-            return application.reference
-        if name == "token":  # as the list of documents signs it
-            return SIGNER.sign(f"{application.reference}.offer_letter.1")
-        if name == "content_type_id":
-            return 1
+        fixed: dict[str, object] = {
+            "reference": application.reference,
+            "content_type_id": 1,
+            # As the list of documents signs it.
+            "token": SIGNER.sign(f"{application.reference}.offer_letter.1"),
+        }
+        if name in fixed:
+            return fixed[name]
         if name in {"pk", "id", "object_id"}:
             _, _, label, model_name, *_ = [*route.split("/"), "", ""]
             if model_name == "loanapplication":
