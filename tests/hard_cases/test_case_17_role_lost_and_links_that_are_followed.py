@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import get_resolver
 from django.urls.resolvers import RoutePattern, URLPattern, URLResolver
 
+from applications.api.document_links import SIGNER
 from applications.models import Document, LoanApplication, Partner, PartnerKey
 from applications.services import claims, drafting, progress
 from applications.services.bulk import Read, bulk_begin
@@ -271,10 +272,14 @@ class Addresses:
                 yield address
 
     def value(self, name: str, route: str, application: LoanApplication) -> object:
-        if name == "reference":
-            return application.reference
-        if name == "content_type_id":
-            return 1
+        fixed: dict[str, object] = {
+            "reference": application.reference,
+            "content_type_id": 1,
+            # As the list of documents signs it.
+            "token": SIGNER.sign(f"{application.reference}.offer_letter.1"),
+        }
+        if name in fixed:
+            return fixed[name]
         if name in {"pk", "id", "object_id"}:
             _, _, label, model_name, *_ = [*route.split("/"), "", ""]
             if model_name == "loanapplication":
