@@ -17,9 +17,7 @@ from django.conf import settings
 from applications.models import IdempotencyKey, LoanApplication, Partner
 from applications.vocabulary import Outcome, Status, TaskKind
 from tests import casework
-from tests.hard_cases.serving import WebProcess
-from tests.waiting import eventually
-from tests.workflows.lambda_stub import lambda_stub
+from tests.hard_cases.serving import WebProcess, served
 from workflows.models import WebhookEndpoint
 from workflows.webhooks.sending import Outgoing, headers_of
 
@@ -45,13 +43,8 @@ def objects(text: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebProcess]:
-    with lambda_stub(monkeypatch):
-        process = WebProcess(tmp_path)
-        try:
-            eventually(process.listening, seconds=60, what=f"the web process; see {process.log}")
-            yield process
-        finally:
-            process.stop()
+    with served(tmp_path, monkeypatch) as process:
+        yield process
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl is installed")

@@ -24,9 +24,7 @@ from applications.models import Partner
 from applications.services.partners import partner_key_issue
 from applications.vocabulary import TaskKind
 from tests import casework
-from tests.hard_cases.serving import WebProcess
-from tests.waiting import eventually
-from tests.workflows.lambda_stub import lambda_stub
+from tests.hard_cases.serving import WebProcess, served
 from workflows.models import WebhookEvent
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -41,14 +39,8 @@ RUN = "import sys; from schemathesis.cli import schemathesis; sys.exit(schemathe
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebProcess]:
-    """The web application on the test's database; its engine says yes to everything."""
-    with lambda_stub(monkeypatch):
-        process = WebProcess(tmp_path)
-        try:
-            eventually(process.listening, seconds=60, what=f"the web process; see {process.log}")
-            yield process
-        finally:
-            process.stop()
+    with served(tmp_path, monkeypatch) as process:
+        yield process
 
 
 @dataclass(frozen=True)

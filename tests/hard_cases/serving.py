@@ -5,13 +5,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from django.conf import settings
 
 from tests.applications.api.calls import ALICE, BASE
 from tests.functions.engine_process import database_url, free_port
+from tests.waiting import eventually
+from tests.workflows.lambda_stub import lambda_stub
 
 KEY = {"Idempotency-Key": "crm-42"}
 
@@ -74,3 +79,15 @@ class WebProcess:
         if self.popen.poll() is None:
             self.popen.kill()
         self.popen.wait()
+
+
+@contextmanager
+def served(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebProcess]:
+    """The application, listening, with an engine that says yes to everything."""
+    with lambda_stub(monkeypatch):
+        process = WebProcess(data)
+        try:
+            eventually(process.listening, seconds=60, what=f"the web process; see {process.log}")
+            yield process
+        finally:
+            process.stop()
