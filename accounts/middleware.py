@@ -24,6 +24,8 @@ OPEN = {
     Lacks.ENROLMENT: {"account:enrol", "account:qr", "admin:logout", "admin:login"},
 }
 WAY = {Lacks.CODE: "account:code", Lacks.ENROLMENT: "account:enrol"}
+# Who answers for the API's addresses; it refuses by itself.
+API = {"api", "webhook_api"}
 
 
 class SessionLimitsMiddleware:
@@ -84,7 +86,7 @@ class SecondFactorMiddleware:
         if settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return None
         match = request.resolver_match
-        if match is None or "api" in match.namespaces:
+        if match is None or not API.isdisjoint(match.namespaces):
             return None
         lacks = session_lacks(request.user)
         if lacks is Lacks.NOTHING or match.view_name in OPEN[lacks]:

@@ -18,7 +18,13 @@ from applications.api.openapi.answers import (
     conflict,
     problem,
 )
-from applications.api.openapi.parameters import COMMON_HEADERS, POST_HEADERS, page, response
+from applications.api.openapi.parameters import (
+    COMMON_HEADERS,
+    POST_HEADERS,
+    REQUEST_ID_HEADERS,
+    page,
+    response,
+)
 from applications.api.serializers import PageQuerySerializer
 from applications.file_types import FILE_TYPES
 from applications.services.documents import largest_said
@@ -119,7 +125,7 @@ document_download = extend_schema(
     operation_id="downloadDocument",
     summary="Follow a document's link",
     tags=["documents"],
-    parameters=[*COMMON_HEADERS, *DOWNLOAD_HEADERS],
+    parameters=[*REQUEST_ID_HEADERS, *DOWNLOAD_HEADERS],
     responses={
         **CONTENT,
         **NOT_FOUND,

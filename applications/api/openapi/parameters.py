@@ -32,8 +32,7 @@ RATE_HEADERS = [
         description="Seconds after which the next call is let through.",
     ),
 ]
-COMMON_HEADERS = [
-    *RATE_HEADERS,
+REQUEST_ID_HEADERS = [
     OpenApiParameter(
         "X-Request-Id",
         str,
@@ -48,6 +47,7 @@ COMMON_HEADERS = [
         description="What to quote when you ask us about this request.",
     ),
 ]
+COMMON_HEADERS = [*RATE_HEADERS, *REQUEST_ID_HEADERS]
 POST_HEADERS = [
     *COMMON_HEADERS,
     OpenApiParameter(

@@ -5,7 +5,6 @@ is tried here without anybody thinking of it. A POST that reads its body before 
 application says in ``BODIES`` what a good one is.
 """
 
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,14 +22,22 @@ from applications.models import LoanApplication, Partner
 from applications.services.partners import SCOPES, partner_key_issue, partner_key_revoke
 from tests import casework
 from tests.applications.api.calls import ALICE, Caller, assert_problem
+from tests.applications.files import PDF
 from tests.hard_cases.stored import everything_stored
+from workflows.api import urls as webhook_urls
 
 METHODS = ("get", "post")
-# They say the same to everybody.
-OPEN = {"schema", None}
-BODIES: dict[str, Any] = {"applications": ALICE}
+# They say the same to everybody, or are a key of their own: a link to a document.
+OPEN = {"api:schema", "api:document", "api:None"}
+PAGES = {"api:docs"}  # for people, not of the API itself
+BODIES: dict[str, Any] = {"api:applications": ALICE}
+UPLOAD = (
+    b'--b\r\nContent-Disposition: form-data; name="kind"\r\n\r\nother\r\n--b\r\n'
+    b'Content-Disposition: form-data; name="file"; filename="a.pdf"\r\n'
+    b"Content-Type: application/pdf\r\n\r\n" + PDF + b"\r\n--b--\r\n"
+)
 UNKNOWN = "LOAN-23456789"
-SAMPLES: dict[str, Any] = {"int": 1, "string": "x", "slug": "x", "uuid": uuid.UUID(int=7)}
+SAMPLES: dict[str, Any] = {"int": 1, "string": "x", "eventid": "evt_1"}
 
 
 @dataclass(frozen=True)
@@ -49,21 +56,26 @@ class Endpoint:
             name: reference if kind == "Reference" else SAMPLES[kind.lower()]
             for name, kind in self.arguments
         }
-        return reverse(f"api:{self.name}", kwargs=given)
+        return reverse(self.name, kwargs=given)
 
     def ask(self, caller: Caller, reference: str) -> Any:
         address = self.address(reference)
         if self.method == "get":
             return caller.get(address)
+        if self.name == "api:documents":
+            return caller.call(
+                "POST", address, data=UPLOAD, content_type="multipart/form-data; boundary=b"
+            )
         return caller.post(address, BODIES.get(self.name, {}))
 
 
-def patterns(found: list[Any]) -> Iterator[URLPattern]:
-    for pattern in found:
-        if isinstance(pattern, URLPattern):
-            yield pattern
-        else:
-            yield from patterns(pattern.url_patterns)
+def patterns() -> Iterator[tuple[str, URLPattern]]:
+    """Each address of the API with its full name."""
+    for module in (urls, webhook_urls):
+        for pattern in module.urlpatterns:
+            name = f"{module.app_name}:{pattern.name}"
+            if name not in PAGES:
+                yield name, pattern
 
 
 def view_of(pattern: URLPattern) -> type[APIView]:
@@ -73,16 +85,16 @@ def view_of(pattern: URLPattern) -> type[APIView]:
 def endpoints() -> list[Endpoint]:
     return [
         Endpoint(
-            name=str(pattern.name),
+            name=name,
             method=method,
             access=view_of(pattern).access[method.upper()],  # type: ignore[attr-defined]
             arguments=tuple(
-                (name, type(converter).__name__.removesuffix("Converter"))
-                for name, converter in pattern.pattern.converters.items()
+                (argument, type(converter).__name__.removesuffix("Converter"))
+                for argument, converter in pattern.pattern.converters.items()
             ),
         )
-        for pattern in patterns(urls.urlpatterns)
-        if pattern.name not in OPEN
+        for name, pattern in patterns()
+        if name not in OPEN
         for method in METHODS
         if hasattr(view_of(pattern), method)
     ]
@@ -104,21 +116,25 @@ def application(partner: Partner) -> LoanApplication:
 
 def test_walk_finds_the_endpoints() -> None:
     assert {(e.method, e.name) for e in ENDPOINTS} >= {
-        ("get", "applications"),
-        ("post", "applications"),
-        ("get", "application"),
-        ("get", "events"),
-        ("post", "withdraw"),
-        ("post", "decision"),
+        ("get", "api:applications"),
+        ("post", "api:applications"),
+        ("get", "api:application"),
+        ("get", "api:events"),
+        ("post", "api:withdraw"),
+        ("post", "api:decision"),
+        ("post", "api:documents"),
+        ("post", "api:offer-accept"),
+        ("get", "webhook_api:events"),
+        ("post", "webhook_api:resend"),
     }
     assert {e.access.scope for e in ENDPOINTS} <= {"", *SCOPES}
 
 
 def test_only_what_says_the_same_to_everybody_is_open() -> None:
-    for pattern in patterns(urls.urlpatterns):
+    for name, pattern in patterns():
         view = view_of(pattern)
-        assert (view.authentication_classes == []) == (pattern.name in OPEN), pattern
-        if pattern.name not in OPEN:
+        assert (view.authentication_classes == []) == (name in OPEN), pattern
+        if name not in OPEN:
             offered = {method.upper() for method in METHODS if hasattr(view, method)}
             assert view.access.keys() == offered, pattern  # type: ignore[attr-defined]
 
