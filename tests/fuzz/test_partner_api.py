@@ -29,7 +29,7 @@ from workflows.models import WebhookEvent
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "250")
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "300")
 SEED = os.environ.get("FUZZ_SEED", "1")
 LEAST = 3000  # requests of a partner
 STATES = ("submit", "waiting_for_manager", "offered", "disbursing", "funded")
