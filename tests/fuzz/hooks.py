@@ -39,4 +39,6 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
     if "currency" in case.body:
         case.body["currency"] = "CAD"
     if case.body.get("approved") is False:
-        case.body.update(reason="The income could not be verified.", reason_code="")
+        case.body["reason"] = "The income could not be verified."
+    if "reason_code" in case.body:
+        case.body["reason_code"] = ""
