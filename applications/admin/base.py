@@ -34,12 +34,14 @@ class KeptAdmin[M: Model](AuditedAdmin[M]):
     list_per_page = 50
     nothing_said = ""  # what will be in this list, and what to do, where it is empty
 
+    changelist_class: type[BoundedChangeList] = BoundedChangeList
+
     def get_changelist(
         self,
         request: HttpRequest,  # noqa: ARG002
         **kwargs: Any,  # noqa: ARG002
     ) -> type[BoundedChangeList]:
-        return BoundedChangeList
+        return self.changelist_class
 
     def has_delete_permission(
         self,

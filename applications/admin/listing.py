@@ -75,6 +75,7 @@ class ApplicationChangeList(BoundedChangeList):
 
 
 class ApplicationListAdmin(KeptAdmin[LoanApplication]):
+    changelist_class = ApplicationChangeList
     list_display = (
         "reference",
         "applicant_name",
@@ -147,13 +148,6 @@ class ApplicationListAdmin(KeptAdmin[LoanApplication]):
 
     def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:
         return tuple(orders_offered(request))
-
-    def get_changelist(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
-    ) -> type[BoundedChangeList]:
-        return ApplicationChangeList
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """For the bulk actions: may this person decide anything that is decided in bulk?"""

@@ -84,6 +84,8 @@ def graded(tasks: list[ReviewTask]) -> list[ReviewTask]:
 class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
     """All that is asked of people; ``?mine=yes`` is the page that deciders live in."""
 
+    changelist_class = TaskChangeList
+
     list_display = (
         "kind",
         "case",
@@ -122,13 +124,6 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         return self.mine_display if is_mine(request) else self.list_display
-
-    def get_changelist(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
-    ) -> type[BoundedChangeList]:
-        return TaskChangeList
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -8,7 +8,6 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 from rest_framework.exceptions import NotFound
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,6 +21,7 @@ from applications.api.document_shapes import (
     NewDocumentSerializer,
 )
 from applications.api.errors import MalformedUpload
+from applications.api.negotiation import OneForm
 from applications.api.openapi import documents as operations
 from applications.api.pagination import OLDEST_FIRST, link, page_of
 from applications.api.permissions import Access
@@ -108,27 +108,12 @@ class DocumentsView(ApiView):
         return {**shown, "url_expires_at": expires_at.to_representation(found.expires_at)}
 
 
-class WhateverIsThere(BaseContentNegotiation):
-    """A file is of the type it is of, whatever was asked for."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:  # noqa: ARG002
-        return parsers[0]
-
-    def select_renderer(
-        self,
-        request: Request,  # noqa: ARG002
-        renderers: Any,
-        format_suffix: Any = None,  # noqa: ARG002
-    ) -> Any:
-        return renderers[0], renderers[0].media_type
-
-
 class DocumentFileView(ApiView):
     """Where a link leads while storage signs none. The signature is all that it takes."""
 
     authentication_classes = []
     permission_classes = []
-    content_negotiation_class = WhateverIsThere
+    content_negotiation_class = OneForm  # a file is of the type it is of
 
     @operations.document_download
     def get(self, request: Request, token: str) -> HttpResponseBase:  # noqa: ARG002

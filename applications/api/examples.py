@@ -1,5 +1,7 @@
 """The examples of the OpenAPI document: one case, from its submission on. Values only."""
 
+from typing import Any
+
 REFERENCE = "LOAN-7Q2M9K4T"
 NEW = {
     "applicant_name": "Alice Johnson",
@@ -39,7 +41,7 @@ PENDING = {
         "until": "2026-11-30T09:00:09Z",
     },
 }
-FUNDED = {
+FUNDED: dict[str, Any] = {
     **SUBMITTED,
     "status": "funded",
     "current_step": "complete",

@@ -236,7 +236,7 @@ TRIED_ELSEWHERE = {
     "applications.services.viewing.application_viewed",  # tests/applications/admin/test_contact.py
     "applications.services.viewing.application_read",  # below
     "applications.services.viewing.applications_read",  # below
-    "applications.services.viewing.documents_linked",  # tests/applications/api/test_documents.py
+    "applications.services.viewing.documents_linked",  # tests/applications/api/documents
 }
 
 

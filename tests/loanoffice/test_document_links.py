@@ -13,7 +13,7 @@ from applications.services import documents
 from tests import casework
 from tests.applications import files
 from tests.applications.api.calls import path
-from tests.applications.api.test_documents import BOUNDARY, FINE
+from tests.applications.api.documents.sending import BOUNDARY, FINE
 from tests.aws.process import Aws
 from tests.loanoffice.test_storage import LIFE, MEDIA, buckets, production
 

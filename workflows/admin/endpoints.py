@@ -4,6 +4,8 @@
 nowhere.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -164,16 +166,21 @@ class WebhookEndpointAdmin(ReadOnlyAdmin[WebhookEndpoint]):
         return super().change_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[URLPattern]:
-        views = {"rotate": rotate_view, "disable": disable_view, "enable": enable_view}
         return [
+            path(
+                "<int:pk>/rotate/",
+                self.admin_site.admin_view(rotate_view),
+                {"model_admin": self},
+                name="workflows_webhookendpoint_rotate",
+            ),
             *(
                 path(
                     f"<int:pk>/{name}/",
-                    self.admin_site.admin_view(view),
-                    {"model_admin": self},
+                    self.admin_site.admin_view(switch_view),
+                    {"model_admin": self, "switch": switch},
                     name=f"workflows_webhookendpoint_{name}",
                 )
-                for name, view in views.items()
+                for name, switch in SWITCHES.items()
             ),
             *super().get_urls(),
         ]
@@ -248,56 +255,58 @@ def rotate_view(
     )
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def disable_view(
-    request: HttpRequest, *, pk: int, model_admin: WebhookEndpointAdmin
-) -> HttpResponse:
-    endpoint = _endpoint_or_refuse(request, pk)
-    form = WhyForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        endpoints.endpoint_disable(
-            endpoint=endpoint, why=form.cleaned_data["reason"], by=staff(request)
-        )
-        model_admin.message_user(request, f"{endpoint} is disabled.", messages.SUCCESS)
-        return HttpResponseRedirect(endpoint_url(endpoint))
-    return confirmation(
-        model_admin,
-        request,
-        ONCE,
-        title=f"Disable: {endpoint}",
-        original=endpoint,
-        form=form,
+@dataclass(frozen=True)
+class Switch:
+    """One of the two ways to switch an endpoint; ``to`` is how it stands after it."""
+
+    act: Callable[..., bool]
+    button: str
+    tone: str
+    to: str
+    sentence: str
+
+
+SWITCHES = {
+    "disable": Switch(
+        act=endpoints.endpoint_disable,
         button="Disable",
         tone="bad",
+        to="disabled",
         sentence="Nothing is sent there any more, and what is on its way there fails.",
-    )
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def enable_view(
-    request: HttpRequest, *, pk: int, model_admin: WebhookEndpointAdmin
-) -> HttpResponse:
-    endpoint = _endpoint_or_refuse(request, pk)
-    form = WhyForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        endpoints.endpoint_enable(
-            endpoint=endpoint, why=form.cleaned_data["reason"], by=staff(request)
-        )
-        model_admin.message_user(request, f"{endpoint} is enabled.", messages.SUCCESS)
-        return HttpResponseRedirect(endpoint_url(endpoint))
-    return confirmation(
-        model_admin,
-        request,
-        ONCE,
-        title=f"Enable: {endpoint}",
-        original=endpoint,
-        form=form,
+    ),
+    "enable": Switch(
+        act=endpoints.endpoint_enable,
         button="Enable",
         tone="good",
+        to="enabled",
         sentence=(
             "It is told of what happens from now on. What failed meanwhile can be sent again "
             "from the list of deliveries."
         ),
+    ),
+}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def switch_view(
+    request: HttpRequest, *, pk: int, model_admin: WebhookEndpointAdmin, switch: Switch
+) -> HttpResponse:
+    endpoint = _endpoint_or_refuse(request, pk)
+    form = WhyForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        switch.act(endpoint=endpoint, why=form.cleaned_data["reason"], by=staff(request))
+        model_admin.message_user(request, f"{endpoint} is {switch.to}.", messages.SUCCESS)
+        return HttpResponseRedirect(endpoint_url(endpoint))
+    return confirmation(
+        model_admin,
+        request,
+        ONCE,
+        title=f"{switch.button}: {endpoint}",
+        original=endpoint,
+        form=form,
+        button=switch.button,
+        tone=switch.tone,
+        sentence=switch.sentence,
     )
 
 

@@ -16,13 +16,12 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import UnsupportedMediaType
-from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from applications.api.idempotency import again_if_lost
+from applications.api.negotiation import OneForm
 from applications.api.parsers import decode, raw_body
 from workflows.callbacks import services
 from workflows.callbacks.errors import (
@@ -46,24 +45,12 @@ LIMIT = 64 * 1024  # bytes of a body
 RETRY_AFTER = "5"  # seconds
 
 
-class AlwaysJson(DefaultContentNegotiation):
-    """An answer must not get lost over an ``Accept`` header."""
-
-    def select_renderer(
-        self,
-        request: Request,  # noqa: ARG002 - whatever it accepts
-        renderers: Any,
-        format_suffix: str | None = None,  # noqa: ARG002
-    ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type
-
-
 class CallbackView(APIView):
     """``POST /callbacks/{token}/``."""
 
     authentication_classes = []  # the signature is what counts
     permission_classes = []
-    content_negotiation_class = AlwaysJson
+    content_negotiation_class = OneForm
     schema = None  # no part of the partner API
     http_method_names = ["post"]
 

@@ -10,7 +10,7 @@ from applications.api.openapi.answers import NOT_FOUND, POSTING, READING, confli
 from applications.api.openapi.parameters import POST_HEADERS, request, response
 from applications.api.serializers import ApplicationSerializer
 
-OFFER_ID = str(FUNDED["offer"]["offer_id"])  # type: ignore[index]
+OFFER_ID = str(FUNDED["offer"]["offer_id"])
 ANSWERED = {
     **SUBMITTED,
     "status": "approved",
@@ -57,7 +57,7 @@ offer_decline = extend_schema(
                 "current_step": "offer_acceptance",
                 "offer": FUNDED["offer"],
                 "decision": {
-                    **FUNDED["decision"],  # type: ignore[dict-item]
+                    **FUNDED["decision"],
                     "outcome": "decline",
                     "reasons": [
                         {
