@@ -36,7 +36,7 @@ KEY_FIELDS = (
     "prefix",
     "state",
     "label",
-    "scopes",
+    "scopes_shown",
     "created_at",
     "expires_at",
     "revoked_at",
@@ -109,16 +109,24 @@ class ExpiryForm(forms.Form):
     )
 
 
-class PartnerKeyInline(KeyInlineBase):
+class KeyColumns:
+    """What both show of a key that is no field of it as it stands."""
+
+    @admin.display(description="State")
+    def state(self, key: PartnerKey) -> SafeString:
+        return state_badge(key)
+
+    @admin.display(description="Scopes")
+    def scopes_shown(self, key: PartnerKey) -> str:
+        return ", ".join(key.scopes)
+
+
+class PartnerKeyInline(KeyColumns, KeyInlineBase):
     model = PartnerKey
     fields = readonly_fields = KEY_FIELDS
     extra = 0
     can_delete = False
     show_change_link = True
-
-    @admin.display(description="State")
-    def state(self, key: PartnerKey) -> SafeString:
-        return state_badge(key)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
@@ -174,7 +182,7 @@ class PartnerAdmin(KeptAdmin[Partner]):
         ]
 
 
-class PartnerKeyAdmin(ReadOnlyAdmin[PartnerKey]):
+class PartnerKeyAdmin(KeyColumns, ReadOnlyAdmin[PartnerKey]):
     list_display = (
         "prefix",
         "partner",
@@ -189,18 +197,14 @@ class PartnerKeyAdmin(ReadOnlyAdmin[PartnerKey]):
     nothing_said = "A key is issued on its partner's page."
     change_form_template = "applications/admin/key_change_form.html"
 
-    @admin.display(description="State")
-    def state(self, key: PartnerKey) -> SafeString:
-        return state_badge(key)
+    @admin.display(description="Takes the place of")
+    def takes_the_place_of(self, key: PartnerKey) -> SafeString | str:
+        return "-" if key.replaces is None else key_link(key.replaces)
 
-    @admin.display(description="Takes the place of", empty_value="-")
-    def takes_the_place_of(self, key: PartnerKey) -> SafeString | None:
-        return None if key.replaces is None else key_link(key.replaces)
-
-    @admin.display(description="Rotated to", empty_value="-")
-    def replaced_by(self, key: PartnerKey) -> SafeString:
+    @admin.display(description="Rotated to")
+    def replaced_by(self, key: PartnerKey) -> SafeString | str:
         rows = key.rotated_to.order_by("created_at")
-        return format_html_join(" ", "{}", ((key_link(row),) for row in rows))
+        return format_html_join(" ", "{}", ((key_link(row),) for row in rows)) or "-"
 
     def change_view(
         self,
