@@ -5,11 +5,8 @@ Every trigger is taken away and put back as it was, in one transaction.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import pytest
 from django.db import connection, transaction
-from django.db.backends.sqlite3.base import DatabaseOperations
 
 
 @contextmanager
@@ -30,14 +27,3 @@ def lifted() -> Iterator[None]:
         yield
         for _, sql in triggers:
             cursor.execute(sql)
-
-
-def flush_lifts(patch: pytest.MonkeyPatch) -> None:
-    """Let Django empty SQLite's tables between tests: it deletes, where PostgreSQL truncates."""
-    flush = DatabaseOperations.execute_sql_flush
-
-    def execute_sql_flush(self: Any, sql_list: list[str]) -> None:
-        with lifted():
-            flush(self, sql_list)
-
-    patch.setattr(DatabaseOperations, "execute_sql_flush", execute_sql_flush)

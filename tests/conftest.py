@@ -11,7 +11,9 @@ from django.core.cache import cache
 from applications.models import LoanApplication, Partner
 from applications.services import drafting, partners
 from applications.vocabulary import Role
-from tests import append_only
+from tests.databases import django_db_setup, module_rows
+
+__all__ = ["django_db_setup", "module_rows"]
 
 ALICE: dict[str, Any] = {
     "applicant_name": "Alice Johnson",
@@ -23,13 +25,6 @@ ALICE: dict[str, Any] = {
     "loan_amount": Decimal("150000.00"),
     "currency": "CAD",
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _append_only_tables_can_be_emptied_between_tests() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        append_only.flush_lifts(patch)
-        yield
 
 
 @pytest.fixture

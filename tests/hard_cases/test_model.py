@@ -15,7 +15,7 @@ behind HTTP on loopback: the engine, the fraud service and the payout rail. The 
 own code runs over a context that plays the durable SDK from checkpoints, one operation an
 invocation (``model.durable``); the real SDK carries it in ``tests/functions``.
 
-By default the same few examples run each time. A long, random search::
+The same few examples run each time, more of them in the long run. A random search::
 
     MODEL_EXAMPLES=2000 MODEL_STEPS=60 pytest tests/hard_cases/test_model.py
 """
@@ -53,10 +53,11 @@ from tests.hard_cases.model.people import People, hire
 from tests.hard_cases.model.promises import Moves, moves
 from tests.hard_cases.model.record import Row
 from tests.hard_cases.model.rest import come_to_rest
+from tests.sizes import size
 
-LONG = "MODEL_EXAMPLES" in os.environ
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "40"))
-STEPS = int(os.environ.get("MODEL_STEPS", "40"))
+RANDOM = "MODEL_EXAMPLES" in os.environ
+EXAMPLES = size(short=8, long=120, variable="MODEL_EXAMPLES")
+STEPS = size(short=40, long=50, variable="MODEL_STEPS")
 
 DELEGATIONS = [
     (delegator, to)
@@ -429,7 +430,8 @@ def world(
     logging.disable(logging.NOTSET)
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.long
+@pytest.mark.django_db(transaction=True)
 def test_no_order_of_things_breaks_a_promise(
     world: tuple[Server, Death, Moves], people: People
 ) -> None:
@@ -444,10 +446,10 @@ def test_no_order_of_things_breaks_a_promise(
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
-            derandomize=not LONG,
+            derandomize=not RANDOM,
             database=None,
             deadline=None,
-            print_blob=LONG,
+            print_blob=RANDOM,
             report_multiple_bugs=False,
             phases=[Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),

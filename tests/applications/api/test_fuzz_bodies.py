@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from applications.models import LoanApplication
 from tests.applications.api.calls import ALICE, BASE, Caller, assert_problem
+from tests.sizes import size
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 
 some = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "100")),
+    max_examples=size(short=30, long=100, variable="FUZZ_EXAMPLES"),
     deadline=None,
     derandomize="FUZZ_EXAMPLES" not in os.environ,
     database=None,

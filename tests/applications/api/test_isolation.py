@@ -25,6 +25,7 @@ from tests import casework
 from tests.applications.api import contract
 from tests.applications.api.calls import ALICE, BASE, Caller
 from tests.hard_cases.model.record import everything
+from tests.sizes import size
 from workflows.models import WebhookEvent
 
 pytestmark = pytest.mark.django_db
@@ -114,8 +115,9 @@ def test_whatever_stands_in_a_path_is_known_here() -> None:
     assert len(operations()) >= 3
 
 
+@pytest.mark.long
 @settings(
-    max_examples=150,
+    max_examples=size(short=30, long=150),
     deadline=None,
     derandomize=True,
     database=None,

@@ -20,9 +20,6 @@ from tests import casework
 from tests.functions.engine_process import database_url
 from tests.waiting import eventually
 
-# Each starts the whole product: one of them at a time is enough for a machine.
-pytestmark = pytest.mark.xdist_group("chaos")
-
 # A plan of sixteen cases and four kills that hits each of the three processes.
 SEED = 1
 

@@ -1,0 +1,175 @@
+"""The other long lists: each page is found in an index, and no list is counted to its end."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.utils import timezone
+from pytest_django import DjangoDbBlocker
+
+from applications.models import Disbursement, Partner, ReviewDecision, ReviewTask
+from loanoffice.seeding.seed import Wanted, seed
+from tests.applications.admin.conftest import Login
+from tests.plans import SORTS, plans
+from workflows.models import (
+    Execution,
+    Incident,
+    OutboxMessage,
+    PendingCallback,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+TASKS = "/admin/applications/reviewtask/"
+
+
+@pytest.fixture(scope="module")
+def many(module_rows: None, django_db_blocker: DjangoDbBlocker) -> None:
+    with django_db_blocker.unblock():
+        make_many()
+
+
+def make_many() -> None:
+    seed(Wanted(closed=2500, standing=400, open=100), now=timezone.now())
+    case = Execution.objects.latest("pk").application
+    Incident.objects.bulk_create(
+        Incident(
+            kind=Incident.Kind.CONTRADICTION,
+            key=f"made/{number}",
+            application=case,
+            sentence="Made up.",
+            status=list(Incident.Status)[number % 3],
+        )
+        for number in range(300)
+    )
+    OutboxMessage.objects.bulk_create(
+        OutboxMessage(
+            kind=OutboxMessage.Kind.EMAIL, key=f"made/{number}", status=OutboxMessage.Status.SENT
+        )
+        for number in range(3000)
+    )
+    partners = Partner.objects.bulk_create(
+        [Partner(pk=777_777, name="Rare"), Partner(name="Common")]
+    )
+    endpoints = WebhookEndpoint.objects.bulk_create(
+        WebhookEndpoint(partner=partner, url=f"https://{partner.pk}.example.com/", secret="x")
+        for partner in partners
+    )
+    told = WebhookEvent.objects.bulk_create(
+        WebhookEvent(
+            public_id=f"evt_{number}",
+            partner=partners[number % 100 > 0],
+            application=case,
+            type="application.funded" if number % 100 else "application.expired",
+            payload="{}",
+        )
+        for number in range(3000)
+    )
+    WebhookDelivery.objects.bulk_create(
+        WebhookDelivery(
+            event=event,
+            endpoint=endpoints[number % 100 > 0],
+            partner=event.partner,
+            event_type=event.type,
+            status="delivered" if number % 100 else "failed",
+        )
+        for number, event in enumerate(told)
+    )
+    # What is filtered by is rare: of a common value the newest are as quick to find by time.
+    waiting = list(PendingCallback.objects.order_by("pk").values_list("pk", flat=True)[:20])
+    PendingCallback.objects.exclude(pk__in=waiting).update(status="cancelled")
+    unknown = list(Disbursement.objects.order_by("pk").values_list("pk", flat=True)[:20])
+    Disbursement.objects.filter(pk__in=unknown).update(status="unknown")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+@pytest.mark.parametrize(
+    ("model", "query", "index"),
+    [
+        (ReviewTask, "", "task_by_due"),
+        (ReviewTask, "status__exact=expired", "task_by_status"),
+        (ReviewDecision, "", "decision_by_time"),
+        (Disbursement, "", "disbursement_newest"),
+        (Disbursement, "status__exact=unknown", "disbursement_by_status"),
+        (Execution, "", "execution_newest"),
+        (Execution, "status__exact=STOPPED", "execution_by_status"),
+        (PendingCallback, "", "callback_newest"),
+        (PendingCallback, "status__exact=open", "callback_by_status"),
+        (OutboxMessage, "status__exact=pending", "outbox_by_status"),
+        (OutboxMessage, "kind__exact=start_execution", "outbox_by_kind"),
+        (Incident, "", "incident_by_urgency"),
+        (WebhookDelivery, "status__exact=failed", "webhook_by_status"),
+        (WebhookDelivery, "event_type__exact=application.expired", "webhook_by_type"),
+        (WebhookDelivery, "partner__id__exact=777777", "webhook_by_partner"),
+    ],
+)
+def test_page_is_found_in_an_index_and_never_sorted(
+    many: None,
+    login: Login,
+    auditor: User,
+    model: type[Execution],
+    query: str,
+    index: str,
+) -> None:
+    client = login(auditor)
+    table = model._meta.db_table
+    address = f"/admin/{model._meta.app_label}/{model._meta.model_name}/?{query}"
+
+    asked = plans(table, lambda: client.get(address))
+
+    pages = [how for sql, how in asked if " ORDER BY " in sql]
+    assert len(pages) == 1
+    assert index in pages[0], pages[0]
+    assert not [word for word in SORTS if word in pages[0]], pages[0]
+    counts = [sql for sql, _ in asked if sql.startswith("SELECT COUNT(")]
+    assert len(counts) == 1
+    assert "LIMIT 10001" in counts[0]
+
+
+def test_incidents_of_one_status_are_found_by_it(many: None, login: Login, auditor: User) -> None:
+    client = login(auditor)
+
+    asked = plans(
+        Incident._meta.db_table,
+        lambda: client.get("/admin/workflows/incident/?status__exact=resolved"),
+    )
+
+    assert "incident_by_" in next(how for sql, how in asked if "COUNT(" not in sql)
+
+
+def test_execution_is_searched_in_the_index_of_names(
+    many: None, login: Login, auditor: User
+) -> None:
+    name = Execution.objects.latest("pk").name
+    client = login(auditor)
+
+    asked = plans(
+        Execution._meta.db_table,
+        lambda: client.get(f"/admin/workflows/execution/?q={name.lower()[:8]}"),
+    )
+
+    for _, how in asked:
+        assert "name" in how
+        assert "SCAN workflows_execution" not in how
+        assert "Seq Scan on workflows_execution" not in how
+
+
+def test_my_approvals_start_with_the_open_tasks(many: None, login: Login, manager: User) -> None:
+    client = login(manager)
+
+    asked = plans(ReviewTask._meta.db_table, lambda: client.get(f"{TASKS}?mine=yes"))
+
+    assert len(asked) == 3  # the count, the page, and the badge's count
+    for _, how in asked:
+        assert "task_open_by" in how or "task_by_status" in how, how
+
+
+def test_empty_search_of_executions_filters_nothing(
+    many: None, login: Login, auditor: User
+) -> None:
+    client = login(auditor)
+
+    assert client.get("/admin/workflows/execution/?q=+").context["cl"].result_count > 2000
