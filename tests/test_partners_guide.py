@@ -21,7 +21,10 @@ from tests.hard_cases.serving import WebProcess, served
 from workflows.models import WebhookEndpoint
 from workflows.webhooks.sending import Outgoing, headers_of
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 GUIDE = (settings.BASE_DIR / "docs" / "partners.md").read_text()
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

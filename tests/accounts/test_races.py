@@ -15,7 +15,10 @@ from audit.models import Action, AuditEntry
 from tests.accounts.conftest import Clock, code_of, sign_in
 from tests.hard_cases.together import together
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 Enrol = Callable[[User], tuple[SecondFactor, list[str]]]
 
 

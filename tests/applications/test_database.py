@@ -18,7 +18,7 @@ from applications.vocabulary import AmountBand
 from tests import casework
 from workflows import tasks
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def kept(application: LoanApplication) -> tuple[str, int | None]:
@@ -184,7 +184,7 @@ def apply(operation: AddIndexOnline, *, back: bool = False) -> list[str]:
     return [query["sql"] for query in captured.captured_queries]
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_index_is_built_beside_writers_where_the_database_can(no_index: AddIndexOnline) -> None:
     built = apply(no_index)
 
@@ -197,7 +197,7 @@ def test_index_is_built_beside_writers_where_the_database_can(no_index: AddIndex
 
 
 @pytest.mark.postgres_only
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_index_that_an_interrupted_build_left_behind_is_built_again(
     no_index: AddIndexOnline,
 ) -> None:

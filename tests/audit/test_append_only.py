@@ -30,6 +30,7 @@ def test_model_refuses_to_change_or_delete_an_entry(entry: AuditEntry) -> None:
     assert AuditEntry.objects.get(pk=entry.pk).message == "Looked."
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_database_refuses_what_goes_past_the_model(
@@ -45,6 +46,7 @@ def test_database_refuses_what_goes_past_the_model(
         assert cursor.fetchall() == before
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db
 @pytest.mark.parametrize("table", TABLES)
 def test_triggers_are_there_after_all_migrations(table: str) -> None:
@@ -60,7 +62,8 @@ def test_triggers_are_there_after_all_migrations(table: str) -> None:
     assert {trigger_name(table, operation) for operation in OPERATIONS} <= found
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("_", ["once", "and again, between which Django empties the tables"])
 def test_tests_begin_with_no_entries_and_the_triggers_in_place(_: str) -> None:
     assert not AuditEntry.objects.exists()

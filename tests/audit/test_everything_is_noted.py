@@ -23,7 +23,9 @@ from audit.models import AuditEntry
 from tests.audit.scenarios import CHANGES, READS, Change, Office
 from tests.hard_cases.stored import everything_stored
 
-BESIDE = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.both_databases
+
+BESIDE = pytest.mark.django_db(transaction=True)
 # What Django makes for each model; ``CHANGES`` has those that can be used.
 OF_MODELS = ("changelist", "add", "change", "delete", "history")
 

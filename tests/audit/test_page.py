@@ -178,6 +178,7 @@ NARROWED: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(("index", "rows"), NARROWED.items(), ids=NARROWED.keys())
 def test_page_is_read_from_an_index(db: None, index: str, rows: Callable[[], Any]) -> None:
     """So that it does not matter how many entries there are."""

@@ -14,7 +14,7 @@ from tests.applications.admin.conftest import LIST
 from tests.browser.conftest import NARROW, WIDE
 from workflows.models import OutboxMessage, PendingCallback
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 MINE = "/admin/applications/reviewtask/?mine=yes"
 
 

@@ -13,7 +13,7 @@ from tests import casework
 from tests.applications.admin.conftest import ADD, LIST
 from tests.applications.admin.conftest import page as address
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Visit = Callable[..., Page]
 Picture = Callable[[Page, str], None]

@@ -11,7 +11,7 @@ from tests import casework
 from tests.applications.admin.conftest import LIST
 from tests.applications.admin.conftest import page as address
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 MOST = 200
 # Everything that a mouse can press, and where each stands in the order of the page.

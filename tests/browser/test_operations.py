@@ -19,7 +19,7 @@ from tests.workflows.lambda_stub import lambda_stub
 from workflows import engine, operations
 from workflows.models import Incident
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Visit = Callable[..., Page]
 Picture = Callable[[Page, str], None]

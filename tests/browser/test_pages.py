@@ -11,7 +11,7 @@ from applications.services import partners
 from applications.vocabulary import Role
 from tests import casework
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Visit = Callable[..., Page]
 Inspect = Callable[[Page, str], None]

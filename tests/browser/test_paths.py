@@ -20,7 +20,7 @@ from tests.functions.engine_process import EngineProcess
 from tests.workflows import trouble
 
 __all__ = ["engine_process"]
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Visit = Callable[..., Page]
 Keep = Callable[[Page, str], None]

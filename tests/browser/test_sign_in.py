@@ -15,7 +15,7 @@ from accounts.models import RequiredSecondFactor, SecondFactor
 from tests.accounts.conftest import code_of
 from tests.browser.conftest import NARROW, WIDE
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Picture = Callable[[Page, str], None]
 

@@ -13,7 +13,7 @@ from tests.workflows.webhooks.receiver import receiving
 from workflows.models import OutboxMessage, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from workflows.webhooks.endpoints import endpoint_create
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Visit = Callable[..., Page]
 Inspect = Callable[[Page, str], None]

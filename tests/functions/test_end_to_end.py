@@ -14,7 +14,10 @@ from tests.functions.office import PEOPLE, Office, assert_funded_once, deliver_w
 from tests.waiting import eventually
 from workflows.models import Execution, PendingCallback, SimulatedPayout
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 
 def test_every_demo_profile_goes_its_way(

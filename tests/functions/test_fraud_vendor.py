@@ -25,7 +25,10 @@ from tests.workflows.callbacks.vendor import FLAGGED, HEARTBEAT, PASSED, SECRET
 from workflows.errors import ProviderError
 from workflows.models import Incident, PendingCallback
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 
 @pytest.fixture

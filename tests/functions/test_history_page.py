@@ -16,7 +16,10 @@ from tests.waiting import eventually
 from workflows import engine
 from workflows.models import Execution
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 
 @pytest.fixture

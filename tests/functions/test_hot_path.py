@@ -17,7 +17,10 @@ from tests.conftest import ALICE
 from tests.functions.test_loan_approval import open_task
 from tests.functions.wire import wire
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 
 @pytest.fixture

@@ -25,7 +25,10 @@ from workflows import outbox, services
 from workflows.models import Execution, Incident, PendingCallback, SimulatedPayout
 from workflows.operations import application_restart
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 
 @pytest.fixture

@@ -15,7 +15,10 @@ from workflows import tasks
 from workflows.models import Incident, PendingCallback, SimulatedPayout, WebhookEvent
 from workflows.operations import application_restart
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 
 @pytest.fixture(autouse=True)

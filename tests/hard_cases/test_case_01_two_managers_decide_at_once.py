@@ -23,7 +23,10 @@ from tests.applications.api.calls import assert_problem, path
 from tests.hard_cases.together import together
 from workflows.models import OutboxMessage, PendingCallback
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 MANY = 32
 REASON = "No."

@@ -32,7 +32,10 @@ from workflows import services, tasks
 from workflows.models import Incident, OutboxMessage, PendingCallback, SimulatedPayout
 from workflows.operations import application_restart, restart_check
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 
 def late_and_not_applied(reference: str, client: Client, manager: User) -> None:

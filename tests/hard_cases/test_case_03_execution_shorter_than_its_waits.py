@@ -27,7 +27,10 @@ from workflows.checks import timeouts_nest
 from workflows.models import Execution, OutboxMessage, PendingCallback
 from workflows.reconcile import reconcile
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 SECONDS = 4  # that an execution lives here
 

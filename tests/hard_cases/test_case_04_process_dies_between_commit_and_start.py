@@ -20,7 +20,10 @@ from workflows import engine, outbox
 from workflows.errors import AlreadyStarted
 from workflows.models import Execution, Incident, OutboxMessage, SimulatedPayout
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 
 def submit_in_a_process_that_dies(user: User, when: str) -> int:

@@ -44,7 +44,10 @@ from workflows.models import (
 from workflows.operations import application_restart, application_stop
 from workflows.reconcile import reconcile
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 

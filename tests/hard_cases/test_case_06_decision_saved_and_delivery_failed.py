@@ -18,7 +18,10 @@ from workflows import engine, outbox
 from workflows.models import Incident, OutboxMessage, PendingCallback
 from workflows.operations import message_resend
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 FAILURES = [
     (429, "TooManyRequestsException"),

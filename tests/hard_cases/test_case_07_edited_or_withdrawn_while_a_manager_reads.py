@@ -36,7 +36,10 @@ from tests.waiting import eventually
 from workflows import engine
 from workflows.models import Execution, OutboxMessage, PendingCallback, SimulatedPayout
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 ROUNDS = 20
 ANSWER, STOP = OutboxMessage.Kind.ANSWER_CALLBACK, OutboxMessage.Kind.STOP_EXECUTION

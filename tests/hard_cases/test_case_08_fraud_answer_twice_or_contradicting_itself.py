@@ -26,7 +26,10 @@ from tests.workflows.callbacks.conftest import path_of, wait_for_vendor
 from workflows import services
 from workflows.models import Incident, OutboxMessage, PendingCallback, SimulatedPayout
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 Running = Callable[..., EngineProcess]
 PASSED, FLAGGED = {"result": "passed"}, {"result": "flagged"}

@@ -19,7 +19,10 @@ from tests.hard_cases.test_case_09_partner_retries_a_post import assert_one_appl
 
 __all__ = ["serve"]
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 AT_ONCE = 50
 LIMIT = 600

@@ -23,7 +23,10 @@ from tests.hard_cases.web_process import AFTER_COMMIT, IN_TRANSACTION
 from tests.waiting import eventually
 from workflows.models import Execution, OutboxMessage
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 AT_ONCE = 50
 

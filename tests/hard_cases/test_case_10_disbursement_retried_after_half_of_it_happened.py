@@ -32,7 +32,10 @@ from workflows import operations as ops
 from workflows.errors import PayoutRefused
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 SMALL = {"sin_last4": "3333", "loan_amount": "25000.00"}
 

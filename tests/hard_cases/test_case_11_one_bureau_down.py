@@ -24,7 +24,10 @@ from tests.waiting import eventually
 from workflows.models import Incident, SimulatedPayout
 from workflows.operations import application_restart
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 GOOD: Reply = (HTTPStatus.OK, {}, {"score": 780, "derogatory_marks": 0, "id": "R-1"})
 # How a bureau can be down: it says so, it hangs up, it talks nonsense.

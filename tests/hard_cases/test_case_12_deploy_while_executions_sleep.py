@@ -15,7 +15,10 @@ from tests.workflows.draining import Pending, drain
 from workflows import engine
 from workflows.models import Execution
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 Running = Callable[..., EngineProcess]
 DROP_PHONE = "migrations.RemoveField('loanapplication', 'phone')"

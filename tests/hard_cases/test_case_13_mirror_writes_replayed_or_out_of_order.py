@@ -29,7 +29,10 @@ from workflows.errors import ProviderError
 from workflows.models import Execution, OutboxMessage, PendingCallback, SimulatedPayout
 from workflows.operations import application_restart, application_stop
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 APPROVE = Outcome.APPROVE
 # A case that goes through every step: a manager, a flag, an analyst, the applicant.

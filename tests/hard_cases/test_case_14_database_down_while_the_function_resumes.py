@@ -26,8 +26,9 @@ from workflows.operations import application_restart
 from workflows.reconcile import reconcile
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.django_db(transaction=True),
     pytest.mark.postgres_only,
+    pytest.mark.both_databases,
 ]
 
 

@@ -28,7 +28,10 @@ from workflows.models import (
     SimulatedPayout,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 CHARLIE = PEOPLE["charlie"]["sin_last4"]
 

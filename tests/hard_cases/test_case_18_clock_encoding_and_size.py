@@ -28,7 +28,7 @@ from tests.applications.api.calls import ALICE, BASE, Caller, assert_problem, pa
 from tests.hard_cases.stored import everything_stored
 from workflows import services
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 MEGABYTE = 1024 * 1024
 NAMES = {

@@ -32,7 +32,10 @@ from tests.applications.admin.test_bulk_runs import typed
 from tests.hard_cases.together import together
 from workflows.models import OutboxMessage
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 APPROVE = Outcome.APPROVE
 PEOPLE = 12
 

@@ -55,6 +55,8 @@ from tests.hard_cases.model.record import Row
 from tests.hard_cases.model.rest import come_to_rest
 from tests.sizes import size
 
+pytestmark = pytest.mark.both_databases
+
 RANDOM = "MODEL_EXAMPLES" in os.environ
 EXAMPLES = size(short=8, long=120, variable="MODEL_EXAMPLES")
 STEPS = size(short=40, long=50, variable="MODEL_STEPS")
@@ -457,7 +459,7 @@ def test_no_order_of_things_breaks_a_promise(
     )
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("outcome", "status"), [(Outcome.APPROVE, "funded"), (Outcome.DECLINE, "declined")]
 )

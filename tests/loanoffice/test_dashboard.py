@@ -165,6 +165,7 @@ def test_figures_are_kept_for_a_minute_and_what_waits_on_me_is_not(
     assert shown.queue.open == 1
 
 
+@pytest.mark.both_databases
 def test_figures_over_thirty_days_read_indexes_alone(officer: User) -> None:
     for _ in range(30):
         casework.submit(officer)

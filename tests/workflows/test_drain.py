@@ -303,6 +303,7 @@ def test_mark_does_not_excuse_a_column_that_is_dropped(
     ]
 
 
+@pytest.mark.both_databases
 def test_applied_migration_is_not_pending(
     pending: Pending,
 ) -> None:
@@ -322,6 +323,7 @@ def test_apps_whose_models_the_functions_do_not_read_are_left_alone(
     assert [danger.migration for danger in dangers_pending()] == [name]
 
 
+@pytest.mark.both_databases
 def test_empty_database_has_nothing_that_older_code_could_know(
     pending: Pending,
 ) -> None:

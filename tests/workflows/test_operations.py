@@ -168,7 +168,8 @@ def test_nothing_runs_for_a_case_that_is_stuck_or_closed(
 # --- Money ------------------------------------------------------------------------------
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_payout_that_was_made_funds_the_case_once(
     unknown: LoanApplication, operations: User
 ) -> None:
@@ -200,7 +201,8 @@ def test_payout_that_the_rail_does_not_know_needs_its_reference(
     assert Disbursement.objects.get().rail_reference == "STATEMENT-9"
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_payout_that_the_rail_knows_is_not_called_unpaid(
     unknown: LoanApplication, operations: User
 ) -> None:
@@ -263,7 +265,8 @@ def test_restart_asks_the_rail_under_the_same_key_again(
     assert Disbursement.objects.count() == 1
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_restart_funds_a_case_that_was_paid_and_not_written_down(
     asked_for: LoanApplication, operations: User
 ) -> None:
@@ -279,7 +282,8 @@ def test_restart_funds_a_case_that_was_paid_and_not_written_down(
     assert Execution.objects.count() == 1
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_restart_after_a_payout_that_the_rail_never_made_may_still_be_withdrawn(
     asked_for: LoanApplication, operations: User, officer: User
 ) -> None:
@@ -445,7 +449,8 @@ def test_case_that_moves_by_itself_is_not_restarted(
         ops.application_restart(reference=waiting.reference, user=operations)
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_run_of_an_attempt_before_the_restart_writes_nothing(
     stuck: LoanApplication, operations: User
 ) -> None:

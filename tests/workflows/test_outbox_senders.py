@@ -56,7 +56,8 @@ def test_messages_leave_side_by_side_with_a_bound_over_connections_that_are_kept
     assert not OutboxMessage.objects.exclude(status="sent").exists()
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_several_sweepers_share_the_messages_and_each_leaves_once(
     aws: LambdaStub, submitted: LoanApplication
 ) -> None:
@@ -156,7 +157,8 @@ def test_each_decider_is_a_message_so_that_one_bad_address_costs_nobody_else(
     assert len(mail.outbox) == 2
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_engine_out_of_reach_is_asked_once_and_the_rest_is_left_to_the_sweep(
     officer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

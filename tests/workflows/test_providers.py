@@ -86,7 +86,8 @@ def test_experian_is_down_for_one_profile_only() -> None:
     assert SimulatedBureau(Bureau.EQUIFAX).pull(subject("5555")).report == Report(702, 0)
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_simulated_rail_pays_a_key_once() -> None:
     rail = SimulatedPayoutRail()
     assert rail.find(idempotency_key=PAY["idempotency_key"]) is None

@@ -373,7 +373,8 @@ def test_preview_says_on_whose_behalf_and_offers_the_reasons_that_fit(
 # --- Sent together --------------------------------------------------------------------------
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_answers_are_not_sent_one_by_one_on_commit_but_together_after_the_last(
     login: Login,
     cases: list[LoanApplication],

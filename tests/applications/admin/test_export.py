@@ -238,6 +238,7 @@ def test_case_that_changes_meanwhile_is_there_once(
     assert [row["Status"] for row in found] == ["Submitted"] * 3 + ["Withdrawn"] * 6
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("query", "index"),
     [

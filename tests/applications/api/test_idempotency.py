@@ -447,7 +447,8 @@ def test_read_that_loses_after_the_write_takes_the_write_back(
 # --- Still in flight ------------------------------------------------------------------------
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_key_that_is_still_in_flight_is_a_conflict_and_is_replayed_later(
     partner_key: str, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,7 @@ def test_request_id_is_taken_from_the_caller_or_made(api: Caller, offered: str, 
 # --- What nobody foresaw --------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     "error", [RuntimeError("secret 1111"), IntegrityError("secret"), LookupError("secret")]
 )

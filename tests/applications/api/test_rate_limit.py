@@ -200,7 +200,8 @@ def test_call_that_cannot_be_counted_is_answered(
     assert "A call could not be counted" in caplog.text
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_refused_post_was_counted_though_its_transaction_was_taken_back(
     api: Caller, limited: Callable[[str], None]
 ) -> None:
@@ -213,7 +214,8 @@ def test_refused_post_was_counted_though_its_transaction_was_taken_back(
     assert told(api.get())[1] == 2
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_many_posts_under_one_key_at_once_are_counted_and_answered_alike(
     partner_key: str, limited: Callable[[str], None]
 ) -> None:
@@ -317,7 +319,8 @@ def test_good_key_costs_nothing_more_where_bad_ones_are_counted(api: Caller, set
     assert not RateCounter.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_of_many_bad_keys_at_once_few_are_looked_at(guarded: None) -> None:
     answers: list[Any] = together([partial(Caller(f"lo_{number}").get) for number in range(16)])
 

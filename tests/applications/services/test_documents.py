@@ -159,7 +159,8 @@ def test_file_is_named_by_a_row_before_it_is_stored(
     assert documents.upload_store(reference=submitted.reference, upload=read()) == known[0]
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_nothing_is_stored_inside_a_transaction(officer: User, media: Path) -> None:
     reference = drafting.application_create(user=officer, **casework.ALICE).reference
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
@@ -274,7 +275,8 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
         return list(pool.map(run, works))
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_uploads_at_once_never_go_beyond_the_most(
     officer: User, media: Path, settings: Any
 ) -> None:
@@ -294,7 +296,8 @@ def test_uploads_at_once_never_go_beyond_the_most(
     assert not StoredUpload.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_file_is_taken_or_swept_and_never_both(officer: User, media: Path) -> None:
     reference = drafting.application_create(user=officer, **casework.ALICE).reference
     for _ in range(10):

@@ -20,7 +20,8 @@ def refused(officer: User) -> LoanApplication:
     return application
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_refused_payout_is_not_asked_for_again_once_the_case_is_withdrawn(
     refused: LoanApplication, officer: User
 ) -> None:
@@ -30,7 +31,8 @@ def test_refused_payout_is_not_asked_for_again_once_the_case_is_withdrawn(
     assert Disbursement.objects.get().status == REFUSED
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_run_before_a_restart_does_not_ask_for_the_payout_of_the_one_after(
     refused: LoanApplication,
 ) -> None:

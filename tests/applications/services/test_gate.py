@@ -158,7 +158,8 @@ def test_policy_published_while_a_case_sleeps_does_not_touch_it(
     assert later.policy == newer
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_run_of_a_case_in_the_hands_of_operations_writes_nothing_and_pays_nothing(
     officer: User, operations: User
 ) -> None:
@@ -177,7 +178,8 @@ def test_run_of_a_case_in_the_hands_of_operations_writes_nothing_and_pays_nothin
     assert not Disbursement.objects.exists()
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_stop_and_payout_at_once_leave_one_of_the_two(officer: User, operations: User) -> None:
     for _ in range(10):
         application = offered(officer)

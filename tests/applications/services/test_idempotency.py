@@ -22,7 +22,10 @@ from applications.services.idempotency import (
     idempotency_keys_forget,
 )
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 CALL = Call(caller="partner/7", key="k-1", method="POST", path="/a/", body=b'{"name": "x"}')
 CREATED = Answer(

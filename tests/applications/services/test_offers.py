@@ -24,7 +24,9 @@ from applications.vocabulary import Outcome, TaskKind
 from tests import casework
 from workflows.models import OutboxMessage
 
-WITH_COMMITS = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.both_databases
+
+WITH_COMMITS = pytest.mark.django_db(transaction=True)
 
 
 def waiting(partner: Partner) -> LoanApplication:

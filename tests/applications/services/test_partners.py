@@ -195,7 +195,8 @@ def test_state(expires_in: timedelta | None, revoked: bool, state: str) -> None:
 # --- At once --------------------------------------------------------------------------------
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_of_many_rotations_at_once_one_makes_a_key(partner: Partner) -> None:
     old = issue(partner)
 
@@ -206,7 +207,8 @@ def test_of_many_rotations_at_once_one_makes_a_key(partner: Partner) -> None:
     assert PartnerKey.objects.filter(replaces=old).count() == 1
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_of_one_form_sent_many_times_at_once_one_makes_a_key(partner: Partner) -> None:
     send = partial(partner_key_issue, partner=partner, form_id=uuid.uuid4())
 

@@ -170,7 +170,8 @@ def test_ipv6_client_has_its_network(address: str, counter: str) -> None:
     assert address_counter(address) == counter
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_of_many_calls_at_once_as_many_pass_as_may() -> None:
     told = together([partial(call, "20/hour") for _ in range(32)])
 
@@ -182,7 +183,8 @@ def test_of_many_calls_at_once_as_many_pass_as_may() -> None:
     assert counter.full_at == microseconds(T0) + 20 * rate("20/hour").step
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.postgres_only
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
 def test_call_is_counted_beside_a_long_transaction() -> None:

@@ -194,6 +194,7 @@ def test_a_role_lost_before_the_press_refuses_it(task: ReviewTask, manager: User
     assert nothing_was_decided()
 
 
+@pytest.mark.both_databases
 def test_the_database_itself_refuses_a_second_decision_of_one_person(
     task: ReviewTask, manager: User
 ) -> None:

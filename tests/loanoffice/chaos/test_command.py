@@ -20,6 +20,8 @@ from tests import casework
 from tests.functions.engine_process import database_url
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.both_databases
+
 # A plan of sixteen cases and four kills that hits each of the three processes.
 SEED = 1
 
@@ -150,7 +152,7 @@ def test_run_outside_of_the_demo_is_refused(settings: object) -> None:
         call_command("chaos")
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="a run on SQLite has a file of its own")
 def test_server_whose_database_holds_applications_is_refused(chaos: Chaos, officer: User) -> None:
     casework.submit(officer)

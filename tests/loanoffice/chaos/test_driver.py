@@ -20,7 +20,10 @@ from tests import casework
 from tests.loanoffice.chaos.office import ANALYST, MANAGER, planned
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 
 class Scene:

@@ -14,7 +14,10 @@ from loanoffice.supervisor import Process
 from tests import casework
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+]
 
 
 @pytest.fixture

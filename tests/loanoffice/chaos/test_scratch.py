@@ -17,7 +17,9 @@ from loanoffice.chaos.scratch import PORTS, DatabaseInUse, Scratch, free_ports, 
 from tests import casework
 from tests.functions.engine_process import database_url
 
-transactional = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.both_databases
+
+transactional = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -18,10 +18,12 @@ from workflows import outbox
 from workflows.models import Execution, Incident, OutboxMessage, SimulatedPayout
 from workflows.operations import execution_pause
 
+pytestmark = pytest.mark.both_databases
+
 REASON = {"reason": "The bureau is down."}
 NOTE = {"note": "The bank's statement of today."}
 # The simulated rail looks into its books beside the test's transaction, as a bank would.
-BESIDE = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+BESIDE = pytest.mark.django_db(transaction=True)
 PRESSES = ("paid", "not_paid", "restart", "resume", "pause", "stop")
 
 

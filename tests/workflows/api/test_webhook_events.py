@@ -213,6 +213,7 @@ def test_queries_of_the_list_do_not_grow_with_it(
     assert len(few) == len(many) == 3  # the key, the page, its deliveries with their endpoints
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("only", "index"),
     [

@@ -34,7 +34,8 @@ def bodies() -> list[dict[str, Any]]:
     return [json.loads(each) for each in shown]
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("said", [body for body in bodies() if body["type"] != "heartbeat"])
 def test_example_is_accepted(live_server: Any, path: str, said: dict[str, Any]) -> None:
     example: dict[str, Any] = {}
@@ -46,7 +47,8 @@ def test_example_is_accepted(live_server: Any, path: str, said: dict[str, Any]) 
     assert answered is (said["type"] == "answer")
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_example_with_another_secret_is_refused(live_server: Any, path: str) -> None:
     example: dict[str, Any] = {}
     exec(block("python"), example)  # noqa: S102

@@ -138,7 +138,8 @@ def test_only_a_few_to_one_receiver_are_under_way_at_once(partner: Partner, slow
     assert most == outbox.FOR_ONE < outbox.BESIDE
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_what_a_case_needs_leaves_while_a_webhook_is_waited_for(
     partner: Partner, slow: Receiver, officer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

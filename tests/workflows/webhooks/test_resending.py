@@ -35,7 +35,8 @@ def together(what: Callable[[], object]) -> list[object]:
         return list(pool.map(one, range(AT_ONCE)))
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_delivery_that_many_resend_at_once_leaves_once(
     partner: Partner, endpoint: WebhookEndpoint, receiver: Receiver, operations: User
 ) -> None:
@@ -54,7 +55,8 @@ def test_delivery_that_many_resend_at_once_leaves_once(
     assert len(receiver.received) == 1
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
 def test_event_that_a_partner_asks_for_many_times_at_once_is_put_on_the_way_once(
     partner: Partner, endpoint: WebhookEndpoint, receiver: Receiver
 ) -> None:
