@@ -1,13 +1,18 @@
 # `make` lists the targets. Nothing but Python 3.12 to 3.14 has to be there.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
+# The tests and the demo start many processes; each would compile the product anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 SUPPORTED := import sys; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 14))
 PYTHON ?= $(shell for p in python3.13 python3.14 python3.12 python3 python; do \
 	if $$p -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$p; break; fi; done)
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+POSTGRESQL := $(BIN)/python -m tests.postgresql
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
-TEST_FLAGS ?= -n 2 --dist loadgroup
+# Tests of one module share what is costly to set up, so they run in one process.
+TEST_FLAGS ?= -n 2 --dist loadscope --no-loadscope-reorder
 STAGE ?= production
 BENCH_APPLICATIONS ?= 50000
 
@@ -17,22 +22,39 @@ help: ## list the targets
 demo: .venv/local ## run the whole product here; PORT, ENGINE_PORT, LOANOFFICE_DATA change where
 	@$(BIN)/python manage.py demo
 
-test: test-sqlite test-postgresql test-browser ## every test, on SQLite and on PostgreSQL
+DB ?= sqlite
+ON_sqlite :=
+ON_postgresql := $(POSTGRESQL)
 
-test-sqlite: .venv/dev ## every test on SQLite
-	$(BIN)/python -m pytest $(TEST_FLAGS)
+ifdef T
+test: .venv/dev
+	$(if $(filter sqlite postgresql,$(DB)),,$(error DB is "$(DB)"; it has to be sqlite or postgresql))
+	$(ON_$(DB)) $(PYTEST) -m "" $(T)
+else
+test: test-sqlite test-postgresql test-browser ## every test once; T=path runs one, DB=postgresql there
+endif
 
-test-postgresql: .venv/dev ## every test on a real PostgreSQL
-	$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest $(TEST_FLAGS)
+test-full: test test-rest ## every test on both databases, and the long ones at length
+
+test-sqlite: .venv/dev ## every test, on SQLite
+	$(PYTEST) $(TEST_FLAGS)
+
+test-postgresql: .venv/dev ## what may differ between the databases, on a real PostgreSQL
+	$(POSTGRESQL) $(PYTEST) $(TEST_FLAGS) -m "both_databases and not browser and not deploy"
 
 test-browser: .venv/dev ## what a person sees, in a real Chromium if one is there
-	$(BIN)/python -m pytest -m browser -n 2
+	$(PYTEST) -m browser -n 2
+
+test-rest: export LOANOFFICE_TEST_LONG = 1
+test-rest: .venv/dev ## what test-full runs and test does not
+	$(PYTEST) $(TEST_FLAGS) -m long
+	$(POSTGRESQL) $(PYTEST) $(TEST_FLAGS) -m "(long or not both_databases) and not browser and not deploy"
 
 screens: .venv/dev ## make the pictures in docs/screens anew
-	LOANOFFICE_SCREENS=docs/screens $(BIN)/python -m pytest -m browser tests/browser/test_paths.py
+	LOANOFFICE_SCREENS=docs/screens $(PYTEST) -m browser tests/browser/test_paths.py
 
 test-deploy: .venv/dev .venv-deploy/ready ## the real zappa command against a stand-in for AWS on loopback
-	$(BIN)/python -m tests.postgresql $(BIN)/python -m pytest -m deploy -n 2 tests/deploy
+	$(POSTGRESQL) $(PYTEST) -m deploy -n 2 tests/deploy
 
 package: .venv-deploy/ready ## build the package of STAGE (production) in dist/, the same bytes every time
 	@mkdir -p dist
@@ -95,4 +117,4 @@ clean: ## remove the environment and the demo's data
 	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
 	@touch $@
 
-.PHONY: help demo test test-sqlite test-postgresql test-browser screens test-deploy package lint schema format bench requirements clean
+.PHONY: help demo test test-full test-rest test-sqlite test-postgresql test-browser screens test-deploy package lint schema format bench requirements clean

@@ -15,6 +15,19 @@ from tests.databases import django_db_setup, module_rows
 
 __all__ = ["django_db_setup", "module_rows"]
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--reverse", action="store_true", help="run the tests in the reverse order")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that all workers end at about the same time."""
+    items.sort(key=lambda item: item.get_closest_marker("both_databases") is None)
+    if config.getoption("--reverse"):
+        items.reverse()
+
+
 ALICE: dict[str, Any] = {
     "applicant_name": "Alice Johnson",
     "address": "123 Maple Street, Ottawa",

@@ -75,9 +75,9 @@ def reasons(source: str) -> list[str]:
     imported = touching_imports(tree)
     code = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
     for node in code:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
-            if "both_databases" in marks(node):
-                return []
+        is_for_all = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+        if is_for_all and "both_databases" in marks(node):
+            return []
     return [
         f"{getattr(node, 'name', f'line {node.lineno}')}: {name}"
         for node in code
