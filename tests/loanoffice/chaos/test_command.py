@@ -18,12 +18,13 @@ from loanoffice.chaos.judge import Fault, Finding
 from loanoffice.chaos.report import Report
 from tests import casework
 from tests.functions.engine_process import database_url
+from tests.sizes import size
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_databases
 
-# A plan of sixteen cases and four kills that hits each of the three processes.
-SEED = 1
+# The short plan's three kills hit each of the three processes.
+APPLICATIONS, KILLS, SEED = size(short=16, long=80), size(short=3, long=12), 1
 
 
 class Chaos:
@@ -87,15 +88,17 @@ def chaos(tmp_path: Path) -> Iterator[Chaos]:
         running.wait(60)
 
 
+@pytest.mark.long
 @pytest.mark.django_db
-def test_short_run_finds_nothing_lost_doubled_stuck_or_wrong(chaos: Chaos) -> None:
-    chaos.start("--applications=16", "--kills=4", f"--seed={SEED}", "--patience=100")
-    code = chaos.wait(seconds=400)
+def test_run_finds_nothing_lost_doubled_stuck_or_wrong(chaos: Chaos) -> None:
+    figures = (f"--applications={APPLICATIONS}", f"--kills={KILLS}", f"--seed={SEED}")
+    chaos.start(*figures, "--patience=100")
+    code = chaos.wait(seconds=900)
     for fault in Fault:
         assert chaos.figure(fault) == 0, chaos.text
     assert code == 0, chaos.text
-    assert chaos.figure("applications") == 16
-    assert chaos.figure("kills") == 4
+    assert chaos.figure("applications") == APPLICATIONS
+    assert chaos.figure("kills") == KILLS
     assert chaos.figure("decisions") > 0
     assert chaos.figure("withdrawals") > 0
     assert chaos.scratch_folders() == []
