@@ -23,8 +23,8 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.both_databases
 
-# The short plan's three kills hit each of the three processes.
-APPLICATIONS, KILLS, SEED = size(short=16, long=80), size(short=3, long=12), 1
+# The short plan kills each of the three processes and withdraws an application that waits.
+APPLICATIONS, KILLS, SEED = size(short=16, long=80), size(short=3, long=12), 4
 
 
 class Chaos:
