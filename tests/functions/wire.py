@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,6 +18,7 @@ from aws_durable_execution_sdk_python_testing import (
     DurableFunctionTestRunner,
 )
 
+from tests.http_server import LoopbackServer
 from workflows import engine
 
 
@@ -56,13 +57,12 @@ class Wire:
                 self.end_headers()
                 self.wfile.write(content)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = LoopbackServer(Handler)
+        self.server.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return self.server.url
 
     def answer(
         self, path: str, headers: Any, body: dict[str, Any]
@@ -95,8 +95,7 @@ class Wire:
         return self.runner.wait_for_result(self.arns[name], timeout=timeout)
 
     def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.stop()
         self.pool.shutdown(wait=True)
         self.runner.close()
         self.runner._scheduler._loop.close()
