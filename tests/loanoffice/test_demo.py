@@ -14,7 +14,7 @@ from urllib.error import URLError
 import pytest
 from django.conf import settings
 
-from tests.functions.engine_process import free_port
+from tests.ports import free_port
 from tests.waiting import eventually
 
 ALICE = {"applicant_name": "Alice Johnson", "sin_last4": "1111", "loan_amount": "150000.00"}
