@@ -67,6 +67,7 @@ def test_engine_killed_while_the_bureaus_are_pulled(
     office.until(reference, current_step="credit_check")
     process.kill()
     assert not ReviewTask.objects.exists()
+    process.environment["LOANOFFICE_SIMULATED_LATENCY"] = "0"
     process.start()
     office.until(reference, status="pending_approval")
     office.decide(reference, manager, approved=True)
@@ -81,6 +82,7 @@ def test_engine_killed_while_the_fraud_check_runs(
     reference = office.submit("charlie")
     eventually(lambda: PendingCallback.objects.filter(name="fraud_check-1", status="open").exists())
     process.kill()
+    process.environment["LOANOFFICE_SIMULATED_LATENCY"] = "0"
     process.start()
     office.until(reference, status="funded")
     assert_funded_once(reference)

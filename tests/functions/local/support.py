@@ -60,6 +60,12 @@ def ended(client: Any, arn: str, seconds: float = 30) -> dict[str, Any]:
     return found
 
 
+def history_of(client: Any, arn: str) -> list[str]:
+    """The kinds of event in the execution's history, in order."""
+    history = client.get_durable_execution_history(DurableExecutionArn=arn)
+    return [event["EventType"] for event in history["Events"]]
+
+
 class EngineProcess:
     """An engine in its own process, on one folder and one port."""
 
