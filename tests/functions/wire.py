@@ -13,17 +13,23 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote
 
+from aws_durable_execution_sdk_python.lambda_service import CallbackOptions
 from aws_durable_execution_sdk_python_testing import (
     DurableFunctionTestResult,
     DurableFunctionTestRunner,
 )
+from aws_durable_execution_sdk_python_testing.token import CallbackToken
 
 from tests.http_server import LoopbackServer
+from tests.waiting import eventually
 from workflows import engine
 
 
 class Wire:
-    """What the tests look at: every request, the runner, and switches for trouble."""
+    """What the tests look at: every request, the runner, and switches for trouble.
+
+    No callback times out by itself; ``time_out`` lets its time be over.
+    """
 
     def __init__(self, *, skip_time: bool = True) -> None:
         from functions import fraud_check, loan_approval  # noqa: PLC0415 - after Django is ready
@@ -31,6 +37,11 @@ class Wire:
         self.runner = DurableFunctionTestRunner(
             handler=loan_approval.handler, poll_interval=0.02, skip_time=skip_time
         )
+        executor = self.runner._executor
+        # An invocation that raised is tried again; the testing SDK waits five seconds.
+        executor.RETRY_BACKOFF_SECONDS = 0.05
+        self.waits: dict[str, int] = {}  # seconds that the engine was told, by callback
+        executor._schedule_callback_timeouts = self._note_wait
         self.fraud_check: Callable[[dict[str, Any], object], Any] | None = fraud_check.handler
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.arns: dict[str, str] = {}
@@ -89,6 +100,16 @@ class Wire:
             self.runner.send_callback_success(parts[2], json.dumps(body).encode())
             return 200, {}, {}
         raise AssertionError(f"nothing answers {path}")
+
+    def _note_wait(self, _: str, options: CallbackOptions | None, callback_id: str) -> None:
+        self.waits[callback_id] = options.timeout_seconds if options else 0
+
+    def time_out(self, callback_id: str) -> int:
+        """Let a callback's time be over; returns how many seconds it had."""
+        arn = CallbackToken.from_str(callback_id).execution_arn
+        seconds = eventually(lambda: self.waits.get(callback_id), what="the engine waits")
+        self.runner._executor._on_callback_timeout(arn, callback_id)
+        return seconds
 
     def result(self, name: str, timeout: int = 60) -> DurableFunctionTestResult:
         """Wait until the execution has ended."""
