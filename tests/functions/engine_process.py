@@ -2,9 +2,6 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 from urllib.error import URLError
@@ -13,6 +10,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import connection
 
+from tests.ports import free_port
+from tests.spawned import Spawned
 from tests.waiting import eventually
 from workflows import engine
 
@@ -23,12 +22,6 @@ def database_url() -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
     return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class EngineProcess:
@@ -48,14 +41,14 @@ class EngineProcess:
             "AWS_ENDPOINT_URL_LAMBDA": self.url,
             **environment,
         }
-        self.popen: subprocess.Popen[bytes] | None = None
+        self.popen: Spawned | None = None
 
     def start(self) -> None:
         """Start it and wait until it has recovered what it carried before."""
         manage = str(settings.BASE_DIR / "manage.py")
         with self.log.open("ab") as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, manage, "durable_engine", f"--port={self.port}"],
+            self.popen = Spawned(
+                [manage, "durable_engine", f"--port={self.port}"],
                 env=self.environment,
                 stdout=log,
                 stderr=log,

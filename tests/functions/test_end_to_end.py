@@ -70,6 +70,7 @@ def test_engine_killed_while_the_bureaus_are_pulled(
     office.until(reference, current_step="credit_check")
     process.kill()
     assert not ReviewTask.objects.exists()
+    process.environment["LOANOFFICE_SIMULATED_LATENCY"] = "0"
     process.start()
     office.until(reference, status="pending_approval")
     office.decide(reference, manager, approved=True)
@@ -84,6 +85,7 @@ def test_engine_killed_while_the_fraud_check_runs(
     reference = office.submit("charlie")
     eventually(lambda: PendingCallback.objects.filter(name="fraud_check-1", status="open").exists())
     process.kill()
+    process.environment["LOANOFFICE_SIMULATED_LATENCY"] = "0"
     process.start()
     office.until(reference, status="funded")
     assert_funded_once(reference)

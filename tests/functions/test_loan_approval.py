@@ -227,8 +227,10 @@ def test_unanswered_manager_expires_when_the_engine_stops_waiting(
     aws: Wire, officer: User, settings: Any
 ) -> None:
     settings.LOANOFFICE_DELIVERY_GRACE = timedelta(0)
-    change_policy(approval_due=timedelta(seconds=1), approval_expires=timedelta(seconds=1))
+    change_policy(approval_due=timedelta(hours=1), approval_expires=timedelta(hours=1))
     application = submit(officer)
+    task = open_task(application, TaskKind.MANAGER_APPROVAL)
+    assert aws.time_out(task.callback.callback_id) == 60 * 60
     finish(aws, application)
     assert state(application) == ("expired", "manager_approval")
     assert ReviewTask.objects.get().status == "expired"
@@ -248,13 +250,15 @@ def test_unanswered_manager_expires_by_the_sweep(aws: Wire, officer: User) -> No
 def test_decision_that_never_reached_the_engine_needs_attention(
     aws: Wire, officer: User, manager: User, settings: Any
 ) -> None:
-    settings.LOANOFFICE_DELIVERY_GRACE = timedelta(seconds=1)
-    change_policy(approval_due=timedelta(seconds=1), approval_expires=timedelta(seconds=1))
+    settings.LOANOFFICE_DELIVERY_GRACE = timedelta(minutes=1)
+    change_policy(approval_due=timedelta(hours=1), approval_expires=timedelta(hours=1))
     application = submit(officer)
     task = open_task(application, TaskKind.MANAGER_APPROVAL)
     aws.down = True
     review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
-    assert PendingCallback.objects.get().status == "answered"
+    callback = PendingCallback.objects.get()
+    assert callback.status == "answered"
+    assert aws.time_out(callback.callback_id) == 61 * 60
     finish(aws, application)
     assert state(application)[0] == "needs_attention"
     task.refresh_from_db()
@@ -266,11 +270,13 @@ def test_decision_that_never_reached_the_engine_needs_attention(
 def test_fraud_check_that_never_answers_is_asked_three_times_then_an_incident(
     aws: Wire, officer: User
 ) -> None:
-    change_policy(fraud_check_timeout=timedelta(seconds=1))
-    aws.fraud_check = None
+    change_policy(fraud_check_timeout=timedelta(minutes=1))
+    waited: list[int] = []
+    aws.fraud_check = lambda event, _: waited.append(aws.time_out(event["callback_id"]))
     application = submit(officer, sin_last4="3333", loan_amount=Decimal("20000.00"))
     finish(aws, application)
     assert state(application) == ("needs_attention", "fraud_check")
+    assert waited == [60, 60, 60]
     assert sum("/fraud-check" in path for path, _ in aws.requests) == 3
     incident = Incident.objects.get()
     assert (incident.kind, incident.status) == ("fraud_unanswered", "open")
@@ -281,12 +287,13 @@ def test_flag_that_did_not_reach_the_engine_in_time_is_not_lost(
     aws: Wire, officer: User, analyst: User
 ) -> None:
     """The answer is on record, its delivery fails, and the next try would have passed."""
-    change_policy(fraud_check_timeout=timedelta(seconds=1), fraud_check_attempts=2)
+    change_policy(fraud_check_attempts=2)
 
     def flag_unheard(event: dict[str, Any], _: object) -> None:
         aws.down = True
         services.callback_answer(callback_id=event["callback_id"], answer={"result": "flagged"})
         connection.close()
+        aws.time_out(event["callback_id"])
 
     aws.fraud_check = flag_unheard
     application = submit(officer, sin_last4="3333", loan_amount=Decimal("20000.00"))
@@ -301,8 +308,9 @@ def test_flag_that_did_not_reach_the_engine_in_time_is_not_lost(
 def test_case_that_needed_attention_is_restarted_and_paid_once(
     aws: Wire, officer: User, operations: User
 ) -> None:
-    change_policy(fraud_check_timeout=timedelta(seconds=1), fraud_check_attempts=1)
-    answering, aws.fraud_check = aws.fraud_check, None
+    change_policy(fraud_check_attempts=1)
+    answering = aws.fraud_check
+    aws.fraud_check = lambda event, _: aws.time_out(event["callback_id"])
     application = submit(officer, sin_last4="3333", loan_amount=Decimal("20000.00"))
     finish(aws, application)
     aws.fraud_check = answering

@@ -1,13 +1,13 @@
 """A fraud vendor on loopback: it is asked over HTTP, and answers over HTTP when told to."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
 
 import urllib3
 
+from tests.http_server import LoopbackServer
 from tests.waiting import eventually
 from tests.workflows.callbacks.vendor import KEY, headers, sign
 from workflows.providers.http import POOL
@@ -48,12 +48,11 @@ class VendorServer:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = LoopbackServer(Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/screenings"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server.start()
         return self
 
     def __exit__(
@@ -62,8 +61,7 @@ class VendorServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.stop()
         self.pool.clear()
         POOL.clear()  # the product keeps its connections to those who are gone now
 

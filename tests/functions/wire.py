@@ -9,20 +9,27 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote
 
+from aws_durable_execution_sdk_python.lambda_service import CallbackOptions
 from aws_durable_execution_sdk_python_testing import (
     DurableFunctionTestResult,
     DurableFunctionTestRunner,
 )
+from aws_durable_execution_sdk_python_testing.token import CallbackToken
 
+from tests.http_server import LoopbackServer
+from tests.waiting import eventually
 from workflows import engine
 
 
 class Wire:
-    """What the tests look at: every request, the runner, and switches for trouble."""
+    """What the tests look at: every request, the runner, and switches for trouble.
+
+    No callback times out by itself; ``time_out`` lets its time be over.
+    """
 
     def __init__(self, *, skip_time: bool = True) -> None:
         from functions import fraud_check, loan_approval  # noqa: PLC0415 - after Django is ready
@@ -30,6 +37,11 @@ class Wire:
         self.runner = DurableFunctionTestRunner(
             handler=loan_approval.handler, poll_interval=0.02, skip_time=skip_time
         )
+        executor = self.runner._executor
+        # An invocation that raised is tried again; the testing SDK waits five seconds.
+        executor.RETRY_BACKOFF_SECONDS = 0.05
+        self.waits: dict[str, int] = {}  # seconds that the engine was told, by callback
+        executor._schedule_callback_timeouts = self._note_wait
         self.fraud_check: Callable[[dict[str, Any], object], Any] | None = fraud_check.handler
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.arns: dict[str, str] = {}
@@ -56,13 +68,12 @@ class Wire:
                 self.end_headers()
                 self.wfile.write(content)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = LoopbackServer(Handler)
+        self.server.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return self.server.url
 
     def answer(
         self, path: str, headers: Any, body: dict[str, Any]
@@ -90,13 +101,22 @@ class Wire:
             return 200, {}, {}
         raise AssertionError(f"nothing answers {path}")
 
+    def _note_wait(self, _: str, options: CallbackOptions | None, callback_id: str) -> None:
+        self.waits[callback_id] = options.timeout_seconds if options else 0
+
+    def time_out(self, callback_id: str) -> int:
+        """Let a callback's time be over; returns how many seconds it had."""
+        arn = CallbackToken.from_str(callback_id).execution_arn
+        seconds = eventually(lambda: self.waits.get(callback_id), what="the engine waits")
+        self.runner._executor._on_callback_timeout(arn, callback_id)
+        return seconds
+
     def result(self, name: str, timeout: int = 60) -> DurableFunctionTestResult:
         """Wait until the execution has ended."""
         return self.runner.wait_for_result(self.arns[name], timeout=timeout)
 
     def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.stop()
         self.pool.shutdown(wait=True)
         self.runner.close()
         self.runner._scheduler._loop.close()

@@ -1,12 +1,12 @@
 """An HTTP server on loopback, for what is outside of the office."""
 
 import json
-import threading
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
 
+from tests.http_server import LoopbackServer
 from workflows.providers.http import POOL
 
 # Status, headers and JSON body; ``None`` hangs up without an answer.
@@ -45,12 +45,11 @@ class Loopback:
 
             do_GET = do_POST  # noqa: N815
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.server = LoopbackServer(Handler)
+        self.url = self.server.url
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server.start()
         return self
 
     def __exit__(
@@ -59,6 +58,5 @@ class Loopback:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.stop()
         POOL.clear()  # the product keeps its connections to those who are gone now

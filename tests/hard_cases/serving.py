@@ -3,18 +3,17 @@
 import http.client
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
 from tests.applications.api.calls import ALICE, BASE
-from tests.functions.engine_process import database_url, free_port
+from tests.functions.engine_process import database_url
+from tests.ports import free_port
+from tests.spawned import Spawned
 from tests.waiting import eventually
 from tests.workflows.lambda_stub import lambda_stub
 
@@ -41,9 +40,8 @@ class WebProcess:
             "LOANOFFICE_DATA": str(data),
         }
         with self.log.open("wb") as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", "tests.hard_cases.web_process", str(self.port), when],
-                cwd=settings.BASE_DIR,
+            self.popen = Spawned(
+                ["-m", "tests.hard_cases.web_process", str(self.port), when],
                 env=environment,
                 stdout=log,
                 stderr=log,

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +13,7 @@ from applications.models import LoanApplication
 from tests.casework import submit
 from tests.functions.engine_process import EngineProcess, database_url
 from tests.functions.office import Office, deliver_what_waits
+from tests.spawned import Spawned
 from tests.waiting import eventually
 from workflows import engine, outbox
 from workflows.errors import AlreadyStarted
@@ -28,16 +27,14 @@ pytestmark = [
 
 def submit_in_a_process_that_dies(user: User, when: str) -> int:
     """The exit code of the process; ``-9`` is SIGKILL."""
-    return subprocess.run(
-        [sys.executable, "-m", "tests.hard_cases.submitting_process", user.username, when],
-        cwd=settings.BASE_DIR,
+    return Spawned(
+        ["-m", "tests.hard_cases.submitting_process", user.username, when],
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "loanoffice.settings.local",
             "DATABASE_URL": database_url(),
         },
-        check=False,
-    ).returncode
+    ).wait(timeout=60)
 
 
 def test_start_leaves_with_the_sweep_after_the_web_process_was_killed(

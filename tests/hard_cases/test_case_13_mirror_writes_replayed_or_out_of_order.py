@@ -7,7 +7,6 @@ The runs are the durable SDK's own; the bodies are then called as it would call 
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -197,15 +196,15 @@ def test_run_that_waits_for_the_fraud_service_asks_it_again_and_writes_nothing(
 def test_attempt_before_a_restart_changes_nothing_any_more(
     aws: Wire, officer: User, operations: User, people: dict[TaskKind, User]
 ) -> None:
-    LendingPolicy.objects.update(fraud_check_timeout=timedelta(seconds=1), fraud_check_attempts=1)
-    aws.fraud_check, answering = None, aws.fraud_check
+    LendingPolicy.objects.update(fraud_check_attempts=1)
+    answering = aws.fraud_check
+    aws.fraud_check = lambda event, _: aws.time_out(event["callback_id"])
     application = submit(officer, **DANA)
     decide(application, TaskKind.MANAGER_APPROVAL, people[TaskKind.MANAGER_APPROVAL], APPROVE)
     assert end(aws, application).status == "needs_attention"
     first = run_of(application)
     assert_nothing_changes(bodies(first))
     aws.fraud_check = answering
-    LendingPolicy.objects.update(fraud_check_timeout=timedelta(minutes=5))
 
     aws.down = True
     application_restart(reference=application.reference, user=operations)

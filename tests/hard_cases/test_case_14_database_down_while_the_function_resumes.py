@@ -6,9 +6,8 @@ through a door that the test shuts.
 """
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from applications.models import Disbursement, LoanApplication
 from tests.functions.engine_process import EngineProcess, database_url
 from tests.functions.office import Office, assert_funded_once, deliver_what_waits
 from tests.hard_cases.database_proxy import DatabaseProxy
+from tests.http_server import LoopbackServer
 from tests.waiting import eventually
 from workflows import engine
 from workflows.models import Execution, Incident, SimulatedPayout
@@ -77,18 +77,16 @@ class Rail:
                 self.end_headers()
                 self.wfile.write(content)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = LoopbackServer(Handler)
+        self.url = self.server.url
+        self.server.start()
 
 
 @pytest.fixture
 def rail() -> Iterator[Rail]:
     serving = Rail()
     yield serving
-    serving.server.shutdown()
-    serving.server.server_close()
+    serving.server.stop()
 
 
 def waits_for_manager(office: Office) -> str:

@@ -4,11 +4,10 @@ The engine is a real process and dies by ``kill -9``; everything goes on after a
 """
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from django.contrib.auth.models import User
 from applications.models import ApplicationEvent, LendingPolicy, LoanApplication, ReviewTask
 from tests.functions.engine_process import EngineProcess
 from tests.functions.test_end_to_end import PEOPLE, Office, deliver_what_waits
+from tests.http_server import LoopbackServer
 from tests.waiting import eventually
 from workflows import engine, services
 from workflows.models import (
@@ -58,21 +58,19 @@ class FraudService:
                 self.end_headers()
                 self.wfile.write(content)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = LoopbackServer(Handler)
+        self.server.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return self.server.url
 
 
 @pytest.fixture
 def fraud_service() -> Iterator[FraudService]:
     service = FraudService()
     yield service
-    service.server.shutdown()
-    service.server.server_close()
+    service.server.stop()
 
 
 @pytest.fixture

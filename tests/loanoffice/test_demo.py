@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -14,7 +15,7 @@ from urllib.error import URLError
 import pytest
 from django.conf import settings
 
-from tests.functions.engine_process import free_port
+from tests.ports import free_port
 from tests.waiting import eventually
 
 ALICE = {"applicant_name": "Alice Johnson", "sin_last4": "1111", "loan_amount": "150000.00"}
@@ -122,15 +123,18 @@ def test_demo_serves_survives_the_death_of_its_engine_and_keeps_its_data(demo: D
     assert "Traceback" not in demo.text()
 
 
-def test_demo_says_which_port_is_taken(demo: Demo) -> None:
-    demo.start()
-    second = subprocess.run(
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo"],
-        env={**demo.environment, "LOANOFFICE_DATA": str(demo.data / "second")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.mark.parametrize("which", ["port", "engine_port"])
+def test_demo_says_which_port_is_taken(demo: Demo, which: str) -> None:
+    port = getattr(demo, which)
+    with socket.create_server(("127.0.0.1", port)):
+        second = subprocess.run(
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo"],
+            env=demo.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert second.returncode == 1
-    assert f"Something listens on port {demo.port} already." in second.stderr
+    assert f"Something listens on port {port} already." in second.stderr
+    assert f"{which.upper()}={port + 100} make demo" in second.stderr
     assert "Traceback" not in second.stderr

@@ -6,11 +6,12 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
+from tests.http_server import LoopbackServer
 from workflows import engine
 
 
@@ -86,9 +87,8 @@ class LambdaStub:
                 self.end_headers()
                 self.wfile.write(content)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = LoopbackServer(Handler)
+        self.server.start()
 
     def name(self, index: int) -> str:
         """The durable execution's name in a request."""
@@ -99,11 +99,10 @@ class LambdaStub:
 def lambda_stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
     """A stub that the product's boto3 speaks to until the block ends."""
     stub = LambdaStub()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{stub.server.server_port}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", stub.server.url)
     engine.forget_client()
     try:
         yield stub
     finally:
-        stub.server.shutdown()
-        stub.server.server_close()
+        stub.server.stop()
         engine.forget_client()

@@ -4,10 +4,9 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from tests.http_server import LoopbackServer
 from tests.workflows.draining import NAME, Pending, drain, pending
 from workflows import engine
 from workflows.drain import drain_check
@@ -58,13 +58,12 @@ class Listing:
                 self.end_headers()
                 self.wfile.write(content)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = LoopbackServer(Handler)
+        self.server.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
+        return self.server.url
 
     def page(self, query: dict[str, list[str]]) -> dict[str, Any]:
         start = int(query.get("Marker", ["0"])[0])
@@ -91,8 +90,7 @@ def listing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listing]:
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", serving.url)
     engine.forget_client()
     yield serving
-    serving.server.shutdown()
-    serving.server.server_close()
+    serving.server.stop()
     engine.forget_client()
 
 

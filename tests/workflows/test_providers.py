@@ -1,16 +1,16 @@
 """The simulators' stories, and the HTTP adapters against a server that misbehaves."""
 
 import json
-import threading
 from collections.abc import Iterator
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from applications.underwriting import Report
 from applications.vocabulary import Bureau, FraudVerdict
+from tests.http_server import LoopbackServer
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
 from workflows.models import SimulatedPayout
 from workflows.providers import registry
@@ -55,9 +55,9 @@ class Outside:
 
             do_POST = do_GET  # noqa: N815
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = LoopbackServer(Handler)
+        self.url = self.server.url
+        self.server.start()
 
     def answers(self, status: int, body: object = None) -> None:
         self.status, self.body = status, json.dumps(body).encode() if body is not None else b""
@@ -67,8 +67,7 @@ class Outside:
 def outside() -> Iterator[Outside]:
     serving = Outside()
     yield serving
-    serving.server.shutdown()
-    serving.server.server_close()
+    serving.server.stop()
 
 
 def test_simulated_scores_of_any_sin_repeat_and_stay_in_range() -> None:

@@ -3,14 +3,14 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import boto3
 from botocore.config import Config
 
+from tests.ports import free_port
+from tests.spawned import Spawned
 from tests.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[3]
@@ -60,14 +60,21 @@ def ended(client: Any, arn: str, seconds: float = 30) -> dict[str, Any]:
     return found
 
 
+def history_of(client: Any, arn: str) -> list[str]:
+    """The kinds of event in the execution's history, in order."""
+    history = client.get_durable_execution_history(DurableExecutionArn=arn)
+    return [event["EventType"] for event in history["Events"]]
+
+
 class EngineProcess:
-    """An engine in its own process, on one folder and, after its first start, one port."""
+    """An engine in its own process, on one folder and one port."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = 0
+        self.port = free_port()
         self.recovered = 0
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Spawned | None = None
+        self._output: IO[str] | None = None
         self._client: Any = None
 
     def start(self) -> Self:
@@ -77,30 +84,29 @@ class EngineProcess:
 
     def launch(self) -> None:
         """Start it without waiting."""
-        with (self.folder / "engine.log").open("a") as log:
-            self._process = subprocess.Popen(
+        reading, writing = os.pipe()
+        self._output = os.fdopen(reading)
+        with (self.folder / "engine.log").open("a") as log, os.fdopen(writing, "w") as output:
+            self._process = Spawned(
                 [
-                    sys.executable,
                     "-m",
                     "tests.functions.local.engine_process",
                     str(self.folder / "data"),
                     str(self.port),
                 ],
-                cwd=REPOSITORY,
-                env={**os.environ, "PYTHONWARNINGS": "default"},
-                stdout=subprocess.PIPE,
+                env=os.environ,
+                stdout=output,
                 stderr=log,
-                text=True,
             )
 
     def ready(self) -> Self:
         """Wait for the line that says so."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        assert self._output is not None
+        line = self._output.readline()
         assert line.startswith("ready "), (self.folder / "engine.log").read_text()
         words = dict(word.split("=") for word in line.split()[1:])
-        self.port, self.recovered = int(words["port"]), int(words["recovered"])
+        assert int(words["port"]) == self.port
+        self.recovered = int(words["recovered"])
         return self
 
     @property
@@ -129,7 +135,7 @@ class EngineProcess:
             return 0
         process.send_signal(number)
         code = process.wait(timeout=30)
-        if process.stdout is not None:
-            process.stdout.close()
+        if self._output is not None:
+            self._output.close()
         self._process = None
         return code

@@ -31,21 +31,6 @@ def result_of(details: dict[str, Any]) -> Any:
     return json.loads(details["Result"])
 
 
-def history_of(client: Any, arn: str) -> list[str]:
-    """The kinds of event in the execution's history, in order."""
-    history = client.get_durable_execution_history(DurableExecutionArn=arn)
-    return [event["EventType"] for event in history["Events"]]
-
-
-def down_for(killable: EngineProcess, seconds: float) -> float:
-    """Kill the engine, leave it down, start it; return when it was ready."""
-    killable.kill()
-    until = time.monotonic() + seconds
-    eventually(lambda: time.monotonic() > until)
-    killable.start()
-    return time.monotonic()
-
-
 def test_killed_while_a_callback_is_pending_takes_its_answer_afterwards(
     killable: EngineProcess,
 ) -> None:
@@ -72,34 +57,6 @@ def test_killed_in_the_middle_of_a_step_runs_the_step_again(killable: EngineProc
     eventually(lambda: runs(killable.folder, "midstep", "gated") == 2)
     (killable.folder / "midstep.gate").touch()
     assert result_of(ended(killable.client, arn)) == "done"
-
-
-def test_killed_during_a_retry_delay_retries_when_it_would_have(killable: EngineProcess) -> None:
-    began = time.monotonic()
-    arn = start(killable.client, "stumbling", "retry", effects=str(killable.folder), delay=1)
-    # The delay begins when the engine has the failure, which is after the step's own effect.
-    eventually(lambda: "StepFailed" in history_of(killable.client, arn))
-    killable.restart()
-    assert result_of(ended(killable.client, arn)) == 2
-    assert time.monotonic() - began >= 1
-
-
-def test_killed_during_a_wait_wakes_when_it_would_have(killable: EngineProcess) -> None:
-    began = time.monotonic()
-    arn = start(killable.client, "sleeper", "asleep", effects=str(killable.folder), seconds=1)
-    eventually((killable.folder / "asleep.asleep").exists)
-    killable.restart()
-    assert result_of(ended(killable.client, arn)) == "done"
-    assert time.monotonic() - began >= 1
-
-
-def test_wait_that_ended_while_the_engine_was_down_goes_on_at_once(
-    killable: EngineProcess,
-) -> None:
-    arn = start(killable.client, "sleeper", "overslept", effects=str(killable.folder), seconds=1)
-    eventually((killable.folder / "overslept.asleep").exists)
-    down_for(killable, 1)
-    assert result_of(ended(killable.client, arn, seconds=5)) == "done"
 
 
 def test_killed_during_an_event_delivers_it_again(killable: EngineProcess) -> None:
@@ -132,40 +89,6 @@ def test_killed_between_reservation_and_start_starts_what_was_promised(
         CallbackId=callback_of(killable.folder, "reserved"), Result=b"yes"
     )
     assert result_of(ended(killable.client, arn))["answer"] == "yes"
-
-
-def test_callback_timeout_counts_the_time_before_the_kill(killable: EngineProcess) -> None:
-    began = time.monotonic()
-    arn = start(killable.client, "approval", "slow", effects=str(killable.folder), timeout=3)
-    callback_of(killable.folder, "slow")
-    ready = down_for(killable, 1.5)
-    assert "CallbackTimeoutError" in result_of(ended(killable.client, arn))["answer"]
-    assert time.monotonic() - began >= 3
-    assert time.monotonic() - ready < 2.7
-
-
-def test_heartbeat_timeout_counts_from_the_last_heartbeat_before_the_kill(
-    killable: EngineProcess,
-) -> None:
-    began = time.monotonic()
-    arn = start(killable.client, "approval", "beats", effects=str(killable.folder), heartbeat=2)
-    callback_id = callback_of(killable.folder, "beats")
-    later = began + 1
-    eventually(lambda: time.monotonic() > later)
-    killable.client.send_durable_execution_callback_heartbeat(CallbackId=callback_id)
-    killable.restart()
-    assert "heartbeat" in result_of(ended(killable.client, arn))["answer"]
-    assert time.monotonic() - began >= 2.9
-
-
-def test_execution_timeout_counts_the_time_before_the_kill(killable: EngineProcess) -> None:
-    began = time.monotonic()
-    arn = start(killable.client, "patient", "patient", effects=str(killable.folder))
-    callback_of(killable.folder, "patient")
-    ready = down_for(killable, 1.5)
-    assert ended(killable.client, arn)["Status"] == "TIMED_OUT"
-    assert time.monotonic() - began >= 3
-    assert time.monotonic() - ready < 2.7
 
 
 def test_pause_survives_a_kill(killable: EngineProcess) -> None:

@@ -9,8 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.http_server import LoopbackServer
 
 TOLERANCE = 300  # seconds, as the specification advises
 
@@ -58,25 +60,21 @@ class Receiver:
                 self.end_headers()
                 self.wfile.write(said)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = LoopbackServer(Handler)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}/hooks?from=loans"
+        return f"{self.server.url}/hooks?from=loans"
 
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     receiver = Receiver()
-    thread = threading.Thread(target=receiver.server.serve_forever, args=(0.02,))
-    thread.start()
+    receiver.server.start()
     try:
         yield receiver
     finally:
-        receiver.server.shutdown()
-        receiver.server.server_close()
-        thread.join()
+        receiver.server.stop()
 
 
 def verified(received: Received, secret: str, *, now: float) -> dict[str, Any]:
