@@ -29,7 +29,7 @@ from workflows.reconcile import reconcile
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-SECONDS = 4  # that an execution lives here
+SECONDS = 3  # that an execution lives here
 
 
 @pytest.fixture
