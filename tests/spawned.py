@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 REPOSITORY = Path(__file__).parents[1]
@@ -51,6 +52,17 @@ class _Spawner:
 def _spawner() -> _Spawner:
     """One for each process that runs tests."""
     return _Spawner()
+
+
+def run(words: Sequence[str], *, env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Like ``subprocess.run([sys.executable, *words], capture_output=True, text=True)``."""
+    with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
+        code = Spawned(words, env=env, stdout=stdout, stderr=stderr).wait(timeout=60)
+        said = []
+        for file in (stdout, stderr):
+            file.seek(0)
+            said.append(file.read())
+    return subprocess.CompletedProcess(list(words), code, *said)
 
 
 class Spawned:

@@ -6,7 +6,7 @@ and models are loaded after the fork, from the environment of the new process. O
 the socket FD is one request:
 
 - ``{"words", "env", "cwd"}`` with the file descriptors of stdout and stderr: start ``python
-  *words``, where the words begin with a path or with ``-m`` and a module; answered by its pid.
+  *words``, where the words begin with a path, ``-m`` or ``-c``; answered by its pid.
 - ``{"poll": pid}``: answered by the process's exit code, or ``null`` while it runs.
 """
 
@@ -95,7 +95,10 @@ def become(*, words: list[str], env: dict[str, str], cwd: str) -> None:
     os.environ.update(env)
     os.chdir(cwd)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    if words[0] == "-m":
+    if words[0] == "-c":
+        sys.argv = ["-c", *words[2:]]
+        exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102
+    elif words[0] == "-m":
         sys.argv = words[1:]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
     else:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+from tests import spawned
 from tests.aws.process import REGION, REPOSITORY
 
 COMPLETE = {
@@ -24,12 +25,24 @@ COMPLETE = {
 
 
 def run(module: str, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Python with these words, these settings and nothing but this environment."""
+    """Python with these words, these settings and nothing but this environment.
+
+    The libraries of ``tests.spawner`` are imported already.
+    """
+    return spawned.run(words, env=_only(module, environment))
+
+
+def run_fresh(module: str, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """The same in an interpreter that has imported nothing."""
     return subprocess.run(
         [sys.executable, *words],
-        env={"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": module, **environment},
+        env=_only(module, environment),
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def _only(module: str, environment: dict[str, str]) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": module, **environment}

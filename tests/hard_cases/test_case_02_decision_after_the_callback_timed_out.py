@@ -113,7 +113,7 @@ def test_decision_that_waited_for_an_engine_which_had_timed_out_meanwhile(
     operations: User,
 ) -> None:
     LendingPolicy.objects.update(
-        approval_due=timedelta(seconds=4), approval_expires=timedelta(seconds=4)
+        approval_due=timedelta(seconds=3), approval_expires=timedelta(seconds=3)
     )
     process = running(LOANOFFICE_DELIVERY_GRACE_SECONDS="0")
     reference = office.submit("alice")

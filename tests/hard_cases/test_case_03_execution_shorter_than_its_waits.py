@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.both_databases,
 ]
 
-SECONDS = 4  # that an execution lives here
+SECONDS = 3  # that an execution lives here
 
 
 @pytest.fixture

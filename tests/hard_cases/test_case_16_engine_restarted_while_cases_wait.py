@@ -191,7 +191,7 @@ def test_cases_that_wait_for_people_a_retry_and_a_timeout_all_go_on_after_a_kill
 def test_callback_that_nobody_answers_times_out_after_the_restart_too(
     process: EngineProcess, fraud_service: FraudService, office: Office
 ) -> None:
-    short_fraud_timeout(3)
+    short_fraud_timeout(2)
     process.start()
     references = [office.submit("charlie") for _ in range(3)]
     for reference in references:

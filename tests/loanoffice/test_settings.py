@@ -12,7 +12,7 @@ from applications.models import PartnerKey
 from applications.services.partners import partner_key_recognise
 from loanoffice.demo_data import PARTNER_KEY, ROLES, create_demo_data
 from tests.aws.process import Aws
-from tests.aws.production import COMPLETE, run
+from tests.aws.production import COMPLETE, run, run_fresh
 
 START = "import django; django.setup()"
 PROVIDERS = {
@@ -236,7 +236,7 @@ def test_functions_load_neither_admin_nor_api() -> None:
         "  'applications.admin', 'applications.api', 'audit.admin', 'workflows.admin')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    found = start("functions", code, **COMPLETE)
+    found = run_fresh("loanoffice.settings.functions", "-c", code, **COMPLETE)
     assert found.stdout.strip() == "[]", found.stderr
 
 

@@ -17,7 +17,7 @@ from tests.functions.local.support import EngineProcess, callback_of, ended, his
 from tests.waiting import eventually
 
 # One engine for all of them, so one worker.
-pytestmark = pytest.mark.xdist_group("clocks after a kill")
+pytestmark = pytest.mark.xdist_group("clocks")
 
 DOWN = 1.2  # seconds between the kill and the next start
 WAIT = 3  # seconds of every clock that is to strike after the engine is back
