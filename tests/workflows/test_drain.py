@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
@@ -11,10 +10,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from tests import spawned
 from tests.http_server import LoopbackServer
 from tests.workflows.draining import NAME, Pending, drain, pending
 from workflows import engine
@@ -486,17 +485,14 @@ def test_migrations_that_do_not_fit_together_are_never_clear(
 
 
 def run(listing: Listing, database_url: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), "drain"],
+    return spawned.run(
+        ["manage.py", "drain"],
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "loanoffice.settings.test",
             "DATABASE_URL": database_url,
             "AWS_ENDPOINT_URL_LAMBDA": listing.url,
         },
-        capture_output=True,
-        text=True,
-        check=False,
     )
 
 
