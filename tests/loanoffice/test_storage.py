@@ -18,6 +18,7 @@ from applications.models import Document
 from tests import casework
 from tests.aws.process import Aws
 from tests.aws.production import COMPLETE, run
+from tests.sizes import LONG
 
 MEDIA, STATIC = COMPLETE["MEDIA_BUCKET"], COMPLETE["STATIC_BUCKET"]
 STATIC_AT = f"https://{STATIC}.s3.ca-central-1.amazonaws.com/"
@@ -139,8 +140,10 @@ def test_a_document_never_takes_the_place_of_another(buckets: Aws) -> None:
     assert fetched(default_storage.url(second)) == b"second"
 
 
+@pytest.mark.long
 def test_static_files_are_collected_under_names_of_their_content(buckets: Aws) -> None:
-    most = ["rest_framework*", "admin/js/vendor*"]  # each file is a request of some 30 ms
+    # Each file is a request of some 30 ms.
+    most = [] if LONG else ["rest_framework*", "admin/js/vendor*"]
     call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=most)
     keys = set(buckets.keys(STATIC))
     manifest = json.loads(
