@@ -6,4 +6,4 @@ class ApplicationsConfig(AppConfig):
     verbose_name = "Applications"
 
     def ready(self) -> None:
-        from applications import checks  # noqa: F401, PLC0415 - they register themselves
+        from partners import checks  # noqa: F401, PLC0415 - they register themselves

@@ -6,8 +6,8 @@ from django.utils import timezone
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
-from applications.amortisation import Schedule
 from applications.models import LoanOffer
+from lending.amortisation import Schedule
 
 FONTS = Path(__file__).parent / "fonts"
 # Built into every reader, so quick and small; but it knows Western European letters only.

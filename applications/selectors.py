@@ -10,20 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.contrib.auth.models import User
 from django.db.models import FETCH_RAISE, Q, QuerySet
 
-from applications.errors import NothingToDecide
-from applications.models import (
-    ApplicationEvent,
-    Disbursement,
-    Document,
-    LoanApplication,
-    Partner,
-    ReviewDecision,
-    ReviewTask,
-)
-from applications.vocabulary import DocumentKind, Outcome, TaskKind, TaskStatus
+from applications.choices import DocumentKind
+from applications.models import ApplicationEvent, Disbursement, Document, LoanApplication
+from partners.models import Partner
 
 
 @dataclass(frozen=True)
@@ -69,7 +60,7 @@ class Payout:
 
 
 @dataclass(frozen=True)
-class Case:
+class ApplicationView:
     """One application, with everything that a partner is told about it."""
 
     reference: str
@@ -122,14 +113,14 @@ def cases(
     )
 
 
-def case_get(*, reference: str, partner: Partner | None) -> Case:
+def case_get(*, reference: str, partner: Partner | None) -> ApplicationView:
     """One case. Raises ``LoanApplication.DoesNotExist``, also for another partner's."""
     return case_of(cases(partner=partner).get(reference=reference))
 
 
-def case_of(application: LoanApplication) -> Case:
+def case_of(application: LoanApplication) -> ApplicationView:
     """A row of ``cases`` as a value."""
-    return Case(
+    return ApplicationView(
         reference=application.reference,
         status=application.status,
         current_step=application.current_step or None,
@@ -169,33 +160,6 @@ def documents(*, reference: str, partner: Partner | None) -> QuerySet[Document]:
     if partner is not None:
         rows = rows.filter(Q(partner=partner) | Q(kind=DocumentKind.OFFER_LETTER))
     return rows.fetch_mode(FETCH_RAISE)
-
-
-def task_to_decide(*, reference: str) -> ReviewTask:
-    """The manager approval or fraud review that a decision is about.
-
-    The open one; when none is open the last that was, so that whoever decides it is told
-    what became of it. Raises ``LoanApplication.DoesNotExist``, and ``NothingToDecide``
-    when nobody was ever asked.
-    """
-    application = LoanApplication.objects.only("reference", "status").get(reference=reference)
-    tasks = list(
-        ReviewTask.objects.filter(
-            application=application, kind__in=[TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW]
-        )
-        .select_related("application")
-        .order_by("opened_at", "id")
-    )
-    if not tasks:
-        raise NothingToDecide(reference=application.reference, status=application.status)
-    return next((task for task in tasks if task.status == TaskStatus.OPEN), tasks[-1])
-
-
-def answered_alike(*, task: ReviewTask, user: User, outcome: Outcome) -> bool:
-    """This person gave this task this very answer before, and it counted."""
-    return ReviewDecision.objects.filter(
-        task=task, decided_by=user, outcome=outcome, late=False
-    ).exists()
 
 
 def _waiting(application: LoanApplication) -> Waiting | None:

@@ -13,12 +13,3 @@ application_withdrawn = Signal()
 
 # sender: LoanApplication. application=LoanApplication (locked, its new status in memory)
 application_moved = Signal()
-
-# sender: ReviewTask. task=ReviewTask, decision=ReviewDecision (the one that settled it)
-task_decided = Signal()
-
-# sender: ReviewTask. task=ReviewTask, decisions=list[ReviewDecision] (kept, not applied)
-decision_came_late = Signal()
-
-# sender: ReviewTask. task=ReviewTask
-task_opened = Signal()

@@ -5,8 +5,8 @@ is where a case waits for Operations; from there it may go on wherever its next 
 or its mend leads.
 """
 
+from applications.choices import Status
 from applications.errors import TransitionRefused
-from applications.vocabulary import Status
 
 TERMINAL = frozenset({Status.FUNDED, Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED})
 

@@ -21,13 +21,13 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = "/admin/applications/loanapplication/"
-TASKS = "/admin/applications/reviewtask/"
+TASKS = "/admin/reviews/reviewtask/"
 MOST = 5_000_000
 STANDING = 0.02  # the share of cases that wait for somebody
 TARGET = 100.0  # milliseconds
 OTHERS = (
-    "applications/reviewtask",
-    "applications/reviewdecision",
+    "reviews/reviewtask",
+    "reviews/reviewdecision",
     "applications/disbursement",
     "workflows/execution",
     "workflows/pendingcallback",
@@ -90,7 +90,7 @@ def measure(client: Any, address: str, times: int) -> float:
 def fill(count: int, say: Callable[[str], None]) -> None:
     """Bring the database to ``count`` applications, if it holds none."""
     from applications.models import LoanApplication  # noqa: PLC0415
-    from loanoffice.seeding import seed, sheet, tables  # noqa: PLC0415
+    from devtools.seeding import bulk_insert, row_builder, seed  # noqa: PLC0415
 
     held = LoanApplication.objects.count()
     if held:
@@ -100,7 +100,7 @@ def fill(count: int, say: Callable[[str], None]) -> None:
     began = time.perf_counter()
     written = seed.seed(seed.Wanted(closed=count - standing, standing=standing))
     say(f"seeded {count:,} applications, {written:,} rows, in {time.perf_counter() - began:.0f} s")
-    tables.settle(sheet.ORDER)
+    bulk_insert.settle(row_builder.ORDER)
 
 
 def run(count: int, times: int) -> None:
@@ -112,15 +112,16 @@ def run(count: int, times: int) -> None:
     from django.db import connection  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415
 
-    from applications.models import LoanApplication, Partner  # noqa: PLC0415
-    from loanoffice.demo_data import create_demo_data  # noqa: PLC0415
-    from loanoffice.seeding import sheet, tables  # noqa: PLC0415
+    from applications.models import LoanApplication  # noqa: PLC0415
+    from devtools.demo_data import create_demo_data  # noqa: PLC0415
+    from devtools.seeding import bulk_insert, row_builder  # noqa: PLC0415
+    from partners.models import Partner  # noqa: PLC0415
 
     began = time.perf_counter()
     call_command("migrate", verbosity=0)
     if (took := time.perf_counter() - began) > 5:
         print(f"migrated in {took:.0f} s")
-        tables.settle(sheet.ORDER)
+        bulk_insert.settle(row_builder.ORDER)
     create_demo_data()
     fill(count, print)
     example = LoanApplication.objects.filter(status="funded").order_by("pk")[count // 10]

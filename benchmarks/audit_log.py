@@ -89,11 +89,11 @@ def submissions() -> None:
     """What of a submission is spent on its entries."""
     from django.contrib.auth.models import User  # noqa: PLC0415
 
-    from applications.services import drafting, events  # noqa: PLC0415
+    from applications.services import intake, timeline  # noqa: PLC0415
 
     officer = User.objects.get(username="officer")
     spent = []
-    really = events.entries_record
+    really = timeline.entries_record
 
     def timed(entries: Any) -> Any:
         began = time.perf_counter()
@@ -101,11 +101,11 @@ def submissions() -> None:
         spent.append(time.perf_counter() - began)
         return found
 
-    events.entries_record = timed
+    timeline.entries_record = timed
     whole = []
     for number in range(SUBMISSIONS):
         began = time.perf_counter()
-        drafting.application_create_and_submit(
+        intake.application_create_and_submit(
             user=officer,
             applicant_name=f"Case {number}",
             sin_last4="1111",
@@ -113,7 +113,7 @@ def submissions() -> None:
             annual_income=Decimal("85000.00"),
         )
         whole.append(time.perf_counter() - began)
-    events.entries_record = really
+    timeline.entries_record = really
     each = statistics.median(spent) * 1000
     print(f"{'a submission':24} {statistics.median(whole) * 1000:7.2f} ms")
     print(f"{'each of its two entries':24} {each:7.2f} ms")
@@ -127,7 +127,7 @@ def measure(entries: int) -> None:
     from django.db import connection  # noqa: PLC0415
 
     from audit.models import AuditEntry  # noqa: PLC0415
-    from loanoffice.demo_data import create_demo_data  # noqa: PLC0415
+    from devtools.demo_data import create_demo_data  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
     create_demo_data()

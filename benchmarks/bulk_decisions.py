@@ -36,12 +36,12 @@ def waiting_cases(count: int) -> list[int]:
     """So many new cases that wait for a manager, by primary key."""
     from django.contrib.auth.models import User  # noqa: PLC0415
 
-    from applications.models import ReviewTask  # noqa: PLC0415
-    from applications.services import drafting  # noqa: PLC0415
+    from applications.services import intake  # noqa: PLC0415
+    from reviews.models import ReviewTask  # noqa: PLC0415
 
     officer = User.objects.get(username="officer")
     keys = [
-        drafting.application_create_and_submit(
+        intake.application_create_and_submit(
             user=officer,
             applicant_name=f"Case {number}",
             sin_last4="1111",
@@ -85,9 +85,10 @@ def decide(keys: list[int]) -> tuple[float, float]:
     from django.contrib.auth.models import User  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415
 
-    from applications.models import LoanApplication, ReviewDecision  # noqa: PLC0415
-    from workflows import outbox  # noqa: PLC0415
+    from applications.models import LoanApplication  # noqa: PLC0415
+    from reviews.models import ReviewDecision  # noqa: PLC0415
     from workflows.models import PendingCallback  # noqa: PLC0415
+    from workflows.outbox import queue  # noqa: PLC0415
 
     client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get(username="manager"))
@@ -107,7 +108,7 @@ def decide(keys: list[int]) -> tuple[float, float]:
     )
 
     def all_delivered() -> bool:
-        outbox.send_due()  # as the sweep does
+        queue.send_due()  # as the sweep does
         return delivered.count() == len(keys)
 
     wait_until("all answers to be delivered", all_delivered)
@@ -125,7 +126,7 @@ def measure(cases: int, delay: float) -> None:
     from django.core.management import call_command  # noqa: PLC0415
     from django.db import connection  # noqa: PLC0415
 
-    from loanoffice.demo_data import create_demo_data  # noqa: PLC0415
+    from devtools.demo_data import create_demo_data  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
     create_demo_data()
@@ -133,8 +134,8 @@ def measure(cases: int, delay: float) -> None:
     if delay:
         os.environ["AWS_ENDPOINT_URL_LAMBDA"] = f"http://127.0.0.1:{wire(delay)}"
     with (
-        mock.patch("workflows.outbox.held_back", return_value=nullcontext([])),
-        mock.patch("applications.services.bulk.PATIENCE", timedelta(minutes=10)),
+        mock.patch("workflows.outbox.queue.held_back", return_value=nullcontext([])),
+        mock.patch("reviews.services.bulk_decisions.PATIENCE", timedelta(minutes=10)),
     ):
         alone, alone_delivered = decide(waiting_cases(cases))
     together, together_delivered = decide(waiting_cases(cases))

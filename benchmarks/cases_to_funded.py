@@ -46,10 +46,12 @@ def measure(cases: int) -> None:
     from django.contrib.auth.models import User  # noqa: PLC0415
     from django.core.management import call_command  # noqa: PLC0415
 
-    from applications.models import LoanApplication, ReviewTask  # noqa: PLC0415
-    from applications.services import drafting, review  # noqa: PLC0415
-    from applications.vocabulary import Outcome  # noqa: PLC0415
-    from loanoffice.demo_data import create_demo_data  # noqa: PLC0415
+    from applications.models import LoanApplication  # noqa: PLC0415
+    from applications.services import intake  # noqa: PLC0415
+    from devtools.demo_data import create_demo_data  # noqa: PLC0415
+    from lending.choices import Outcome  # noqa: PLC0415
+    from reviews.models import ReviewTask  # noqa: PLC0415
+    from reviews.services import decisions  # noqa: PLC0415
     from workflows.models import SimulatedPayout  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
@@ -60,7 +62,7 @@ def measure(cases: int) -> None:
 
     began = time.perf_counter()
     for number in range(cases):
-        drafting.application_create_and_submit(
+        intake.application_create_and_submit(
             user=officer,
             applicant_name=f"Case {number}",
             sin_last4="1111",
@@ -71,7 +73,7 @@ def measure(cases: int) -> None:
     wait_until("all to wait", lambda: ReviewTask.objects.filter(status="open").count() == cases)
     waiting = time.perf_counter()
     for task in ReviewTask.objects.select_related("application").order_by("pk"):
-        review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+        decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
     decided = time.perf_counter()
     funded = LoanApplication.objects.filter(status="funded")
     wait_until("all to be funded", lambda: funded.count() == cases)

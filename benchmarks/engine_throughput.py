@@ -22,7 +22,8 @@ from typing import Any
 import boto3
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 
-from functions.local.engine import Function, LocalEngine
+from functions.local.engine import LocalEngine
+from functions.local.function import Function
 
 MOST_EXECUTIONS = 20_000
 DEADLINE_SECONDS = 600

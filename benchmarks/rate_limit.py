@@ -43,13 +43,13 @@ def measure() -> None:
     from django.db import connection  # noqa: PLC0415
     from django.test import Client, override_settings  # noqa: PLC0415
 
-    from applications.models import Partner  # noqa: PLC0415
-    from applications.rates import Rate  # noqa: PLC0415
-    from applications.services import partners, rates  # noqa: PLC0415
+    from partners.models import Partner  # noqa: PLC0415
+    from partners.services import keys, throttling  # noqa: PLC0415
+    from partners.throttling import Rate  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
     partner = Partner.objects.create(name="Benchmark")
-    _, key = partners.partner_key_issue(partner=partner)
+    _, key = keys.partner_key_issue(partner=partner)
     client = Client(headers={"Authorization": f"Bearer {key}", "Host": "localhost"})
     rate = Rate.read(PLENTY)
     assert rate is not None
@@ -59,7 +59,7 @@ def measure() -> None:
             sys.exit("a call was refused")
 
     def count() -> None:
-        rates.call_count(name="partner/0", rate=rate)
+        throttling.call_count(name="partner/0", rate=rate)
 
     def many() -> None:
         for _ in range(CALLS):

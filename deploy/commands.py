@@ -12,8 +12,8 @@ import click
 from botocore.config import Config
 from click import ClickException
 
+from deploy.explained_errors import told
 from deploy.stage import companions_of
-from deploy.telling import told
 
 LONGEST = 900  # seconds that a function may take
 SAFE_FROM = "LOANOFFICE_SAFE_FROM"

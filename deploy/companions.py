@@ -9,8 +9,8 @@ import click
 from botocore.exceptions import ClientError
 from click import ClickException
 
+from deploy.explained_errors import is_missing, told
 from deploy.stage import Companion, companions_of
-from deploy.telling import is_missing, told
 
 RUN_AGAIN = (
     "The alias `live` has not moved: what ran before still runs. When the cause is mended, run "

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.telling import is_missing
+from deploy.explained_errors import is_missing
 
 UNFINISHED = ["RUNNING", "PAUSING", "PAUSED"]
 PAGE = 1000

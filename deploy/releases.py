@@ -10,8 +10,8 @@ import click
 from click import ClickException
 
 from deploy.executions import unfinished
+from deploy.explained_errors import told
 from deploy.stage import ALIAS, Companion, companions_of
-from deploy.telling import told
 
 UNPUBLISHED = "$LATEST"
 

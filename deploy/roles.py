@@ -17,8 +17,8 @@ import boto3
 import click
 from botocore.exceptions import ClientError
 
+from deploy.explained_errors import is_missing, told
 from deploy.stage import companions, faults, refuse
-from deploy.telling import is_missing, told
 
 POLICIES = Path(__file__).parent / "policies"
 SETTINGS = Path("zappa_settings.json")

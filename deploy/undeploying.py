@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 from click import ClickException
 
 from deploy.executions import unfinished
+from deploy.explained_errors import is_missing, told
 from deploy.stage import companions_of
-from deploy.telling import is_missing, told
 
 OVERRIDE, ANYWAY = "LOANOFFICE_UNDEPLOY", "anyway"
 

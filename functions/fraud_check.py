@@ -10,9 +10,9 @@ import logging
 from typing import Any
 
 from applications.models import LoanApplication
-from workflows import services
+from workflows.callbacks import pending
 from workflows.callbacks.tokens import door_open
-from workflows.database import in_database
+from workflows.db_threads import run_in_db_thread
 from workflows.providers import registry
 from workflows.providers.interfaces import FraudVendor, Screening, Subject
 
@@ -26,15 +26,15 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     ``asked``, or ``closed`` when nobody waits any more. Raises what the fraud service or the
     vendor raises: Lambda then invokes the function again.
     """
-    subject = in_database(
+    subject = run_in_db_thread(
         lambda: Subject.of(LoanApplication.objects.get(reference=event["application"]))
     )
     vendor = registry.fraud_vendor()
     if vendor is not None:
         return _ask(vendor, subject, callback_id=event["callback_id"])
     verdict = registry.fraud_service().check(subject)
-    applied = in_database(
-        lambda: services.callback_answer(
+    applied = run_in_db_thread(
+        lambda: pending.callback_answer(
             callback_id=event["callback_id"], answer={"result": verdict.value}
         )
     )
@@ -45,7 +45,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
 
 
 def _ask(vendor: FraudVendor, subject: Subject, *, callback_id: str) -> dict[str, Any]:
-    door = in_database(lambda: door_open(callback_id=callback_id))
+    door = run_in_db_thread(lambda: door_open(callback_id=callback_id))
     if door is None:
         return {"result": "closed", "applied": False}
     vendor.ask(

@@ -38,10 +38,12 @@ from aws_durable_execution_sdk_python.retries import RetryDecision
 from django.conf import settings
 
 from applications.errors import CaseClosed
-from applications.services.gate import Run
-from applications.services.progress import Assessed, Validated
-from applications.tracing import execution_name, request_id
-from applications.vocabulary import Bureau, FraudVerdict, Outcome, Status, TaskKind
+from applications.services.attempts import Attempt
+from workflows.steps.records import Assessed, Validated
+from audit.tracing import execution_name, request_id
+from applications.choices import Bureau, FraudVerdict, Status
+from lending.choices import Outcome
+from reviews.choices import TaskKind
 from functions import steps
 from functions.steps import FINAL, Closed
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
@@ -93,7 +95,7 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
     the case closed under way. Raises ``NeedsAttention`` or ``StepError`` after handing a
     stuck case over.
     """
-    run = Run(reference=event["application"], attempt=event["attempt"])
+    run = Attempt(reference=event["application"], attempt=event["attempt"])
     flow = Workflow(run, context, request=event.get("request_id", ""))
     try:
         return asdict(carry(run, flow))
@@ -109,7 +111,7 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
         raise
 
 
-def carry(run: Run, flow: "Workflow") -> Closed:
+def carry(run: Attempt, flow: "Workflow") -> Closed:
     """The workflow, top to bottom."""
     validated = Validated(**flow.step("validate", lambda: steps.validate(run, arn=flow.arn)))
     if not validated.valid:
@@ -137,7 +139,7 @@ def carry(run: Run, flow: "Workflow") -> Closed:
 class Workflow:
     """The SDK's operations in the words of the workflow."""
 
-    def __init__(self, run: Run, context: DurableContext, *, request: str) -> None:
+    def __init__(self, run: Attempt, context: DurableContext, *, request: str) -> None:
         self.run = run
         self.context = context
         self.request = request

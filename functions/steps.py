@@ -13,20 +13,23 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from applications.errors import ApplicationsError
+from applications.choices import Bureau, FraudVerdict, Status, Step
 from applications.models import Disbursement, LoanApplication
-from applications.services import funding, progress
+from applications.services import funding
+from applications.services.attempts import Attempt
 from applications.services.funding import PayoutOrder
-from applications.services.gate import Run
-from applications.services.progress import Assessed, Validated
-from applications.vocabulary import Bureau, FraudVerdict, Status, Step, TaskKind
-from workflows import engine, services
-from workflows.database import in_database
+from core.errors import DomainError
+from reviews.choices import TaskKind
+from workflows import engine, executions, handover
+from workflows.callbacks import pending
+from workflows.db_threads import run_in_db_thread
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
 from workflows.models import Incident, PendingCallback
 from workflows.providers import registry
 from workflows.providers.interfaces import PayoutRail, Subject
-from workflows.providers.simulated import linger
+from workflows.providers.simulated import simulate_latency
+from workflows.steps import records
+from workflows.steps.records import Assessed, Validated
 
 logger = logging.getLogger(__name__)
 
@@ -53,63 +56,63 @@ class Closed:
     status: str
 
 
-def validate(run: Run, *, arn: str) -> Validated:
+def validate(run: Attempt, *, arn: str) -> Validated:
     """Validate, pin the policy, and note that the execution runs."""
 
     def begin() -> None:
-        services.execution_running(run, arn=arn)
-        progress.step_begin(run, Step.VALIDATING)
+        executions.execution_running(run, arn=arn)
+        records.step_begin(run, Step.VALIDATING)
 
-    in_database(begin)
-    linger(STEP_SECONDS)
+    run_in_db_thread(begin)
+    simulate_latency(STEP_SECONDS)
 
     @transaction.atomic
     def write() -> Validated:
-        validated = progress.validation_record(run)
+        validated = records.validation_record(run)
         if not validated.valid:
             _finish(run, Status.DECLINED)
         return validated
 
-    return in_database(write)
+    return run_in_db_thread(write)
 
 
-def pull_report(run: Run, bureau: Bureau) -> BureauAnswered:
+def pull_report(run: Attempt, bureau: Bureau) -> BureauAnswered:
     """Ask one bureau and keep its answer. Raises ``ProviderError`` while it is down."""
-    subject = in_database(lambda: _subject(run))
+    subject = run_in_db_thread(lambda: _subject(run))
     found = registry.bureau(bureau).pull(subject)
-    in_database(
-        lambda: progress.credit_report_record(
+    run_in_db_thread(
+        lambda: records.credit_report_record(
             run, bureau=bureau, report=found.report, bureau_reference=found.bureau_reference
         )
     )
     return BureauAnswered(bureau=bureau.value, score=found.report.score)
 
 
-def assess_risk(run: Run) -> Assessed:
+def assess_risk(run: Attempt) -> Assessed:
     """Apply the policy to the reports that came."""
-    in_database(lambda: progress.step_begin(run, Step.RISK_ASSESSMENT))
-    linger(STEP_SECONDS)
+    run_in_db_thread(lambda: records.step_begin(run, Step.RISK_ASSESSMENT))
+    simulate_latency(STEP_SECONDS)
 
     @transaction.atomic
     def write() -> Assessed:
-        assessed = progress.risk_record(run)
+        assessed = records.risk_record(run)
         if assessed.outcome == "decline":
             _finish(run, Status.DECLINED)
         return assessed
 
-    return in_database(write)
+    return run_in_db_thread(write)
 
 
-def open_review(run: Run, kind: TaskKind, *, callback_id: str) -> None:
+def open_review(run: Attempt, kind: TaskKind, *, callback_id: str) -> None:
     """Ask a person, and expect the answer under this callback."""
 
     @transaction.atomic
     def write() -> None:
         if kind == TaskKind.FRAUD_REVIEW:  # the flag has been delivered
-            services.callbacks_settle(run)
-        task = progress.review_open(run, kind)
+            pending.callbacks_settle(run)
+        task = records.review_open(run, kind)
         if task is not None:
-            services.callback_open(
+            pending.callback_open(
                 run,
                 name=kind.value,
                 callback_id=callback_id,
@@ -117,11 +120,11 @@ def open_review(run: Run, kind: TaskKind, *, callback_id: str) -> None:
                 review_task=task,
             )
 
-    in_database(write)
+    run_in_db_thread(write)
 
 
 def request_fraud_check(
-    run: Run, *, callback_id: str, number: int, timeout: int, after: TaskKind | None
+    run: Attempt, *, callback_id: str, number: int, timeout: int, after: TaskKind | None
 ) -> Answered | None:
     """Commit the row that expects the answer, then hand the callback to the fraud check.
 
@@ -134,19 +137,19 @@ def request_fraud_check(
     @transaction.atomic
     def write() -> Answered | bool:
         if after is not None:
-            services.callbacks_settle(run)
-        if number > 1 and not progress.fraud_check_asked(run, number=number):
-            answer = services.callback_take(run, f"fraud_check-{number - 1}")
+            pending.callbacks_settle(run)
+        if number > 1 and not records.fraud_check_asked(run, number=number):
+            answer = pending.callback_consume(run, f"fraud_check-{number - 1}")
             if answer is not None:
                 return Answered(result=str(answer["result"]))
-        if progress.fraud_check_open(run, number=number, until=until):
-            services.callback_open(run, name=name, callback_id=callback_id, expires_at=until)
+        if records.fraud_check_open(run, number=number, until=until):
+            pending.callback_open(run, name=name, callback_id=callback_id, expires_at=until)
             return True
         return PendingCallback.objects.filter(
             execution__name=run.name, name=name, status=PendingCallback.Status.OPEN
         ).exists()
 
-    written = in_database(write)
+    written = run_in_db_thread(write)
     if isinstance(written, Answered):
         return written
     if written:
@@ -157,20 +160,20 @@ def request_fraud_check(
     return None
 
 
-def generate_offer(run: Run, *, verdict: FraudVerdict) -> str:
+def generate_offer(run: Attempt, *, verdict: FraudVerdict) -> str:
     """Note what the fraud check found, then make the offer; returns its public id."""
 
     @transaction.atomic
     def begin() -> None:
-        services.callbacks_settle(run)
-        progress.offer_begin(run, verdict=verdict)
+        pending.callbacks_settle(run)
+        records.offer_begin(run, verdict=verdict)
 
-    in_database(begin)
-    linger(STEP_SECONDS)
-    return in_database(lambda: funding.offer_make(run))
+    run_in_db_thread(begin)
+    simulate_latency(STEP_SECONDS)
+    return run_in_db_thread(lambda: funding.offer_make(run))
 
 
-def disburse(run: Run) -> Closed:
+def disburse(run: Attempt) -> Closed:
     """Pay once: ledger, then the rail under the application's key, then the books.
 
     A rerun asks the rail what it knows before it pays again. Raises ``ProviderError``
@@ -179,28 +182,28 @@ def disburse(run: Run) -> Closed:
 
     @transaction.atomic
     def request() -> PayoutOrder:
-        services.callbacks_settle(run)
+        pending.callbacks_settle(run)
         return funding.disbursement_request(run)
 
-    order = in_database(request)
+    order = run_in_db_thread(request)
     if order.status != Disbursement.Status.PAID:
         _pay(run, order)
     return Closed(status=Status.FUNDED.value)
 
 
-def decline(run: Run, kind: TaskKind) -> Closed:
+def decline(run: Attempt, kind: TaskKind) -> Closed:
     """End a case that a person declined."""
 
     @transaction.atomic
     def write() -> Closed:
-        services.callbacks_settle(run)
-        progress.declined_on_review(run, kind)
+        pending.callbacks_settle(run)
+        records.declined_on_review(run, kind)
         return _finish(run, Status.DECLINED)
 
-    return in_database(write)
+    return run_in_db_thread(write)
 
 
-def expire(run: Run, kind: TaskKind, *, timed_out: bool) -> Closed:
+def expire(run: Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
     """End a case that nobody decided in time. A decision that came too late is kept as such.
 
     ``timed_out``: the engine stopped waiting by itself; else the sweep told it to.
@@ -209,10 +212,10 @@ def expire(run: Run, kind: TaskKind, *, timed_out: bool) -> Closed:
     @transaction.atomic
     def write() -> Closed:
         if timed_out:
-            services.callback_expire(run, kind.value)
+            pending.callback_expire(run, kind.value)
         else:
-            services.callbacks_settle(run)
-        if progress.expired(run, kind):
+            pending.callbacks_settle(run)
+        if records.expired(run, kind):
             return _finish(run, Status.EXPIRED)
         # The incident is open already: the decision is kept as late.
         return _stuck(
@@ -224,23 +227,23 @@ def expire(run: Run, kind: TaskKind, *, timed_out: bool) -> Closed:
             ),
         )
 
-    return in_database(write)
+    return run_in_db_thread(write)
 
 
-def give_up(run: Run, *, kind: Incident.Kind, sentence: str) -> Closed:
+def give_up(run: Attempt, *, kind: Incident.Kind, sentence: str) -> Closed:
     """Hand the case to Operations, saying why."""
 
     @transaction.atomic
     def write() -> Closed:
         return _stuck(run, kind=kind, sentence=sentence)
 
-    return in_database(write)
+    return run_in_db_thread(write)
 
 
 # --- Small parts ------------------------------------------------------------------------
 
 
-def _pay(run: Run, order: PayoutOrder) -> None:
+def _pay(run: Attempt, order: PayoutOrder) -> None:
     rail = registry.payout_rail()
     try:
         paid = rail.find(idempotency_key=order.idempotency_key) or _ask_to_pay(rail, order)
@@ -248,12 +251,14 @@ def _pay(run: Run, order: PayoutOrder) -> None:
         # The answer was lost, perhaps not the payout: the rail may know it by now.
         found = _find_again(rail, order)
         if found is None:
-            in_database(lambda: funding.disbursement_hold(run, status=Disbursement.Status.UNKNOWN))
+            run_in_db_thread(
+                lambda: funding.disbursement_hold(run, status=Disbursement.Status.UNKNOWN)
+            )
             raise
         logger.warning("The rail paid, its answer was lost", extra={"why": str(error)})
         paid = found
     except PayoutRefused:
-        in_database(lambda: funding.disbursement_hold(run, status=Disbursement.Status.REFUSED))
+        run_in_db_thread(lambda: funding.disbursement_hold(run, status=Disbursement.Status.REFUSED))
         raise
 
     @transaction.atomic
@@ -261,7 +266,7 @@ def _pay(run: Run, order: PayoutOrder) -> None:
         funding.disbursement_settle(run, rail_reference=paid)
         _finish(run, Status.FUNDED)
 
-    in_database(settle)
+    run_in_db_thread(settle)
 
 
 def _ask_to_pay(rail: PayoutRail, order: PayoutOrder) -> str:
@@ -284,21 +289,21 @@ def _find_again(rail: PayoutRail, order: PayoutOrder) -> str | None:
         return None
 
 
-def _subject(run: Run) -> Subject:
+def _subject(run: Attempt) -> Subject:
     return Subject.of(LoanApplication.objects.get(reference=run.reference))
 
 
-def _finish(run: Run, status: Status) -> Closed:
-    services.execution_finish(run, status)
+def _finish(run: Attempt, status: Status) -> Closed:
+    executions.execution_finish(run, status)
     return Closed(status=status.value)
 
 
-def _stuck(run: Run, *, kind: Incident.Kind | None, sentence: str) -> Closed:
-    services.case_hand_over(run, kind=kind, sentence=sentence)
+def _stuck(run: Attempt, *, kind: Incident.Kind | None, sentence: str) -> Closed:
+    handover.case_hand_over(run, kind=kind, sentence=sentence)
     application = LoanApplication.objects.only("status", "attempt").get(reference=run.reference)
     stuck = application.status == Status.NEEDS_ATTENTION and application.attempt == run.attempt
     return Closed(status=Status.NEEDS_ATTENTION.value if stuck else "superseded")
 
 
 # What a retry cannot mend: the domain said no, or a person has to look.
-FINAL: tuple[type[Exception], ...] = (ApplicationsError, PayoutRefused, PayoutUnknown)
+FINAL: tuple[type[Exception], ...] = (DomainError, PayoutRefused, PayoutUnknown)

@@ -45,7 +45,7 @@ class LoanOfficeAdminSite(AdminSite):
 
     def queue(self, request: HttpRequest) -> HttpResponse:
         """How much waits on this person, for the badge that keeps itself up to date."""
-        from loanoffice.queue import queue_response  # noqa: PLC0415
+        from loanoffice.header_badge import queue_response  # noqa: PLC0415
 
         return queue_response(request)
 
@@ -82,6 +82,6 @@ def _my_approvals(models: dict[str, Any]) -> Iterable[Any]:
 
 
 def _queue(request: HttpRequest) -> Any:
-    from loanoffice.queue import queue_of  # noqa: PLC0415
+    from loanoffice.header_badge import queue_of  # noqa: PLC0415
 
     return queue_of(request)

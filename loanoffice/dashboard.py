@@ -17,10 +17,12 @@ from django.db.models import Count, Q, QuerySet, Value
 from django.db.models.fields import IntegerField
 from django.utils import timezone
 
-from applications.models import LoanApplication, ReviewTask
-from applications.services import review
-from applications.vocabulary import Status, TaskKind, TaskStatus
+from applications.choices import Status
+from applications.models import LoanApplication
 from loanoffice.median import median_span
+from reviews.choices import TaskKind, TaskStatus
+from reviews.models import ReviewTask
+from reviews.services import decisions
 from workflows.models import Incident
 
 DAYS = 30
@@ -115,7 +117,7 @@ class Dashboard:
 def dashboard_of(*, user: User, now: datetime) -> Dashboard:
     """At most eleven queries, five of them once a minute, however much there is."""
     sees_cases = user.has_perm("applications.view_loanapplication")
-    sees_tasks = user.has_perm("applications.view_reviewtask")
+    sees_tasks = user.has_perm("reviews.view_reviewtask")
     incidents = incidents_unresolved() if user.has_perm("workflows.view_incident") else None
     return Dashboard(
         waiting_on_me=waiting_on(user=user, now=now),
@@ -133,9 +135,9 @@ def waiting_on(*, user: User, now: datetime) -> int | None:
 
     One that is ``MOST_WAITING`` may stand for more.
     """
-    if not review.may_decide_some(user=user, kinds=TaskKind):
+    if not decisions.may_decide_some(user=user, kinds=TaskKind):
         return None
-    return review.count_waiting_on(user=user, now=now, most=MOST_WAITING)
+    return decisions.count_waiting_on(user=user, now=now, most=MOST_WAITING)
 
 
 def incidents_unresolved() -> dict[str, int]:
@@ -150,7 +152,7 @@ def oldest_waiting(*, user: User, now: datetime) -> list[OldTask]:
     tasks = list(rows.select_related("application")[:OLDEST])
     if not tasks:
         return []
-    decidable = review.tasks_decidable(user=user, now=now)
+    decidable = decisions.tasks_decidable(user=user, now=now)
     mine = set(decidable.filter(pk__in=[task.pk for task in tasks]).values_list("pk", flat=True))
     return [
         OldTask(

@@ -4,7 +4,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
-from applications.tracing import execution_name, request_id
+from audit.tracing import execution_name, request_id
 
 STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -35,7 +35,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class LineFormatter(logging.Formatter):
-    """``09:00:00 INFO workflows.outbox Sent start (message=1)`` and the traceback, if any."""
+    """``09:00:00 INFO workflows.outbox.queue Sent start (message=1)`` and the traceback, if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         facts = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from applications.tracing import request_id
+from audit.tracing import request_id
 
 ACCEPTABLE = re.compile(r"\A[A-Za-z0-9._:/+=-]{1,128}\Z")
 HEADER = "X-Request-Id"

@@ -11,7 +11,7 @@ urlpatterns = [
     path("admin/account/", include("accounts.urls")),
     path("admin/", admin.site.urls),
     # Before that of applications, which answers for every path that is left.
-    path("api/v1/", include("workflows.api.urls")),
+    path("api/v1/", include("webhooks.api.urls")),
     path("api/v1/", include("applications.api.urls")),
     path("callbacks/", include("workflows.callbacks.urls")),
     path("health/live/", health.live),
@@ -19,5 +19,5 @@ urlpatterns = [
 ]
 
 # What goes wrong before or around a view: a problem under the API, a page elsewhere.
-handler400 = "applications.api.problems.bad_request"
-handler500 = "applications.api.problems.server_error"
+handler400 = "partners.api.problems.bad_request"
+handler500 = "partners.api.problems.server_error"

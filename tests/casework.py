@@ -9,14 +9,18 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from applications.models import LoanApplication, ReviewTask
-from applications.services import drafting, funding, progress
-from applications.services.gate import Run
-from applications.underwriting import Report
-from applications.vocabulary import Bureau, FraudVerdict, TaskKind
+from applications.choices import Bureau, FraudVerdict
+from applications.models import LoanApplication
+from applications.services import funding, intake
+from applications.services.attempts import Attempt
+from lending.underwriting import Report
+from reviews.choices import TaskKind
+from reviews.models import ReviewTask
 from tests.conftest import ALICE
-from workflows import services
+from workflows import executions as workflow_executions
+from workflows.callbacks import pending
 from workflows.models import Execution, OutboxMessage, PendingCallback
+from workflows.steps import records
 
 SCORES = {
     "1111": (782, 776, 784, 0),
@@ -27,33 +31,33 @@ SCORES = {
 
 def submit(user: User | None, **fields: Any) -> LoanApplication:
     """Create and submit; ``fields`` override Alice's."""
-    return drafting.application_create_and_submit(user=user, **{**ALICE, **fields})
+    return intake.application_create_and_submit(user=user, **{**ALICE, **fields})
 
 
-def run_of(application: LoanApplication) -> Run:
-    return Run(reference=application.reference, attempt=application.attempt)
+def run_of(application: LoanApplication) -> Attempt:
+    return Attempt(reference=application.reference, attempt=application.attempt)
 
 
 def assess(application: LoanApplication) -> None:
     """Validate, pull the reports and judge, as the workflow's first steps do."""
     run = run_of(application)
-    services.execution_running(run, arn=f"arn:test:{run.name}")
-    progress.validation_record(run)
+    workflow_executions.execution_running(run, arn=f"arn:test:{run.name}")
+    records.validation_record(run)
     *scores, marks = SCORES.get(application.sin_last4, (700, 700, 700, 0))
     for bureau, score in zip(Bureau, scores, strict=True):
-        progress.credit_report_record(
+        records.credit_report_record(
             run, bureau=bureau, report=Report(score, marks), bureau_reference="R"
         )
-    progress.risk_record(run)
+    records.risk_record(run)
 
 
 @transaction.atomic
 def ask(application: LoanApplication, kind: TaskKind = TaskKind.MANAGER_APPROVAL) -> ReviewTask:
     """Open a review with its callback, as the workflow does when it goes to sleep."""
     run = run_of(application)
-    task = progress.review_open(run, kind)
+    task = records.review_open(run, kind)
     assert task is not None
-    services.callback_open(
+    pending.callback_open(
         run,
         name=kind.value,
         callback_id=f"callback-{task.pk}",
@@ -85,7 +89,7 @@ def many_waiting_for_manager(user: User | None, count: int, **fields: Any) -> li
     task, execution = first.review_tasks.get(), first.executions.get()  # type: ignore[attr-defined]
     callback = PendingCallback.objects.get(execution=execution)
     more = range(1, count)
-    cases = [_copy(first, reference=drafting.reference_make()) for _ in more]
+    cases = [_copy(first, reference=intake.reference_make()) for _ in more]
     LoanApplication.objects.bulk_create(cases)
     for rows in (first.events, first.credit_reports, first.risk_assessments):
         rows.model.objects.bulk_create(
@@ -145,7 +149,7 @@ def offered(user: User | None = None, **fields: Any) -> LoanApplication:
     """Charlie's application, approved by the policy alone: an offer is made, nothing is paid."""
     application = submit(user, **{"sin_last4": "3333", "loan_amount": Decimal(25000), **fields})
     assess(application)
-    progress.offer_begin(run_of(application), verdict=FraudVerdict.PASSED)
+    records.offer_begin(run_of(application), verdict=FraudVerdict.PASSED)
     funding.offer_make(run_of(application))
     application.refresh_from_db()
     return application

@@ -8,9 +8,11 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 
-from applications.models import LoanApplication, Partner
-from applications.services import drafting, partners
-from applications.vocabulary import Role
+from accounts.roles import Role
+from applications.models import LoanApplication
+from applications.services import intake
+from partners.models import Partner
+from partners.services import keys
 from tests.databases import django_db_setup, module_rows
 
 __all__ = ["django_db_setup", "module_rows"]
@@ -96,19 +98,19 @@ def partner(db: None) -> Partner:
 @pytest.fixture
 def partner_key(partner: Partner) -> str:
     """A live key with every scope."""
-    return partners.partner_key_issue(partner=partner)[1]
+    return keys.partner_key_issue(partner=partner)[1]
 
 
 @pytest.fixture
 def draft(officer: User) -> LoanApplication:
     """Alice's draft, made by ``officer``."""
-    return drafting.application_create(user=officer, **ALICE)
+    return intake.application_create(user=officer, **ALICE)
 
 
 @pytest.fixture
 def submitted(draft: LoanApplication, officer: User) -> LoanApplication:
     """Alice's application, submitted by ``officer``; its start waits in the outbox."""
-    return drafting.application_submit(reference=draft.reference, user=officer)
+    return intake.application_submit(reference=draft.reference, user=officer)
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +122,6 @@ def _nothing_is_cached() -> None:
 @pytest.fixture(autouse=True)
 def _database_owners_end_with_the_test() -> Iterator[None]:
     yield
-    from workflows import database  # noqa: PLC0415
+    from workflows import db_threads  # noqa: PLC0415
 
-    database.close()
+    db_threads.close()

@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from applications.models import IdempotencyKey, LoanApplication, Partner
-from applications.vocabulary import Outcome, Status, TaskKind
+from applications.choices import Status
+from applications.models import LoanApplication
+from lending.choices import Outcome
+from partners.models import IdempotencyKey, Partner
+from reviews.choices import TaskKind
 from tests import casework
 from tests.hard_cases.serving import WebProcess, served
-from workflows.models import WebhookEndpoint
-from workflows.webhooks.sending import Outgoing, headers_of
+from webhooks.delivery import Outgoing, headers_of
+from webhooks.models import WebhookEndpoint
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

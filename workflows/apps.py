@@ -6,4 +6,4 @@ class WorkflowsConfig(AppConfig):
     verbose_name = "Workflow"
 
     def ready(self) -> None:
-        from workflows import checks, receivers, routes  # noqa: F401, PLC0415
+        from workflows.outbox import handlers  # noqa: F401, PLC0415

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError
 
-from applications.errors import NoPolicy
-from applications.services.policies import longest_wait, policy_current
+from lending.errors import NoPolicy
+from lending.services import longest_wait, policy_current
 from workflows.callbacks.tokens import vendor_secrets
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}

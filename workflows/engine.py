@@ -97,7 +97,7 @@ def forget_client() -> None:
     _reach.failed_at = -SHY
 
 
-def is_shy() -> bool:
+def is_circuit_open() -> bool:
     """True for a few seconds after the endpoint could not be reached.
 
     Whoever can leave a call to the sweep asks this first: 500 decisions must not wait 500

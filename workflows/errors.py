@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from core.errors import DomainError
+
 
 @dataclass(frozen=True)
-class Told:
+class DeliveryResult:
     """What came of one try at a webhook. ``status_code`` 0: no answer, and ``error`` says why."""
 
     status_code: int = 0
@@ -54,10 +56,58 @@ class PayoutUnknown(Exception):
 class WebhookError(Exception):
     """A webhook was not accepted; it is tried again. ``told`` is what came of the try."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: DeliveryResult) -> None:
         self.told = told
         super().__init__(told.error or f"the endpoint answered {told.status_code}")
 
 
 class EndpointGone(WebhookError):
     """The endpoint answered 410: nothing is to be sent there any more."""
+
+
+class PayoutFound(DomainError):
+    code = "payout-found"
+    title = "The rail has paid"
+
+    def __init__(self, *, reference: str, rail_reference: str) -> None:
+        super().__init__(f"The rail says that it paid {reference} as {rail_reference}.")
+
+
+class PayoutUnsettled(DomainError):
+    code = "payout-unsettled"
+    title = "Nobody knows yet whether it was paid"
+
+    def __init__(self, *, reference: str) -> None:
+        super().__init__(
+            f"Nobody knows whether {reference} was paid: say first whether it was, then restart."
+        )
+
+
+class RailUnreachable(DomainError):
+    code = "rail-unreachable"
+    title = "The payout rail cannot be asked"
+    http_status = 503
+
+    def __init__(self, *, reference: str, why: str) -> None:
+        super().__init__(
+            f"The payout rail cannot be asked about {reference} now ({why}); nothing was changed."
+        )
+
+
+class StillStuck(DomainError):
+    code = "still-stuck"
+    title = "The case still needs attention"
+
+    def __init__(self, *, reference: str) -> None:
+        super().__init__(
+            f"{reference} still needs attention and this is the last incident that says so: "
+            "restart or withdraw the case, or settle its payout; that resolves it."
+        )
+
+
+class NothingToResend(DomainError):
+    code = "nothing-to-resend"
+    title = "There is nothing to send again"
+
+    def __init__(self, *, key: str, status: str) -> None:
+        super().__init__(f"{key} was not given up: it is {status.lower()}.")

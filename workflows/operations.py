@@ -10,30 +10,30 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from applications.errors import (
-    ApplicationsError,
-    NothingToResend,
-    NotPermitted,
-    PayoutFound,
-    PayoutSettled,
-    PayoutUnsettled,
-    RailUnreachable,
-    StillStuck,
-    TransitionRefused,
-)
-from applications.locking import application_lock, locked
+from applications.choices import Level, Status, Step
+from applications.errors import PayoutSettled, TransitionRefused
+from applications.locking import application_lock
 from applications.models import Disbursement, LoanApplication
 from applications.services import funding
-from applications.services.events import event_record
-from applications.services.gate import Run, move, save, stop_waiting
-from applications.services.tasks import tasks_cancel
+from applications.services.attempts import Attempt, move, save, stop_waiting
+from applications.services.timeline import event_record
 from applications.transitions import is_terminal
-from applications.vocabulary import Level, Status, Step
 from audit.models import Action
 from audit.services import entry_record
-from workflows import outbox, services
-from workflows.errors import ProviderError
+from core.errors import DomainError, NotPermitted
+from core.locking import locked
+from reviews.services.tasks import tasks_cancel
+from workflows import executions, incidents
+from workflows.errors import (
+    NothingToResend,
+    PayoutFound,
+    PayoutUnsettled,
+    ProviderError,
+    RailUnreachable,
+    StillStuck,
+)
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.outbox import queue
 from workflows.providers import registry
 
 RESTART = "workflows.restart_execution"
@@ -43,7 +43,7 @@ INCIDENT = "workflows.change_incident"
 SETTLE = "applications.settle_disbursement"
 
 
-class ReferenceMissing(ApplicationsError):
+class ReferenceMissing(DomainError):
     """Field errors, as ``InvalidApplication`` has them."""
 
     code = "reference-missing"
@@ -56,12 +56,12 @@ class ReferenceMissing(ApplicationsError):
         super().__init__(said)
 
 
-class NothingToHold(ApplicationsError):
+class NothingToHold(DomainError):
     code = "wrong-state"
     title = "The workflow is not in a state that allows this"
 
 
-class SentFromItsDelivery(ApplicationsError):
+class SentFromItsDelivery(DomainError):
     code = "sent-from-its-delivery"
     title = "A webhook is sent again from its delivery"
 
@@ -132,7 +132,7 @@ def application_restart(*, reference: str, user: User, reason: str = "") -> Loan
 
 def _begin_again(application: LoanApplication, user: User, reason: str) -> None:
     tasks_cancel(application=application)
-    services.execution_stop(application=application)
+    executions.execution_stop(application=application)
     move(application, Status.SUBMITTED)
     application.attempt += 1
     application.version += 1
@@ -150,8 +150,8 @@ def _begin_again(application: LoanApplication, user: User, reason: str) -> None:
         is_internal=True,
         actor=user,
     )
-    services.incidents_close(application=application, note="Restarted.", by=user)
-    services.execution_queue(application=application)
+    incidents.incidents_close(application=application, note="Restarted.", by=user)
+    executions.execution_queue(application=application)
 
 
 def stop_check(*, application: LoanApplication, user: User) -> Execution:
@@ -178,13 +178,13 @@ def application_stop(*, reference: str, user: User, reason: str) -> LoanApplicat
     application = application_lock(reference)
     execution = stop_check(application=application, user=user)
     tasks_cancel(application=application)
-    services.execution_stop(application=application)
+    executions.execution_stop(application=application)
     move(application, Status.NEEDS_ATTENTION)
     application.version += 1
     stop_waiting(application)
     save(application, "version")
     _audit(application, "stopped", "The workflow was stopped.", user, reason=reason)
-    services.incident_open(
+    incidents.incident_open(
         kind=Incident.Kind.STOPPED,
         key=f"stopped/{execution.name}",
         application=application,
@@ -237,7 +237,7 @@ def execution_resume(*, reference: str, user: User, reason: str = "") -> Executi
 def _put_hold(execution: Execution, kind: OutboxMessage.Kind, *, reason: str) -> None:
     before = OutboxMessage.objects.filter(execution=execution, kind=kind).count()
     verb = kind.value.partition("_")[0]
-    outbox.put(
+    queue.put(
         kind=kind,
         key=f"{verb}/{execution.name}/{before + 1}",
         execution=execution,
@@ -292,9 +292,9 @@ def payout_settle(
 
 
 def _note_paid(application: LoanApplication, user: User) -> None:
-    run = Run(reference=application.reference, attempt=application.attempt)
-    services.incidents_close(application=application, note="It was paid.", by=user)
-    services.closing_notice(run)
+    run = Attempt(reference=application.reference, attempt=application.attempt)
+    incidents.incidents_close(application=application, note="It was paid.", by=user)
+    executions.closing_notice(run)
 
 
 def _ask_rail(ledger: Disbursement, reference: str, *, needed: bool) -> str | None:
@@ -331,7 +331,7 @@ def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
     incident = Incident.objects.filter(message=message).select_related("application").last()
     application = None if incident is None else application_lock(incident.application.reference)
     row = OutboxMessage.objects.filter(pk=message.pk)
-    if not outbox.put_again(row):
+    if not queue.put_again(row):
         now = row.get()
         raise NothingToResend(key=now.key, status=now.get_status_display())
     if incident is None or application is None:
@@ -351,7 +351,7 @@ def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
         )
         if not _is_last_word(application, incident):
             _resolve(incident, user, "Sent again.")
-    transaction.on_commit(partial(outbox.send_now, message.key), robust=True)
+    transaction.on_commit(partial(queue.send_now, message.key), robust=True)
     return row.get()
 
 
@@ -397,7 +397,7 @@ def incident_resolve(*, incident: Incident, user: User, note: str) -> Incident:
         return incident
     resolve_check(incident=incident, user=user)
     if incident.message is not None and _is_waited_for(incident.message):
-        outbox.put_again(OutboxMessage.objects.filter(pk=incident.message.pk))
+        queue.put_again(OutboxMessage.objects.filter(pk=incident.message.pk))
     _resolve(incident, user, note)
     _audit_incident(incident, "incident_resolved", "is resolved", user, note=note.strip())
     return incident

@@ -6,30 +6,17 @@ Imports nothing from above: ``workflows.admin`` adds its panels to the applicati
 from django.contrib import admin
 
 from applications.admin.application import LoanApplicationAdmin
-from applications.admin.bulk_runs import BulkDecisionAdmin
-from applications.admin.delegations import DelegationAdmin
-from applications.admin.partners import PartnerAdmin, PartnerKeyAdmin
-from applications.admin.policies import LendingPolicyAdmin
-from applications.admin.reasons import DeclineReasonAdmin
-from applications.admin.reviews import (
-    DisbursementAdmin,
-    LoanOfferAdmin,
-    ReviewDecisionAdmin,
-    ReviewTaskAdmin,
-)
-from applications.models import (
-    BulkDecision,
-    DeclineReason,
-    Delegation,
-    Disbursement,
-    LendingPolicy,
-    LoanApplication,
-    LoanOffer,
-    Partner,
-    PartnerKey,
-    ReviewDecision,
-    ReviewTask,
-)
+from applications.admin.offers import DisbursementAdmin, LoanOfferAdmin
+from applications.models import Disbursement, LoanApplication, LoanOffer
+from lending.admin.policies import LendingPolicyAdmin
+from lending.models import LendingPolicy
+from partners.admin import PartnerAdmin, PartnerKeyAdmin
+from partners.models import Partner, PartnerKey
+from reviews.admin.bulk_decisions import BulkDecisionAdmin
+from reviews.admin.decline_reasons import DeclineReasonAdmin
+from reviews.admin.delegations import DelegationAdmin
+from reviews.admin.tasks import ReviewDecisionAdmin, ReviewTaskAdmin
+from reviews.models import BulkDecision, DeclineReason, Delegation, ReviewDecision, ReviewTask
 
 admin.site.register(LoanApplication, LoanApplicationAdmin)
 admin.site.register(ReviewTask, ReviewTaskAdmin)

@@ -15,20 +15,28 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 
-from applications.admin import claims, contact, decisions, documents, live
-from applications.admin.base import staff
-from applications.admin.case import RELATED, Button, Case, Panel, case_fingerprint
+from applications.admin import contact_reveal, documents, polling, withdrawal
+from applications.admin.application_page import (
+    RELATED,
+    ApplicationPage,
+    Button,
+    Panel,
+    case_fingerprint,
+)
+from applications.admin.changelist import ApplicationListAdmin
 from applications.admin.forms import ApplicationForm
-from applications.admin.listing import ApplicationListAdmin
-from applications.admin.views import back_to_case
+from applications.admin.view_helpers import back_to_case, case_url
+from applications.choices import Status
 from applications.demo_profiles import DEMO_PROFILES, find_profile
-from applications.errors import ApplicationsError, InvalidApplication, NotPermitted
+from applications.errors import InvalidApplication
 from applications.models import LoanApplication
-from applications.services import drafting, viewing
-from applications.services.policies import policy_current
-from applications.vocabulary import Status
+from applications.services import access_log, intake
+from core.admin.base import staff
+from core.errors import DomainError, NotPermitted
+from lending.services import policy_current
+from reviews.admin import claims, decisions
 
 TYPED_FIELDSETS = (
     (
@@ -57,7 +65,7 @@ KEPT_FIELDSET: tuple[str, Any] = (
 )
 
 
-class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
+class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin):
     form = ApplicationForm
 
     class Media:
@@ -68,8 +76,8 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: LoanApplication | None = None) -> Any:
         if obj is None:
             return TYPED_FIELDSETS
-        shown = contact.is_shown(request, obj)
-        typed = TYPED_FIELDSETS if shown else contact.hidden_fieldsets(TYPED_FIELDSETS)
+        shown = contact_reveal.is_shown(request, obj)
+        typed = TYPED_FIELDSETS if shown else contact_reveal.hidden_fieldsets(TYPED_FIELDSETS)
         return (*typed, KEPT_FIELDSET)
 
     def get_readonly_fields(
@@ -78,7 +86,7 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
         if obj is None:
             return ()
         may = self.has_change_permission(request, obj)
-        typed = drafting.editable_fields(status=obj.status) if may else ()
+        typed = intake.editable_fields(status=obj.status) if may else ()
         kept = flatten_fieldsets([KEPT_FIELDSET])
         shown = flatten_fieldsets(self.get_fieldsets(request, obj))
         return tuple(name for name in shown if name in kept or name not in typed)
@@ -157,8 +165,8 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
             if application is not None:
                 if not self.has_change_permission(request, application):
                     raise PermissionDenied
-                if contact.is_typed_too_late(request, application):
-                    return back_to_case(self, request, application, contact.TOO_LATE)
+                if contact_reveal.is_typed_too_late(request, application):
+                    return back_to_case(self, request, application, contact_reveal.TOO_LATE)
             form: Any = form_class(request.POST, instance=application)
             if form.is_valid():
                 response = self._store(request, application, form)
@@ -180,16 +188,16 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
         try:
             with transaction.atomic():
                 if application is None:
-                    stored = drafting.application_create(user=user, **typed)
+                    stored = intake.application_create(user=user, **typed)
                 else:
-                    stored = drafting.application_edit(
+                    stored = intake.application_edit(
                         reference=application.reference,
                         user=user,
                         version=form.cleaned_data["read_version"],
                         **typed,
                     )
                 if submit:
-                    stored = drafting.application_submit(reference=stored.reference, user=user)
+                    stored = intake.application_submit(reference=stored.reference, user=user)
         except InvalidApplication as refused:
             form.refuse(refused.errors)
             if application is not None:  # the form wrote on it; show what is stored
@@ -197,7 +205,7 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
             return None
         except NotPermitted as refused:
             raise PermissionDenied(str(refused)) from refused
-        except ApplicationsError as refused:
+        except DomainError as refused:
             self.message_user(request, str(refused), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         said = "is submitted" if submit else "is saved"
@@ -216,10 +224,10 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
     ) -> HttpResponse:
         user = staff(request)
         if application is not None and request.method == "GET":
-            viewing.application_viewed(
+            access_log.application_viewed(
                 application=application,
                 user=user,
-                contact_shown=contact.is_shown(request, application),
+                contact_shown=contact_reveal.is_shown(request, application),
             )
         admin_form = helpers.AdminForm(
             form,
@@ -229,7 +237,7 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
             model_admin=self,
         )
         is_draft = application is None or application.status == Status.DRAFT
-        case = Case(application, user) if application is not None else None
+        case = ApplicationPage(application, user) if application is not None else None
         context = {
             **self.admin_site.each_context(request),
             "title": "New application" if application is None else application.reference,
@@ -248,7 +256,7 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
             "can_submit": is_draft and user.has_perm("applications.submit_loanapplication"),
             "profiles": (DEMO_PROFILES if application is None and settings.LOANOFFICE_DEMO else ()),
             "profile_chosen": request.GET.get("profile", ""),
-            **contact.contact_context(request, application),
+            **contact_reveal.contact_context(request, application),
             **(self.case_context(case) if case is not None else {}),
             **extra_context,
         }
@@ -273,8 +281,8 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
 
     # --- The page of a case -------------------------------------------------------------
 
-    def case_context(self, case: Case) -> dict[str, Any]:
-        """What ``applications/admin/case.html`` draws."""
+    def case_context(self, case: ApplicationPage) -> dict[str, Any]:
+        """What ``applications/admin/application_page.html`` draws."""
         return {
             "case": case,
             "original": case.application,
@@ -283,13 +291,13 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
             "case_notices": self.case_notices(case),
         }
 
-    def case_buttons(self, case: Case) -> list[Button]:
+    def case_buttons(self, case: ApplicationPage) -> list[Button]:
         return case.buttons()
 
-    def case_panels(self, case: Case) -> list[Panel]:
+    def case_panels(self, case: ApplicationPage) -> list[Panel]:
         return case.panels()
 
-    def case_notices(self, case: Case) -> list[str]:
+    def case_notices(self, case: ApplicationPage) -> list[str]:
         return case.notices()
 
     def case_fingerprint(
@@ -304,7 +312,7 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
         return [
             path(
                 "<int:pk>/live/",
-                wrap(live.live_view),
+                wrap(polling.live_view),
                 {"model_admin": self},
                 name=name % "live",
             ),
@@ -325,13 +333,13 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
             ),
             path(
                 "<int:pk>/withdraw/",
-                wrap(decisions.withdraw_view),
+                wrap(withdrawal.withdraw_view),
                 {"model_admin": self},
                 name=name % "withdraw",
             ),
             path(
                 "<int:pk>/reveal/",
-                wrap(contact.reveal_view),
+                wrap(contact_reveal.reveal_view),
                 {"model_admin": self},
                 name=name % "reveal",
             ),
@@ -349,7 +357,3 @@ class LoanApplicationAdmin(contact.HiddenFields, ApplicationListAdmin):
             ),
             *super().get_urls(),
         ]
-
-
-def case_url(application: LoanApplication) -> str:
-    return reverse("admin:applications_loanapplication_change", args=[application.pk])

@@ -10,12 +10,15 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods, require_safe
 
-from applications.admin.base import staff
-from applications.admin.forms import UploadForm, show_refusal
-from applications.admin.views import back_to_case, case_or_refuse, confirmation
-from applications.errors import ApplicationsError, InvalidDocument
+from applications.admin.forms import UploadForm
+from applications.admin.view_helpers import back_to_case, case_or_refuse
+from applications.errors import InvalidDocument
 from applications.models import Document
-from applications.services import documents, viewing
+from applications.services import access_log, documents
+from core.admin.base import staff
+from core.admin.forms import show_refusal
+from core.admin.view_helpers import confirmation
+from core.errors import DomainError
 
 if TYPE_CHECKING:
     from applications.admin.application import LoanApplicationAdmin
@@ -36,7 +39,7 @@ def download_view(
         content = document.file.open("rb")
     except FileNotFoundError as missing:
         raise Http404 from missing
-    viewing.document_downloaded(document=document, user=staff(request))
+    access_log.document_downloaded(document=document, user=staff(request))
     return FileResponse(
         content,
         as_attachment=True,
@@ -68,12 +71,12 @@ def upload_view(
             )
     except InvalidDocument as refused:
         show_refusal(form, refused.errors)
-    except ApplicationsError as refused:
+    except DomainError as refused:
         return back_to_case(model_admin, request, application, str(refused))
     return confirmation(
         model_admin,
         request,
-        "applications/admin/confirm.html",
+        "core/admin/confirm.html",
         title=f"Add a document: {application.reference}",
         original=application,
         form=form,

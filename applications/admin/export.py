@@ -33,14 +33,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from applications.admin.base import refuse_null_characters, staff
-from applications.errors import NotPermitted
+from applications.choices import Purpose, Status, Step, WaitingOn
 from applications.models import LoanApplication
 from applications.services.exports import export_check, export_record
-from applications.vocabulary import Outcome, Purpose, Status, Step, WaitingOn
+from core.admin.base import refuse_null_characters, staff
+from core.errors import NotPermitted
+from lending.choices import Outcome
 
 if TYPE_CHECKING:
-    from applications.admin.listing import ApplicationListAdmin
+    from applications.admin.changelist import ApplicationListAdmin
 
 ROWS_AT_ONCE = 2000
 BYTE_ORDER_MARK = "\ufeff"

@@ -11,12 +11,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from applications.admin.base import staff
-from applications.database import NotLookedUp
-from applications.models import LoanApplication, Partner, ReviewTask
-from applications.services import review
-from applications.services.rights import CLAIM_LASTS
-from applications.vocabulary import AmountBand, Status, Step, TaskStatus, WaitingOn
+from applications.choices import AmountBand, Status, Step, WaitingOn
+from applications.models import LoanApplication
+from core.database import NotLookedUp
+from partners.models import Partner
 
 LOOKS_LIKE_REFERENCE = re.compile(r"LOAN-[A-Z0-9]{8}", re.IGNORECASE)
 
@@ -143,7 +141,7 @@ class ByPartner(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         """The first by name and the chosen one: two small queries, however many there are."""
         found = list(Partner.objects.order_by("name").values_list("pk", "name")[: self.MOST + 1])
-        may = request.user.has_perm("applications.view_partner")
+        may = request.user.has_perm("partners.view_partner")
         self.has_more, found = len(found) > self.MOST and may, found[: self.MOST]
         chosen = self.chosen
         if chosen is not None and chosen not in dict(found):
@@ -172,60 +170,6 @@ class ByPartner(admin.SimpleListFilter):
         if self.has_more:
             yield {
                 "selected": False,
-                "query_string": reverse("admin:applications_partner_changelist"),
+                "query_string": reverse("admin:partners_partner_changelist"),
                 "display": "Another partner…",
             }
-
-
-class Overdue(admin.SimpleListFilter):
-    """Open tasks whose time to decide is over; nothing is decided by that."""
-
-    title = "overdue"
-    parameter_name = "overdue"
-
-    def lookups(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        model_admin: Any,  # noqa: ARG002
-    ) -> list[tuple[str, str]]:
-        return [("yes", "Open, and overdue")]
-
-    def queryset(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        queryset: QuerySet[ReviewTask],
-    ) -> QuerySet[ReviewTask]:
-        if self.value() != "yes":
-            return queryset
-        return queryset.filter(status=TaskStatus.OPEN, due_at__lte=timezone.now())
-
-
-class WaitingOnMe(admin.SimpleListFilter):
-    """My approvals: open tasks that the person who looks may decide, also those that somebody
-    else is on; the list says so.
-    """
-
-    title = "waiting on me"
-    parameter_name = "mine"
-
-    def lookups(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        model_admin: Any,  # noqa: ARG002
-    ) -> list[tuple[str, str]]:
-        return [("yes", "Open, and mine to decide"), ("claimed", "Claimed by me")]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[ReviewTask]
-    ) -> QuerySet[ReviewTask]:
-        now = timezone.now()
-        if self.value() == "claimed":
-            return queryset.filter(
-                claimed_by=staff(request),
-                claimed_at__gt=now - CLAIM_LASTS,
-                status=TaskStatus.OPEN,
-            )
-        if self.value() != "yes":
-            return queryset
-        mine = review.tasks_waiting_on(user=staff(request), now=now)
-        return queryset.filter(pk__in=mine.values("pk"))

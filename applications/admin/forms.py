@@ -1,17 +1,13 @@
 """The forms of the application's pages. They read what was typed; services judge it."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS
 
 from applications.file_types import FILE_TYPES
-from applications.models import DeclineReason, LoanApplication
-from applications.services import reasons
+from applications.models import LoanApplication
 from applications.services.documents import UPLOADED_KINDS, largest_said
-from applications.vocabulary import Outcome, TaskKind
+from core.admin.forms import show_refusal
 
 if TYPE_CHECKING:
     ApplicationModelForm = forms.ModelForm[LoanApplication]
@@ -19,10 +15,6 @@ else:
     ApplicationModelForm = forms.ModelForm
 
 FOR_THE_APPLICANT = "The applicant and the partner read this."
-IN_OWN_WORDS = (
-    "Added to the reason. The applicant and the partner read this too; staff find it with the "
-    "decision."
-)
 
 
 class ApplicationForm(ApplicationModelForm):
@@ -52,72 +44,6 @@ class ApplicationForm(ApplicationModelForm):
         show_refusal(self, errors)
 
 
-class ReasonForm(forms.Form):
-    """An answer. To decline takes a reason of the catalogue, own words, or both."""
-
-    reason_code = forms.ChoiceField(label="Reason", help_text=FOR_THE_APPLICANT, required=False)
-    reason = forms.CharField(
-        max_length=2000,
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 4, "cols": 60, "class": "reason"}),
-    )
-
-    def __init__(
-        self, *args: Any, outcome: Outcome, kinds: Iterable[TaskKind], **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.declines = outcome == Outcome.DECLINE
-        self.catalogue: dict[str, DeclineReason] = {}
-        words = self.fields["reason"]
-        if not self.declines:
-            del self.fields["reason_code"]
-            words.label, words.help_text = "Note (optional)", "Kept with the decision, for staff."
-            return
-        self.catalogue = {found.code: found for found in reasons.reasons_for(kinds)}
-        if self.catalogue:
-            words.label, words.help_text = "In your own words", IN_OWN_WORDS
-            choices = [(code, found.text) for code, found in self.catalogue.items()]
-            cast("forms.ChoiceField", self.fields["reason_code"]).choices = [
-                ("", "Choose a reason"),
-                *choices,
-            ]
-        else:
-            del self.fields["reason_code"]
-            words.label, words.help_text = "Reason", FOR_THE_APPLICANT
-
-    def clean(self) -> dict[str, Any]:
-        """What the form can say; the service judges the reason again, under the lock."""
-        typed = self.cleaned_data
-        if not self.declines or self.errors:
-            return typed
-        code, words = typed.get("reason_code", ""), typed["reason"]
-        # A page that was drawn by the release before has no such field: its words stand alone.
-        if "reason_code" in self.fields and "reason_code" in self.data and not code:
-            self.add_error("reason_code", "Choose a reason.")
-        elif not words and (not code or self.catalogue[code].asks_for_text):
-            self.add_error("reason", reasons.OWN_WORDS)
-        return typed
-
-    @property
-    def given(self) -> dict[str, str]:
-        """What a service takes."""
-        typed = self.cleaned_data
-        return {"reason": typed["reason"], "reason_code": typed.get("reason_code", "")}
-
-
-class DecideForm(ReasonForm):
-    """One answer to one task."""
-
-    version = forms.IntegerField(widget=forms.HiddenInput)
-
-
-class BulkDecideForm(ReasonForm):
-    """One answer to many tasks; each row carries the version that was read."""
-
-    # The same form sent twice is the same run.
-    run = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
-
-
 class WithdrawForm(forms.Form):
     reason = forms.CharField(
         label="Reason (optional)",
@@ -144,10 +70,3 @@ class UploadForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["file"].help_text = f"A PDF, a PNG or a JPEG of at most {largest_said()}."
-
-
-def show_refusal(form: forms.BaseForm, errors: dict[str, list[str]]) -> None:
-    """Show a service's field errors; one of a field that is not here stands on top."""
-    for name, said in errors.items():
-        for sentence in said:
-            form.add_error(name if name in form.fields else NON_FIELD_ERRORS, sentence)

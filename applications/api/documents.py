@@ -12,24 +12,24 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from applications import selectors
-from applications.api.authentication import partner_of, staff_of
-from applications.api.base import ApiView, form_of, paging_of, query_of
 from applications.api.document_links import NOT_THERE, document_at, link_to
-from applications.api.document_shapes import (
+from applications.api.document_serializers import (
     DocumentSerializer,
     LinkedDocumentSerializer,
     NewDocumentSerializer,
 )
 from applications.api.errors import MalformedUpload
-from applications.api.negotiation import OneForm
 from applications.api.openapi import documents as operations
-from applications.api.pagination import OLDEST_FIRST, link, page_of
-from applications.api.permissions import Access
-from applications.api.serializers import PageQuerySerializer
 from applications.api.uploads import SentFile, UploadParser
 from applications.models import Document
-from applications.services import documents, viewing
+from applications.services import access_log, documents
 from applications.services.documents import Upload
+from partners.api.authentication import partner_of, staff_of
+from partners.api.base import ApiView, form_of, paging_of, query_of
+from partners.api.negotiation import OneForm
+from partners.api.pagination import OLDEST_FIRST, link, page_of
+from partners.api.permissions import Access
+from partners.api.serializers import PageQuerySerializer
 
 READ_FILES = Access(scope="applications:read", staff=("applications.view_document",))
 SEND_FILES = Access(scope="documents:write")
@@ -51,7 +51,7 @@ class DocumentsView(ApiView):
         rows = selectors.documents(reference=reference, partner=partner_of(request))
         page = page_of(rows, keys=OLDEST_FIRST, **paging)
         if partner_of(request) is None:
-            viewing.documents_linked(
+            access_log.documents_linked(
                 reference=reference, documents=page.rows, user=staff_of(request)
             )
         return Response(

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-REFERENCE = "LOAN-7Q2M9K4T"
+from partners.api.examples import REFERENCE
+
 NEW = {
     "applicant_name": "Alice Johnson",
     "address": "123 Maple Street, Ottawa",

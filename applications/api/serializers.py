@@ -1,63 +1,23 @@
-"""Shapes: what a request may look like, and how a ``selectors.Case`` is written.
-
-No rules beyond shape: whether a loan is made in this currency, or a case may be decided,
-services say. Money is read as a string (or a JSON number) and written as a string.
-"""
+"""Serializers of applications: requests, and ``selectors.ApplicationView`` as JSON."""
 
 import re
-from collections.abc import Mapping
-from datetime import UTC
-from decimal import Decimal
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator, validate_email
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from applications.api.pagination import DEFAULT_SIZE, LARGEST_SIZE
-from applications.api.parsers import name_shown
-from applications.vocabulary import Level, Outcome, Purpose, Status, Step, Tier, WaitingOn
-
-# Above zero, below ten thousand million; leading zeros and blanks around it do no harm.
-MONEY_PATTERN = r"^\s*(0*[1-9][0-9]{0,9}(\.[0-9]{1,2})?|0+\.(0[1-9]|[1-9][0-9]?))\s*$"
-# One sign that is not blank, as ``str.strip`` sees it.
-NOT_BLANK = r"^[\s\S]*[^\s\u001c-\u001f\u0085][\s\S]*$"
-AMOUNT = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]+)(\.(?P<cents>[0-9]+))?", re.ASCII)
-
-
-# --- Fields ---------------------------------------------------------------------------
-
-
-class TextField(serializers.CharField):
-    """A JSON string, trimmed; nothing else is turned into one."""
-
-    default_error_messages = {"text": "Write this as a JSON string."}
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        if not self.allow_blank:  # the document says it by the pattern
-            self.validators.append(RegexValidator(NOT_BLANK, self.error_messages["blank"]))
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("text")
-        return super().to_internal_value(data)
-
-
-@extend_schema_field({"type": "string", "anyOf": [{"format": "email"}, {"maxLength": 0}]})
-class EmailField(TextField):
-    """An e-mail address."""
-
-    default_error_messages = {"email": "Enter a valid email address."}
-
-    def to_internal_value(self, data: Any) -> str:
-        text = super().to_internal_value(data)
-        try:
-            validate_email(text)
-        except ValidationError:
-            self.fail("email")
-        return text
+from applications.choices import Level, Purpose, Status, Step, WaitingOn
+from lending.choices import Outcome, Tier
+from partners.api.serializers import (
+    AmountField,
+    EmailField,
+    PageQuerySerializer,
+    StrictSerializer,
+    TextField,
+    TwoDecimals,
+    WholeNumberField,
+    moment,
+)
 
 
 @extend_schema_field({"type": "string", "pattern": "^[0-9]{4}$"})
@@ -77,105 +37,6 @@ class SinField(TextField):
         if not re.fullmatch(r"[0-9]{4}", text):
             self.fail("digits")
         return text
-
-
-@extend_schema_field(
-    {
-        "type": ["string", "number"],
-        "pattern": MONEY_PATTERN,
-        "exclusiveMinimum": 0,
-        "description": 'Above zero, at most two decimals. A string, such as "150000.00", is best.',
-    }
-)
-class AmountField(serializers.Field[Decimal, Any, str, Any]):
-    """An amount of money above zero, with at most two decimals, below 10,000,000,000."""
-
-    default_error_messages = {
-        "invalid": 'Enter a plain amount, such as "150000.00".',
-        "empty": "Enter an amount.",
-        "decimals": "Enter an amount with at most two decimals.",
-        "positive": "Enter an amount above zero.",
-        "large": "Enter an amount below 10,000,000,000.00.",
-    }
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        if not isinstance(data, str | Decimal):
-            self.fail("invalid")
-        text = str(data).strip()
-        if not text:
-            self.fail("empty")
-        found = AMOUNT.fullmatch(text)
-        if found is None or found["sign"] == "+":
-            self.fail("invalid")
-        if found["sign"] == "-":
-            self.fail("positive")
-        if len(found["whole"].lstrip("0")) > 10:
-            self.fail("large")
-        if len(found["cents"] or "") > 2:
-            self.fail("decimals")
-        amount = Decimal(text)
-        if amount == 0:
-            self.fail("positive")
-        return amount.quantize(Decimal("0.01"))
-
-    def to_representation(self, value: Decimal) -> str:
-        return f"{value:.2f}"
-
-
-class WholeNumberField(serializers.IntegerField):
-    """A JSON number without a fraction; neither a string nor true or false."""
-
-    def to_internal_value(self, data: Any) -> int:
-        if not isinstance(data, Decimal | int) or isinstance(data, bool):
-            self.fail("invalid")
-        if isinstance(data, Decimal) and (not data.is_finite() or abs(data.adjusted()) > 9):
-            self.fail("invalid")
-        return super().to_internal_value(str(data))
-
-
-class YesNoField(serializers.BooleanField):
-    """JSON ``true`` or ``false``; nothing that merely looks like it."""
-
-    default_error_messages = {"invalid": "Write true or false."}
-
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            self.fail("invalid")
-        return data
-
-
-@extend_schema_field({"type": "string", "pattern": r"^[0-9]+\.[0-9]{2}$"})
-class TwoDecimals(serializers.Field[Decimal, Any, str, Any]):
-    """An amount or a rate, written as a string with two decimals."""
-
-    def to_representation(self, value: Decimal) -> str:
-        return f"{value:.2f}"
-
-
-def moment(**options: Any) -> serializers.DateTimeField:
-    """A time: written in UTC with a Z; read with an offset, or else as UTC."""
-    return serializers.DateTimeField(default_timezone=UTC, **options)
-
-
-# --- Requests ---------------------------------------------------------------------------
-
-
-class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields that it does not know, by name."""
-
-    def to_internal_value(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        errors: dict[str, Any] = {
-            name_shown(name): ["There is no such field."]
-            for name in data
-            if name not in self.fields
-        }
-        try:
-            value: dict[str, Any] = super().to_internal_value(data)
-        except serializers.ValidationError as invalid:
-            raise serializers.ValidationError(errors | dict(invalid.detail)) from invalid  # type: ignore[arg-type]
-        if errors:
-            raise serializers.ValidationError(errors)
-        return value
 
 
 class NewApplicationSerializer(StrictSerializer):
@@ -210,49 +71,6 @@ class NewApplicationSerializer(StrictSerializer):
     )
 
 
-class NewDecisionSerializer(StrictSerializer):
-    """The body of ``POST /applications/{reference}/decision/``."""
-
-    approved = YesNoField()
-    reason = TextField(
-        max_length=2000,
-        required=False,
-        allow_blank=True,
-        help_text="Required to decline, unless a `reason_code` says enough.",
-    )
-    reason_code = TextField(
-        max_length=40,
-        required=False,
-        allow_blank=True,
-        help_text="A reason to decline of the catalogue, such as INCOME_NOT_VERIFIED; "
-        "`reason` adds to it.",
-    )
-    version = WholeNumberField(
-        required=False,
-        min_value=1,
-        max_value=2**31 - 1,
-        help_text="The version that you read; 409 when it is no longer the current one.",
-    )
-
-
-class EmptySerializer(StrictSerializer):
-    """A body without fields: ``{}``, or none at all."""
-
-
-class PageQuerySerializer(StrictSerializer):
-    """The query of every list."""
-
-    cursor = serializers.CharField(
-        required=False, max_length=500, help_text="From `next` or `previous`; opaque."
-    )
-    page_size = serializers.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=LARGEST_SIZE,
-        help_text=f"Results on a page: {DEFAULT_SIZE} unless told.",
-    )
-
-
 class ApplicationQuerySerializer(PageQuerySerializer):
     """The query of ``GET /applications/``."""
 
@@ -267,9 +85,6 @@ class ApplicationQuerySerializer(PageQuerySerializer):
     external_id = TextField(
         required=False, max_length=100, allow_blank=True, help_text="Empty: those without one."
     )
-
-
-# --- Responses --------------------------------------------------------------------------
 
 
 class WaitingSerializer(serializers.Serializer[Any]):
@@ -350,23 +165,3 @@ class EventPageSerializer(serializers.Serializer[Any]):
     results = EventSerializer(many=True)
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
-
-
-class ProblemSerializer(serializers.Serializer[Any]):
-    """RFC 9457. ``errors`` is there on 400."""
-
-    type = serializers.CharField(help_text="`/problems/` and a code that keeps its meaning.")
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField()
-    instance = serializers.CharField(help_text="The path that was asked for.")
-    request_id = serializers.CharField(help_text="Also the header X-Request-Id; quote it to us.")
-
-
-class InvalidSerializer(ProblemSerializer):
-    """A problem with the request itself: what is wrong, by field."""
-
-    errors = serializers.DictField(  # type: ignore[assignment]
-        child=serializers.ListField(child=serializers.CharField()),
-        help_text="Field to sentences; empty when no field is to blame.",
-    )

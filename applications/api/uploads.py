@@ -20,8 +20,8 @@ from rest_framework.parsers import BaseParser, DataAndFiles
 from rest_framework.request import Request
 
 from applications.api.errors import MalformedUpload, UploadTooLarge
-from applications.api.parsers import CUT_SHORT, declared_length, name_shown
 from applications.services.documents import largest_said
+from partners.api.parsers import CUT_SHORT, declared_length, name_shown
 
 FILE_FIELD = "file"
 TEXT_FIELDS = frozenset({"kind"})

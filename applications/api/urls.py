@@ -3,7 +3,9 @@
 from django.urls import URLPattern, path, re_path, register_converter
 from django.urls.converters import StringConverter
 
-from applications.api import documents, offers, reference, views
+from applications.api import documents, views
+from partners.api import base, docs_page, schema_view
+from reviews.api import views as review_views
 
 
 class ReferenceConverter(StringConverter):
@@ -23,8 +25,8 @@ register_converter(TokenConverter, "token")
 
 app_name = "api"
 urlpatterns: list[URLPattern] = [
-    path("schema/", views.SchemaView.as_view(), name="schema"),
-    path("docs/", reference.reference_view, name="docs"),
+    path("schema/", schema_view.SchemaView.as_view(), name="schema"),
+    path("docs/", docs_page.reference_view, name="docs"),
     path("applications/", views.ApplicationsView.as_view(), name="applications"),
     path(
         "applications/<reference:reference>/", views.ApplicationView.as_view(), name="application"
@@ -37,7 +39,7 @@ urlpatterns: list[URLPattern] = [
     ),
     path(
         "applications/<reference:reference>/decision/",
-        views.DecisionView.as_view(),
+        review_views.DecisionView.as_view(),
         name="decision",
     ),
     path(
@@ -48,13 +50,13 @@ urlpatterns: list[URLPattern] = [
     path("documents/<token:token>/", documents.DocumentFileView.as_view(), name="document"),
     path(
         "applications/<reference:reference>/offer/accept/",
-        offers.OfferAcceptView.as_view(),
+        review_views.OfferAcceptView.as_view(),
         name="offer-accept",
     ),
     path(
         "applications/<reference:reference>/offer/decline/",
-        offers.OfferDeclineView.as_view(),
+        review_views.OfferDeclineView.as_view(),
         name="offer-decline",
     ),
-    re_path(r"", views.NothingHereView.as_view()),
+    re_path(r"", base.NothingHereView.as_view()),
 ]

@@ -6,20 +6,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from applications.database import byte_order
-from applications.names import folded
-from applications.vocabulary import AmountBand
-
-
-def money_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
-    """An amount with two decimals, at most 9,999,999,999.99, in its row's currency."""
-    return models.DecimalField(max_digits=12, decimal_places=2, **options)  # type: ignore[arg-type]
-
-
-def rate_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
-    """An annual rate in percent with two decimals: 7.50 is 7.5 % a year."""
-    return models.DecimalField(max_digits=5, decimal_places=2, **options)  # type: ignore[arg-type]
-
+from applications.choices import AmountBand
+from applications.search_names import normalize
+from core.database import byte_order
 
 if TYPE_CHECKING:
     TextColumn = models.CharField[str, str]
@@ -47,7 +36,7 @@ class FoldedNameField(TextColumn):
         return super().db_parameters(connection) | {"collation": byte_order(connection)}
 
     def derived(self, value: Any) -> str:
-        return folded(str(value))
+        return normalize(str(value))
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002, FBT001
         value = self.derived(getattr(model_instance, self.source))

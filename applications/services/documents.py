@@ -27,14 +27,16 @@ from django.core.files.storage import Storage
 from django.db import transaction
 from django.utils import timezone
 
-from applications.errors import CaseNotOpen, InvalidDocument, NotPermitted, TooManyDocuments
+from applications.choices import DocumentKind
+from applications.errors import CaseNotOpen, InvalidDocument, TooManyDocuments
 from applications.file_types import ENDS, clean_name, disagreement, type_of
 from applications.locking import application_lock
-from applications.models import Document, LoanApplication, Partner, StoredUpload
-from applications.models.loan import document_path
-from applications.services.events import event_record
+from applications.models import Document, LoanApplication, StoredUpload
+from applications.models.documents import document_path
+from applications.services.timeline import event_record
 from applications.transitions import is_terminal
-from applications.vocabulary import DocumentKind
+from core.errors import NotPermitted
+from partners.models import Partner
 
 logger = logging.getLogger(__name__)
 

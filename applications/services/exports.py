@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from django.contrib.auth.models import User
 
-from applications.errors import NotPermitted
 from audit.models import Action
 from audit.services import entry_record
+from core.errors import NotPermitted
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
-from applications.amortisation import Schedule, schedule
-from applications.errors import NotPermitted, PayoutSettled
+from applications.choices import Level, Status, Step
+from applications.errors import PayoutSettled
 from applications.locking import application_lock
 from applications.models import (
     Disbursement,
@@ -20,19 +20,21 @@ from applications.models import (
     LoanOffer,
     RiskAssessment,
 )
-from applications.models.loan import document_path
-from applications.services.events import event_record
-from applications.services.gate import (
-    Run,
-    enter,
+from applications.models.documents import document_path
+from applications.services.attempts import (
+    Attempt,
+    begin_step,
+    ensure_current_attempt,
     log,
     move,
     pinned_policy,
     save,
     stop_waiting,
-    turn_away,
 )
-from applications.vocabulary import Level, Outcome, Status, Step
+from applications.services.timeline import event_record
+from core.errors import NotPermitted
+from lending.amortisation import Schedule, schedule
+from lending.choices import Outcome
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class PayoutOrder:
     status: Disbursement.Status
 
 
-def offer_make(run: Run) -> str:
+def offer_make(run: Attempt) -> str:
     """Make the offer, its schedule and its letter; returns the offer's public id.
 
     The letter is drawn and stored before the rows are written: storage is outside of the
@@ -84,14 +86,14 @@ def offer_make(run: Run) -> str:
 
 
 @transaction.atomic(savepoint=False)
-def disbursement_request(run: Run) -> PayoutOrder:
+def disbursement_request(run: Attempt) -> PayoutOrder:
     """Write the ledger row before the rail is asked; from here on nothing can be withdrawn.
 
     There is one row an application, whatever the attempt. A run that comes again is told what
     the ledger says by now, and is turned away when the case has closed since its payout was
     refused, or goes on without it. Raises ``CaseClosed``.
     """
-    application, seen = enter(run, "disbursing")
+    application, seen = begin_step(run, "disbursing")
     if not seen:
         Disbursement.objects.bulk_create(
             [
@@ -110,7 +112,7 @@ def disbursement_request(run: Run) -> PayoutOrder:
         ).update(status=Disbursement.Status.REQUESTED)
     ledger = Disbursement.objects.get(application=application)
     if seen and ledger.status != Disbursement.Status.PAID:
-        turn_away(run, application)
+        ensure_current_attempt(run, application)
     if not seen:
         application.current_step = Step.DISBURSING
         stop_waiting(application)
@@ -131,21 +133,21 @@ def disbursement_request(run: Run) -> PayoutOrder:
 
 
 @transaction.atomic(savepoint=False)
-def disbursement_settle(run: Run, *, rail_reference: str) -> None:
+def disbursement_settle(run: Attempt, *, rail_reference: str) -> None:
     """The rail paid: close the case as funded. Doing it again changes nothing."""
-    application, seen = enter(run, "funded")
+    application, seen = begin_step(run, "funded")
     if seen:
         return
     _fund(run, application, rail_reference=rail_reference)
 
 
 @transaction.atomic(savepoint=False)
-def disbursement_hold(run: Run, *, status: Disbursement.Status) -> None:
+def disbursement_hold(run: Attempt, *, status: Disbursement.Status) -> None:
     """The rail refused, or nobody knows whether it paid: keep that on the ledger.
 
     What the ledger knows for certain stays.
     """
-    application, _ = enter(run, "disbursement_hold")
+    application, _ = begin_step(run, "disbursement_hold")
     Disbursement.objects.filter(
         application=application,
         status__in=[Disbursement.Status.REQUESTED, Disbursement.Status.UNKNOWN],
@@ -169,7 +171,7 @@ def payout_settle(
         raise PayoutSettled(
             reference=reference, status=ledger.get_status_display() if ledger else "not requested"
         )
-    run = Run(reference=reference, attempt=application.attempt)
+    run = Attempt(reference=reference, attempt=application.attempt)
     if paid:
         _fund(run, application, rail_reference=rail_reference)
     else:
@@ -196,7 +198,7 @@ def payout_found(
     With its reference the case is funded; with ``None`` no money left.
     """
     if rail_reference is not None:
-        run = Run(reference=application.reference, attempt=application.attempt)
+        run = Attempt(reference=application.reference, attempt=application.attempt)
         _fund(run, application, rail_reference=rail_reference)
     else:
         Disbursement.objects.filter(
@@ -215,7 +217,7 @@ def payout_found(
     return application
 
 
-def _fund(run: Run, application: LoanApplication, *, rail_reference: str) -> None:
+def _fund(run: Attempt, application: LoanApplication, *, rail_reference: str) -> None:
     """Close a locked case as funded; the ledger says paid from now on."""
     now = timezone.now()
     Disbursement.objects.filter(application=application).exclude(
@@ -230,8 +232,8 @@ def _fund(run: Run, application: LoanApplication, *, rail_reference: str) -> Non
 
 
 @transaction.atomic(savepoint=False)
-def _offer_record(run: Run, offer: LoanOffer, plan: Schedule, letter: Document) -> str:
-    application, seen = enter(run, "generating_offer")
+def _offer_record(run: Attempt, offer: LoanOffer, plan: Schedule, letter: Document) -> str:
+    application, seen = begin_step(run, "generating_offer")
     if seen:
         return offer.offer_id
     letter.application = offer.application = application
@@ -266,7 +268,7 @@ def _offer_record(run: Run, offer: LoanOffer, plan: Schedule, letter: Document) 
     return offer.offer_id
 
 
-def _store_letter(run: Run, offer: LoanOffer, plan: Schedule) -> Document:
+def _store_letter(run: Attempt, offer: LoanOffer, plan: Schedule) -> Document:
     # Drawing a PDF is half a second of import, paid for only where a letter is made.
     from applications.offer_letter import offer_letter  # noqa: PLC0415
 

@@ -18,18 +18,18 @@ from filelock import FileLock, Timeout
 from functions.local.database import Database
 from functions.local.errors import EngineError
 from functions.local.events import LAMBDA_RETRY_DELAYS, DeadEvent, EventQueue
+from functions.local.execution_names import Names
+from functions.local.execution_queues import LaneRegistry
 from functions.local.executions import Executions
-from functions.local.front_door import LOOPBACK, FrontDoor
 from functions.local.function import DEFAULT_REGION, Function
 from functions.local.heartbeats import Heartbeats
+from functions.local.http_server import LOOPBACK, FrontDoor
 from functions.local.invocations import Invocations
 from functions.local.invoker import Activity, ThreadInvoker
-from functions.local.lanes import LaneRegistry
-from functions.local.names import Names
+from functions.local.patched_executor import LocalExecutor, LocalScheduler, check_testing_sdk
 from functions.local.pauses import Pauses
-from functions.local.private import LocalExecutor, LocalScheduler, check_testing_sdk
 from functions.local.recovery import Recovered, recover
-from functions.local.replies import Reply, json_reply
+from functions.local.responses import Reply, json_reply
 from functions.local.store import WriteThroughStore
 
 __all__ = ["EngineError", "Function", "LocalEngine"]

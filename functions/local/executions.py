@@ -18,12 +18,12 @@ from aws_durable_execution_sdk_python_testing.model import (
 
 from functions.local.database import Database
 from functions.local.errors import ApiError, conflict
+from functions.local.execution_names import Names
 from functions.local.function import ACCOUNT, Function, parse_function_name
 from functions.local.history import with_details
-from functions.local.names import Names
+from functions.local.patched_executor import LocalExecutor
 from functions.local.pauses import Pauses
-from functions.local.private import LocalExecutor
-from functions.local.replies import Reply, Request, json_reply
+from functions.local.responses import Reply, Request, json_reply
 from functions.local.store import ListFilter, Summary, WriteThroughStore
 
 PAGE_SIZE = 100

@@ -16,6 +16,7 @@ from aws_durable_execution_sdk_python_testing.model import StartDurableExecution
 
 from functions.local.errors import SERVICE_EXCEPTION, ApiError
 from functions.local.events import EventQueue
+from functions.local.execution_names import Names, Reservation, fingerprint
 from functions.local.function import (
     ACCOUNT,
     Function,
@@ -25,9 +26,8 @@ from functions.local.function import (
     parse_function_name,
 )
 from functions.local.invoker import Activity
-from functions.local.names import Names, Reservation, fingerprint
-from functions.local.private import LocalExecutor
-from functions.local.replies import Reply, Request, json_reply
+from functions.local.patched_executor import LocalExecutor
+from functions.local.responses import Reply, Request, json_reply
 from functions.local.store import WriteThroughStore
 
 EVENT_LIMIT = 1024 * 1024

@@ -11,9 +11,9 @@ import logging
 from dataclasses import dataclass
 
 from functions.local.events import EventQueue
+from functions.local.execution_names import Names
 from functions.local.invocations import Invocations
-from functions.local.names import Names
-from functions.local.private import LocalExecutor
+from functions.local.patched_executor import LocalExecutor
 from functions.local.store import WriteThroughStore
 
 logger = logging.getLogger(__name__)

@@ -45,7 +45,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "loanoffice.request_id.RequestIdMiddleware",
-    "loanoffice.client.ClientMiddleware",
+    "loanoffice.client_ip.ClientIpMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -180,14 +180,14 @@ MAILERS = {
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "applications.api.authentication.PartnerKeyAuthentication",
-        "applications.api.authentication.StaffSessionAuthentication",
+        "partners.api.authentication.PartnerKeyAuthentication",
+        "partners.api.authentication.StaffSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["applications.api.parsers.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["partners.api.parsers.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "applications.api.problems.exception_handler",
+    "EXCEPTION_HANDLER": "partners.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": True,
     # No ?format= and no OPTIONS documents: there is JSON, and there is the schema.
@@ -212,7 +212,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "staff", "description": "What only a member of staff may do."},
     ],
     "WEBHOOKS": [
-        f"workflows.api.openapi_webhooks.{name}"
+        f"webhooks.api.openapi_webhooks.{name}"
         for name in (
             "SUBMITTED",
             "PENDING_APPROVAL",
@@ -225,22 +225,22 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
-        "ApplicationStatus": "applications.vocabulary.Status",
-        "Step": "applications.vocabulary.Step",
-        "Purpose": "applications.vocabulary.Purpose",
-        "WaitingOn": "applications.vocabulary.WaitingOn",
-        "Outcome": "applications.vocabulary.Outcome",
-        "RiskTier": "applications.vocabulary.Tier",
-        "Level": "applications.vocabulary.Level",
-        "DocumentKind": "applications.vocabulary.DocumentKind",
-        "UploadedKind": "applications.api.document_shapes.UPLOADED",
-        "WebhookEventType": "workflows.webhooks.vocabulary.EventType",
-        "WebhookDeliveryStatus": "workflows.models.WebhookDelivery.Status",
+        "ApplicationStatus": "applications.choices.Status",
+        "Step": "applications.choices.Step",
+        "Purpose": "applications.choices.Purpose",
+        "WaitingOn": "applications.choices.WaitingOn",
+        "Outcome": "lending.choices.Outcome",
+        "RiskTier": "lending.choices.Tier",
+        "Level": "applications.choices.Level",
+        "DocumentKind": "applications.choices.DocumentKind",
+        "UploadedKind": "applications.api.document_serializers.UPLOADED",
+        "WebhookEventType": "webhooks.choices.EventType",
+        "WebhookDeliveryStatus": "webhooks.models.WebhookDelivery.Status",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "applications.api.openapi.introduction.introduce",
-        "applications.api.openapi.security.refuse_unknown_fields",
+        "partners.api.openapi.introduction.introduce",
+        "partners.api.openapi.security.refuse_unknown_fields",
     ],
 }
 

@@ -4,8 +4,8 @@ Every import here is paid for at a cold start, so the admin, the API and the ses
 machinery stay out. What only a door needs, these functions do not ask for.
 """
 
-from loanoffice.settings.aws import *  # noqa: F403
 from loanoffice.settings.aws import NEEDED, refuse_weak_database, require
+from loanoffice.settings.base import *  # noqa: F403
 
 require(NEEDED)
 refuse_weak_database()

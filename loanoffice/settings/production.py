@@ -2,8 +2,8 @@
 
 from django.core.exceptions import ImproperlyConfigured
 
-from loanoffice.settings.aws import *  # noqa: F403
 from loanoffice.settings.aws import NEEDED, refuse_weak_database, require
+from loanoffice.settings.base import *  # noqa: F403
 from loanoffice.settings.base import LOANOFFICE_DOCUMENT_BYTES, SECURE_CSP, STORAGES, env
 
 require([*NEEDED, "ALLOWED_HOSTS", "SECRET_KEY", "STATIC_BUCKET"])

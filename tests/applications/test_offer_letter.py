@@ -5,9 +5,9 @@ from io import BytesIO
 import pytest
 from pypdf import PdfReader
 
-from applications.amortisation import schedule
 from applications.models import LoanApplication, LoanOffer
 from applications.offer_letter import offer_letter
+from lending.amortisation import schedule
 
 PLAN = schedule(principal=Decimal(150000), annual_rate=Decimal("7.50"), term_months=60)
 

@@ -1,8 +1,8 @@
 import pytest
 
+from applications.choices import Status
 from applications.errors import TransitionRefused
 from applications.transitions import ALLOWED, TERMINAL, check_transition, is_terminal
-from applications.vocabulary import Status
 
 
 def test_every_status_has_its_moves_and_terminal_ones_have_none() -> None:

@@ -19,38 +19,34 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import FailedSignIn, RequiredSecondFactor, SecondFactor
+from accounts.roles import Role
 from accounts.services import second_factor
-from applications.models import (
-    BulkDecision,
-    DeclineReason,
-    Delegation,
-    Document,
-    LendingPolicy,
-    LoanApplication,
-    Partner,
-    PartnerKey,
-)
-from applications.services import bulk, drafting
-from applications.services.partners import partner_key_issue
-from applications.vocabulary import Role, TaskKind
+from applications.models import Document, LoanApplication
+from applications.services import intake
 from audit.models import Action
+from lending.models import LendingPolicy
+from partners.models import Partner, PartnerKey
+from partners.services.keys import partner_key_issue
+from reviews.choices import TaskKind
+from reviews.models import BulkDecision, DeclineReason, Delegation
+from reviews.services import bulk_decisions
 from tests import casework
 from tests.accounts.conftest import code_of
 from tests.applications import files
 from tests.applications.admin.conftest import ADD, decide_page, page
-from tests.applications.admin.test_bulk_runs import DECIDE, choose
-from tests.applications.admin.test_bulk_runs import typed as bulk_typed
-from tests.applications.admin.test_delegations import typed as moment_typed
 from tests.applications.admin.test_form import TYPED
 from tests.applications.admin.test_other_pages import typed_from
-from tests.applications.api.calls import path
+from tests.partners.api.calls import path
+from tests.reviews.admin.test_bulk_decisions import typed as bulk_typed
+from tests.reviews.admin.test_bulk_preview import DECIDE, choose
+from tests.reviews.admin.test_delegations import typed as moment_typed
 from tests.workflows import trouble
 from tests.workflows.callbacks.conftest import wait_for_vendor
 from tests.workflows.callbacks.vendor import FLAGGED, SECRET, send
 from tests.workflows.lambda_stub import lambda_stub
-from workflows.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from webhooks.endpoints import endpoint_create, endpoint_disable
+from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from workflows.operations import execution_pause
-from workflows.webhooks.endpoints import endpoint_create, endpoint_disable
 
 REASON = {"reason": "The bureau is down."}
 NEW_PASSWORD = "a long walk by the river"
@@ -93,7 +89,7 @@ def add(office: Office) -> None:
 
 def change(office: Office) -> None:
     client = office.client(Role.LOAN_OFFICER)
-    draft = drafting.application_create(user=office.actor, **casework.ALICE)
+    draft = intake.application_create(user=office.actor, **casework.ALICE)
     typed = {**TYPED, "loan_amount": "90000", "read_version": draft.version, "_save": "yes"}
     client.post(page("change", draft), typed)
 
@@ -140,14 +136,14 @@ def claim_selected(office: Office) -> None:
     task = office.waiting().review_tasks.get()
     client = office.client(Role.MANAGER)
     listed = {"action": "claim_selected", "index": "0", "_selected_action": [task.pk]}
-    client.post(address("applications_reviewtask_changelist"), listed)
+    client.post(address("reviews_reviewtask_changelist"), listed)
 
 
 def _begun(office: Office) -> BulkDecision:
     """A bulk decision whose process died before the first row."""
     application = office.waiting()
     client = office.client(Role.MANAGER)
-    begin = bulk.bulk_begin
+    begin = bulk_decisions.bulk_begin
 
     def dies(**how: Any) -> None:
         begin(**how)
@@ -155,7 +151,7 @@ def _begun(office: Office) -> BulkDecision:
 
     form = bulk_typed(choose(client, "approve", [application]))
     with office.monkeypatch.context() as patched:
-        patched.setattr(bulk, "bulk_begin", dies)
+        patched.setattr(bulk_decisions, "bulk_begin", dies)
         with pytest.raises(SystemExit):
             client.post(DECIDE["approve"], form)
     return BulkDecision.objects.get()
@@ -253,7 +249,7 @@ def endpoint_add(office: Office) -> None:
     partner = Partner.objects.create(name="Maple")
     client = office.client(root=True)
     client.post(
-        address("workflows_webhookendpoint_add"),
+        address("webhooks_webhookendpoint_add"),
         {"partner": partner.pk, "url": HOOKS, "event_types": ["application.funded"]},
     )
 
@@ -264,18 +260,18 @@ def _endpoint() -> WebhookEndpoint:
 
 def endpoint_rotate(office: Office) -> None:
     row = _endpoint()
-    office.client(root=True).post(address("workflows_webhookendpoint_rotate", row.pk))
+    office.client(root=True).post(address("webhooks_webhookendpoint_rotate", row.pk))
 
 
 def endpoint_disabled(office: Office) -> None:
     row = _endpoint()
-    office.client(root=True).post(address("workflows_webhookendpoint_disable", row.pk), REASON)
+    office.client(root=True).post(address("webhooks_webhookendpoint_disable", row.pk), REASON)
 
 
 def endpoint_enabled(office: Office) -> None:
     row = _endpoint()
     endpoint_disable(endpoint=row, why="By hand.")
-    office.client(root=True).post(address("workflows_webhookendpoint_enable", row.pk), REASON)
+    office.client(root=True).post(address("webhooks_webhookendpoint_enable", row.pk), REASON)
 
 
 def _failed() -> WebhookDelivery:
@@ -288,21 +284,21 @@ def _failed() -> WebhookDelivery:
 
 def delivery_resend(office: Office) -> None:
     row = _failed()
-    office.client(Role.OPERATIONS).post(address("workflows_webhookdelivery_resend", row.pk))
+    office.client(Role.OPERATIONS).post(address("webhooks_webhookdelivery_resend", row.pk))
 
 
 def deliveries_resend(office: Office) -> None:
     row = _failed()
     typed = {"action": "resend_selected", "index": "0", "_selected_action": [row.pk]}
     client = office.client(Role.OPERATIONS)
-    client.post(address("workflows_webhookdelivery_changelist"), typed)
+    client.post(address("webhooks_webhookdelivery_changelist"), typed)
 
 
 # --- Policies, partners, delegations ------------------------------------------------------
 
 
 def policy_draft(office: Office, client: Client) -> LendingPolicy:
-    add = address("applications_lendingpolicy_add")
+    add = address("lending_lendingpolicy_add")
     client.post(add, typed_from(client.get(add)) | {"manager_ceiling": "300000.00"})
     return LendingPolicy.objects.get(version=2)
 
@@ -314,18 +310,18 @@ def policy_add(office: Office) -> None:
 def policy_change(office: Office) -> None:
     draft = policy_draft(office, office.client(Role.POLICY_OWNER))
     client = office.client(Role.POLICY_OWNER)
-    change = address("applications_lendingpolicy_change", draft.pk)
+    change = address("lending_lendingpolicy_change", draft.pk)
     client.post(change, typed_from(client.get(change)) | {"manager_ceiling": "310000.00"})
 
 
 def policy_publish(office: Office) -> None:
     draft = policy_draft(office, office.client(Role.POLICY_OWNER))
-    office.client(Role.POLICY_OWNER).post(address("applications_lendingpolicy_publish", draft.pk))
+    office.client(Role.POLICY_OWNER).post(address("lending_lendingpolicy_publish", draft.pk))
 
 
 def reason_add(office: Office) -> None:
     client = office.client(root=True)
-    add = address("applications_declinereason_add")
+    add = address("reviews_declinereason_add")
     said = {"code": "SCENARIO", "text": "Other.", "for_manager_approval": "on"}
     client.post(add, typed_from(client.get(add)) | said)
 
@@ -334,7 +330,7 @@ def reason_change(office: Office) -> None:
     reason = DeclineReason.objects.order_by("pk").first()
     assert reason is not None
     client = office.client(root=True)
-    change = address("applications_declinereason_change", reason.pk)
+    change = address("reviews_declinereason_change", reason.pk)
     typed = typed_from(client.get(change))
     typed.pop("active", None)
     client.post(change, typed)
@@ -342,14 +338,14 @@ def reason_change(office: Office) -> None:
 
 def partner_add(office: Office) -> None:
     client = office.client(root=True)
-    add = address("applications_partner_add")
+    add = address("partners_partner_add")
     client.post(add, typed_from(client.get(add)) | {"name": "Maple", "is_active": "on"})
 
 
 def partner_change(office: Office) -> None:
     partner = Partner.objects.create(name="Maple")
     client = office.client(root=True)
-    change = address("applications_partner_change", partner.pk)
+    change = address("partners_partner_change", partner.pk)
     client.post(change, typed_from(client.get(change)) | {"name": "Birch"})
 
 
@@ -357,28 +353,28 @@ def key_issue(office: Office) -> None:
     partner = Partner.objects.create(name="Maple")
     client = office.client(root=True)
     client.post(
-        address("applications_partner_issue_key", partner.pk), {"scopes": ["applications:read"]}
+        address("partners_partner_issue_key", partner.pk), {"scopes": ["applications:read"]}
     )
 
 
 def key_revoke(office: Office) -> None:
     partner_key_issue(partner=Partner.objects.create(name="Maple"))
     row = PartnerKey.objects.get()
-    office.client(root=True).post(address("applications_partnerkey_revoke", row.pk))
+    office.client(root=True).post(address("partners_partnerkey_revoke", row.pk))
 
 
 def key_rotate(office: Office) -> None:
     partner_key_issue(partner=Partner.objects.create(name="Maple"))
     row = PartnerKey.objects.get()
     client = office.client(root=True)
-    client.post(address("applications_partnerkey_rotate", row.pk), {"overlap": "24"})
+    client.post(address("partners_partnerkey_rotate", row.pk), {"overlap": "24"})
 
 
 def key_expire(office: Office) -> None:
     partner_key_issue(partner=Partner.objects.create(name="Maple"))
     row = PartnerKey.objects.get()
     typed = {"expires_at": moment_typed(timezone.now() + timedelta(days=1))}
-    office.client(root=True).post(address("applications_partnerkey_expire", row.pk), typed)
+    office.client(root=True).post(address("partners_partnerkey_expire", row.pk), typed)
 
 
 def delegation_add(office: Office) -> None:
@@ -390,14 +386,14 @@ def delegation_add(office: Office) -> None:
         "starts_at": moment_typed(now),
         "ends_at": moment_typed(now + timedelta(days=1)),
     }
-    client.post(address("applications_delegation_add"), typed)
+    client.post(address("reviews_delegation_add"), typed)
 
 
 def delegation_revoke(office: Office) -> None:
     delegation_add(office)
     delegator = office.actor
     given = Delegation.objects.get()
-    office.client(user=delegator).post(address("applications_delegation_revoke", given.pk))
+    office.client(user=delegator).post(address("reviews_delegation_revoke", given.pk))
 
 
 # --- Accounts -----------------------------------------------------------------------------
@@ -637,7 +633,7 @@ CHANGES = {
     f"{CASE}claim": Change(claim, Action.CLAIMED),
     f"{CASE}release": Change(release, Action.CLAIMED),
     f"{CASE}take-over": Change(take_over, Action.CLAIMED),
-    "admin:applications_reviewtask_changelist": Change(claim_selected, Action.CLAIMED),
+    "admin:reviews_reviewtask_changelist": Change(claim_selected, Action.CLAIMED),
     f"{CASE}withdraw": Change(withdraw, Action.WITHDRAWN),
     f"{CASE}export": Change(export_list, Action.EXPORTED),
     f"{CASE}upload": Change(upload, Action.CREATED),
@@ -652,25 +648,25 @@ CHANGES = {
     "admin:workflows_incident_acknowledge": Change(acknowledge, Action.OPERATED),
     "admin:workflows_incident_resolve": Change(resolve, Action.OPERATED),
     "admin:workflows_incident_reconcile": Change(reconcile, Action.OPERATED),
-    "admin:workflows_webhookendpoint_add": Change(endpoint_add, Action.CREATED),
-    "admin:workflows_webhookendpoint_rotate": Change(endpoint_rotate, Action.ISSUED),
-    "admin:workflows_webhookendpoint_disable": Change(endpoint_disabled, Action.CHANGED),
-    "admin:workflows_webhookendpoint_enable": Change(endpoint_enabled, Action.CHANGED),
-    "admin:workflows_webhookdelivery_resend": Change(delivery_resend, Action.OPERATED),
-    "admin:workflows_webhookdelivery_changelist": Change(deliveries_resend, Action.OPERATED),
-    "admin:applications_lendingpolicy_add": Change(policy_add, Action.CREATED),
-    "admin:applications_lendingpolicy_change": Change(policy_change, Action.CHANGED),
-    "admin:applications_lendingpolicy_publish": Change(policy_publish, Action.PUBLISHED),
-    "admin:applications_declinereason_add": Change(reason_add, Action.CREATED),
-    "admin:applications_declinereason_change": Change(reason_change, Action.CHANGED),
-    "admin:applications_partner_add": Change(partner_add, Action.CREATED),
-    "admin:applications_partner_change": Change(partner_change, Action.CHANGED),
-    "admin:applications_partner_issue_key": Change(key_issue, Action.ISSUED),
-    "admin:applications_partnerkey_revoke": Change(key_revoke, Action.REVOKED),
-    "admin:applications_partnerkey_rotate": Change(key_rotate, Action.ISSUED),
-    "admin:applications_partnerkey_expire": Change(key_expire, Action.CHANGED),
-    "admin:applications_delegation_add": Change(delegation_add, Action.CREATED),
-    "admin:applications_delegation_revoke": Change(delegation_revoke, Action.REVOKED),
+    "admin:webhooks_webhookendpoint_add": Change(endpoint_add, Action.CREATED),
+    "admin:webhooks_webhookendpoint_rotate": Change(endpoint_rotate, Action.ISSUED),
+    "admin:webhooks_webhookendpoint_disable": Change(endpoint_disabled, Action.CHANGED),
+    "admin:webhooks_webhookendpoint_enable": Change(endpoint_enabled, Action.CHANGED),
+    "admin:webhooks_webhookdelivery_resend": Change(delivery_resend, Action.OPERATED),
+    "admin:webhooks_webhookdelivery_changelist": Change(deliveries_resend, Action.OPERATED),
+    "admin:lending_lendingpolicy_add": Change(policy_add, Action.CREATED),
+    "admin:lending_lendingpolicy_change": Change(policy_change, Action.CHANGED),
+    "admin:lending_lendingpolicy_publish": Change(policy_publish, Action.PUBLISHED),
+    "admin:reviews_declinereason_add": Change(reason_add, Action.CREATED),
+    "admin:reviews_declinereason_change": Change(reason_change, Action.CHANGED),
+    "admin:partners_partner_add": Change(partner_add, Action.CREATED),
+    "admin:partners_partner_change": Change(partner_change, Action.CHANGED),
+    "admin:partners_partner_issue_key": Change(key_issue, Action.ISSUED),
+    "admin:partners_partnerkey_revoke": Change(key_revoke, Action.REVOKED),
+    "admin:partners_partnerkey_rotate": Change(key_rotate, Action.ISSUED),
+    "admin:partners_partnerkey_expire": Change(key_expire, Action.CHANGED),
+    "admin:reviews_delegation_add": Change(delegation_add, Action.CREATED),
+    "admin:reviews_delegation_revoke": Change(delegation_revoke, Action.REVOKED),
     "admin:auth_user_add": Change(user_add, Action.CREATED),
     "admin:auth_user_change": Change(user_change, Action.CHANGED),
     "admin:auth_user_password_change": Change(user_password, Action.PASSWORD),
@@ -693,10 +689,10 @@ CHANGES = {
     "account:remove": Change(remove_factor, Action.SECOND_FACTOR),
     "api:applications": Change(api_submit, Action.SUBMITTED),
     "api:withdraw": Change(api_withdraw, Action.WITHDRAWN),
-    "api:decision": Change(api_decide, Action.DECIDED),
+    "review_api:decision": Change(api_decide, Action.DECIDED),
     "api:documents": Change(api_upload, Action.CREATED),
-    "api:offer-accept": Change(api_accept, Action.DECIDED),
-    "api:offer-decline": Change(api_refuse, Action.DECIDED),
+    "review_api:offer-accept": Change(api_accept, Action.DECIDED),
+    "review_api:offer-decline": Change(api_refuse, Action.DECIDED),
     "webhook_api:resend": Change(api_webhook_resend, Action.OPERATED),
 }
 
@@ -704,7 +700,7 @@ CHANGES = {
 READS = {
     f"{CASE}live",
     f"{CASE}timeline",
-    "admin:applications_bulkdecision_live",
+    "admin:reviews_bulkdecision_live",
     "account:home",
     "account:qr",
     "admin:app_list",
@@ -715,9 +711,9 @@ READS = {
     "admin:queue",
     "admin:view_on_site",
     "api:application",
-    "api:docs",
+    "partner_api:docs",
     "api:document",
     "api:events",
-    "api:schema",
+    "partner_api:schema",
     "webhook_api:events",
 }

@@ -135,7 +135,7 @@ def test_pages_that_only_read_change_nothing_whatever_is_sent(
     client = Client(raise_request_exception=False)
     client.force_login(make_user("root", is_superuser=True))
     arguments = {
-        "admin:applications_bulkdecision_live": [1],
+        "admin:reviews_bulkdecision_live": [1],
         "admin:applications_loanapplication_live": [application.pk],
         "admin:applications_loanapplication_timeline": [application.pk],
         "admin:app_list": ["applications"],
@@ -158,50 +158,50 @@ PEOPLE = {"user", "by", "partner"}
 PACKAGES = ("applications.services", "accounts.services")
 MODULES = (
     "workflows.operations",
-    "workflows.by_hand",
-    "workflows.webhooks.endpoints",
-    "workflows.webhooks.events",
+    "workflows.reconcile.manual",
+    "webhooks.endpoints",
+    "webhooks.events",
 )
 # Services that act for somebody and change nothing: they answer, or only read.
 ANSWERS = {
-    "applications.services.delegation.delegators",
-    "applications.services.claims.may_take_over",
-    "applications.services.review.count_waiting_on",
-    "applications.services.review.may_decide_some",
-    "applications.services.review.tasks_waiting_on",
-    "applications.services.rates.partner_counter",
-    "applications.services.rates.rate_of",
-    "applications.services.rights.authority",
-    "applications.services.rights.check_not_claimed",
-    "applications.services.review.tasks_decidable",
-    "workflows.webhooks.events.event_get",
-    "workflows.webhooks.events.events_of",
+    "reviews.services.delegation.delegators",
+    "reviews.services.claims.may_take_over",
+    "reviews.services.decisions.count_waiting_on",
+    "reviews.services.decisions.may_decide_some",
+    "reviews.services.decisions.tasks_waiting_on",
+    "partners.services.throttling.partner_counter",
+    "partners.services.throttling.rate_of",
+    "reviews.services.authority.authority",
+    "reviews.services.authority.check_not_claimed",
+    "reviews.services.decisions.tasks_decidable",
+    "webhooks.events.event_get",
+    "webhooks.events.events_of",
 }
 # Services that act for somebody -> the address whose scenario makes them act.
 ACTS = {
-    "applications.services.bulk.bulk_begin": "admin:applications_loanapplication_decide_selected",
-    "applications.services.claims.task_claim": "admin:applications_loanapplication_claim",
-    "applications.services.claims.task_release": "admin:applications_loanapplication_release",
-    "applications.services.delegation.delegation_create": "admin:applications_delegation_add",
-    "applications.services.delegation.delegation_revoke": "admin:applications_delegation_revoke",
+    "reviews.services.bulk_decisions.bulk_begin": "admin:applications_loanapplication_decide_selected",
+    "reviews.services.claims.task_claim": "admin:applications_loanapplication_claim",
+    "reviews.services.claims.task_release": "admin:applications_loanapplication_release",
+    "reviews.services.delegation.delegation_create": "admin:reviews_delegation_add",
+    "reviews.services.delegation.delegation_revoke": "admin:reviews_delegation_revoke",
     "applications.services.documents.document_add": "api:documents",
     "applications.services.documents.document_upload": "admin:applications_loanapplication_upload",
-    "applications.services.drafting.application_create": "api:applications",
-    "applications.services.drafting.application_create_and_submit": "api:applications",
-    "applications.services.drafting.application_edit": "admin:applications_loanapplication_change",
-    "applications.services.drafting.application_submit": "admin:applications_loanapplication_add",
-    "applications.services.drafting.application_withdraw": "api:withdraw",
+    "applications.services.intake.application_create": "api:applications",
+    "applications.services.intake.application_create_and_submit": "api:applications",
+    "applications.services.intake.application_edit": "admin:applications_loanapplication_change",
+    "applications.services.intake.application_submit": "admin:applications_loanapplication_add",
+    "applications.services.intake.application_withdraw": "api:withdraw",
     "applications.services.exports.export_record": "admin:applications_loanapplication_export",
     "applications.services.funding.payout_settle": "admin:applications_loanapplication_paid",
-    "applications.services.offers.offer_answer": "api:offer-accept",
-    "applications.services.partners.partner_key_issue": "admin:applications_partner_issue_key",
-    "applications.services.partners.partner_key_revoke": "admin:applications_partnerkey_revoke",
-    "applications.services.partners.partner_key_rotate": "admin:applications_partnerkey_rotate",
-    "applications.services.partners.partner_key_expire": "admin:applications_partnerkey_expire",
-    "applications.services.policies.policy_publish": "admin:applications_lendingpolicy_publish",
-    "applications.services.review.task_decide": "api:decision",
-    "applications.services.viewing.contact_reveal": "admin:applications_loanapplication_reveal",
-    "applications.services.viewing.document_downloaded": (
+    "reviews.services.offer_answers.offer_answer": "review_api:offer-accept",
+    "partners.services.keys.partner_key_issue": "admin:partners_partner_issue_key",
+    "partners.services.keys.partner_key_revoke": "admin:partners_partnerkey_revoke",
+    "partners.services.keys.partner_key_rotate": "admin:partners_partnerkey_rotate",
+    "partners.services.keys.partner_key_expire": "admin:partners_partnerkey_expire",
+    "lending.services.policy_publish": "admin:lending_lendingpolicy_publish",
+    "reviews.services.decisions.task_decide": "review_api:decision",
+    "applications.services.access_log.contact_reveal": "admin:applications_loanapplication_reveal",
+    "applications.services.access_log.document_downloaded": (
         "admin:applications_loanapplication_document"
     ),
     "workflows.operations.application_restart": "admin:applications_loanapplication_restart",
@@ -212,14 +212,14 @@ ACTS = {
     "workflows.operations.message_resend": "admin:workflows_outboxmessage_resend",
     "workflows.operations.incident_acknowledge": "admin:workflows_incident_acknowledge",
     "workflows.operations.incident_resolve": "admin:workflows_incident_resolve",
-    "workflows.webhooks.endpoints.endpoint_create": "admin:workflows_webhookendpoint_add",
-    "workflows.webhooks.endpoints.endpoint_disable": "admin:workflows_webhookendpoint_disable",
-    "workflows.webhooks.endpoints.endpoint_enable": "admin:workflows_webhookendpoint_enable",
-    "workflows.webhooks.endpoints.endpoint_rotate": "admin:workflows_webhookendpoint_rotate",
-    "workflows.webhooks.events.deliveries_resend": "admin:workflows_webhookdelivery_changelist",
-    "workflows.webhooks.events.delivery_resend": "admin:workflows_webhookdelivery_resend",
-    "workflows.webhooks.events.event_resend": "webhook_api:resend",
-    "workflows.by_hand.reconcile_by_hand": "admin:workflows_incident_reconcile",
+    "webhooks.endpoints.endpoint_create": "admin:webhooks_webhookendpoint_add",
+    "webhooks.endpoints.endpoint_disable": "admin:webhooks_webhookendpoint_disable",
+    "webhooks.endpoints.endpoint_enable": "admin:webhooks_webhookendpoint_enable",
+    "webhooks.endpoints.endpoint_rotate": "admin:webhooks_webhookendpoint_rotate",
+    "webhooks.events.deliveries_resend": "admin:webhooks_webhookdelivery_changelist",
+    "webhooks.events.delivery_resend": "admin:webhooks_webhookdelivery_resend",
+    "webhooks.events.event_resend": "webhook_api:resend",
+    "workflows.reconcile.manual.reconcile_by_hand": "admin:workflows_incident_reconcile",
     "accounts.services.second_factor.enrolment_begin": "account:enrol",
     "accounts.services.second_factor.enrolment_confirm": "account:enrol",
     "accounts.services.second_factor.code_check": "account:code",
@@ -233,12 +233,12 @@ ACTS = {
 }
 # Tried where their conditions are made: tests of their own.
 TRIED_ELSEWHERE = {
-    "applications.services.events.event_record",  # inside of nearly all of the others
+    "applications.services.timeline.event_record",  # inside of nearly all of the others
     "applications.services.funding.payout_found",  # tests/workflows/test_operations.py
-    "applications.services.viewing.application_viewed",  # tests/applications/admin/test_contact.py
-    "applications.services.viewing.application_read",  # below
-    "applications.services.viewing.applications_read",  # below
-    "applications.services.viewing.documents_linked",  # tests/applications/api/documents
+    "applications.services.access_log.application_viewed",  # tests/applications/admin/test_contact_reveal.py
+    "applications.services.access_log.application_read",  # below
+    "applications.services.access_log.applications_read",  # below
+    "applications.services.access_log.documents_linked",  # tests/applications/api/documents
 }
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from applications.personal import masked, masked_changes
+from applications.pii import masked, masked_changes
 from audit.masking import mask, mask_email, mask_name, mask_words
 
 

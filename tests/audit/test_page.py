@@ -12,9 +12,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from accounts.roles import Role
 from applications.models import LoanApplication
-from applications.services import drafting
-from applications.vocabulary import Role
+from applications.services import intake
 from audit.admin.export import COLUMNS, harmless
 from audit.admin.paging import FARTHEST, NearPaginator
 from audit.models import Action, AuditEntry
@@ -102,7 +102,7 @@ def test_search_finds_a_reference_a_request_a_person_and_a_partner(
     client: Client, draft: LoanApplication, officer: User, partner: Any, auditor: User
 ) -> None:
     token = request_id.set("request-7")
-    theirs = drafting.application_create(
+    theirs = intake.application_create(
         partner=partner, applicant_name="Bob", sin_last4="2222", loan_amount=1000
     )
     request_id.reset(token)
@@ -214,7 +214,7 @@ def test_page_of_an_entry_shows_before_and_after_and_where_from(
     client: Client, draft: LoanApplication, officer: User
 ) -> None:
     tokens = client_address.set("198.51.100.7"), user_agent.set("Desk <7>"), request_id.set("r-9")
-    drafting.application_edit(reference=draft.reference, user=officer, phone="416-555-0202")
+    intake.application_edit(reference=draft.reference, user=officer, phone="416-555-0202")
     for variable, token in zip((client_address, user_agent, request_id), tokens, strict=True):
         variable.reset(token)
     entry = AuditEntry.objects.get(action=Action.CHANGED)
@@ -249,9 +249,7 @@ def test_change_of_a_policy_shows_each_field(
 
     edited = AuditEntry.objects.filter(action=Action.CHANGED).get()
     assert edited.changes == {"manager_ceiling": ["300000.00", "310000.00"]}
-    created = AuditEntry.objects.get(
-        action=Action.CREATED, object_kind="applications.lendingpolicy"
-    )
+    created = AuditEntry.objects.get(action=Action.CREATED, object_kind="lending.lendingpolicy")
     assert created.changes["manager_ceiling"] == ["250000.00", "300000.00"]
 
 
@@ -269,7 +267,7 @@ def test_what_was_rolled_back_left_no_entry(draft: LoanApplication, officer: Use
     before = AuditEntry.objects.count()
 
     with pytest.raises(Exception, match=r".+"):
-        drafting.application_edit(reference=draft.reference, user=officer, currency="USD")
+        intake.application_edit(reference=draft.reference, user=officer, currency="USD")
 
     assert AuditEntry.objects.count() == before
 

@@ -6,16 +6,19 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from applications.models import LoanApplication, ReviewDecision
-from applications.services import drafting, review
-from applications.vocabulary import Outcome, Role
+from accounts.roles import Role
+from applications.models import LoanApplication
+from applications.services import intake
+from lending.choices import Outcome
+from reviews.models import ReviewDecision
+from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import LIST
 from tests.browser.conftest import NARROW, WIDE
 from workflows.models import OutboxMessage, PendingCallback
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MINE = "/admin/applications/reviewtask/?mine=yes"
+MINE = "/admin/reviews/reviewtask/?mine=yes"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -36,18 +39,18 @@ def test_rows_that_failed_stay_selected_and_are_decided_after_another_look(
     page.select_option("select[name=action]", "approve_selected")
     page.click("button[name=index]")
     expect(page.locator("#content")).to_contain_text("8 can be decided")
-    review.task_decide(
+    decisions.task_decide(
         task=cases[0].review_tasks.get(),
         user=make_user("manager2", Role.MANAGER),
         outcome=Outcome.DECLINE,
         reason="Employment could not be verified.",
     )
-    drafting.application_edit(reference=cases[1].reference, user=both, phone="613-555-0198")
-    drafting.application_edit(reference=cases[2].reference, user=officer, phone="613-555-0199")
+    intake.application_edit(reference=cases[1].reference, user=both, phone="613-555-0198")
+    intake.application_edit(reference=cases[2].reference, user=officer, phone="613-555-0199")
 
     page.click("#press-approve")
 
-    page.wait_for_url("**/admin/applications/bulkdecision/*/change/")
+    page.wait_for_url("**/admin/reviews/bulkdecision/*/change/")
     expect(page.locator(".messagelist .success")).to_have_text("5 applications approved.")
     result = page.locator("#bulk-result")
     expect(result).to_contain_text("5 of 8 approved. 3 not approved")
@@ -81,7 +84,7 @@ def test_rows_that_failed_stay_selected_above_the_list_too(
     cases = casework.many_waiting_for_manager(officer, 3)
     page = visit("manager")
     choose_all(page, LIST, "approve_selected")
-    drafting.application_edit(reference=cases[0].reference, user=officer, phone="613-555-0199")
+    intake.application_edit(reference=cases[0].reference, user=officer, phone="613-555-0199")
     page.click("#press-approve")
     expect(page.locator("#bulk-result input[type=checkbox]:checked")).to_have_count(1)
 
@@ -91,7 +94,7 @@ def test_rows_that_failed_stay_selected_above_the_list_too(
     expect(result).to_contain_text("2 of 3 approved")
     expect(result.locator("input[type=checkbox]:checked")).to_have_count(1)
     result.get_by_role("link", name="each row's result").click()
-    page.wait_for_url("**/admin/applications/bulkdecision/*/change/")
+    page.wait_for_url("**/admin/reviews/bulkdecision/*/change/")
     page.goto(LIST)
     page.click("#press-dismiss")
     expect(result).to_have_count(0)
@@ -162,7 +165,7 @@ def test_task_is_claimed_on_my_approvals_seen_by_others_and_released_on_its_page
     expect(mine.locator(".messagelist .success")).to_contain_text("is released.")
     picture(mine, f"case-claim-{size[0]}")
     expect(theirs.locator("#press-approve")).to_be_visible()
-    mine.goto("/admin/applications/reviewtask/?mine=claimed")
+    mine.goto("/admin/reviews/reviewtask/?mine=claimed")
     expect(mine.locator("#result_list tbody tr")).to_have_count(2)
 
 

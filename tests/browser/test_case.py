@@ -6,12 +6,16 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, Route, expect
 
-from applications.models import LoanApplication, ReviewDecision
-from applications.services import drafting, funding, progress
-from applications.vocabulary import FraudVerdict, Role, Status, TaskKind
+from accounts.roles import Role
+from applications.choices import FraudVerdict, Status
+from applications.models import LoanApplication
+from applications.services import funding, intake
+from reviews.choices import TaskKind
+from reviews.models import ReviewDecision
 from tests import casework
 from tests.applications.admin.conftest import ADD, LIST
 from tests.applications.admin.conftest import page as address
+from workflows.steps import records
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,7 +66,7 @@ def test_profile_in_one_click_submit_and_the_page_follows_without_a_reload(
 
     expect(page.locator("#case-log")).to_contain_text("Manager approval: approved.")
     run = casework.run_of(application)
-    progress.offer_begin(run, verdict=FraudVerdict.PASSED)
+    records.offer_begin(run, verdict=FraudVerdict.PASSED)
     funding.offer_make(run)
     expect(page.locator("#panel-offer")).to_be_visible()
     page.click("text=Repayment schedule")
@@ -80,7 +84,7 @@ def test_polls_stop_when_the_case_is_closed(visit: Visit, officer: User, auditor
     application = casework.submit(officer)
     page = visit("auditor")
     page.goto(address("change", application))
-    drafting.application_withdraw(reference=application.reference, user=officer)
+    intake.application_withdraw(reference=application.reference, user=officer)
     expect(page.locator("#case-head .badge").first).to_have_text("Withdrawn")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -139,7 +143,7 @@ def test_decline_asks_for_a_reason_and_records_it(
     page.wait_for_url("**/change/")
 
     assert ReviewDecision.objects.get().reason == "Employment could not be verified."
-    progress.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
+    records.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
     expect(page.locator("#case-head .badge").first).to_have_text("Declined")
     expect(page.locator(".step-failed")).to_contain_text("Manager approval")
     picture(page, "declined")
@@ -177,10 +181,10 @@ def test_every_page_is_drawn_without_a_complaint(
     officer = make_user("officer", Role.LOAN_OFFICER)
     make_user("root", is_superuser=True)
     waiting = casework.waiting_for_manager(officer)
-    draft = drafting.application_create(user=officer, **casework.ALICE)
+    draft = intake.application_create(user=officer, **casework.ALICE)
     stuck = casework.submit(officer, loan_amount=20_000)
     casework.assess(stuck)
-    progress.needs_attention(casework.run_of(stuck), sentence="The fraud check is silent.")
+    records.needs_attention(casework.run_of(stuck), sentence="The fraud check is silent.")
     page = visit("root")
     task = waiting.review_tasks.get()
     pages = {
@@ -194,9 +198,9 @@ def test_every_page_is_drawn_without_a_complaint(
         "decide": address("decide", waiting, task.pk, "decline"),
         "withdraw": address("withdraw", waiting),
         "restart": address("restart", stuck),
-        "tasks": "/admin/applications/reviewtask/",
-        "policies": "/admin/applications/lendingpolicy/",
-        "policy": "/admin/applications/lendingpolicy/add/",
+        "tasks": "/admin/reviews/reviewtask/",
+        "policies": "/admin/lending/lendingpolicy/",
+        "policy": "/admin/lending/lendingpolicy/add/",
         "executions": "/admin/workflows/execution/",
         "outbox": "/admin/workflows/outboxmessage/",
     }

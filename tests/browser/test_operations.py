@@ -9,8 +9,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from applications.services import delegation, review, tasks
-from applications.vocabulary import Outcome, Role, Status
+from accounts.roles import Role
+from applications.choices import Status
+from lending.choices import Outcome
+from reviews.services import decisions, delegation, tasks
 from tests import casework
 from tests.applications.admin.conftest import page as address
 from tests.functions.engine_process import EngineProcess
@@ -152,7 +154,7 @@ def addresses(people: dict[str, User]) -> dict[str, str]:
         by=manager,
     )
     waiting = casework.waiting_for_manager(officer)
-    review.task_decide(task=waiting.review_tasks.get(), user=staff, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=waiting.review_tasks.get(), user=staff, outcome=Outcome.APPROVE)
     execution = running.executions.get()
     return {
         "incidents": INCIDENTS,
@@ -171,12 +173,12 @@ def addresses(people: dict[str, User]) -> dict[str, str]:
         "case-on-behalf": address("change", waiting),
         "reconcile-down": f"{INCIDENTS}reconcile/",
         "history-down": f"/admin/workflows/execution/{execution.pk}/history/",
-        "delegations": "/admin/applications/delegation/",
-        "delegation": f"/admin/applications/delegation/{given.pk}/change/",
-        "delegation-add": "/admin/applications/delegation/add/",
-        "delegation-revoke": f"/admin/applications/delegation/{given.pk}/revoke/",
-        "decisions": "/admin/applications/reviewdecision/",
-        "tasks-asked-again": "/admin/applications/reviewtask/",
+        "delegations": "/admin/reviews/delegation/",
+        "delegation": f"/admin/reviews/delegation/{given.pk}/change/",
+        "delegation-add": "/admin/reviews/delegation/add/",
+        "delegation-revoke": f"/admin/reviews/delegation/{given.pk}/revoke/",
+        "decisions": "/admin/reviews/reviewdecision/",
+        "tasks-asked-again": "/admin/reviews/reviewtask/",
         "message": f"/admin/workflows/outboxmessage/{lost.message_id}/change/",
         "execution": f"/admin/workflows/execution/{execution.pk}/change/",
     }

@@ -6,9 +6,10 @@ import pytest
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import Page, expect
 
-from applications.models import LendingPolicy, Partner
-from applications.services import partners
-from applications.vocabulary import Role
+from accounts.roles import Role
+from lending.models import LendingPolicy
+from partners.models import Partner
+from partners.services import keys
 from tests import casework
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,7 +24,7 @@ def test_logins_partners_and_policies_are_drawn_without_a_complaint(
     officer = make_user("officer", Role.LOAN_OFFICER)
     make_user("root", is_superuser=True)
     casework.funded(officer, partner=partner)
-    key, _ = partners.partner_key_issue(partner=partner, label="Branch office")
+    key, _ = keys.partner_key_issue(partner=partner, label="Branch office")
     policy = LendingPolicy.objects.get(version=1)
     draft = LendingPolicy.objects.create(version=2, manager_ceiling=300_000)
     page = visit("root")
@@ -34,17 +35,17 @@ def test_logins_partners_and_policies_are_drawn_without_a_complaint(
         "user-password": f"/admin/auth/user/{officer.pk}/password/",
         "roles": "/admin/auth/group/",
         "role": f"/admin/auth/group/{Group.objects.get(name=Role.MANAGER).pk}/change/",
-        "partners": "/admin/applications/partner/",
-        "partner-add": "/admin/applications/partner/add/",
-        "partner": f"/admin/applications/partner/{partner.pk}/change/",
-        "partner-key-issue": f"/admin/applications/partner/{partner.pk}/issue-key/",
-        "partner-keys": "/admin/applications/partnerkey/",
-        "partner-key": f"/admin/applications/partnerkey/{key.pk}/change/",
-        "partner-key-rotate": f"/admin/applications/partnerkey/{key.pk}/rotate/",
-        "partner-key-expire": f"/admin/applications/partnerkey/{key.pk}/expire/",
-        "policy-published": f"/admin/applications/lendingpolicy/{policy.pk}/change/",
-        "policy-draft": f"/admin/applications/lendingpolicy/{draft.pk}/change/",
-        "policy-publish": f"/admin/applications/lendingpolicy/{draft.pk}/publish/",
+        "partners": "/admin/partners/partner/",
+        "partner-add": "/admin/partners/partner/add/",
+        "partner": f"/admin/partners/partner/{partner.pk}/change/",
+        "partner-key-issue": f"/admin/partners/partner/{partner.pk}/issue-key/",
+        "partner-keys": "/admin/partners/partnerkey/",
+        "partner-key": f"/admin/partners/partnerkey/{key.pk}/change/",
+        "partner-key-rotate": f"/admin/partners/partnerkey/{key.pk}/rotate/",
+        "partner-key-expire": f"/admin/partners/partnerkey/{key.pk}/expire/",
+        "policy-published": f"/admin/lending/lendingpolicy/{policy.pk}/change/",
+        "policy-draft": f"/admin/lending/lendingpolicy/{draft.pk}/change/",
+        "policy-publish": f"/admin/lending/lendingpolicy/{draft.pk}/publish/",
         "offers": "/admin/applications/loanoffer/",
         "disbursements": "/admin/applications/disbursement/",
         "callbacks": "/admin/workflows/pendingcallback/",
@@ -63,20 +64,20 @@ def test_a_new_office_says_on_every_list_what_will_be_there(
     page = visit("root")
     for name in (
         "applications/loanapplication",
-        "applications/reviewtask",
-        "applications/reviewtask/?mine=yes",
-        "applications/reviewdecision",
-        "applications/delegation",
+        "reviews/reviewtask",
+        "reviews/reviewtask/?mine=yes",
+        "reviews/reviewdecision",
+        "reviews/delegation",
         "applications/loanoffer",
         "applications/disbursement",
-        "applications/partner",
-        "applications/partnerkey",
+        "partners/partner",
+        "partners/partnerkey",
         "workflows/execution",
         "workflows/pendingcallback",
         "workflows/outboxmessage",
         "workflows/incident",
-        "workflows/webhookendpoint",
-        "workflows/webhookdelivery",
+        "webhooks/webhookendpoint",
+        "webhooks/webhookdelivery",
     ):
         page.goto(f"/admin/{name}")
         expect(page.locator("#nothing")).to_be_visible()

@@ -8,9 +8,14 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from applications.models import LendingPolicy, LoanApplication, Partner, ReviewDecision, ReviewTask
-from applications.services import drafting, review
-from applications.vocabulary import Outcome, Role
+from accounts.roles import Role
+from applications.models import LoanApplication
+from applications.services import intake
+from lending.choices import Outcome
+from lending.models import LendingPolicy
+from partners.models import Partner
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import ADD, LIST, decide_page
 from tests.applications.admin.conftest import page as address
@@ -24,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 Visit = Callable[..., Page]
 Keep = Callable[[Page, str], None]
-MINE = "/admin/applications/reviewtask/?mine=yes"
+MINE = "/admin/reviews/reviewtask/?mine=yes"
 # Where the forms lead that have something to press; Django's lists are forms without.
 SENDABLE = """(forms) => forms
     .filter((form) => form.querySelector("button:not([type=button]), [type=submit], [type=image]"))
@@ -117,7 +122,7 @@ def test_fifty_are_approved_at_once(
 
     page.click("#press-approve")
 
-    page.wait_for_url("**/admin/applications/bulkdecision/*/change/")
+    page.wait_for_url("**/admin/reviews/bulkdecision/*/change/")
     expect(page.locator(".messagelist .success")).to_have_text("50 applications approved.")
     screen(page, "bulk-result")
     assert ReviewDecision.objects.filter(decided_by=manager, outcome=Outcome.APPROVE).count() == 50
@@ -148,7 +153,7 @@ def test_badge_counts_what_waits_and_follows_without_a_reload(
     expect(page).to_have_title("(2) Today | Loan Office")
     page.evaluate("window.notReloaded = true")
     other = make_user("manager2", Role.MANAGER)
-    review.task_decide(task=tasks[0], user=other, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=tasks[0], user=other, outcome=Outcome.APPROVE)
 
     # What a tab does that is looked at again.
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
@@ -209,7 +214,7 @@ def busy(officer: User, manager: User, partner: Partner) -> LoanApplication:
                 waiting_on="",
             )
     trouble.stuck(officer)
-    drafting.application_withdraw(reference=casework.submit(officer).reference, user=officer)
+    intake.application_withdraw(reference=casework.submit(officer).reference, user=officer)
     return waiting[-1]
 
 
@@ -233,7 +238,7 @@ def test_every_screen_of_the_desk_is_right_by_light_and_by_dark_on_a_desk_and_on
         "application": address("change", busy),
         "timeline": address("timeline", busy),
         "incidents": "/admin/workflows/incident/",
-        "policy": f"/admin/applications/lendingpolicy/{policy.pk}/change/",
+        "policy": f"/admin/lending/lendingpolicy/{policy.pk}/change/",
     }.items():
         page.goto(where)
         screen(page, name)
@@ -274,7 +279,7 @@ def test_who_may_only_look_can_press_nothing_on_any_screen(
         address("change", busy),
         address("timeline", busy),
         f"/admin/workflows/incident/{incident.pk}/change/",
-        f"/admin/applications/lendingpolicy/{LendingPolicy.objects.get(version=1).pk}/change/",
+        f"/admin/lending/lendingpolicy/{LendingPolicy.objects.get(version=1).pk}/change/",
         MINE,
     }
     posting: set[str] = set()

@@ -6,19 +6,20 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from applications.models import Partner
-from applications.vocabulary import Role
-from tests.workflows.webhooks.conftest import submit, sweep_webhooks
-from tests.workflows.webhooks.receiver import receiving
-from workflows.models import OutboxMessage, WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from workflows.webhooks.endpoints import endpoint_create
+from accounts.roles import Role
+from partners.models import Partner
+from tests.webhooks.conftest import submit, sweep_webhooks
+from tests.webhooks.receiver import receiving
+from webhooks.endpoints import endpoint_create
+from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from workflows.models import OutboxMessage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Visit = Callable[..., Page]
 Inspect = Callable[[Page, str], None]
-ENDPOINTS = "/admin/workflows/webhookendpoint/"
-DELIVERIES = "/admin/workflows/webhookdelivery/"
+ENDPOINTS = "/admin/webhooks/webhookendpoint/"
+DELIVERIES = "/admin/webhooks/webhookdelivery/"
 
 
 def test_endpoint_is_added_its_failed_delivery_looked_into_and_sent_again(

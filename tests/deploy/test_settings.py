@@ -77,7 +77,7 @@ def test_functions_are_invoked_by_the_names_and_the_alias_that_the_hooks_give_th
 def test_sweep_runs_every_minute(config: dict[str, Any]) -> None:
     (event,) = config["events"]
 
-    assert (event["function"], event["expression"]) == ("workflows.tasks.sweep", "rate(1 minute)")
+    assert (event["function"], event["expression"]) == ("workflows.sweep.sweep", "rate(1 minute)")
 
 
 def test_what_is_left_out_is_named_from_the_root(config: dict[str, Any]) -> None:

@@ -11,8 +11,9 @@ from django.test import Client
 from applications.models import Disbursement, LoanApplication
 from tests.functions.engine_process import EngineProcess
 from tests.waiting import eventually
-from workflows import engine, outbox
+from workflows import engine
 from workflows.models import Execution, OutboxMessage, PendingCallback, SimulatedPayout
+from workflows.outbox import queue
 
 PEOPLE: dict[str, dict[str, str]] = {
     "alice": {"applicant_name": "Alice Johnson", "sin_last4": "1111", "loan_amount": "150000.00"},
@@ -99,7 +100,7 @@ def office(partner_key: str) -> Office:
 def deliver_what_waits() -> None:
     """What the sweep does, without waiting for the backoff to pass."""
     OutboxMessage.objects.filter(status="pending").update(due_at="2020-01-01T00:00:00Z")
-    outbox.send_due()
+    queue.send_due()
 
 
 def assert_funded_once(reference: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import User
 
-from applications.models import ReviewTask
+from reviews.models import ReviewTask
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import PEOPLE, Office, assert_funded_once, deliver_what_waits
 from tests.waiting import eventually

@@ -13,8 +13,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from applications.models import ApplicationEvent, Disbursement, LendingPolicy, LoanApplication
+from applications.models import ApplicationEvent, Disbursement, LoanApplication
 from functions import fraud_check
+from lending.models import LendingPolicy
 from tests import casework
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, assert_funded_once, deliver_what_waits

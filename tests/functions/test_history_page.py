@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from applications.vocabulary import Status
+from applications.choices import Status
 from tests import casework
 from tests.functions.engine_process import EngineProcess
 from tests.waiting import eventually

@@ -10,9 +10,11 @@ from django.contrib.auth.models import User
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from applications.services import drafting, review
-from applications.tracing import request_id
-from applications.vocabulary import Outcome, TaskKind
+from applications.services import intake
+from audit.tracing import request_id
+from lending.choices import Outcome
+from reviews.choices import TaskKind
+from reviews.services import decisions
 from tests.conftest import ALICE
 from tests.functions.test_loan_approval import open_task
 from tests.functions.wire import wire
@@ -51,10 +53,10 @@ def test_a_case_with_a_manager_costs_a_bounded_number_of_statements(
 ) -> None:
     with wire(monkeypatch) as aws:
         token = request_id.set("request-42")
-        application = drafting.application_create_and_submit(user=officer, **ALICE)
+        application = intake.application_create_and_submit(user=officer, **ALICE)
         request_id.reset(token)
         task = open_task(application, TaskKind.MANAGER_APPROVAL)
-        review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+        decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
         aws.result(f"{application.reference}-1")
     spent = {kind: n for kind, n in statements.items() if kind in {"SELECT", "INSERT", "UPDATE"}}
     assert spent["SELECT"] <= 45, spent

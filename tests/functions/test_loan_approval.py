@@ -9,21 +9,21 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
-from applications.models import (
-    CreditReport,
-    Disbursement,
-    LendingPolicy,
-    LoanApplication,
-    ReviewTask,
-)
-from applications.services import drafting, review
-from applications.vocabulary import Outcome, Role, TaskKind
+from accounts.roles import Role
+from applications.models import CreditReport, Disbursement, LoanApplication
+from applications.services import intake
+from lending.choices import Outcome
+from lending.models import LendingPolicy
+from reviews.choices import TaskKind
+from reviews.models import ReviewTask
+from reviews.services import decisions
 from tests.casework import submit
 from tests.functions.wire import Wire, wire
 from tests.waiting import eventually
-from workflows import outbox, services
+from workflows.callbacks import pending
 from workflows.models import Execution, Incident, PendingCallback, SimulatedPayout
 from workflows.operations import application_restart
+from workflows.outbox import queue
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -108,7 +108,7 @@ def test_large_amount_waits_for_a_manager_and_costs_twelve_operations(
     task = open_task(application, TaskKind.MANAGER_APPROVAL)
     assert state(application) == ("pending_approval", "manager_approval")
     assert application.waiting_on == "manager"
-    review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
     ended = finish(aws, application)
     assert state(application) == ("funded", "complete")
     names = sorted(str(operation.name) for operation in ended["operations"].get_all_operations())
@@ -135,7 +135,7 @@ def test_large_amount_waits_for_a_manager_and_costs_twelve_operations(
 def test_manager_declines_and_the_reason_is_kept(aws: Wire, officer: User, manager: User) -> None:
     application = submit(officer)
     task = open_task(application, TaskKind.MANAGER_APPROVAL)
-    review.task_decide(
+    decisions.task_decide(
         task=task, user=manager, outcome=Outcome.DECLINE, reason="Income not proven."
     )
     finish(aws, application)
@@ -153,10 +153,10 @@ def test_two_people_approve_at_the_second_threshold(
     application = submit(officer, loan_amount=Decimal("500000.00"))
     task = open_task(application, TaskKind.MANAGER_APPROVAL)
     assert (task.approvals_required, task.assigned_role) == (2, "senior_manager")
-    review.task_decide(task=task, user=senior, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=task, user=senior, outcome=Outcome.APPROVE)
     assert state(application) == ("pending_approval", "manager_approval")
     assert PendingCallback.objects.get().status == "open"
-    review.task_decide(task=task, user=second, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=task, user=second, outcome=Outcome.APPROVE)
     finish(aws, application)
     assert state(application) == ("funded", "complete")
 
@@ -169,7 +169,7 @@ def test_flagged_fraud_check_waits_for_an_analyst_who_clears_it(
     assert state(application) == ("in_review", "fraud_check")
     assert application.waiting_on == "risk_analyst"
     assert not SimulatedPayout.objects.exists()
-    review.task_decide(task=task, user=analyst, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=task, user=analyst, outcome=Outcome.APPROVE)
     finish(aws, application)
     assert state(application) == ("funded", "complete")
 
@@ -179,7 +179,9 @@ def test_flagged_fraud_check_is_declined_by_the_analyst(
 ) -> None:
     application = submit(officer, sin_last4="4444", loan_amount=Decimal("40000.00"))
     task = open_task(application, TaskKind.FRAUD_REVIEW)
-    review.task_decide(task=task, user=analyst, outcome=Outcome.DECLINE, reason="Not the person.")
+    decisions.task_decide(
+        task=task, user=analyst, outcome=Outcome.DECLINE, reason="Not the person."
+    )
     finish(aws, application)
     assert state(application) == ("declined", "fraud_check")
     assert application.decision_reasons[0]["code"] == "FRAUD_SUSPECTED"
@@ -197,7 +199,7 @@ def test_bureau_that_stays_down_makes_a_referral_that_names_it(
         }
     ]
     assert set(CreditReport.objects.values_list("bureau", flat=True)) == {"equifax", "transunion"}
-    review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
     finish(aws, application)
     assert state(application) == ("funded", "complete")
 
@@ -220,7 +222,7 @@ def test_case_without_an_income_is_referred(aws: Wire, officer: User) -> None:
     )
     task = open_task(application, TaskKind.MANAGER_APPROVAL)
     assert "INCOME_NOT_STATED" in [reason["code"] for reason in task.reasons]
-    drafting.application_withdraw(reference=application.reference, user=officer)
+    intake.application_withdraw(reference=application.reference, user=officer)
 
 
 def test_unanswered_manager_expires_when_the_engine_stops_waiting(
@@ -241,7 +243,7 @@ def test_unanswered_manager_expires_by_the_sweep(aws: Wire, officer: User) -> No
     application = submit(officer)
     task = open_task(application, TaskKind.MANAGER_APPROVAL)
     ReviewTask.objects.update(expires_at=task.opened_at)
-    assert services.task_time_out(task_id=task.pk) is True
+    assert pending.task_time_out(task_id=task.pk) is True
     finish(aws, application)
     assert state(application) == ("expired", "manager_approval")
     assert PendingCallback.objects.get().status == "delivered"
@@ -255,7 +257,7 @@ def test_decision_that_never_reached_the_engine_needs_attention(
     application = submit(officer)
     task = open_task(application, TaskKind.MANAGER_APPROVAL)
     aws.down = True
-    review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
     callback = PendingCallback.objects.get()
     assert callback.status == "answered"
     assert aws.time_out(callback.callback_id) == 61 * 60
@@ -291,7 +293,7 @@ def test_flag_that_did_not_reach_the_engine_in_time_is_not_lost(
 
     def flag_unheard(event: dict[str, Any], _: object) -> None:
         aws.down = True
-        services.callback_answer(callback_id=event["callback_id"], answer={"result": "flagged"})
+        pending.callback_answer(callback_id=event["callback_id"], answer={"result": "flagged"})
         connection.close()
         aws.time_out(event["callback_id"])
 
@@ -300,7 +302,9 @@ def test_flag_that_did_not_reach_the_engine_in_time_is_not_lost(
     task = open_task(application, TaskKind.FRAUD_REVIEW)
     aws.down = False
     assert sum("/fraud-check" in path for path, _ in aws.requests) == 1
-    review.task_decide(task=task, user=analyst, outcome=Outcome.DECLINE, reason="Not the person.")
+    decisions.task_decide(
+        task=task, user=analyst, outcome=Outcome.DECLINE, reason="Not the person."
+    )
     finish(aws, application)
     assert state(application) == ("declined", "fraud_check")
 
@@ -330,7 +334,7 @@ def test_offer_waits_for_the_applicant_when_the_policy_asks(aws: Wire, officer: 
     assert state(application) == ("approved", "offer_acceptance")
     assert application.waiting_on == "applicant"
     assert not Disbursement.objects.exists()
-    review.task_decide(task=task, user=officer, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=task, user=officer, outcome=Outcome.APPROVE)
     finish(aws, application)
     assert state(application) == ("funded", "complete")
 
@@ -339,7 +343,7 @@ def test_applicant_declines_the_offer(aws: Wire, officer: User) -> None:
     change_policy(offer_acceptance_required=True)
     application = submit(officer, sin_last4="3333", loan_amount=Decimal("20000.00"))
     task = open_task(application, TaskKind.OFFER_ACCEPTANCE)
-    review.task_decide(task=task, user=officer, outcome=Outcome.DECLINE, reason="Too dear.")
+    decisions.task_decide(task=task, user=officer, outcome=Outcome.DECLINE, reason="Too dear.")
     finish(aws, application)
     assert state(application) == ("declined", "offer_acceptance")
     assert application.decision_reasons[0]["code"] == "OFFER_DECLINED"
@@ -350,8 +354,8 @@ def test_case_withdrawn_while_it_starts_is_left_alone(aws: Wire, officer: User) 
     application = submit(officer)
     aws.down = False
     LoanApplication.objects.update(status="withdrawn")
-    outbox.OutboxMessage.objects.update(due_at="2020-01-01T00:00:00Z")
-    outbox.send_due()
+    queue.OutboxMessage.objects.update(due_at="2020-01-01T00:00:00Z")
+    queue.send_due()
     assert finish(aws, application)["result"] == '{"status": "superseded"}'
     assert state(application)[0] == "withdrawn"
     assert not CreditReport.objects.exists()
@@ -360,11 +364,11 @@ def test_case_withdrawn_while_it_starts_is_left_alone(aws: Wire, officer: User) 
 def test_start_that_failed_is_sent_later_and_runs_once(aws: Wire, officer: User) -> None:
     aws.down = True
     application = submit(officer, sin_last4="2222")
-    message = outbox.OutboxMessage.objects.get(kind="start_execution")
+    message = queue.OutboxMessage.objects.get(kind="start_execution")
     assert (message.status, message.attempts) == ("pending", 1)
     aws.down = False
-    outbox.OutboxMessage.objects.update(due_at="2020-01-01T00:00:00Z")
-    outbox.send_due()
+    queue.OutboxMessage.objects.update(due_at="2020-01-01T00:00:00Z")
+    queue.send_due()
     finish(aws, application)
     assert state(application)[0] == "declined"
     assert len(aws.arns) == 1

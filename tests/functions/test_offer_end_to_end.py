@@ -8,11 +8,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from applications.models import Disbursement, LendingPolicy, ReviewDecision, ReviewTask
+from applications.models import Disbursement
+from lending.models import LendingPolicy
+from reviews.models import ReviewDecision, ReviewTask
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, assert_funded_once, deliver_what_waits
-from workflows import tasks
-from workflows.models import Incident, PendingCallback, SimulatedPayout, WebhookEvent
+from webhooks.models import WebhookEvent
+from workflows import sweep
+from workflows.models import Incident, PendingCallback, SimulatedPayout
 from workflows.operations import application_restart
 
 pytestmark = [
@@ -105,7 +108,7 @@ def test_offer_expires_an_answer_after_that_is_late_and_a_restart_makes_a_new_on
     running()
     reference, offer = offered(office)
     ReviewTask.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    tasks.sweep()
+    sweep.sweep()
     office.until(reference, status="expired")
 
     late = answer(office, reference, "accept")

@@ -19,13 +19,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from applications.models import Partner
-from applications.services.partners import partner_key_issue
-from applications.vocabulary import TaskKind
+from partners.models import Partner
+from partners.services.keys import partner_key_issue
+from reviews.choices import TaskKind
 from tests import casework
 from tests.hard_cases.serving import WebProcess, served
 from tests.sizes import size
-from workflows.models import WebhookEvent
+from webhooks.models import WebhookEvent
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long, pytest.mark.both_databases]
 

@@ -2,6 +2,6 @@
 
 from tests.applications.admin.conftest import login
 from tests.functions.office import office, running
-from tests.workflows.draining import pending
+from tests.workflows.deploy_check.draining import pending
 
 __all__ = ["login", "office", "pending", "running"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.applications.api.calls import ALICE, BASE
 from tests.functions.engine_process import database_url
+from tests.partners.api.calls import ALICE, BASE
 from tests.ports import free_port
 from tests.spawned import Spawned
 from tests.waiting import eventually

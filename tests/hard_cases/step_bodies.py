@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 
-from applications.services.gate import Run
-from applications.vocabulary import Bureau, FraudVerdict, TaskKind
+from applications.choices import Bureau, FraudVerdict
+from applications.services.attempts import Attempt
 from functions import steps
+from reviews.choices import TaskKind
 from workflows.models import Execution, Incident, PendingCallback
 
 type Body = Callable[[], object]
 
 
-def bodies(run: Run) -> dict[str, Body]:
+def bodies(run: Attempt) -> dict[str, Body]:
     """Every step body there is, as the workflow calls it for a run, by operation."""
     execution = Execution.objects.get(name=run.name)
     known = dict(

@@ -9,7 +9,7 @@ from django.db import connection
 from audit.models import Action, AuditEntry
 
 # A read with a partner's key notes when the key was last used, and nothing else.
-NOTED_BY_READS = {("applications.PartnerKey", "last_used_at")}
+NOTED_BY_READS = {("partners.PartnerKey", "last_used_at")}
 # Who looked at something is on record, and that is no change.
 LOOKS = (Action.VIEWED, Action.DOWNLOADED)
 

@@ -13,14 +13,16 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from applications.errors import AlreadyDecided
-from applications.models import ApplicationEvent, LoanApplication, ReviewDecision, ReviewTask
-from applications.services import review
-from applications.vocabulary import Outcome, Role
+from accounts.roles import Role
+from applications.models import ApplicationEvent, LoanApplication
+from lending.choices import Outcome
+from reviews.errors import AlreadyDecided
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import Login, decide_page, page, said
-from tests.applications.api.calls import assert_problem, path
 from tests.hard_cases.together import together
+from tests.partners.api.calls import assert_problem, path
 from workflows.models import OutboxMessage, PendingCallback
 
 pytestmark = [
@@ -48,7 +50,7 @@ def outcome_of(number: int) -> Outcome:
 
 
 def decide(task: ReviewTask, user: User, outcome: Outcome) -> ReviewDecision:
-    return review.task_decide(
+    return decisions.task_decide(
         task=ReviewTask.objects.select_related("application").get(pk=task.pk),
         user=User.objects.get(pk=user.pk),
         outcome=outcome,

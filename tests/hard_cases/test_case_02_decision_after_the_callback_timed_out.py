@@ -12,23 +12,20 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from applications.errors import ApplicationsError, NotPermitted
-from applications.models import (
-    ApplicationEvent,
-    LendingPolicy,
-    LoanApplication,
-    ReviewDecision,
-    ReviewTask,
-)
-from applications.services import review
-from applications.vocabulary import Outcome
+from applications.models import ApplicationEvent, LoanApplication
+from core.errors import DomainError, NotPermitted
+from lending.choices import Outcome
+from lending.models import LendingPolicy
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services import decisions
 from tests.applications.admin.conftest import Login
 from tests.casework import run_of, waiting_for_manager
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, deliver_what_waits
 from tests.waiting import eventually
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
-from workflows import services, tasks
+from workflows import sweep
+from workflows.callbacks import pending
 from workflows.models import Incident, OutboxMessage, PendingCallback, SimulatedPayout
 from workflows.operations import application_restart, restart_check
 
@@ -84,7 +81,7 @@ def test_page_that_was_open_too_long_is_kept_as_late_and_a_restart_lets_it_be_de
     reference = office.submit("alice")
     office.until(reference, status="pending_approval")
     ReviewTask.objects.update(expires_at=timezone.now())
-    tasks.sweep()
+    sweep.sweep()
     office.until(reference, status="expired")
 
     staff = login(manager)
@@ -146,7 +143,7 @@ def test_both_answers_of_the_engine_mean_that_it_came_too_late(
 ) -> None:
     application = waiting_for_manager(officer)
     aws.answers.append(closed)
-    review.task_decide(
+    decisions.task_decide(
         task=application.review_tasks.get(), user=manager, outcome=Outcome.APPROVE
     )  # sent at once, on commit
     message = OutboxMessage.objects.get(kind="answer_callback")
@@ -155,7 +152,9 @@ def test_both_answers_of_the_engine_mean_that_it_came_too_late(
 
     from functions import steps  # noqa: PLC0415 - the step in which the workflow finds out
 
-    closed_as = steps.expire(run_of(application), review.TaskKind.MANAGER_APPROVAL, timed_out=True)
+    closed_as = steps.expire(
+        run_of(application), decisions.TaskKind.MANAGER_APPROVAL, timed_out=True
+    )
 
     assert closed_as.status == "needs_attention"
     aws.answers.append(closed)
@@ -173,7 +172,7 @@ def test_late_decision_of_somebody_who_may_not_decide_is_not_kept(
     ReviewTask.objects.update(expires_at=timezone.now())
     for user in (officer, auditor):
         with pytest.raises(NotPermitted):
-            review.task_decide(
+            decisions.task_decide(
                 task=application.review_tasks.get(), user=user, outcome=Outcome.APPROVE
             )
     assert not ReviewDecision.objects.exists()
@@ -186,7 +185,7 @@ def test_expired_case_without_a_late_decision_is_not_restarted(
     application = waiting_for_manager(officer)
     LoanApplication.objects.update(status="expired")
     application.refresh_from_db()
-    with pytest.raises(ApplicationsError, match="it cannot become submitted"):
+    with pytest.raises(DomainError, match="it cannot become submitted"):
         restart_check(application=application, user=operations)
 
 
@@ -195,11 +194,11 @@ def test_decision_that_came_late_but_before_the_sweep_still_ends_as_expired(
 ) -> None:
     application = waiting_for_manager(officer)
     ReviewTask.objects.update(expires_at=timezone.now())
-    with pytest.raises(review.DecisionExpired):
-        review.task_decide(
+    with pytest.raises(decisions.DecisionExpired):
+        decisions.task_decide(
             task=application.review_tasks.get(), user=manager, outcome=Outcome.APPROVE
         )
-    assert services.task_time_out(task_id=application.review_tasks.get().pk) is True
+    assert pending.task_time_out(task_id=application.review_tasks.get().pk) is True
     callback = PendingCallback.objects.get()
     assert callback.answer is not None
     assert callback.answer["outcome"] == "expired"

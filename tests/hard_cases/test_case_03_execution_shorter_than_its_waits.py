@@ -15,17 +15,20 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.utils import timezone
 
-from applications.errors import InvalidPolicy
-from applications.models import LendingPolicy, LoanApplication, ReviewTask
-from applications.services.policies import longest_wait, policy_publish
-from applications.vocabulary import Role
-from functions.local.engine import Function, LocalEngine
+from accounts.roles import Role
+from applications.models import LoanApplication
+from functions.local.engine import LocalEngine
+from functions.local.function import Function
+from lending.errors import InvalidPolicy
+from lending.models import LendingPolicy
+from lending.services import longest_wait, policy_publish
+from reviews.models import ReviewTask
 from tests.casework import submit
 from tests.waiting import eventually
 from workflows import engine
 from workflows.checks import timeouts_nest
 from workflows.models import Execution, OutboxMessage, PendingCallback
-from workflows.reconcile import reconcile
+from workflows.reconcile.compare import reconcile
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

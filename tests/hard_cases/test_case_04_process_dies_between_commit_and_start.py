@@ -15,9 +15,10 @@ from tests.functions.engine_process import EngineProcess, database_url
 from tests.functions.office import Office, deliver_what_waits
 from tests.spawned import Spawned
 from tests.waiting import eventually
-from workflows import engine, outbox
+from workflows import engine
 from workflows.errors import AlreadyStarted
 from workflows.models import Execution, Incident, OutboxMessage, SimulatedPayout
+from workflows.outbox import queue
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -47,7 +48,7 @@ def test_start_leaves_with_the_sweep_after_the_web_process_was_killed(
     message = OutboxMessage.objects.get(kind="start_execution")
     assert (message.status, message.attempts) == ("pending", 0)
 
-    assert outbox.send_due() >= 1
+    assert queue.send_due() >= 1
 
     eventually(lambda: LoanApplication.objects.get().status == "pending_approval", seconds=60)
     assert Execution.objects.get().status == "RUNNING"

@@ -17,14 +17,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from applications.errors import CaseClosed
-from applications.models import (
-    CreditReport,
-    Disbursement,
-    LendingPolicy,
-    LoanApplication,
-    ReviewTask,
-)
-from applications.services.gate import Run
+from applications.models import CreditReport, Disbursement, LoanApplication
+from applications.services.attempts import Attempt
+from lending.models import LendingPolicy
+from reviews.models import ReviewTask
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, deliver_what_waits
 from tests.hard_cases.loopback import Loopback, Reply
@@ -32,7 +28,8 @@ from tests.hard_cases.rail import Rail, http_rail
 from tests.hard_cases.step_bodies import bodies
 from tests.hard_cases.stored import everything_stored
 from tests.waiting import eventually
-from workflows import engine, services
+from workflows import engine
+from workflows.callbacks import pending
 from workflows.errors import NotFound
 from workflows.models import (
     Execution,
@@ -42,7 +39,7 @@ from workflows.models import (
     SimulatedPayout,
 )
 from workflows.operations import application_restart, application_stop
-from workflows.reconcile import reconcile
+from workflows.reconcile.compare import reconcile
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -100,7 +97,7 @@ def status_in_engine(attempt: int) -> str:
     return str(engine.get(arn=str(Execution.objects.get(attempt=attempt).arn))["Status"])
 
 
-def assert_nothing_left_to_write(run: Run) -> None:
+def assert_nothing_left_to_write(run: Attempt) -> None:
     """Every step of this run, again: it is turned away, or finds that it was here."""
     before = everything_stored()
     for body in bodies(run).values():
@@ -133,15 +130,15 @@ def test_fraud_check_that_never_answers_fails_the_attempt_and_the_next_one_funds
 
     # The approval of the attempt before does not count: somebody decides again.
     office.until(reference, status="pending_approval")
-    assert_nothing_left_to_write(Run(reference, 1))
+    assert_nothing_left_to_write(Attempt(reference, 1))
     for callback in PendingCallback.objects.filter(name__startswith="fraud_check"):
-        assert not services.callback_answer(
+        assert not pending.callback_answer(
             callback_id=callback.callback_id, answer={"result": "passed"}
         )
     office.decide(reference, manager, approved=True)
     office.until(reference, status="funded")
     eventually(lambda: status_in_engine(2) == "SUCCEEDED")
-    assert_nothing_left_to_write(Run(reference, 1))
+    assert_nothing_left_to_write(Attempt(reference, 1))
     assert rows_of_attempt(1) == first
     names = list(Execution.objects.order_by("attempt").values_list("name", flat=True))
     assert names == [f"{reference}-1", f"{reference}-2"]
@@ -156,7 +153,7 @@ def test_fraud_check_that_never_answers_fails_the_attempt_and_the_next_one_funds
 
 def test_name_of_the_billionth_attempt_is_still_one() -> None:
     longest = LoanApplication._meta.get_field("reference").max_length
-    assert NAME.fullmatch(Run("X" * (longest or 0), 10**9).name)
+    assert NAME.fullmatch(Attempt("X" * (longest or 0), 10**9).name)
 
 
 def test_execution_that_sleeps_while_its_case_is_restarted_is_stopped_and_writes_nothing(
@@ -170,7 +167,7 @@ def test_execution_that_sleeps_while_its_case_is_restarted_is_stopped_and_writes
     office.until(reference, status="pending_approval")
     eventually(lambda: status_in_engine(1) == "STOPPED")
     first = rows_of_attempt(1)
-    assert_nothing_left_to_write(Run(reference, 1))
+    assert_nothing_left_to_write(Attempt(reference, 1))
     office.decide(reference, manager, approved=True)
     office.until(reference, status="funded")
     assert rows_of_attempt(1) == first
@@ -226,7 +223,7 @@ def test_first_attempt_that_paid_and_failed_before_the_books_is_not_paid_again(
     # The rail says that it paid: there is nothing left for another attempt to do or undo.
     assert office.read(reference)["status"] == "funded"
     assert_paid_once(rail, reference)
-    assert_nothing_left_to_write(Run(reference, 1))
+    assert_nothing_left_to_write(Attempt(reference, 1))
     assert Execution.objects.count() == 1
     deliver_what_waits()
     closing = OutboxMessage.objects.get(key=f"closed/{reference}-1")
@@ -244,4 +241,4 @@ def test_first_attempt_that_failed_before_it_paid_is_paid_by_the_second(
     office.until(reference, status="funded")
     assert_paid_once(rail, reference)
     assert Execution.objects.filter(name=f"{reference}-2").count() == 1
-    assert_nothing_left_to_write(Run(reference, 1))
+    assert_nothing_left_to_write(Attempt(reference, 1))

@@ -6,17 +6,19 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from applications.models import LoanApplication, ReviewDecision
-from applications.services import review
-from applications.vocabulary import Outcome
+from applications.models import LoanApplication
+from lending.choices import Outcome
+from reviews.models import ReviewDecision
+from reviews.services import decisions
 from tests.applications.admin.conftest import Login
 from tests.casework import waiting_for_manager
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, assert_funded_once, deliver_what_waits
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
-from workflows import engine, outbox
+from workflows import engine
 from workflows.models import Incident, OutboxMessage, PendingCallback
 from workflows.operations import message_resend
+from workflows.outbox import queue
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -43,7 +45,9 @@ def waiting(officer: User) -> LoanApplication:
 
 
 def approve(application: LoanApplication, manager: User) -> OutboxMessage:
-    review.task_decide(task=application.review_tasks.get(), user=manager, outcome=Outcome.APPROVE)
+    decisions.task_decide(
+        task=application.review_tasks.get(), user=manager, outcome=Outcome.APPROVE
+    )
     return OutboxMessage.objects.get(kind="answer_callback")
 
 
@@ -66,10 +70,10 @@ def test_failed_delivery_is_tried_again_later_and_the_page_says_that_it_is_pendi
 
     assert (message.status, message.attempts) == ("pending", 1)
     assert failure[1] in message.last_error
-    assert before + outbox.backoff(1) / 2 < message.due_at
+    assert before + queue.backoff(1) / 2 < message.due_at
     assert PendingCallback.objects.get().status == "answered"
     assert "Delivery pending" in page_of(waiting, login, manager)
-    outbox.send_due()
+    queue.send_due()
     message.refresh_from_db()
     assert (message.status, message.attempts) == ("pending", 1)  # not due yet
 
@@ -83,9 +87,9 @@ def test_failed_delivery_is_tried_again_later_and_the_page_says_that_it_is_pendi
 
 
 def test_delays_grow_and_are_never_the_same_for_all(aws: LambdaStub) -> None:
-    for attempt in range(1, outbox.TRIES):
-        delays = {outbox.backoff(attempt).total_seconds() for _ in range(20)}
-        longest = min(outbox.FIRST_DELAY * 2 ** (attempt - 1), outbox.LONGEST_DELAY)
+    for attempt in range(1, queue.TRIES):
+        delays = {queue.backoff(attempt).total_seconds() for _ in range(20)}
+        longest = min(queue.FIRST_DELAY * 2 ** (attempt - 1), queue.LONGEST_DELAY)
         assert len(delays) == 20
         assert all(longest / 2 <= delay <= longest for delay in delays)
 
@@ -113,7 +117,7 @@ def test_last_try_is_an_incident_whose_button_delivers_the_decision(
     office.until(reference, status="pending_approval")
     process.kill()
     office.decide(reference, manager, approved=True)
-    OutboxMessage.objects.filter(kind="answer_callback").update(attempts=outbox.TRIES - 1)
+    OutboxMessage.objects.filter(kind="answer_callback").update(attempts=queue.TRIES - 1)
     deliver_what_waits()
 
     message = OutboxMessage.objects.get(kind="answer_callback")
@@ -124,7 +128,7 @@ def test_last_try_is_an_incident_whose_button_delivers_the_decision(
         "open",
         message,
     )
-    assert f"was tried {outbox.TRIES} times" in incident.sentence
+    assert f"was tried {queue.TRIES} times" in incident.sentence
     application = LoanApplication.objects.get()
     assert "Answer a callback" in page_of(application, login, operations)
     assert ReviewDecision.objects.get().outcome == "approve"  # not lost

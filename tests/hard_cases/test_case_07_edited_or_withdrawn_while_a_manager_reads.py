@@ -16,22 +16,19 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from applications.errors import NothingToDecide, StaleVersion
-from applications.models import (
-    ApplicationEvent,
-    Disbursement,
-    LoanApplication,
-    ReviewDecision,
-    ReviewTask,
-)
-from applications.services import drafting, review
-from applications.vocabulary import Outcome
+from applications.errors import StaleVersion
+from applications.models import ApplicationEvent, Disbursement, LoanApplication
+from applications.services import intake
+from lending.choices import Outcome
+from reviews.errors import NothingToDecide
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import Login, decide_page, page, said
-from tests.applications.api.calls import assert_problem, path
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, deliver_what_waits
 from tests.hard_cases.together import together
+from tests.partners.api.calls import assert_problem, path
 from tests.waiting import eventually
 from workflows import engine
 from workflows.models import Execution, OutboxMessage, PendingCallback, SimulatedPayout
@@ -124,10 +121,10 @@ def test_edit_and_decision_at_once_never_leave_a_decision_on_facts_that_were_not
     for number, application in enumerate(cases):
         task = application.review_tasks.get()
         decide = partial(
-            review.task_decide, task=task, user=manager, outcome=Outcome.APPROVE, version=1
+            decisions.task_decide, task=task, user=manager, outcome=Outcome.APPROVE, version=1
         )
         edit = partial(
-            drafting.application_edit,
+            intake.application_edit,
             reference=application.reference,
             user=officer,
             phone="613-555-0199",
@@ -185,7 +182,7 @@ def assert_consistent(application: LoanApplication, decision: object) -> bool:
 
 def approve(application: LoanApplication, user: User) -> ReviewDecision | Exception:
     try:
-        return review.task_decide(
+        return decisions.task_decide(
             task=application.review_tasks.get(), user=user, outcome=Outcome.APPROVE
         )
     except NothingToDecide as refused:
@@ -195,7 +192,7 @@ def approve(application: LoanApplication, user: User) -> ReviewDecision | Except
 def test_withdrawal_before_the_decision(
     waiting: LoanApplication, officer: User, manager: User
 ) -> None:
-    drafting.application_withdraw(reference=waiting.reference, user=officer)
+    intake.application_withdraw(reference=waiting.reference, user=officer)
 
     assert assert_consistent(waiting, approve(waiting, manager)) is False
 
@@ -204,7 +201,7 @@ def test_withdrawal_after_the_decision(
     waiting: LoanApplication, officer: User, manager: User
 ) -> None:
     decision = approve(waiting, manager)
-    drafting.application_withdraw(reference=waiting.reference, user=officer)
+    intake.application_withdraw(reference=waiting.reference, user=officer)
 
     assert assert_consistent(waiting, decision) is True
 
@@ -214,7 +211,7 @@ def test_withdrawal_and_decision_at_once_leave_one_of_the_two_whoever_was_first(
 ) -> None:
     for application in casework.many_waiting_for_manager(officer, ROUNDS):
         withdraw = partial(
-            drafting.application_withdraw, reference=application.reference, user=officer
+            intake.application_withdraw, reference=application.reference, user=officer
         )
 
         decision, withdrawn = together([partial(approve, application, manager), withdraw])
@@ -226,7 +223,7 @@ def test_withdrawal_and_decision_at_once_leave_one_of_the_two_whoever_was_first(
 def test_withdrawals_at_once_are_one(officer: User) -> None:
     for application in casework.many_waiting_for_manager(officer, 5):
         withdraw = partial(
-            drafting.application_withdraw, reference=application.reference, user=officer
+            intake.application_withdraw, reference=application.reference, user=officer
         )
 
         results = together([withdraw] * 6)

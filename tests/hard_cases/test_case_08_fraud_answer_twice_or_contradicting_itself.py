@@ -14,8 +14,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from applications.models import ApplicationEvent, Disbursement, LoanApplication, ReviewTask
-from applications.services import progress
+from applications.models import ApplicationEvent, Disbursement, LoanApplication
+from reviews.models import ReviewTask
 from tests import casework
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office
@@ -23,8 +23,9 @@ from tests.hard_cases.together import together
 from tests.waiting import eventually
 from tests.workflows.callbacks import vendor
 from tests.workflows.callbacks.conftest import path_of, wait_for_vendor
-from workflows import services
+from workflows.callbacks import pending
 from workflows.models import Incident, OutboxMessage, PendingCallback, SimulatedPayout
+from workflows.steps import records
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -43,15 +44,15 @@ def asked(officer: User) -> LoanApplication:
     casework.assess(application)
     until = timezone.now() + timedelta(minutes=5)
     with transaction.atomic():
-        progress.fraud_check_open(casework.run_of(application), number=1, until=until)
-        services.callback_open(
+        records.fraud_check_open(casework.run_of(application), number=1, until=until)
+        pending.callback_open(
             casework.run_of(application), name="fraud_check-1", callback_id="F", expires_at=until
         )
     return application
 
 
 def answer(callback_id: str, result: dict[str, str]) -> bool:
-    return services.callback_answer(callback_id=callback_id, answer=result)
+    return pending.callback_answer(callback_id=callback_id, answer=result)
 
 
 def assert_one_answer() -> PendingCallback:

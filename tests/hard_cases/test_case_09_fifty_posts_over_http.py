@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.applications.api.calls import ALICE, BASE
 from tests.hard_cases.serving import KEY, WebProcess
 from tests.hard_cases.test_case_09_partner_retries_a_post import assert_one_application, serve
+from tests.partners.api.calls import ALICE, BASE
 
 __all__ = ["serve"]
 

@@ -16,10 +16,11 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from applications.models import IdempotencyKey, LoanApplication
-from tests.applications.api.calls import ALICE, BASE, Caller, assert_problem
+from applications.models import LoanApplication
+from partners.models import IdempotencyKey
 from tests.hard_cases.serving import KEY, Got, WebProcess
 from tests.hard_cases.web_process import AFTER_COMMIT, IN_TRANSACTION
+from tests.partners.api.calls import ALICE, BASE, Caller, assert_problem
 from tests.waiting import eventually
 from workflows.models import Execution, OutboxMessage
 

@@ -11,15 +11,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from applications.errors import (
-    CaseClosed,
-    PayoutFound,
-    PayoutUnsettled,
-    RailUnreachable,
-    TransitionRefused,
-)
+from applications.errors import CaseClosed, TransitionRefused
 from applications.models import Disbursement, LoanApplication
-from applications.services import drafting, funding
+from applications.services import funding, intake
 from functions import steps
 from tests.casework import offered, run_of, submit
 from tests.functions.engine_process import EngineProcess
@@ -29,7 +23,7 @@ from tests.hard_cases.rail import Rail, http_rail
 from tests.waiting import eventually
 from workflows import engine
 from workflows import operations as ops
-from workflows.errors import PayoutRefused
+from workflows.errors import PayoutFound, PayoutRefused, PayoutUnsettled, RailUnreachable
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
 pytestmark = [
@@ -114,7 +108,7 @@ def test_engine_killed_after_a_refusal_asks_nobody_to_pay_a_case_that_was_withdr
     with pytest.raises(PayoutRefused):
         steps.disburse(run_of(application))
     assert Disbursement.objects.get().status == "refused"
-    drafting.application_withdraw(reference=application.reference, user=officer)
+    intake.application_withdraw(reference=application.reference, user=officer)
     rail.pays = rail.booked
 
     with pytest.raises(CaseClosed):
@@ -166,7 +160,7 @@ def test_payout_of_unknown_outcome_is_held_and_can_neither_go_on_nor_back(
     with pytest.raises(PayoutUnsettled):
         ops.application_restart(reference=application.reference, user=operations)
     with pytest.raises(TransitionRefused):
-        drafting.application_withdraw(reference=application.reference, user=officer)
+        intake.application_withdraw(reference=application.reference, user=officer)
     assert rail.books == {}
 
 
@@ -195,7 +189,7 @@ def test_payout_that_was_not_made_can_be_withdrawn(
 ) -> None:
     application = held(aws, rail, officer, answer="failed")
     settle(application, operations, paid=False)
-    withdrawn = drafting.application_withdraw(reference=application.reference, user=officer)
+    withdrawn = intake.application_withdraw(reference=application.reference, user=officer)
     assert withdrawn.status == "withdrawn"
     assert rail.books == {}
 

@@ -14,9 +14,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from applications.models import CreditReport, LoanApplication, Partner, ReviewTask, RiskAssessment
-from applications.services import review
-from applications.vocabulary import Bureau, Outcome
+from applications.choices import Bureau
+from applications.models import CreditReport, LoanApplication, RiskAssessment
+from lending.choices import Outcome
+from partners.models import Partner
+from reviews.models import ReviewTask
+from reviews.services import decisions
 from tests.casework import submit
 from tests.functions.wire import Wire, wire
 from tests.hard_cases.loopback import Loopback, Reply
@@ -155,7 +158,7 @@ def test_manager_who_knows_what_is_missing_decides(
     bureaus.are_down(Bureau.TRANSUNION)
     application = submit(officer, **SMALL)
     task = waits_for_manager(application)
-    review.task_decide(task=task, user=manager, outcome=outcome, reason="As it stands.")
+    decisions.task_decide(task=task, user=manager, outcome=outcome, reason="As it stands.")
     assert end_of(aws, application) == "SUCCEEDED"
     assert application.status == ends
     assert SimulatedPayout.objects.count() == (1 if ends == "funded" else 0)

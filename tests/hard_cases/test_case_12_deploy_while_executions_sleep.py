@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, assert_funded_once
 from tests.waiting import eventually
-from tests.workflows.draining import Pending, drain
+from tests.workflows.deploy_check.draining import Pending, drain
 from workflows import engine
 from workflows.models import Execution
 

@@ -13,20 +13,26 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 
+from applications.choices import Bureau
 from applications.errors import CaseClosed
-from applications.models import LendingPolicy, LoanApplication, ReviewTask
-from applications.services import drafting, review
-from applications.vocabulary import Bureau, Outcome, TaskKind
+from applications.models import LoanApplication
+from applications.services import intake
+from lending.choices import Outcome
+from lending.models import LendingPolicy
+from reviews.choices import TaskKind
+from reviews.models import ReviewTask
+from reviews.services import decisions
 from tests.casework import run_of, submit
 from tests.functions.test_loan_approval import open_task
 from tests.functions.wire import Wire, wire
 from tests.hard_cases.step_bodies import Body, bodies
 from tests.hard_cases.stored import everything_stored
 from tests.waiting import eventually
-from workflows import outbox, services
+from workflows.callbacks import pending
 from workflows.errors import ProviderError
 from workflows.models import Execution, OutboxMessage, PendingCallback, SimulatedPayout
 from workflows.operations import application_restart, application_stop
+from workflows.outbox import queue
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -73,14 +79,14 @@ def assert_nothing_changes(again: dict[str, Body]) -> None:
 
 
 def decide(application: LoanApplication, kind: TaskKind, user: User, outcome: Outcome) -> None:
-    review.task_decide(
+    decisions.task_decide(
         task=open_task(application, kind), user=user, outcome=outcome, reason="As it stands."
     )
 
 
 def end(aws: Wire, application: LoanApplication) -> LoanApplication:
     aws.result(f"{application.reference}-{application.attempt}")
-    outbox.send_due()  # the letters
+    queue.send_due()  # the letters
     application.refresh_from_db()
     return application
 
@@ -124,7 +130,7 @@ def test_run_that_expired(aws: Wire, officer: User) -> None:
     application = submit(officer, **DANA)
     task = open_task(application, TaskKind.MANAGER_APPROVAL)
     ReviewTask.objects.update(expires_at=task.opened_at)
-    services.task_time_out(task_id=task.pk)
+    pending.task_time_out(task_id=task.pk)
     assert end(aws, application).status == "expired"
     assert_nothing_changes(bodies(run_of(application)))
 
@@ -134,7 +140,7 @@ def test_run_of_a_case_that_was_withdrawn_or_stopped_under_it(
 ) -> None:
     aws.down = True  # nobody stops it: it might go on
     for close in (
-        lambda a: drafting.application_withdraw(reference=a.reference, user=officer),
+        lambda a: intake.application_withdraw(reference=a.reference, user=officer),
         lambda a: application_stop(reference=a.reference, user=operations, reason="Wait."),
     ):
         aws.down = False
@@ -156,7 +162,7 @@ def test_run_that_sleeps_runs_its_steps_again_and_goes_on_as_if_nothing_was(
     application = submit(officer, **DANA)
     for kind, user in people.items():
         open_task(application, kind)
-        outbox.send_due()
+        queue.send_due()
         so_far = ORDER[: ORDER.index(f"open_{kind.value}") + 1]
         again = bodies(run_of(application))
         assert_nothing_changes({name: again[name] for name in so_far})
@@ -178,7 +184,7 @@ def test_run_that_waits_for_the_fraud_service_asks_it_again_and_writes_nothing(
     decide(application, TaskKind.MANAGER_APPROVAL, people[TaskKind.MANAGER_APPROVAL], APPROVE)
     asked = PendingCallback.objects.filter(name="fraud_check-1", status="open")
     callback = eventually(asked.first)
-    outbox.send_due()
+    queue.send_due()
     again = bodies(run_of(application))
     so_far = ORDER[: ORDER.index("request_fraud_check-1") + 1]
     assert_nothing_changes({name: again[name] for name in so_far})
@@ -211,11 +217,11 @@ def test_attempt_before_a_restart_changes_nothing_any_more(
     assert_nothing_changes(bodies(first))  # before the new attempt begins
     aws.down = False
     OutboxMessage.objects.filter(status="pending").update(due_at=application.created_at)
-    outbox.send_due()
+    queue.send_due()
     application.refresh_from_db()
     for kind, user in people.items():
         open_task(application, kind)
-        outbox.send_due()
+        queue.send_due()
         assert_nothing_changes(bodies(first))  # while it waits
         decide(application, kind, user, APPROVE)
     assert (end(aws, application).status, application.attempt) == ("funded", 2)

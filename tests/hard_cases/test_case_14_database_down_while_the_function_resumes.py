@@ -23,7 +23,7 @@ from tests.waiting import eventually
 from workflows import engine
 from workflows.models import Execution, Incident, SimulatedPayout
 from workflows.operations import application_restart
-from workflows.reconcile import reconcile
+from workflows.reconcile.compare import reconcile
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

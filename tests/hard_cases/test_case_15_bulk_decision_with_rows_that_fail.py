@@ -13,15 +13,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from applications.models import (
-    ApplicationEvent,
-    BulkDecision,
-    LoanApplication,
-    ReviewDecision,
-    ReviewTask,
-)
-from applications.services import bulk, claims, drafting, review
-from applications.vocabulary import Outcome, Role
+from accounts.roles import Role
+from applications.models import ApplicationEvent, LoanApplication
+from applications.services import intake
+from lending.choices import Outcome
+from reviews.models import BulkDecision, ReviewDecision, ReviewTask
+from reviews.services import bulk_decisions, claims, decisions
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login, said
 from tests.sizes import size
@@ -36,7 +33,7 @@ MANY = size(short=60, long=500)
 @pytest.fixture(autouse=True)
 def _all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machines that run tests are slow; ``test_bulk`` has what happens when time runs out."""
-    monkeypatch.setattr(bulk, "PATIENCE", timedelta(minutes=10))
+    monkeypatch.setattr(bulk_decisions, "PATIENCE", timedelta(minutes=10))
 
 
 @pytest.fixture
@@ -96,11 +93,11 @@ def test_all_but_three_of_many_stand_and_three_stay_selected_with_their_reasons(
     assert f"{MANY} can be decided" in preview.content.decode()
 
     second = make_user("manager2", Role.MANAGER)
-    review.task_decide(
+    decisions.task_decide(
         task=taken.review_tasks.get(), user=second, outcome=Outcome.DECLINE, reason="First."
     )
-    drafting.application_edit(reference=own.reference, user=both, phone="613-555-0198")
-    drafting.application_edit(reference=changed.reference, user=officer, phone="613-555-0199")
+    intake.application_edit(reference=own.reference, user=both, phone="613-555-0198")
+    intake.application_edit(reference=changed.reference, user=officer, phone="613-555-0199")
 
     answer = client.post(APPROVE, {"row": rows, "reason": ""})
 
@@ -173,7 +170,7 @@ def test_second_run_of_the_same_many_is_a_no_op(
     client = login(both)
     rows = carried(choose(client, cases))
     for case in cases[:3]:
-        drafting.application_withdraw(reference=case.reference, user=officer)
+        intake.application_withdraw(reference=case.reference, user=officer)
     client.post(APPROVE, {"row": rows})
     before = rows_stored()
     stamps = list(LoanApplication.objects.order_by("pk").values_list("version", "updated_at"))
@@ -258,7 +255,7 @@ def test_reason_to_decline_is_kept_for_the_rows_that_failed(
 ) -> None:
     client = login(manager)
     rows = carried(choose(client, three, "decline"))
-    drafting.application_edit(reference=three[0].reference, user=officer, phone="1")
+    intake.application_edit(reference=three[0].reference, user=officer, phone="1")
     client.post(DECLINE, {"row": rows, "reason": "Out of <our> appetite."})
     page = client.get(LIST)
     assert 'name="reason" value="Out of &lt;our&gt; appetite."' in page.content.decode()
@@ -280,9 +277,9 @@ def test_result_says_what_is_true_now_when_a_case_went_on(
 ) -> None:
     client = login(manager)
     rows = carried(choose(client, three))
-    drafting.application_edit(reference=three[0].reference, user=officer, phone="1")
+    intake.application_edit(reference=three[0].reference, user=officer, phone="1")
     client.post(APPROVE, {"row": rows})
-    drafting.application_withdraw(reference=three[0].reference, user=officer)
+    intake.application_withdraw(reference=three[0].reference, user=officer)
 
     assert "is withdrawn" in why_not(client.get(LIST))[three[0].reference]
 
@@ -296,7 +293,7 @@ def test_result_is_dismissed_by_a_press_and_shown_to_nobody_else(
 ) -> None:
     client = login(manager)
     rows = carried(choose(client, three))
-    drafting.application_edit(reference=three[0].reference, user=officer, phone="1")
+    intake.application_edit(reference=three[0].reference, user=officer, phone="1")
     client.post(APPROVE, {"row": rows})
     assert 'id="bulk-result"' in client.get(LIST).content.decode()
     assert 'id="bulk-result"' not in login(both).get(LIST).content.decode()
@@ -316,7 +313,7 @@ def test_result_is_not_drawn_for_a_manager_who_lost_the_role(
 ) -> None:
     client = login(both)
     rows = carried(choose(client, three))
-    drafting.application_edit(reference=three[0].reference, user=officer, phone="1")
+    intake.application_edit(reference=three[0].reference, user=officer, phone="1")
     client.post(APPROVE, {"row": rows})
     both.groups.remove(both.groups.get(name=Role.MANAGER.value))
 
@@ -328,7 +325,7 @@ def test_result_is_not_drawn_for_a_manager_who_lost_the_role(
 
 # --- From My approvals, to a page of its own ------------------------------------------------
 
-MINE = "/admin/applications/reviewtask/?mine=yes"
+MINE = "/admin/reviews/reviewtask/?mine=yes"
 FIELD = re.compile(
     r'<input type="(?:hidden|checkbox)" name="(row|run|reason|reason_code)" value="([^"]*)"'
 )
@@ -370,14 +367,14 @@ def test_all_that_wait_on_me_are_declined_in_one_press_but_for_three(
     assert preview.context["totals"] == [("CAD", 150_000 * MANY)]
 
     claims.task_claim(task=claimed.review_tasks.get(), user=second)
-    review.task_decide(task=taken.review_tasks.get(), user=second, outcome=Outcome.APPROVE)
-    drafting.application_edit(reference=changed.reference, user=officer, phone="613-555-0199")
+    decisions.task_decide(task=taken.review_tasks.get(), user=second, outcome=Outcome.APPROVE)
+    intake.application_edit(reference=changed.reference, user=officer, phone="613-555-0199")
     form = form_of(preview, reason_code="DEBT_TOO_HIGH", reason="As of today.")
 
     answer = client.post(DECLINE, form)
 
     run = BulkDecision.objects.get()
-    assert answer.url == f"/admin/applications/bulkdecision/{run.pk}/change/"
+    assert answer.url == f"/admin/reviews/bulkdecision/{run.pk}/change/"
     succeeded, failures = said(answer)[-2:]
     assert succeeded == f"{MANY - 3} applications declined."
     assert failures.startswith("3 not declined, nothing recorded for them:")

@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from applications.models import ApplicationEvent, LendingPolicy, LoanApplication, ReviewTask
+from applications.models import ApplicationEvent, LoanApplication
+from lending.models import LendingPolicy
+from reviews.models import ReviewTask
 from tests.functions.engine_process import EngineProcess
-from tests.functions.test_end_to_end import PEOPLE, Office, deliver_what_waits
+from tests.functions.office import PEOPLE, Office, deliver_what_waits
 from tests.http_server import LoopbackServer
 from tests.waiting import eventually
-from workflows import engine, services
+from workflows import engine
+from workflows.callbacks import pending
 from workflows.models import (
     Execution,
     Incident,
@@ -218,7 +221,7 @@ def test_answer_after_the_fraud_check_was_given_up_is_noted_and_leads_nowhere(
     office.until(reference, status="needs_attention")
 
     for callback in PendingCallback.objects.all():
-        counted = services.callback_answer(
+        counted = pending.callback_answer(
             callback_id=callback.callback_id, answer={"result": "passed"}
         )
         assert counted is False

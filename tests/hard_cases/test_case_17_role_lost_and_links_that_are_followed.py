@@ -20,19 +20,24 @@ from django.test import Client
 from django.urls import get_resolver
 from django.urls.resolvers import RoutePattern, URLPattern, URLResolver
 
+from accounts.roles import Role
 from applications.api.document_links import SIGNER
-from applications.models import Document, LoanApplication, Partner, PartnerKey
-from applications.services import claims, drafting, progress
-from applications.services.bulk import Read, bulk_begin
-from applications.services.partners import partner_key_issue
-from applications.vocabulary import Outcome, Role
+from applications.models import Document, LoanApplication
+from applications.services import intake
+from lending.choices import Outcome
+from partners.models import Partner, PartnerKey
+from partners.services.keys import partner_key_issue
+from reviews.services import claims
+from reviews.services.bulk_decisions import Read, bulk_begin
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login, decide_page, page, said
-from tests.applications.api.calls import path
 from tests.conftest import ALICE
 from tests.hard_cases.stored import everything_stored
-from workflows import outbox, services
+from tests.partners.api.calls import path
+from workflows import incidents
 from workflows.models import Incident
+from workflows.outbox import queue
+from workflows.steps import records
 
 pytestmark = pytest.mark.django_db
 
@@ -138,7 +143,7 @@ def test_bulk_run_is_not_gone_on_with(
     rows = [Read(waiting.pk, waiting.review_tasks.get().pk, waiting.version)]
     run = bulk_begin(user=manager, token=uuid4(), outcome=Outcome.APPROVE, rows=rows)
     assert run is not None
-    address = f"/admin/applications/bulkdecision/{run.pk}/change/"
+    address = f"/admin/reviews/bulkdecision/{run.pk}/change/"
     assert 'id="press-go-on"' in client.get(address).content.decode()
     lose(manager)
     before = everything_stored()
@@ -205,7 +210,7 @@ def test_withdrawal_is_refused(
 def test_restart_is_refused(
     login: Login, waiting: LoanApplication, operations: User, lose: Callable[[User], None]
 ) -> None:
-    progress.needs_attention(casework.run_of(waiting), sentence="Stuck.")
+    records.needs_attention(casework.run_of(waiting), sentence="Stuck.")
     client = login(operations)
     assert client.get(page("restart", waiting)).status_code == 200
     lose(operations)
@@ -306,11 +311,11 @@ class Addresses:
 @pytest.fixture
 def office_full_of_cases(officer: User, waiting: LoanApplication) -> list[LoanApplication]:
     """A case of each kind that some page may do something about."""
-    draft = drafting.application_create(user=officer, **ALICE)
+    draft = intake.application_create(user=officer, **ALICE)
     stuck = casework.submit(officer, loan_amount=20_000)
     casework.assess(stuck)
-    progress.needs_attention(casework.run_of(stuck), sentence="Stuck.")
-    services.incident_open(
+    records.needs_attention(casework.run_of(stuck), sentence="Stuck.")
+    incidents.incident_open(
         kind=Incident.Kind.WORKFLOW_FAILED, key="k", application=stuck, sentence="Stuck."
     )
     funded = casework.funded(officer)
@@ -379,7 +384,7 @@ def test_get_and_head_of_every_address_by_a_partner_change_nothing(
 def test_links_in_letters_are_followed_and_nothing_is_decided(
     login: Login, waiting: LoanApplication, manager: User
 ) -> None:
-    outbox.send_due()
+    queue.send_due()
     links = re.findall(r"https?://[^/\s]+(/\S+)", mail.outbox[0].body)
     assert links == [page("change", waiting)]
     clients = (Client(), login(manager))

@@ -18,15 +18,19 @@ from django.utils import timezone
 from django.utils.html import escape
 from pypdf import PdfReader
 
-from applications.errors import DecisionExpired
-from applications.models import Document, LoanApplication, ReviewTask
-from applications.services import funding, progress, review
-from applications.vocabulary import FraudVerdict, Outcome
+from applications.choices import FraudVerdict
+from applications.models import Document, LoanApplication
+from applications.services import funding
+from lending.choices import Outcome
+from reviews.errors import DecisionExpired
+from reviews.models import ReviewTask
+from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import ADD, LIST, Login, decide_page, page
-from tests.applications.api.calls import ALICE, BASE, Caller, assert_problem, path
 from tests.hard_cases.stored import everything_stored
-from workflows import services
+from tests.partners.api.calls import ALICE, BASE, Caller, assert_problem, path
+from workflows.callbacks import pending
+from workflows.steps import records
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -76,7 +80,7 @@ def offer_letter_of(application: LoanApplication) -> Document:
     """Carry a submitted case to its offer, as the workflow does."""
     casework.assess(application)
     run = casework.run_of(application)
-    progress.offer_begin(run, verdict=FraudVerdict.PASSED)
+    records.offer_begin(run, verdict=FraudVerdict.PASSED)
     funding.offer_make(run)
     return Document.objects.get(application=application, kind=Document.Kind.OFFER_LETTER)
 
@@ -370,11 +374,11 @@ QUERIES = (
 )
 LISTS = (
     LIST,
-    "/admin/applications/reviewtask/",
-    "/admin/applications/reviewdecision/",
-    "/admin/applications/partner/",
-    "/admin/applications/partnerkey/",
-    "/admin/applications/lendingpolicy/",
+    "/admin/reviews/reviewtask/",
+    "/admin/reviews/reviewdecision/",
+    "/admin/partners/partner/",
+    "/admin/partners/partnerkey/",
+    "/admin/lending/lendingpolicy/",
     "/admin/workflows/execution/",
     "/admin/workflows/pendingcallback/",
     "/admin/workflows/outboxmessage/",
@@ -454,7 +458,7 @@ def stored_text(column: str) -> str:
         else f"substr(CAST({column} AS TEXT), 1, 19)"
     )
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {shown} FROM applications_reviewtask")  # noqa: S608
+        cursor.execute(f"SELECT {shown} FROM reviews_reviewtask")  # noqa: S608
         return str(cursor.fetchone()[0])
 
 
@@ -482,13 +486,15 @@ def test_the_hour_that_comes_twice_is_two_hours(officer: User, manager: User, cl
         assert task.expires_at == expires
 
         clock.now = expires - timedelta(hours=1)  # 1:30 for the first time
-        assert services.task_time_out(task_id=task.pk) is False
-        review.decision_check(application=task.application, task=task, user=manager, now=clock.now)
+        assert pending.task_time_out(task_id=task.pk) is False
+        decisions.decision_check(
+            application=task.application, task=task, user=manager, now=clock.now
+        )
 
         clock.now = expires
         with pytest.raises(DecisionExpired):
-            review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
-        assert services.task_time_out(task_id=task.pk) is True
+            decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+        assert pending.task_time_out(task_id=task.pk) is True
 
 
 def test_what_was_stored_means_the_same_in_another_time_zone(

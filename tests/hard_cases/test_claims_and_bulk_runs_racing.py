@@ -12,24 +12,19 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from applications.errors import AlreadyDecided, ClaimedBySomebodyElse
-from applications.models import (
-    ApplicationEvent,
-    BulkDecision,
-    BulkDecisionRow,
-    LoanApplication,
-    ReviewDecision,
-    ReviewTask,
-)
-from applications.services import review
-from applications.services.bulk import Read, bulk_begin, bulk_carry_on
-from applications.services.claims import task_claim, task_release
-from applications.vocabulary import Outcome, Role
+from accounts.roles import Role
+from applications.models import ApplicationEvent, LoanApplication
+from lending.choices import Outcome
+from reviews.errors import AlreadyDecided, ClaimedBySomebodyElse
+from reviews.models import BulkDecision, BulkDecisionRow, ReviewDecision, ReviewTask
+from reviews.services import decisions as review_decisions
+from reviews.services.bulk_decisions import Read, bulk_begin, bulk_carry_on
+from reviews.services.claims import task_claim, task_release
 from tests import casework
 from tests.applications.admin.conftest import Login, page
-from tests.applications.admin.test_bulk import DECIDE, choose
-from tests.applications.admin.test_bulk_runs import typed
 from tests.hard_cases.together import together
+from tests.reviews.admin.test_bulk_decisions import typed
+from tests.reviews.admin.test_bulk_preview import DECIDE, choose
 from workflows.models import OutboxMessage
 
 pytestmark = [
@@ -60,7 +55,9 @@ def claim(task: ReviewTask, user: User, *, take_over: bool = False) -> str:
 
 
 def decide(task: ReviewTask, user: User) -> str:
-    review.task_decide(task=fresh(task), user=User.objects.get(pk=user.pk), outcome=APPROVE)
+    review_decisions.task_decide(
+        task=fresh(task), user=User.objects.get(pk=user.pk), outcome=APPROVE
+    )
     return "decided"
 
 
@@ -166,7 +163,7 @@ def test_double_click_is_one_run_and_both_answers_lead_to_its_page(
     answers = together([partial(press, client) for client in clients])
 
     run = BulkDecision.objects.get()
-    assert set(answers) == {f"/admin/applications/bulkdecision/{run.pk}/change/"}
+    assert set(answers) == {f"/admin/reviews/bulkdecision/{run.pk}/change/"}
     assert set(run.rows.values_list("state", flat=True)) == {"decided"}
     assert_each_decided_once(cases)
 

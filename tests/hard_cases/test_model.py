@@ -42,8 +42,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from applications.models import LendingPolicy
-from applications.vocabulary import Outcome
+from lending.choices import Outcome
+from lending.models import LendingPolicy
 from tests.hard_cases.model.death import Death, death
 from tests.hard_cases.model.durable import DurableExecution
 from tests.hard_cases.model.engine import VERBS

@@ -28,8 +28,9 @@ def die(last_words: str) -> NoReturn:
 def main(port: int, when: str = "") -> None:
     application = get_wsgi_application()
 
-    from applications.models import IdempotencyKey, LoanApplication  # noqa: PLC0415
+    from applications.models import LoanApplication  # noqa: PLC0415
     from applications.signals import application_submitted  # noqa: PLC0415
+    from partners.models import IdempotencyKey  # noqa: PLC0415
 
     def rows() -> str:
         counts = (LoanApplication.objects.count(), IdempotencyKey.objects.count())

@@ -12,12 +12,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from applications.models import LoanApplication, ReviewTask
-from applications.services import review
-from applications.vocabulary import Outcome, Role, Status
+from accounts.roles import Role
+from applications.choices import Status
+from applications.models import LoanApplication
+from lending.choices import Outcome
 from loanoffice.charts import grouped_bars, round_up, shares
 from loanoffice.dashboard import DAYS, dashboard_of, flow_of, oldest_waiting, queue_of
 from loanoffice.median import median_span
+from reviews.models import ReviewTask
+from reviews.services import decisions
 from tests import casework
 from tests.workflows import trouble
 
@@ -157,7 +160,7 @@ def test_figures_are_kept_for_a_minute_and_what_waits_on_me_is_not(
     client = as_user(manager)
     task = casework.waiting_for_manager(officer).review_tasks.get()
     assert client.get(HOME).context["dashboard"].waiting_on_me == 1
-    review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
 
     shown = client.get(HOME).context["dashboard"]
 
@@ -230,7 +233,7 @@ def test_queue_is_told_as_json_and_304_while_it_stays_the_same(
     assert "no-store" in answer["Cache-Control"]
     again = {"If-None-Match": answer["ETag"]}
     assert client.get("/admin/queue/", headers=again).status_code == 304
-    review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
     assert client.get("/admin/queue/", headers=again).json()["waiting"] == 0
 
 

@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 import pytest
 from django.test import Client
 
-from applications.models import Document, Partner, StoredUpload
+from applications.models import Document, StoredUpload
 from applications.services import documents
+from partners.models import Partner
 from tests import casework
 from tests.applications import files
-from tests.applications.api.calls import path
 from tests.applications.api.documents.sending import BOUNDARY, FINE
 from tests.aws.process import Aws
 from tests.loanoffice.test_storage import LIFE, MEDIA, buckets, production
+from tests.partners.api.calls import path
 
 pytestmark = pytest.mark.django_db
 __all__ = ["buckets", "production"]

@@ -5,7 +5,7 @@ import json
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from applications.api import problems
+from partners.api import problems
 
 
 def test_server_error_page_needs_no_database(rf: RequestFactory) -> None:

@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 
-from applications.models import PartnerKey
-from applications.services.partners import partner_key_recognise
-from loanoffice.demo_data import PARTNER_KEY, ROLES, create_demo_data
+from devtools.demo_data import PARTNER_KEY, ROLES, create_demo_data
+from partners.models import PartnerKey
+from partners.services.keys import partner_key_recognise
 from tests.aws.process import Aws
 from tests.aws.production import COMPLETE, run, run_fresh
 
@@ -249,8 +249,8 @@ def test_demo_data_are_made_once_and_the_key_works() -> None:
     assert partner_key_recognise(PARTNER_KEY) is not None
     manager = User.objects.get(username="manager")
     assert manager.check_password("demo")
-    assert manager.has_perm("applications.decide_manager_approval")
-    assert not manager.has_perm("applications.decide_above_ceiling")
+    assert manager.has_perm("reviews.decide_manager_approval")
+    assert not manager.has_perm("reviews.decide_above_ceiling")
 
 
 @pytest.mark.django_db

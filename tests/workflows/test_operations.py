@@ -8,25 +8,26 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from applications.errors import (
-    CaseClosed,
+from accounts.roles import Role
+from applications.choices import FraudVerdict
+from applications.errors import CaseClosed, PayoutSettled, TransitionRefused
+from applications.models import ApplicationEvent, Disbursement, LoanApplication
+from applications.services import funding, intake
+from core.errors import NotPermitted
+from tests.casework import disbursing, run_of, waiting_for_manager
+from tests.workflows.lambda_stub import LambdaStub, lambda_stub
+from workflows import handover, incidents
+from workflows import operations as ops
+from workflows.errors import (
     NothingToResend,
-    NotPermitted,
     PayoutFound,
-    PayoutSettled,
     PayoutUnsettled,
     RailUnreachable,
     StillStuck,
-    TransitionRefused,
 )
-from applications.models import ApplicationEvent, Disbursement, LoanApplication
-from applications.services import drafting, funding, progress
-from applications.vocabulary import FraudVerdict, Role
-from tests.casework import disbursing, run_of, waiting_for_manager
-from tests.workflows.lambda_stub import LambdaStub, lambda_stub
-from workflows import operations as ops
-from workflows import outbox, services
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, SimulatedPayout
+from workflows.outbox import queue
+from workflows.steps import records
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +46,7 @@ def waiting(officer: User) -> LoanApplication:
 @pytest.fixture
 def stuck(waiting: LoanApplication) -> LoanApplication:
     with transaction.atomic():
-        services.case_hand_over(
+        handover.case_hand_over(
             run_of(waiting), kind=Incident.Kind.WORKFLOW_FAILED, sentence="Stuck."
         )
     waiting.refresh_from_db()
@@ -58,7 +59,7 @@ def unknown(officer: User) -> LoanApplication:
     application = disbursing(officer)
     funding.disbursement_hold(run_of(application), status=Disbursement.Status.UNKNOWN)
     with transaction.atomic():
-        services.case_hand_over(
+        handover.case_hand_over(
             run_of(application), kind=Incident.Kind.PAYOUT_UNKNOWN, sentence="The answer was lost."
         )
     application.refresh_from_db()
@@ -70,7 +71,7 @@ def asked_for(officer: User) -> LoanApplication:
     """The rail was asked to pay, or was about to be, and nobody could write down the rest."""
     application = disbursing(officer)
     with transaction.atomic():
-        services.case_hand_over(
+        handover.case_hand_over(
             run_of(application), kind=Incident.Kind.WORKFLOW_FAILED, sentence="The books failed."
         )
     application.refresh_from_db()
@@ -98,7 +99,7 @@ def book(application: LoanApplication, reference: str = "PAY-1") -> None:
 def test_stop_ends_the_wait_and_leaves_a_case_that_says_so(
     waiting: LoanApplication, operations: User, aws: LambdaStub
 ) -> None:
-    outbox.send_due()
+    queue.send_due()
     ops.application_stop(reference=waiting.reference, user=operations, reason="Wrong applicant.")
     waiting.refresh_from_db()
     assert (waiting.status, waiting.waiting_on, waiting.version) == ("needs_attention", "", 2)
@@ -108,7 +109,7 @@ def test_stop_ends_the_wait_and_leaves_a_case_that_says_so(
     assert (incident.kind, incident.status) == ("stopped", "open")
     assert "operations stopped the workflow" in incident.sentence
     assert audit("stopped").data == {"reason": "Wrong applicant."}
-    outbox.send_due()
+    queue.send_due()
     assert aws.requests[-1][0].endswith("/stop")
     assert Execution.objects.get().status == "STOPPED"
 
@@ -129,7 +130,7 @@ def test_stopped_case_can_be_restarted_or_withdrawn(
     ops.application_restart(reference=waiting.reference, user=operations)
     assert Incident.objects.get().status == "resolved"
     ops.application_stop(reference=waiting.reference, user=operations, reason="y")
-    drafting.application_withdraw(reference=waiting.reference, user=officer)
+    intake.application_withdraw(reference=waiting.reference, user=officer)
     assert not Incident.objects.exclude(status="resolved").exists()
     assert set(
         OutboxMessage.objects.filter(kind="stop_execution").values_list("key", flat=True)
@@ -162,7 +163,7 @@ def test_nothing_runs_for_a_case_that_is_stuck_or_closed(
             ops.application_stop(reference=stuck.reference, user=operations, reason="x")
         with pytest.raises(ops.NothingToHold, match="No workflow runs"):
             ops.execution_pause(reference=stuck.reference, user=operations, reason="x")
-        drafting.application_withdraw(reference=stuck.reference, user=officer)
+        intake.application_withdraw(reference=stuck.reference, user=officer)
 
 
 # --- Money ------------------------------------------------------------------------------
@@ -233,9 +234,9 @@ def test_payout_that_was_not_made_can_be_withdrawn_and_an_unknown_one_cannot(
     unknown: LoanApplication, operations: User, officer: User
 ) -> None:
     with pytest.raises(TransitionRefused):
-        drafting.application_withdraw(reference=unknown.reference, user=officer)
+        intake.application_withdraw(reference=unknown.reference, user=officer)
     ops.payout_settle(reference=unknown.reference, user=operations, paid=False)
-    drafting.application_withdraw(reference=unknown.reference, user=officer)
+    intake.application_withdraw(reference=unknown.reference, user=officer)
     unknown.refresh_from_db()
     assert unknown.status == "withdrawn"
 
@@ -290,7 +291,7 @@ def test_restart_after_a_payout_that_the_rail_never_made_may_still_be_withdrawn(
     restarted = ops.application_restart(reference=asked_for.reference, user=operations)
     assert (restarted.status, restarted.attempt) == ("submitted", 2)
     assert Disbursement.objects.get().status == "not_paid"
-    drafting.application_withdraw(reference=asked_for.reference, user=officer)
+    intake.application_withdraw(reference=asked_for.reference, user=officer)
 
 
 def test_restart_waits_for_a_rail_that_cannot_be_asked_what_became_of_a_payout(
@@ -314,9 +315,9 @@ def test_restart_waits_for_a_rail_that_cannot_be_asked_what_became_of_a_payout(
 def dead(waiting: LoanApplication, aws: LambdaStub) -> OutboxMessage:
     """A start that nobody could send, with its incident."""
     OutboxMessage.objects.exclude(kind="start_execution").delete()
-    OutboxMessage.objects.update(attempts=outbox.TRIES - 1)
+    OutboxMessage.objects.update(attempts=queue.TRIES - 1)
     aws.answers.append((503, "ServiceException"))
-    outbox.send_due()
+    queue.send_due()
     message = OutboxMessage.objects.get()
     assert message.status == "dead"
     return message
@@ -334,7 +335,7 @@ def test_message_that_was_given_up_is_sent_again_and_its_incident_resolved(
         "Sent again.",
     )
     assert audit("resent").data == {"key": dead.key}
-    assert outbox.send_due() == 1
+    assert queue.send_due() == 1
     with pytest.raises(NothingToResend, match="it is sent"):
         ops.message_resend(message=dead, user=operations)
 
@@ -343,9 +344,9 @@ def test_message_that_fails_again_opens_another_incident(
     dead: OutboxMessage, operations: User, aws: LambdaStub
 ) -> None:
     ops.message_resend(message=dead, user=operations)
-    OutboxMessage.objects.update(attempts=outbox.TRIES - 1)
+    OutboxMessage.objects.update(attempts=queue.TRIES - 1)
     aws.answers.append((503, "ServiceException"))
-    outbox.send_due()
+    queue.send_due()
     assert sorted(Incident.objects.values_list("status", flat=True)) == ["open", "resolved"]
 
 
@@ -378,7 +379,7 @@ def test_message_sent_again_does_not_resolve_the_last_word_about_a_stuck_case(
 def test_incident_is_acknowledged_once_and_resolved_with_a_note(
     waiting: LoanApplication, operations: User
 ) -> None:
-    services.incident_open(
+    incidents.incident_open(
         kind=Incident.Kind.CONTRADICTION, key="k", application=waiting, sentence="Two answers."
     )
     incident = Incident.objects.get()
@@ -404,7 +405,7 @@ def test_last_incident_of_a_stuck_case_is_not_resolved_by_hand(
     incident = Incident.objects.get()
     with pytest.raises(StillStuck):
         ops.incident_resolve(incident=incident, user=operations, note="Never mind.")
-    services.incident_open(
+    incidents.incident_open(
         kind=Incident.Kind.CONTRADICTION, key="k", application=stuck, sentence="Two answers."
     )
     ops.incident_resolve(incident=incident, user=operations, note="See the other.")
@@ -458,5 +459,5 @@ def test_run_of_an_attempt_before_the_restart_writes_nothing(
     ops.application_restart(reference=stuck.reference, user=operations)
     before = ApplicationEvent.objects.count()
     with pytest.raises(CaseClosed, match="newer attempt"):
-        progress.offer_begin(old, verdict=FraudVerdict.PASSED)
+        records.offer_begin(old, verdict=FraudVerdict.PASSED)
     assert ApplicationEvent.objects.count() == before

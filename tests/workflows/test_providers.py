@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from applications.underwriting import Report
-from applications.vocabulary import Bureau, FraudVerdict
+from applications.choices import Bureau, FraudVerdict
+from lending.underwriting import Report
 from tests.http_server import LoopbackServer
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
 from workflows.models import SimulatedPayout

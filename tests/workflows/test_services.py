@@ -8,14 +8,19 @@ from django.core.checks import Error
 from django.db import transaction
 from django.utils import timezone
 
-from applications.errors import NotPermitted, TransitionRefused
-from applications.models import ApplicationEvent, LendingPolicy, LoanApplication, ReviewTask
-from applications.services import progress
+from applications.errors import TransitionRefused
+from applications.models import ApplicationEvent, LoanApplication
+from core.errors import NotPermitted
+from lending.models import LendingPolicy
+from reviews.models import ReviewTask
 from tests.casework import assess, run_of, submit, waiting_for_manager
-from workflows import mends, services
+from workflows import incidents
+from workflows.callbacks import pending
 from workflows.checks import timeouts_nest
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.operations import application_restart
+from workflows.reconcile import repairs
+from workflows.steps import records
 
 pytestmark = pytest.mark.django_db
 PASSED, FLAGGED = {"result": "passed"}, {"result": "flagged"}
@@ -28,8 +33,8 @@ def asked(officer: User) -> LoanApplication:
     assess(application)
     until = timezone.now() + timedelta(minutes=5)
     with transaction.atomic():
-        progress.fraud_check_open(run_of(application), number=1, until=until)
-        services.callback_open(
+        records.fraud_check_open(run_of(application), number=1, until=until)
+        pending.callback_open(
             run_of(application), name="fraud_check-1", callback_id="F", expires_at=until
         )
     return application
@@ -40,14 +45,14 @@ def answers_that_leave() -> int:
 
 
 def test_first_answer_counts_and_leaves(asked: LoanApplication) -> None:
-    assert services.callback_answer(callback_id="F", answer=PASSED) is True
+    assert pending.callback_answer(callback_id="F", answer=PASSED) is True
     assert PendingCallback.objects.get().answer == PASSED
     assert answers_that_leave() == 1
 
 
 def test_same_answer_again_changes_nothing(asked: LoanApplication) -> None:
-    services.callback_answer(callback_id="F", answer=PASSED)
-    assert services.callback_answer(callback_id="F", answer=PASSED) is False
+    pending.callback_answer(callback_id="F", answer=PASSED)
+    assert pending.callback_answer(callback_id="F", answer=PASSED) is False
     assert answers_that_leave() == 1
     assert not Incident.objects.exists()
 
@@ -55,9 +60,9 @@ def test_same_answer_again_changes_nothing(asked: LoanApplication) -> None:
 def test_contradiction_is_one_incident_and_the_first_answer_stands(
     asked: LoanApplication,
 ) -> None:
-    services.callback_answer(callback_id="F", answer=PASSED)
+    pending.callback_answer(callback_id="F", answer=PASSED)
     for _ in range(2):
-        assert services.callback_answer(callback_id="F", answer=FLAGGED) is False
+        assert pending.callback_answer(callback_id="F", answer=FLAGGED) is False
     assert PendingCallback.objects.get().answer == PASSED
     incident = Incident.objects.get()
     assert (incident.kind, incident.application) == ("contradiction", asked)
@@ -65,8 +70,8 @@ def test_contradiction_is_one_incident_and_the_first_answer_stands(
 
 
 def test_late_answer_is_noted_and_not_applied(asked: LoanApplication) -> None:
-    services.callback_expire(run_of(asked), "fraud_check-1")
-    assert services.callback_answer(callback_id="F", answer=PASSED) is False
+    pending.callback_expire(run_of(asked), "fraud_check-1")
+    assert pending.callback_answer(callback_id="F", answer=PASSED) is False
     assert PendingCallback.objects.get().answer is None
     assert ApplicationEvent.objects.get(kind="late_answer").is_internal
     assert answers_that_leave() == 0
@@ -74,33 +79,33 @@ def test_late_answer_is_noted_and_not_applied(asked: LoanApplication) -> None:
 
 def test_unknown_callback_is_an_error(asked: LoanApplication) -> None:
     with pytest.raises(PendingCallback.DoesNotExist):
-        services.callback_answer(callback_id="G", answer=PASSED)
+        pending.callback_answer(callback_id="G", answer=PASSED)
 
 
 @pytest.mark.parametrize("closed_first", [False, True])
 def test_answer_that_missed_the_engine_is_taken_once_from_the_record(
     asked: LoanApplication, closed_first: bool
 ) -> None:
-    services.callback_answer(callback_id="F", answer=FLAGGED)
+    pending.callback_answer(callback_id="F", answer=FLAGGED)
     if closed_first:
-        mends.close_callback(PendingCallback.objects.get())
+        repairs.close_callback(PendingCallback.objects.get())
     for _ in range(2):
-        assert services.callback_take(run_of(asked), "fraud_check-1") == FLAGGED
+        assert pending.callback_consume(run_of(asked), "fraud_check-1") == FLAGGED
     assert PendingCallback.objects.get().status == "delivered"
 
 
 def test_wait_without_an_answer_is_over_when_it_is_taken(asked: LoanApplication) -> None:
     for _ in range(2):
-        assert services.callback_take(run_of(asked), "fraud_check-1") is None
+        assert pending.callback_consume(run_of(asked), "fraud_check-1") is None
     assert PendingCallback.objects.get().status == "expired"
 
 
 def test_task_times_out_once_and_only_after_its_time(officer: User) -> None:
     task = waiting_for_manager(officer).review_tasks.get()
-    assert services.task_time_out(task_id=task.pk) is False
+    assert pending.task_time_out(task_id=task.pk) is False
     ReviewTask.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert services.task_time_out(task_id=task.pk) is True
-    assert services.task_time_out(task_id=task.pk) is False
+    assert pending.task_time_out(task_id=task.pk) is True
+    assert pending.task_time_out(task_id=task.pk) is False
     assert OutboxMessage.objects.get(kind="answer_callback").payload["outcome"] == "expired"
 
 
@@ -112,8 +117,8 @@ def test_restart_is_for_operations_and_for_cases_that_need_it(
         application_restart(reference=waiting.reference, user=officer)
     with pytest.raises(TransitionRefused):
         application_restart(reference=waiting.reference, user=operations)
-    progress.needs_attention(run_of(waiting), sentence="Stuck.")
-    services.incident_open(
+    records.needs_attention(run_of(waiting), sentence="Stuck.")
+    incidents.incident_open(
         kind=Incident.Kind.WORKFLOW_FAILED, key="k", application=waiting, sentence="Stuck."
     )
     restarted = application_restart(reference=waiting.reference, user=operations)

@@ -6,13 +6,18 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from applications.errors import DecisionExpired
-from applications.models import Disbursement, LoanApplication, ReviewTask
-from applications.services import funding, progress, review
-from applications.vocabulary import Outcome, TaskKind
+from applications.models import Disbursement, LoanApplication
+from applications.services import funding
+from lending.choices import Outcome
+from reviews.choices import TaskKind
+from reviews.errors import DecisionExpired
+from reviews.models import ReviewTask
+from reviews.services import decisions
 from tests import casework
-from workflows import engine, outbox, services
+from workflows import engine, executions, handover
 from workflows.models import Execution, Incident, OutboxMessage
+from workflows.outbox import queue
+from workflows.steps import records
 
 
 def handed_over(
@@ -22,7 +27,7 @@ def handed_over(
     sentence: str = "The fraud check was asked 3 times and did not answer.",
 ) -> Incident:
     """The run of this case gave up, as its last step says."""
-    assert services.case_hand_over(casework.run_of(application), kind=kind, sentence=sentence)
+    assert handover.case_hand_over(casework.run_of(application), kind=kind, sentence=sentence)
     application.refresh_from_db()
     return Incident.objects.filter(application=application, kind=kind).latest("pk")
 
@@ -48,10 +53,10 @@ def payout_unknown(user: User) -> Incident:
 def given_up(message: OutboxMessage) -> Incident:
     """The last try of a message fails as well: nobody is at the engine's address."""
     OutboxMessage.objects.filter(pk=message.pk).update(
-        attempts=outbox.TRIES - 1, due_at=timezone.now(), leased_until=None
+        attempts=queue.TRIES - 1, due_at=timezone.now(), leased_until=None
     )
     engine.forget_client()
-    assert not outbox.send_now(message.key)
+    assert not queue.send_now(message.key)
     engine.forget_client()
     return Incident.objects.get(message=message, kind=Incident.Kind.DELIVERY_FAILED)
 
@@ -65,7 +70,9 @@ def start_given_up(user: User) -> Incident:
 def answer_given_up(user: User, decider: User) -> Incident:
     """A decision that was recorded and did not get through."""
     application = casework.waiting_for_manager(user)
-    review.task_decide(task=application.review_tasks.get(), user=decider, outcome=Outcome.APPROVE)
+    decisions.task_decide(
+        task=application.review_tasks.get(), user=decider, outcome=Outcome.APPROVE
+    )
     return given_up(OutboxMessage.objects.get(kind=OutboxMessage.Kind.ANSWER_CALLBACK))
 
 
@@ -76,10 +83,10 @@ def expired_then_approved(user: User, decider: User) -> Incident:
     ReviewTask.objects.filter(application=application).update(
         expires_at=over, due_at=over - timedelta(days=1), opened_at=over - timedelta(days=7)
     )
-    assert progress.expired(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
-    services.execution_end(casework.run_of(application), status=Execution.Status.SUCCEEDED)
+    assert records.expired(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
+    executions.execution_end(casework.run_of(application), status=Execution.Status.SUCCEEDED)
     try:
-        review.task_decide(
+        decisions.task_decide(
             task=application.review_tasks.get(), user=decider, outcome=Outcome.APPROVE
         )
     except DecisionExpired:

@@ -5,24 +5,19 @@
 
 from django.contrib import admin
 
-from applications.models import BulkDecision, LoanApplication
-from workflows.admin.bulk import DeliveredBulkDecisionAdmin
-from workflows.admin.case import CaseAdmin
-from workflows.admin.deliveries import WebhookDeliveryAdmin
-from workflows.admin.endpoints import WebhookEndpointAdmin
+from applications.models import LoanApplication
+from reviews.models import BulkDecision
+from webhooks.admin.deliveries import WebhookDeliveryAdmin
+from webhooks.admin.endpoints import WebhookEndpointAdmin
+from webhooks.models import WebhookDelivery, WebhookEndpoint
+from workflows.admin.application import WorkflowApplicationAdmin
+from workflows.admin.bulk_decisions import DeliveredBulkDecisionAdmin
+from workflows.admin.executions import ExecutionAdmin, OutboxMessageAdmin, PendingCallbackAdmin
 from workflows.admin.incidents import IncidentAdmin
-from workflows.admin.mirror import ExecutionAdmin, OutboxMessageAdmin, PendingCallbackAdmin
-from workflows.models import (
-    Execution,
-    Incident,
-    OutboxMessage,
-    PendingCallback,
-    WebhookDelivery,
-    WebhookEndpoint,
-)
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
 admin.site.unregister(LoanApplication)
-admin.site.register(LoanApplication, CaseAdmin)
+admin.site.register(LoanApplication, WorkflowApplicationAdmin)
 admin.site.unregister(BulkDecision)
 admin.site.register(BulkDecision, DeliveredBulkDecisionAdmin)
 admin.site.register(Execution, ExecutionAdmin)

@@ -2,8 +2,8 @@
 
 from django.utils.safestring import SafeString
 
-from applications.admin.display import badge
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, WebhookDelivery
+from core.admin.display import badge
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
 EXECUTION_TONES = {
     Execution.Status.QUEUED: "quiet",
@@ -31,11 +31,6 @@ INCIDENT_TONES = {
     Incident.Status.ACKNOWLEDGED: "wait",
     Incident.Status.RESOLVED: "quiet",
 }
-DELIVERY_TONES = {
-    WebhookDelivery.Status.PENDING: "wait",
-    WebhookDelivery.Status.DELIVERED: "good",
-    WebhookDelivery.Status.FAILED: "bad",
-}
 
 
 def execution_badge(execution: Execution) -> SafeString:
@@ -60,8 +55,3 @@ def message_badge(message: OutboxMessage) -> SafeString:
 def incident_badge(incident: Incident) -> SafeString:
     known = Incident.Status(incident.status)
     return badge(str(known.label), INCIDENT_TONES[known])
-
-
-def delivery_badge(delivery: WebhookDelivery) -> SafeString:
-    known = WebhookDelivery.Status(delivery.status)
-    return badge(str(known.label), DELIVERY_TONES[known])

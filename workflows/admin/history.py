@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, HttpResponse
 
-from applications.admin.views import confirmation
+from core.admin.view_helpers import confirmation
 from workflows import engine
 from workflows.errors import EngineError, EngineUnavailable, NotFound
 from workflows.models import Execution
 
 if TYPE_CHECKING:
-    from workflows.admin.mirror import ExecutionAdmin
+    from workflows.admin.executions import ExecutionAdmin
 
 NOT_STARTED = "The engine has not started this execution yet, so it has no history."
 GONE = (

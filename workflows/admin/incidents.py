@@ -18,21 +18,22 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.views.decorators.http import require_http_methods
 
-from applications.admin.base import ReadOnlyAdmin, staff
-from applications.admin.case import Button
-from applications.admin.display import moment
-from applications.admin.reviews import case_link
-from applications.admin.views import confirmation
-from applications.errors import ApplicationsError
+from applications.admin.application_page import Button
+from applications.admin.view_helpers import case_link
 from applications.models import ApplicationEvent, Disbursement
-from applications.services import drafting
-from workflows import by_hand, operations
-from workflows.admin import presses
+from applications.services import intake
+from core.admin.base import ReadOnlyAdmin, staff
+from core.admin.display import moment
+from core.admin.view_helpers import confirmation
+from core.errors import DomainError
+from workflows import operations
+from workflows.admin import operator_actions
 from workflows.admin.badges import incident_badge, message_badge
 from workflows.admin.forms import NoteForm, NothingForm
 from workflows.admin.links import incident_url
-from workflows.admin.reconciling import reconcile_view
+from workflows.admin.reconcile import reconcile_view
 from workflows.models import Incident, urgency
+from workflows.reconcile import manual
 
 ABOUT_MONEY = (Incident.Kind.PAYOUT_UNKNOWN, Incident.Kind.PAYOUT_REFUSED)
 # The lines that the buttons of Operations leave.
@@ -88,7 +89,7 @@ class IncidentAdmin(ReadOnlyAdmin[Incident]):
         shown = {
             "title": "Incidents",
             "unresolved": dict(counted.annotate(number=Count("pk")).order_by()),
-            "can_reconcile": staff(request).has_perm(by_hand.RECONCILE),
+            "can_reconcile": staff(request).has_perm(manual.RECONCILE),
         }
         return super().changelist_view(request, {**shown, **(extra_context or {})})
 
@@ -171,7 +172,7 @@ class IncidentShown:
             return False, ""
         try:
             operations.resolve_check(incident=self.incident, user=self.user)
-        except ApplicationsError as refused:
+        except DomainError as refused:
             return False, str(refused)
         return True, ""
 
@@ -207,7 +208,7 @@ class IncidentShown:
             return []
         try:
             operations.resend_check(message=message, user=self.user)
-        except ApplicationsError:
+        except DomainError:
             return []
         url = reverse(
             "admin:workflows_outboxmessage_resend",
@@ -220,15 +221,15 @@ class IncidentShown:
         """Those of the case: they ask on its pages, which this person must be able to see."""
         if not self.user.has_perm("applications.view_loanapplication"):
             return []
-        found = presses.buttons(
-            (*presses.MENDS, *presses.HOLDS),
+        found = operator_actions.buttons(
+            (*operator_actions.MENDS, *operator_actions.HOLDS),
             application=self.application,
             user=self.user,
             incident=self.incident,
         )
         try:
-            drafting.withdrawal_check(application=self.application, user=self.user)
-        except ApplicationsError:
+            intake.withdrawal_check(application=self.application, user=self.user)
+        except DomainError:
             return found
         url = reverse("admin:applications_loanapplication_withdraw", args=[self.application.pk])
         return [*found, Button(key="withdraw", label="Withdraw", url=url, tone="quiet")]
@@ -295,7 +296,7 @@ def acknowledge_view(request: HttpRequest, *, pk: int, model_admin: IncidentAdmi
         operations.incident_check(user=user)
         if request.method == "POST":
             incident = operations.incident_acknowledge(incident=incident, user=user)
-    except ApplicationsError as refused:
+    except DomainError as refused:
         return _back(model_admin, request, incident, str(refused), messages.ERROR)
     if incident.status != Incident.Status.OPEN:
         mine = incident.acknowledged_by == user
@@ -304,7 +305,7 @@ def acknowledge_view(request: HttpRequest, *, pk: int, model_admin: IncidentAdmi
     return confirmation(
         model_admin,
         request,
-        "applications/admin/confirm.html",
+        "core/admin/confirm.html",
         title=f"Acknowledge: {incident.application.reference}",
         original=incident,
         form=NothingForm(),
@@ -330,12 +331,12 @@ def resolve_view(request: HttpRequest, *, pk: int, model_admin: IncidentAdmin) -
                 incident=incident, user=user, note=form.cleaned_data["note"]
             )
             return _back(model_admin, request, incident, "It is resolved.", messages.SUCCESS)
-    except ApplicationsError as refused:
+    except DomainError as refused:
         return _back(model_admin, request, incident, str(refused), messages.ERROR)
     return confirmation(
         model_admin,
         request,
-        "applications/admin/confirm.html",
+        "core/admin/confirm.html",
         title=f"Mark resolved: {incident.application.reference}",
         original=incident,
         form=form,

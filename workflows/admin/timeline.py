@@ -17,15 +17,17 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from applications.admin.base import staff
-from applications.admin.views import case_or_refuse, confirmation
+from applications.admin.view_helpers import case_or_refuse
+from applications.choices import Level
 from applications.models import ApplicationEvent, LoanApplication
-from applications.vocabulary import Level
+from core.admin.base import staff
+from core.admin.view_helpers import confirmation
+from webhooks.models import WebhookDelivery
 from workflows.admin import history
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, WebhookDelivery
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
 if TYPE_CHECKING:
-    from workflows.admin.case import CaseAdmin
+    from workflows.admin.application import WorkflowApplicationAdmin
 
 MIRROR = "mirror"
 ENGINE = "engine"
@@ -91,7 +93,9 @@ class Line:
 
 
 @require_safe
-def timeline_view(request: HttpRequest, *, pk: int, model_admin: "CaseAdmin") -> HttpResponse:
+def timeline_view(
+    request: HttpRequest, *, pk: int, model_admin: "WorkflowApplicationAdmin"
+) -> HttpResponse:
     """The page. ``?show=`` (many) picks sources, ``?workflow=engine`` asks the engine."""
     application = case_or_refuse(model_admin, request, pk)
     user = staff(request)
@@ -103,7 +107,7 @@ def timeline_view(request: HttpRequest, *, pk: int, model_admin: "CaseAdmin") ->
     chosen = [source for source in allowed if source in request.GET.getlist("show")] or allowed
     ask_engine = request.GET.get("workflow") == ENGINE and Source.WORKFLOW in chosen
     lines, sentences = gather(application, set(chosen), ask_engine=ask_engine)
-    if Source.DELIVERY in chosen and user.has_perm("workflows.view_webhookdelivery"):
+    if Source.DELIVERY in chosen and user.has_perm("webhooks.view_webhookdelivery"):
         lines = in_order([*lines, *_webhooks(application)])
     return confirmation(
         model_admin,

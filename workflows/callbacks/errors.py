@@ -1,8 +1,8 @@
-"""What the door refuses, each one problem with a code of ``applications.api.problems``."""
+"""What the door refuses, each one problem with a code of ``partners.api.problems``."""
 
 from rest_framework import exceptions
 
-from applications.api.errors import BodyTooLarge
+from partners.api.errors import BodyTooLarge
 
 
 class TooLarge(BodyTooLarge):

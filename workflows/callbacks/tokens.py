@@ -14,7 +14,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
-from applications.locking import locked
+from core.locking import locked
 from workflows.callbacks.signatures import secret_of
 from workflows.models import CallbackToken, PendingCallback
 

@@ -20,10 +20,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from applications.api.idempotency import again_if_lost
-from applications.api.negotiation import OneForm
-from applications.api.parsers import decode, raw_body
-from workflows.callbacks import services
+from partners.api.idempotency import again_if_lost
+from partners.api.negotiation import OneForm
+from partners.api.parsers import decode, raw_body
+from workflows.callbacks import fraud_vendor
 from workflows.callbacks.errors import (
     Closed,
     Contradiction,
@@ -32,8 +32,8 @@ from workflows.callbacks.errors import (
     NotSigned,
     TooLarge,
 )
-from workflows.callbacks.services import IdentifierReused, Signed, Verdict
-from workflows.callbacks.shapes import ANSWER, HEARTBEAT, said_in
+from workflows.callbacks.fraud_vendor import IdentifierReused, Signed, Verdict
+from workflows.callbacks.serializers import ANSWER, HEARTBEAT, said_in
 from workflows.callbacks.signatures import SignatureRefused, verify
 from workflows.callbacks.tokens import named_by, vendor_secrets
 from workflows.errors import EngineError
@@ -126,7 +126,7 @@ def _take(signed: Signed, said: dict[str, Any]) -> Callable[[], CallbackRequest.
             score=said.get("score"),
             reasons=tuple(said.get("reasons", ())),
         )
-        return partial(services.answer_take, signed=signed, verdict=verdict)
+        return partial(fraud_vendor.answer_take, signed=signed, verdict=verdict)
     if said["type"] == HEARTBEAT:
-        return partial(services.heartbeat_take, signed=signed)
-    return partial(services.failure_take, signed=signed, message=said["message"])
+        return partial(fraud_vendor.heartbeat_take, signed=signed)
+    return partial(fraud_vendor.failure_take, signed=signed, message=said["message"])

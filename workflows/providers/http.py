@@ -20,8 +20,8 @@ from urllib.parse import quote
 import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from applications.underwriting import Report
-from applications.vocabulary import FraudVerdict
+from applications.choices import FraudVerdict
+from lending.underwriting import Report
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
 from workflows.providers.interfaces import BureauReport, Subject
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from applications.choices import FraudVerdict
 from applications.models import LoanApplication
-from applications.underwriting import Report
-from applications.vocabulary import FraudVerdict
+from lending.underwriting import Report
 
 
 @dataclass(frozen=True)

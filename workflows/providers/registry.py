@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from applications.vocabulary import Bureau
+from applications.choices import Bureau
 from workflows.callbacks.tokens import vendor_secrets
 from workflows.providers.http import HttpBureau, HttpFraudService, HttpPayoutRail
 from workflows.providers.interfaces import CreditBureau, FraudService, FraudVendor, PayoutRail

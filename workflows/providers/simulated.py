@@ -14,9 +14,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from applications.underwriting import Report
-from applications.vocabulary import Bureau, FraudVerdict
-from workflows.database import in_database
+from applications.choices import Bureau, FraudVerdict
+from lending.underwriting import Report
+from workflows.db_threads import run_in_db_thread
 from workflows.errors import PayoutRefused, ProviderError
 from workflows.models import SimulatedPayout
 from workflows.providers.interfaces import BureauReport, Subject
@@ -28,7 +28,7 @@ LOWEST, HIGHEST = 520, 840  # scores made from a hash
 
 
 @dataclass(frozen=True)
-class Story:
+class SimulatedProfile:
     """What the outside world knows of one SIN."""
 
     scores: dict[Bureau, int]
@@ -45,16 +45,16 @@ def _scores(equifax: int, transunion: int, experian: int) -> dict[Bureau, int]:
     }
 
 
-STORIES = {
-    "1111": Story(_scores(782, 776, 784)),
-    "2222": Story(_scores(538, 545, 541), marks=1),
-    "3333": Story(_scores(642, 636, 645)),
-    "4444": Story(_scores(761, 757, 764), fraud=FraudVerdict.FLAGGED),
-    "5555": Story(_scores(702, 697, 700), down=frozenset({Bureau.EXPERIAN})),
+SIMULATED_PROFILES = {
+    "1111": SimulatedProfile(_scores(782, 776, 784)),
+    "2222": SimulatedProfile(_scores(538, 545, 541), marks=1),
+    "3333": SimulatedProfile(_scores(642, 636, 645)),
+    "4444": SimulatedProfile(_scores(761, 757, 764), fraud=FraudVerdict.FLAGGED),
+    "5555": SimulatedProfile(_scores(702, 697, 700), down=frozenset({Bureau.EXPERIAN})),
 }
 
 
-def linger(seconds: float) -> None:
+def simulate_latency(seconds: float) -> None:
     """Take as long as the real thing might, times the one setting that says how patient we are."""
     if settings.LOANOFFICE_SIMULATED_LATENCY > 0:
         time.sleep(seconds * settings.LOANOFFICE_SIMULATED_LATENCY)
@@ -65,8 +65,8 @@ class SimulatedBureau:
         self.bureau = bureau
 
     def pull(self, subject: Subject) -> BureauReport:
-        linger(BUREAU_SECONDS)
-        story = STORIES.get(subject.sin_last4)
+        simulate_latency(BUREAU_SECONDS)
+        story = SIMULATED_PROFILES.get(subject.sin_last4)
         if story is not None and self.bureau in story.down:
             raise ProviderError(f"{self.bureau.label} is not available")
         digest = hashlib.sha256(f"{self.bureau.value}:{subject.sin_last4}".encode()).digest()
@@ -80,8 +80,8 @@ class SimulatedBureau:
 
 class SimulatedFraudService:
     def check(self, subject: Subject) -> FraudVerdict:
-        linger(FRAUD_SECONDS)
-        story = STORIES.get(subject.sin_last4)
+        simulate_latency(FRAUD_SECONDS)
+        story = SIMULATED_PROFILES.get(subject.sin_last4)
         return FraudVerdict.PASSED if story is None else story.fraud
 
 
@@ -89,8 +89,8 @@ class SimulatedPayoutRail:
     """Keeps its own books, in its own transaction, as a bank would: a key pays once."""
 
     def pay(self, *, idempotency_key: str, amount: Decimal, currency: str, reference: str) -> str:
-        linger(PAYOUT_SECONDS)
-        return in_database(
+        simulate_latency(PAYOUT_SECONDS)
+        return run_in_db_thread(
             lambda: _book(
                 idempotency_key=idempotency_key,
                 amount=amount,
@@ -100,7 +100,7 @@ class SimulatedPayoutRail:
         )
 
     def find(self, *, idempotency_key: str) -> str | None:
-        return in_database(
+        return run_in_db_thread(
             SimulatedPayout.objects.filter(idempotency_key=idempotency_key)
             .values_list("reference", flat=True)
             .first

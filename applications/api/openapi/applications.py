@@ -3,7 +3,6 @@
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 
 from applications.api.examples import (
-    APPROVED_BY_MANAGER,
     DECLINED,
     EVENTS,
     FUNDED,
@@ -12,16 +11,14 @@ from applications.api.examples import (
     SUBMITTED,
     WITHDRAWN,
 )
-from applications.api.openapi.answers import (
-    ALWAYS,
-    NOT_FOUND,
-    POSTING,
-    READING,
-    conflict,
-    invalid,
-    problem,
+from applications.api.serializers import (
+    ApplicationPageSerializer,
+    ApplicationQuerySerializer,
+    ApplicationSerializer,
+    EventPageSerializer,
+    NewApplicationSerializer,
 )
-from applications.api.openapi.parameters import (
+from partners.api.openapi.parameters import (
     COMMON_HEADERS,
     ETAG,
     IF_NONE_MATCH,
@@ -31,18 +28,15 @@ from applications.api.openapi.parameters import (
     request,
     response,
 )
-from applications.api.serializers import (
-    ApplicationPageSerializer,
-    ApplicationQuerySerializer,
-    ApplicationSerializer,
-    EmptySerializer,
-    EventPageSerializer,
-    NewApplicationSerializer,
-    NewDecisionSerializer,
-    PageQuerySerializer,
+from partners.api.openapi.problems import (
+    NOT_FOUND,
+    POSTING,
+    READING,
+    conflict,
+    invalid,
+    problem,
 )
-
-hidden = extend_schema(exclude=True)
+from partners.api.serializers import EmptySerializer, PageQuerySerializer
 
 applications_list = extend_schema(
     operation_id="listApplications",
@@ -112,31 +106,4 @@ application_withdraw = extend_schema(
         **conflict("wrong-state"),
     },
     examples=[response("Withdrawn", WITHDRAWN)],
-)
-application_decide = extend_schema(
-    operation_id="decideApplication",
-    summary="Decide an application",
-    tags=["staff"],
-    parameters=POST_HEADERS,
-    request=NewDecisionSerializer,
-    responses={
-        200: ApplicationSerializer,
-        **ALWAYS,
-        **POSTING,
-        **NOT_FOUND,
-        **invalid("invalid-request", "reason-required", "unknown-reason"),
-        **problem(403, "not-permitted", "four-eyes", "above-ceiling", "csrf-failed"),
-        **conflict(
-            "already-decided", "claimed", "stale-version", "nothing-to-decide", "decision-expired"
-        ),
-    },
-    examples=[
-        request("Approve", {"approved": True, "version": 1}),
-        request("Decline", {"approved": False, "reason": "The income could not be verified."}),
-        request(
-            "Decline for a reason of the catalogue",
-            {"approved": False, "reason_code": "INCOME_NOT_VERIFIED"},
-        ),
-        response("Approved by the manager", APPROVED_BY_MANAGER),
-    ],
 )

@@ -6,28 +6,22 @@ from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiRequest, OpenApiResponse, extend_schema
 
-from applications.api.document_shapes import (
+from applications.api.document_serializers import (
     DocumentPageSerializer,
     DocumentSerializer,
     NewDocumentSerializer,
 )
-from applications.api.openapi.answers import (
-    NOT_FOUND,
-    POSTING,
-    READING,
-    conflict,
-    problem,
-)
-from applications.api.openapi.parameters import (
+from applications.file_types import FILE_TYPES
+from applications.services.documents import largest_said
+from partners.api.openapi.parameters import (
     COMMON_HEADERS,
     POST_HEADERS,
     REQUEST_ID_HEADERS,
     page,
     response,
 )
-from applications.api.serializers import PageQuerySerializer
-from applications.file_types import FILE_TYPES
-from applications.services.documents import largest_said
+from partners.api.openapi.problems import NOT_FOUND, POSTING, READING, conflict, problem
+from partners.api.serializers import PageQuerySerializer
 
 DOCUMENT = {
     "document_id": "proof_of_income-5b1f0c7a9d3e4f60812c3d4e5f607182",

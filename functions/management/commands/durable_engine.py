@@ -15,13 +15,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
-from functions.local.engine import (
-    GRACE_SECONDS,
-    HANDLER_THREADS,
-    EngineError,
-    Function,
-    LocalEngine,
-)
+from functions.local.engine import GRACE_SECONDS, HANDLER_THREADS, LocalEngine
+from functions.local.errors import EngineError
+from functions.local.function import Function
 
 DEFAULT_PORT = 9001
 

@@ -8,7 +8,8 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from applications.models import Document, LoanApplication, Partner, StoredUpload
+from applications.models import Document, LoanApplication, StoredUpload
+from partners.models import Partner
 from tests import casework
 from tests.applications import files
 from tests.applications.admin.conftest import Login, page, said

@@ -16,10 +16,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.roles import Role
 from applications.admin import export
-from applications.models import LoanApplication, Partner
-from applications.vocabulary import Role, Status
-from loanoffice.seeding.seed import Wanted, seed
+from applications.choices import Status
+from applications.models import LoanApplication
+from devtools.seeding.seed import Wanted, seed
+from partners.models import Partner
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login, said
 from tests.plans import SORTS, plans
@@ -163,7 +165,7 @@ def test_page_of_the_list_does_not_matter_and_its_end_neither(
     login: Login, auditor: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seed(Wanted(closed=130), now=timezone.now())
-    monkeypatch.setattr("applications.admin.paging.BoundedPaginator.most", 100)
+    monkeypatch.setattr("core.admin.paging.BoundedPaginator.most", 100)
 
     assert len(references(login(auditor))) == 130
 

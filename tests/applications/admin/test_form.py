@@ -7,10 +7,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from applications.choices import Status
 from applications.demo_profiles import DEMO_PROFILES
 from applications.models import ApplicationEvent, LoanApplication
-from applications.services import drafting
-from applications.vocabulary import Status
+from applications.services import intake
 from tests import casework
 from tests.applications.admin.conftest import ADD, LIST, Login, page, said
 from workflows.models import Execution, OutboxMessage
@@ -144,7 +144,7 @@ def test_edit_of_a_stale_version_is_refused_and_the_page_read_again(
     as_officer: Client, draft: LoanApplication, officer: User
 ) -> None:
     read = draft.version
-    drafting.application_edit(reference=draft.reference, user=officer, phone="1")
+    intake.application_edit(reference=draft.reference, user=officer, phone="1")
 
     answer = as_officer.post(
         page("change", draft), {**TYPED, "phone": "2", "read_version": read, "_save": "yes"}
@@ -186,7 +186,7 @@ def test_open_case_lets_contact_details_change_and_nothing_else(
 def test_closed_case_takes_no_typing_at_all(
     as_officer: Client, submitted: LoanApplication, officer: User
 ) -> None:
-    drafting.application_withdraw(reference=submitted.reference, user=officer)
+    intake.application_withdraw(reference=submitted.reference, user=officer)
 
     html = as_officer.get(page("change", submitted)).content.decode()
     as_officer.post(page("change", submitted), {**TYPED, "phone": "9"})

@@ -9,25 +9,27 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from applications.admin.policy_form import days
-from applications.models import LendingPolicy, LoanApplication, Partner, PartnerKey
-from applications.services.partners import partner_key_recognise
-from applications.services.policies import policy_current
-from applications.vocabulary import Role
+from accounts.roles import Role
+from applications.models import LoanApplication
+from lending.admin.policy_form import days
+from lending.models import LendingPolicy
+from lending.services import policy_current
+from partners.models import Partner, PartnerKey
+from partners.services.keys import partner_key_recognise
 from tests import casework
 from tests.applications.admin.conftest import ADD, LIST, Login, decide_page, page, said
 
 READ_ONLY = (
-    "applications_reviewtask",
-    "applications_reviewdecision",
+    "reviews_reviewtask",
+    "reviews_reviewdecision",
     "applications_loanoffer",
     "applications_disbursement",
-    "applications_partnerkey",
+    "partners_partnerkey",
     "workflows_execution",
     "workflows_pendingcallback",
     "workflows_outboxmessage",
     "workflows_incident",
-    "workflows_webhookdelivery",
+    "webhooks_webhookdelivery",
 )
 INLINE = re.compile(
     r"<(script|style)(?![^>]*\b(?:src|nonce)=)[^>]*>|\sstyle=|\son[a-z]+=|javascript:",
@@ -59,7 +61,7 @@ def test_mirrors_are_read_only_for_superusers_too(
 def test_my_tasks_are_those_that_i_may_decide(
     login: Login, waiting: LoanApplication, manager: User, auditor: User
 ) -> None:
-    address = reverse("admin:applications_reviewtask_changelist") + "?mine=yes"
+    address = reverse("admin:reviews_reviewtask_changelist") + "?mine=yes"
 
     mine = login(manager).get(address)
 
@@ -81,10 +83,10 @@ def test_no_page_has_inline_style_script_or_handler_and_each_has_the_policy(
         page("live", waiting),
         page("change", draft),
         page("withdraw", waiting),
-        reverse("admin:applications_lendingpolicy_add"),
-        reverse("admin:applications_lendingpolicy_change", args=[policy_current().pk]),
-        reverse("admin:applications_partner_change", args=[partner.pk]),
-        reverse("admin:applications_partner_issue_key", args=[partner.pk]),
+        reverse("admin:lending_lendingpolicy_add"),
+        reverse("admin:lending_lendingpolicy_change", args=[policy_current().pk]),
+        reverse("admin:partners_partner_change", args=[partner.pk]),
+        reverse("admin:partners_partner_issue_key", args=[partner.pk]),
         *(reverse(f"admin:{name}_changelist") for name in READ_ONLY),
     ]
     waiting_for = login(root)
@@ -131,7 +133,7 @@ def test_new_version_begins_where_the_one_in_force_is_and_can_be_published(
     login: Login, owner: User
 ) -> None:
     client = login(owner)
-    address = reverse("admin:applications_lendingpolicy_add")
+    address = reverse("admin:lending_lendingpolicy_add")
     typed = typed_from(client.get(address)) | {"manager_ceiling": "300000.00"}
 
     client.post(address, typed)
@@ -139,7 +141,7 @@ def test_new_version_begins_where_the_one_in_force_is_and_can_be_published(
     made = LendingPolicy.objects.get(version=2)
     assert made.published_at is None
     assert made.tiers.count() == 4
-    publish = reverse("admin:applications_lendingpolicy_publish", args=[made.pk])
+    publish = reverse("admin:lending_lendingpolicy_publish", args=[made.pk])
     assert "Publish" in client.get(publish).content.decode()
     made.tiers.filter(tier="prime").update(annual_rate="6.10")
     assert client.get(publish).context["changes"] == [
@@ -157,7 +159,7 @@ def test_published_policy_is_read_only_with_its_tiers(
     login: Login, owner: User, root: User
 ) -> None:
     policy = policy_current()
-    address = reverse("admin:applications_lendingpolicy_change", args=[policy.pk])
+    address = reverse("admin:lending_lendingpolicy_change", args=[policy.pk])
 
     for user in (owner, root):
         client = login(user)
@@ -172,8 +174,8 @@ def test_published_policy_is_read_only_with_its_tiers(
 def test_policy_says_what_each_rule_means_and_shows_it_as_one_reads_it(
     login: Login, owner: User
 ) -> None:
-    published = reverse("admin:applications_lendingpolicy_change", args=[policy_current().pk])
-    typed = login(owner).get(reverse("admin:applications_lendingpolicy_add"))
+    published = reverse("admin:lending_lendingpolicy_change", args=[policy_current().pk])
+    typed = login(owner).get(reverse("admin:lending_lendingpolicy_add"))
     read = login(owner).get(published).content.decode()
 
     form = typed.context["adminform"].form
@@ -203,9 +205,7 @@ def test_span_is_told_in_every_unit_that_it_has(span: timedelta, words: str) -> 
 def test_draft_without_every_tier_is_not_published(login: Login, owner: User) -> None:
     policy = LendingPolicy.objects.create(version=2)
 
-    answer = login(owner).post(
-        reverse("admin:applications_lendingpolicy_publish", args=[policy.pk])
-    )
+    answer = login(owner).post(reverse("admin:lending_lendingpolicy_publish", args=[policy.pk]))
 
     assert "A policy needs every tier" in said(answer)[0]
     policy.refresh_from_db()
@@ -214,7 +214,7 @@ def test_draft_without_every_tier_is_not_published(login: Login, owner: User) ->
 
 def test_only_a_policy_owner_publishes(login: Login, manager: User, auditor: User) -> None:
     policy = LendingPolicy.objects.create(version=2)
-    publish = reverse("admin:applications_lendingpolicy_publish", args=[policy.pk])
+    publish = reverse("admin:lending_lendingpolicy_publish", args=[policy.pk])
 
     for user in (manager, auditor):
         login(user).get(publish)
@@ -229,7 +229,7 @@ def test_only_a_policy_owner_publishes(login: Login, manager: User, auditor: Use
 
 def test_key_is_shown_once_and_works(login: Login, root: User, partner: Partner) -> None:
     client = login(root)
-    address = reverse("admin:applications_partner_issue_key", args=[partner.pk])
+    address = reverse("admin:partners_partner_issue_key", args=[partner.pk])
 
     html = client.post(
         address, {"label": "Front office", "scopes": ["applications:read"]}
@@ -240,7 +240,7 @@ def test_key_is_shown_once_and_works(login: Login, root: User, partner: Partner)
     key = partner_key_recognise(shown[1])
     assert key is not None
     assert (key.partner, key.label, key.scopes) == (partner, "Front office", ["applications:read"])
-    again = client.get(reverse("admin:applications_partner_change", args=[partner.pk]))
+    again = client.get(reverse("admin:partners_partner_change", args=[partner.pk]))
     assert shown[1] not in again.content.decode()
     assert key.prefix in again.content.decode()
 
@@ -256,7 +256,7 @@ def test_key_is_shown_once_and_works(login: Login, root: User, partner: Partner)
 def test_key_that_makes_no_sense_is_not_made(
     login: Login, root: User, partner: Partner, typed: dict[str, Any]
 ) -> None:
-    login(root).post(reverse("admin:applications_partner_issue_key", args=[partner.pk]), typed)
+    login(root).post(reverse("admin:partners_partner_issue_key", args=[partner.pk]), typed)
 
     assert not PartnerKey.objects.exists()
 
@@ -265,7 +265,7 @@ def test_revoked_key_is_refused_from_then_on(
     login: Login, root: User, partner: Partner, partner_key: str
 ) -> None:
     key = PartnerKey.objects.get()
-    revoke = reverse("admin:applications_partnerkey_revoke", args=[key.pk])
+    revoke = reverse("admin:partners_partnerkey_revoke", args=[key.pk])
     client = login(root)
 
     client.get(revoke)
@@ -283,8 +283,8 @@ def test_keys_are_neither_issued_nor_revoked_without_the_right(
 
     for user in (manager, auditor):
         client = login(user)
-        issue = reverse("admin:applications_partner_issue_key", args=[partner.pk])
+        issue = reverse("admin:partners_partner_issue_key", args=[partner.pk])
         assert client.post(issue, {"scopes": ["applications:read"]}).status_code == 403
-        revoke = reverse("admin:applications_partnerkey_revoke", args=[key.pk])
+        revoke = reverse("admin:partners_partnerkey_revoke", args=[key.pk])
         assert client.post(revoke).status_code == 403
     assert PartnerKey.objects.filter(revoked_at__isnull=True).count() == 1

@@ -8,12 +8,13 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from applications.models import Partner
-from applications.services import drafting, review
-from applications.services.events import event_record
-from applications.vocabulary import Outcome
+from applications.services import intake
+from applications.services.timeline import event_record
+from lending.choices import Outcome
+from partners.models import Partner
+from reviews.services import decisions
 from tests import casework
-from tests.applications.api.calls import Caller, assert_problem, path
+from tests.partners.api.calls import Caller, assert_problem, path
 
 
 def messages(response: Any) -> list[str]:
@@ -43,10 +44,10 @@ def test_partner_is_shown_no_internal_line_and_no_name_of_staff(
 ) -> None:
     boss = make_user("bosswick", is_superuser=True)
     application = casework.waiting_for_manager(None, partner=partner)
-    drafting.application_edit(reference=application.reference, user=boss, phone="416-555-0000")
+    intake.application_edit(reference=application.reference, user=boss, phone="416-555-0000")
     event_record(application=application, kind="note", message="Secret.", is_internal=True)
     other = make_user("mattermost", is_superuser=True)
-    review.task_decide(task=application.review_tasks.get(), user=other, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=application.review_tasks.get(), user=other, outcome=Outcome.APPROVE)
 
     response = api.get(path(application.reference, "events/"))
 

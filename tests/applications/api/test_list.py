@@ -10,11 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from applications.models import LoanApplication, Partner
-from applications.services import drafting
+from applications.models import LoanApplication
+from applications.services import intake
+from partners.models import Partner
 from tests import casework
-from tests.applications.api.calls import BASE, Caller, assert_problem
 from tests.conftest import ALICE
+from tests.partners.api.calls import BASE, Caller, assert_problem
 
 
 def submit(partner: Partner, **fields: Any) -> str:
@@ -86,7 +87,7 @@ def test_staff_see_every_application(
 def test_draft_that_carries_the_partner_is_its_own(
     api: Caller, partner: Partner, officer: User
 ) -> None:
-    draft = drafting.application_create(user=officer, partner=partner, **ALICE)
+    draft = intake.application_create(user=officer, partner=partner, **ALICE)
 
     row = api.get(BASE, {"status": "draft"}).json()["results"][0]
 

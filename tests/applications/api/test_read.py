@@ -10,12 +10,16 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from applications.models import Disbursement, LoanApplication, Partner
-from applications.services import drafting, funding, progress, review
-from applications.vocabulary import Outcome, TaskKind
+from applications.models import Disbursement, LoanApplication
+from applications.services import funding, intake
+from lending.choices import Outcome
+from partners.models import Partner
+from reviews.choices import TaskKind
+from reviews.services import decisions
 from tests import casework
-from tests.applications.api.calls import Caller, assert_problem, path
+from tests.partners.api.calls import Caller, assert_problem, path
 from workflows.operations import application_restart
+from workflows.steps import records
 
 
 def zulu(value: Any) -> str:
@@ -118,13 +122,13 @@ def test_case_declined_by_a_manager_says_why_and_not_who(
     api: Caller, partner: Partner, manager: User
 ) -> None:
     application = casework.waiting_for_manager(None, partner=partner)
-    review.task_decide(
+    decisions.task_decide(
         task=application.review_tasks.get(),
         user=manager,
         outcome=Outcome.DECLINE,
         reason="Income not verified.",
     )
-    progress.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
+    records.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
 
     response = api.get(path(application.reference))
 
@@ -139,7 +143,7 @@ def test_case_that_was_never_assessed_has_a_decision_without_a_tier(
 ) -> None:
     application = casework.submit(None, partner=partner)
     LoanApplication.objects.update(currency="USD")
-    progress.validation_record(casework.run_of(application))
+    records.validation_record(casework.run_of(application))
 
     decision = api.get(path(application.reference)).json()["decision"]
 
@@ -154,7 +158,7 @@ def test_restarted_case_tells_nothing_of_the_attempt_before(
     application = casework.disbursing(None, partner=partner)
     run = casework.run_of(application)
     funding.disbursement_hold(run, status=Disbursement.Status.REFUSED)
-    progress.needs_attention(run, sentence="The rail refused.")
+    records.needs_attention(run, sentence="The rail refused.")
     application_restart(reference=application.reference, user=operations)
 
     body = api.get(path(application.reference)).json()
@@ -256,9 +260,9 @@ def test_tag_changes_with_every_change_that_is_told(
     tags.append(api.get(address)["ETag"])
     task = casework.ask(application)
     tags.append(api.get(address)["ETag"])
-    review.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
     tags.append(api.get(address)["ETag"])
-    drafting.application_withdraw(reference=application.reference, partner=partner)
+    intake.application_withdraw(reference=application.reference, partner=partner)
     tags.append(api.get(address)["ETag"])
 
     assert all(before != after for before, after in pairwise(tags))

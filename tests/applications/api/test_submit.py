@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from applications.models import ApplicationEvent, LoanApplication, Partner
-from tests.applications.api.calls import BASE, Caller, assert_problem
+from applications.models import ApplicationEvent, LoanApplication
+from partners.models import Partner
+from tests.partners.api.calls import BASE, Caller, assert_problem
 from workflows.models import OutboxMessage
 
 Rows = Callable[[], tuple[int, ...]]
@@ -296,7 +297,7 @@ def test_two_submissions_are_two_applications(api: Caller) -> None:
 
 
 def test_missing_policy_is_a_conflict_and_nothing_is_stored(api: Caller, rows: Rows) -> None:
-    from applications.models import LendingPolicy  # noqa: PLC0415
+    from lending.models import LendingPolicy  # noqa: PLC0415
 
     LendingPolicy.objects.update(published_at=None)
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from applications.models import ApplicationEvent, LoanApplication, Partner, ReviewTask
+from applications.models import ApplicationEvent, LoanApplication
+from partners.models import Partner
+from reviews.models import ReviewTask
 from tests import casework
-from tests.applications.api.calls import Caller, assert_problem, path
+from tests.partners.api.calls import Caller, assert_problem, path
 from workflows.models import OutboxMessage
 
 Rows = Callable[[], tuple[int, ...]]

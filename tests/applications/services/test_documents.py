@@ -14,26 +14,16 @@ from django.core.files.storage import FileSystemStorage
 from django.db import connection, transaction
 from django.utils import timezone
 
-from applications.errors import (
-    ApplicationsError,
-    CaseNotOpen,
-    InvalidDocument,
-    NotPermitted,
-    TooManyDocuments,
-)
-from applications.models import (
-    ApplicationEvent,
-    Document,
-    LoanApplication,
-    Partner,
-    StoredUpload,
-)
-from applications.services import documents, drafting
+from applications.errors import CaseNotOpen, InvalidDocument, TooManyDocuments
+from applications.models import ApplicationEvent, Document, LoanApplication, StoredUpload
+from applications.services import documents, intake
 from applications.services.documents import ABANDONED, Upload
 from audit.models import AuditEntry
+from core.errors import DomainError, NotPermitted
+from partners.models import Partner
 from tests import casework
 from tests.applications import files
-from workflows import tasks
+from workflows import sweep
 
 pytestmark = pytest.mark.django_db
 
@@ -114,7 +104,7 @@ def test_case_that_closes_between_two_looks_takes_nothing(
 
     def closes(*, reference: str, upload: Upload) -> str:
         path = store(reference=reference, upload=upload)
-        drafting.application_withdraw(reference=reference, user=officer)
+        intake.application_withdraw(reference=reference, user=officer)
         return path
 
     monkeypatch.setattr(documents, "upload_store", closes)
@@ -162,7 +152,7 @@ def test_file_is_named_by_a_row_before_it_is_stored(
 @pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_stored_inside_a_transaction(officer: User, media: Path) -> None:
-    reference = drafting.application_create(user=officer, **casework.ALICE).reference
+    reference = intake.application_create(user=officer, **casework.ALICE).reference
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
         documents.upload_store(reference=reference, upload=read())
 
@@ -189,7 +179,7 @@ def test_sweep_forgets_uploads(submitted: LoanApplication, media: Path) -> None:
     documents.upload_store(reference=submitted.reference, upload=read())
     StoredUpload.objects.update(begun_at=timezone.now() - ABANDONED)
 
-    tasks.now_and_then("forget_uploads", timedelta(minutes=5), tasks._forget_uploads)
+    sweep.now_and_then("forget_uploads", timedelta(minutes=5), sweep._forget_uploads)
 
     assert stored(media) == []
     assert not StoredUpload.objects.exists()
@@ -266,7 +256,7 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
         gate.wait()
         try:
             return work()
-        except (ApplicationsError, RuntimeError) as refused:
+        except (DomainError, RuntimeError) as refused:
             return refused
         finally:
             connection.close()
@@ -281,7 +271,7 @@ def test_uploads_at_once_never_go_beyond_the_most(
     officer: User, media: Path, settings: Any
 ) -> None:
     settings.LOANOFFICE_DOCUMENTS_MOST = 3
-    reference = drafting.application_create(user=officer, **casework.ALICE).reference
+    reference = intake.application_create(user=officer, **casework.ALICE).reference
 
     found = at_once(
         *(
@@ -299,7 +289,7 @@ def test_uploads_at_once_never_go_beyond_the_most(
 @pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_file_is_taken_or_swept_and_never_both(officer: User, media: Path) -> None:
-    reference = drafting.application_create(user=officer, **casework.ALICE).reference
+    reference = intake.application_create(user=officer, **casework.ALICE).reference
     for _ in range(10):
         upload = read()
         path = documents.upload_store(reference=reference, upload=upload)

@@ -5,8 +5,9 @@ from django.contrib.auth.models import User
 
 from applications.errors import CaseClosed
 from applications.models import Disbursement, LoanApplication
-from applications.services import drafting, funding, progress
+from applications.services import funding, intake
 from tests.casework import disbursing, run_of
+from workflows.steps import records
 
 pytestmark = pytest.mark.django_db
 REFUSED = Disbursement.Status.REFUSED
@@ -25,7 +26,7 @@ def refused(officer: User) -> LoanApplication:
 def test_refused_payout_is_not_asked_for_again_once_the_case_is_withdrawn(
     refused: LoanApplication, officer: User
 ) -> None:
-    drafting.application_withdraw(reference=refused.reference, user=officer)
+    intake.application_withdraw(reference=refused.reference, user=officer)
     with pytest.raises(CaseClosed, match="withdrawn"):
         funding.disbursement_request(run_of(refused))
     assert Disbursement.objects.get().status == REFUSED
@@ -56,5 +57,5 @@ def test_what_the_ledger_knows_for_certain_is_not_put_in_doubt(officer: User, kn
     for status in (Disbursement.Status.UNKNOWN, REFUSED):
         funding.disbursement_hold(run_of(application), status=status)
         assert Disbursement.objects.get().status == known
-    progress.needs_attention(run_of(application), sentence="Stuck.")
+    records.needs_attention(run_of(application), sentence="Stuck.")
     assert Disbursement.objects.get().status == known

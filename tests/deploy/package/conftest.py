@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput
 
-from functions.local.engine import Function as EngineFunction
 from functions.local.engine import LocalEngine
+from functions.local.function import Function as EngineFunction
 from tests.aws.process import REGION, Aws, standing_in
 from tests.aws.production import COMPLETE, run
 from tests.deploy.office import needs_the_deploy_environment
@@ -30,7 +30,7 @@ import json, django; django.setup()
 from django.contrib.auth.models import Group, User
 from applications.models import Partner
 from applications.services import partners
-from applications.vocabulary import Role
+from applications.choices import Role
 manager = User.objects.create_user({MANAGER!r}, "m@example.com", {PASSWORD!r}, is_staff=True)
 manager.groups.set(Group.objects.filter(name=Role.MANAGER.value))
 partner = Partner.objects.create(name="Maple Brokers")

@@ -8,7 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
-from functions.local.engine import EngineError, LocalEngine
+from functions.local.engine import LocalEngine
+from functions.local.errors import EngineError
 from tests.functions.local.handlers import FUNCTIONS
 
 

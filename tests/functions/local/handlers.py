@@ -19,7 +19,7 @@ from aws_durable_execution_sdk_python.retries import (
     create_retry_strategy,
 )
 
-from functions.local.engine import Function
+from functions.local.function import Function
 
 
 def effect(event: dict[str, Any], key: str) -> str:

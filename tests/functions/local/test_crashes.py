@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.local.database import Database
 from functions.local.engine import HANDLER_THREADS
+from functions.local.execution_names import Names
 from functions.local.function import FunctionName
-from functions.local.names import Names
 from tests.functions.local.handlers import runs
 from tests.functions.local.support import (
     EngineProcess,

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from functions.local import private
-from functions.local.engine import EngineError, LocalEngine
+from functions.local import patched_executor
+from functions.local.engine import LocalEngine
+from functions.local.errors import EngineError
 from tests.functions.local.handlers import FUNCTIONS, runs
 from tests.functions.local.support import (
     REPOSITORY,
@@ -67,7 +68,7 @@ def test_failed_start_frees_the_folder(tmp_path: Path) -> None:
 def test_another_version_of_the_testing_sdk_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(private, "version", lambda _: "1.5.0")
+    monkeypatch.setattr(patched_executor, "version", lambda _: "1.5.0")
     with pytest.raises(EngineError, match=r"1\.4\.0, but 1\.5\.0"):
         LocalEngine(functions=FUNCTIONS, data=tmp_path).start()
 

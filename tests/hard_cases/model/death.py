@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-OWNERS = "database"  # how the threads of ``workflows.database`` are named
+OWNERS = "database"  # how the threads of ``workflows.db_threads`` are named
 
 
 class Killed(BaseException):

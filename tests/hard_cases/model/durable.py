@@ -23,11 +23,11 @@ from aws_durable_execution_sdk_python.concurrency.models import (
 )
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 
-from applications.errors import ApplicationsError
+from core.errors import DomainError
 from workflows.errors import EngineError, PayoutRefused, PayoutUnknown, ProviderError
 
 # What a body may raise; anything else is a fault that the workflow would hide as an incident.
-EXPECTED = (ApplicationsError, EngineError, PayoutRefused, PayoutUnknown, ProviderError)
+EXPECTED = (DomainError, EngineError, PayoutRefused, PayoutUnknown, ProviderError)
 
 
 class Suspended(BaseException):

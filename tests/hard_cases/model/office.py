@@ -15,17 +15,16 @@ from django.core import mail
 from django.db.models import F
 from django.utils import timezone
 
-from applications.errors import ApplicationsError, DecisionExpired
-from applications.models import (
-    Delegation,
-    LoanApplication,
-    Partner,
-    ReviewDecision,
-    ReviewTask,
-)
-from applications.services import delegation, drafting, offers, review
-from applications.vocabulary import Outcome, TaskKind
+from applications.models import LoanApplication
+from applications.services import intake
+from core.errors import DomainError
 from functions import fraud_check
+from lending.choices import Outcome
+from partners.models import Partner
+from reviews.choices import TaskKind
+from reviews.errors import DecisionExpired
+from reviews.models import Delegation, ReviewDecision, ReviewTask
+from reviews.services import decisions, delegation, offer_answers
 from tests.conftest import ALICE
 from tests.hard_cases.model.death import Death, Killed
 from tests.hard_cases.model.durable import EXPECTED, DurableExecution
@@ -34,9 +33,11 @@ from tests.hard_cases.model.outside import Outside
 from tests.hard_cases.model.people import People
 from tests.hard_cases.model.promises import Moves, Promises
 from tests.hard_cases.model.record import Record, Row, wipe
-from workflows import deadlines, operations, outbox, services
+from workflows import operations, review_deadlines
+from workflows.callbacks import pending
 from workflows.models import Incident, OutboxMessage, PendingCallback
-from workflows.reconcile import reconcile
+from workflows.outbox import queue
+from workflows.reconcile.compare import reconcile
 
 # SIN and amount: nobody is asked; a bureau is down; a manager; a senior manager; two
 # people; declined by the policy.
@@ -74,7 +75,7 @@ class Office:
         """Whether the product did it; it may refuse."""
         try:
             act()
-        except ApplicationsError:
+        except DomainError:
             return False
         return True
 
@@ -84,14 +85,14 @@ class Office:
         sin_last4, amount = CASES[kind]
         fields = {**ALICE, "sin_last4": sin_last4, "loan_amount": Decimal(amount)}
         if isinstance(by, Partner):
-            drafting.application_create_and_submit(partner=by, **fields)
+            intake.application_create_and_submit(partner=by, **fields)
         else:
-            drafting.application_create_and_submit(user=by, **fields)
+            intake.application_create_and_submit(user=by, **fields)
 
     def edit(self, case: Row, by: User) -> None:
         phone = f"613-555-{case['version']:04}"
         self.try_to(
-            lambda: drafting.application_edit(reference=case["reference"], user=by, phone=phone)
+            lambda: intake.application_edit(reference=case["reference"], user=by, phone=phone)
         )
 
     def delegate_some(self, pairs: list[tuple[str, str]]) -> None:
@@ -100,7 +101,7 @@ class Office:
 
     def withdraw(self, case: Row) -> None:
         self.try_to(
-            lambda: drafting.application_withdraw(
+            lambda: intake.application_withdraw(
                 reference=case["reference"], user=self.people.officer
             )
         )
@@ -111,7 +112,7 @@ class Office:
         """Whether the decision was accepted. What is accepted had to be allowed."""
         found = ReviewTask.objects.select_related("application").get(pk=task["id"])
         try:
-            decision = review.task_decide(
+            decision = decisions.task_decide(
                 task=found,
                 user=user,
                 outcome=outcome,
@@ -121,7 +122,7 @@ class Office:
         except DecisionExpired:
             self._remember(ReviewDecision.objects.get(task=found, decided_by=user))
             return False
-        except ApplicationsError:
+        except DomainError:
             return False
         self._remember(decision)
         self._assert_allowed(found, decision, version)
@@ -138,8 +139,10 @@ class Office:
         )
         before = set(mine.values_list("pk", flat=True))
         for _ in range(2):
-            with suppress(ApplicationsError, LoanApplication.DoesNotExist):
-                offers.offer_answer(reference=case["reference"], partner=partner, outcome=outcome)
+            with suppress(DomainError, LoanApplication.DoesNotExist):
+                offer_answers.offer_answer(
+                    reference=case["reference"], partner=partner, outcome=outcome
+                )
         new = list(mine.exclude(pk__in=before).select_related("task__application"))
         assert len(new) <= 1
         for decision in new:
@@ -159,7 +162,7 @@ class Office:
         case = task.application
         used = decision.on_behalf_of or decision.decided_by
         assert used is not None
-        assert used.has_perm(review.PERMISSIONS[task.kind])  # type: ignore[index]
+        assert used.has_perm(decisions.PERMISSIONS[task.kind])  # type: ignore[index]
         assert task.status == "open"
         assert timezone.now() < task.expires_at
         assert task.attempt == case.attempt
@@ -189,7 +192,7 @@ class Office:
             assert in_time.exists() <= self.answer_offer(case, outcome), task
             return
         for user in self.people.may_decide():
-            shown = review.tasks_decidable(user=user, now=timezone.now())
+            shown = decisions.tasks_decidable(user=user, now=timezone.now())
             if shown.filter(pk=task["id"]).exists():
                 assert self.decide(task, user, outcome), (task, user)
                 return
@@ -257,7 +260,7 @@ class Office:
         OutboxMessage.objects.filter(status=OutboxMessage.Status.PENDING).update(
             due_at=timezone.now() - PAST, leased_until=None
         )
-        outbox.send_due(limit=100)
+        queue.send_due(limit=100)
 
     def redeliver(self, message: Row) -> None:
         """The sender died between sending a message and noting it."""
@@ -269,10 +272,10 @@ class Office:
     def give_up(self, message: Row) -> None:
         """A message fails for the last time."""
         OutboxMessage.objects.filter(pk=message["id"], status=OutboxMessage.Status.PENDING).update(
-            attempts=outbox.TRIES - 1, due_at=timezone.now() - PAST, leased_until=None
+            attempts=queue.TRIES - 1, due_at=timezone.now() - PAST, leased_until=None
         )
         mood, self.engine.mood = self.engine.mood, dict.fromkeys(VERBS, "down")
-        outbox.send_now(message["key"])
+        queue.send_now(message["key"])
         self.engine.mood = mood
 
     def fraud_function(self, event: dict[str, Any], verdict: str) -> None:
@@ -282,7 +285,7 @@ class Office:
 
     def answer(self, callback: Row, verdict: str) -> None:
         """The fraud service's answer comes in, in whatever state the callback is."""
-        services.callback_answer(callback_id=callback["callback_id"], answer={"result": verdict})
+        pending.callback_answer(callback_id=callback["callback_id"], answer={"result": verdict})
 
     # --- The workflow ---------------------------------------------------------------------------
 
@@ -339,7 +342,7 @@ class Office:
         )
 
     def pass_deadlines(self) -> None:
-        deadlines.pass_deadlines(now=timezone.now())
+        review_deadlines.pass_deadlines(now=timezone.now())
 
     def engine_times_out(self, callback_id: str) -> None:
         """The engine stops waiting. For a person it does that only after the task's own time."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 
-from applications.models import Partner
-from applications.vocabulary import Role
+from accounts.roles import Role
+from partners.models import Partner
 
 
 @dataclass

@@ -13,9 +13,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models.signals import post_save
 
-from applications.models import LendingPolicy, LoanApplication
+from applications.choices import Status
+from applications.models import LoanApplication
 from applications.transitions import ALLOWED, is_terminal
-from applications.vocabulary import Status
+from lending.models import LendingPolicy
 from tests.hard_cases.model.outside import Outside
 from tests.hard_cases.model.record import Record, Row
 from workflows.models import OutboxMessage

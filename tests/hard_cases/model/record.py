@@ -9,17 +9,16 @@ from django.db import connection
 from applications.models import (
     ApplicationEvent,
     CreditReport,
-    Delegation,
     Disbursement,
     Document,
     Instalment,
     LoanApplication,
     LoanOffer,
-    ReviewDecision,
-    ReviewTask,
     RiskAssessment,
 )
+from reviews.models import Delegation, ReviewDecision, ReviewTask
 from tests import append_only
+from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEvent
 from workflows.models import (
     Execution,
     Incident,
@@ -27,9 +26,6 @@ from workflows.models import (
     PendingCallback,
     PeriodicRun,
     SimulatedPayout,
-    WebhookAttempt,
-    WebhookDelivery,
-    WebhookEvent,
 )
 
 type Row = dict[str, Any]

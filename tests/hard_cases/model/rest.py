@@ -4,10 +4,10 @@ from typing import Any
 
 from tests.hard_cases.model.office import Office
 from tests.hard_cases.model.record import Record, Row, everything
-from workflows import outbox
 from workflows.models import Execution, Incident
+from workflows.outbox import queue
 
-ENOUGH = outbox.TRIES + 20  # rounds in which even what fails for good is given up
+ENOUGH = queue.TRIES + 20  # rounds in which even what fails for good is given up
 # They say that a case goes no further; a contradiction, say, does not.
 STUCK = {Incident.Kind.DELIVERY_FAILED, Incident.Kind.ENGINE_DISAGREES}
 

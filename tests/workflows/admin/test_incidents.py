@@ -10,14 +10,15 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.roles import Role
+from applications.choices import Status
 from applications.models import ApplicationEvent, LoanApplication
-from applications.services import drafting
-from applications.vocabulary import Role, Status
+from applications.services import intake
 from tests import casework
 from tests.applications.admin.conftest import Login, page, said
 from tests.workflows import trouble
+from workflows import incidents
 from workflows import operations as ops
-from workflows import services
 from workflows.models import Incident, OutboxMessage
 
 LIST = "/admin/workflows/incident/"
@@ -51,7 +52,7 @@ def stuck(officer: User) -> Incident:
 def contradiction(officer: User) -> Incident:
     """An incident of a case that goes on all the same."""
     application = casework.waiting_for_manager(officer)
-    services.incident_open(
+    incidents.incident_open(
         kind=Incident.Kind.CONTRADICTION,
         key="contradiction/1",
         application=application,
@@ -179,7 +180,7 @@ def test_what_was_done_stands_on_the_page_and_stays_there(
     client = login(operations)
     client.post(at("acknowledge", stuck))
     client.post(page("restart", stuck.application), {"reason": "It is back."})
-    drafting.application_withdraw(reference=stuck.application.reference, user=officer)
+    intake.application_withdraw(reference=stuck.application.reference, user=officer)
 
     answer = client.get(at("change", stuck))
 

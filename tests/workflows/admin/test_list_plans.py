@@ -6,23 +6,18 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
-from applications.models import Disbursement, Partner, ReviewDecision, ReviewTask
-from loanoffice.seeding.seed import Wanted, seed
+from applications.models import Disbursement
+from devtools.seeding.seed import Wanted, seed
+from partners.models import Partner
+from reviews.models import ReviewDecision, ReviewTask
 from tests.applications.admin.conftest import Login
 from tests.plans import SORTS, plans
-from workflows.models import (
-    Execution,
-    Incident,
-    OutboxMessage,
-    PendingCallback,
-    WebhookDelivery,
-    WebhookEndpoint,
-    WebhookEvent,
-)
+from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
-TASKS = "/admin/applications/reviewtask/"
+TASKS = "/admin/reviews/reviewtask/"
 
 
 @pytest.fixture(scope="module")

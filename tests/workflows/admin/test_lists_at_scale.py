@@ -6,10 +6,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from loanoffice.seeding.seed import Wanted, seed
+from devtools.seeding.seed import Wanted, seed
 from tests.applications.admin.conftest import Login
 
-TASKS = "/admin/applications/reviewtask/"
+TASKS = "/admin/reviews/reviewtask/"
 
 
 @pytest.mark.parametrize("mine", ["", "?mine=yes"])

@@ -39,9 +39,9 @@ def test_no_page_has_inline_style_script_or_handler_and_each_has_the_policy(
         page("not_paid", unknown.application),
         page("resume", lost.application),
         page("stop", lost.application),
-        reverse("admin:applications_delegation_changelist"),
-        reverse("admin:applications_delegation_add"),
-        reverse("admin:applications_reviewdecision_changelist"),
+        reverse("admin:reviews_delegation_changelist"),
+        reverse("admin:reviews_delegation_add"),
+        reverse("admin:reviews_reviewdecision_changelist"),
         LIST,
         ADD,
     ]

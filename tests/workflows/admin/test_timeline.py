@@ -9,14 +9,17 @@ from django.test import Client
 from django.utils import timezone
 
 from applications.models import LoanApplication
-from applications.services import drafting, progress, review
-from applications.vocabulary import Outcome, TaskKind
+from applications.services import intake
+from lending.choices import Outcome
+from reviews.choices import TaskKind
+from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import Login, page
 from tests.workflows import trouble
 from tests.workflows.admin.test_history import EVENTS
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 from workflows.models import Execution
+from workflows.steps import records
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def lines(client: Client, application: LoanApplication, **query: Any) -> list[An
 @pytest.fixture
 def decided(officer: User, manager: User) -> LoanApplication:
     application = casework.waiting_for_manager(officer)
-    review.task_decide(
+    decisions.task_decide(
         task=application.review_tasks.get(),
         user=manager,
         outcome=Outcome.DECLINE,
@@ -164,15 +167,15 @@ def test_page_says_why_a_case_stands_where_it_stands(
 ) -> None:
     application = casework.waiting_for_manager(officer)
     if make == "declined":
-        review.task_decide(
+        decisions.task_decide(
             task=application.review_tasks.get(),
             user=manager,
             outcome=Outcome.DECLINE,
             reason="Employment could not be verified.",
         )
-        progress.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
+        records.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
     elif make == "withdrawn":
-        drafting.application_withdraw(
+        intake.application_withdraw(
             reference=application.reference,
             user=officer,
             reason="The applicant changed their mind.",

@@ -9,11 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from applications.models import LoanApplication
-from applications.services import progress
 from tests import casework
 from tests.workflows.callbacks.vendor import SECRET
-from workflows import services
+from workflows.callbacks import pending
 from workflows.callbacks.tokens import door_open
+from workflows.steps import records
 
 VENDOR_URL = "https://vendor.example/checks"
 
@@ -28,8 +28,8 @@ def wait_for_vendor(application: LoanApplication, callback_id: str = "F") -> str
     """The application waits under this callback; the path at which that is answered."""
     until = timezone.now() + timedelta(minutes=60)
     with transaction.atomic():
-        progress.fraud_check_open(casework.run_of(application), number=1, until=until)
-        services.callback_open(
+        records.fraud_check_open(casework.run_of(application), number=1, until=until)
+        pending.callback_open(
             casework.run_of(application),
             name="fraud_check-1",
             callback_id=callback_id,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 
-from applications.services.policies import longest_wait, policy_current
+from lending.services import longest_wait, policy_current
 from tests.workflows.callbacks.vendor import OLD_SECRET, SECRET
 from workflows.checks import fraud_vendor_can_answer
 

@@ -28,8 +28,8 @@ from tests.workflows.callbacks.vendor import (
     send,
 )
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
-from workflows import engine, services
-from workflows.callbacks.services import callback_requests_forget
+from workflows import engine, executions
+from workflows.callbacks.fraud_vendor import callback_requests_forget
 from workflows.callbacks.tokens import door_open
 from workflows.models import (
     CallbackRequest,
@@ -38,7 +38,7 @@ from workflows.models import (
     OutboxMessage,
     PendingCallback,
 )
-from workflows.tasks import sweep
+from workflows.sweep import sweep
 
 pytestmark = pytest.mark.django_db
 
@@ -201,7 +201,7 @@ def test_answer_after_the_end_is_gone_noted_once_and_not_applied(
 
 def test_withdrawn_case_is_no_longer_answered(path: str, asked: LoanApplication) -> None:
     asked.refresh_from_db()
-    services.execution_stop(application=asked)
+    executions.execution_stop(application=asked)
 
     problem(send(path, PASSED), 410, "callback-closed")
 

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as project
 from rest_framework.exceptions import APIException
 
-from applications.api.problems import TITLES
+from partners.api.problems import TITLES
 from tests.workflows.callbacks.vendor import SECRET
 from workflows.callbacks import errors, signatures, views
 from workflows.callbacks.tokens import door_open

@@ -17,7 +17,7 @@ from django.db.migrations.exceptions import (
 )
 from django.utils import timezone
 
-from workflows.drain import Drain, Version, drain_check
+from workflows.deploy_check.check import Drain, Version, drain_check
 from workflows.errors import EngineError
 
 CLEAR, REFUSED, UNKNOWN = 0, 1, 2

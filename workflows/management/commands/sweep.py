@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, close_old_connections
 
-from workflows.tasks import sweep
+from workflows.sweep import sweep
 
 logger = logging.getLogger(__name__)
 

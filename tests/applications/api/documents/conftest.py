@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from applications.models import (
-    LoanApplication,
-    Partner,
-)
+from applications.models import LoanApplication
+from partners.models import Partner
 from tests import casework
 from tests.applications.api.documents.sending import stored
 from tests.hard_cases.stored import everything_stored

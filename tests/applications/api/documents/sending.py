@@ -7,7 +7,7 @@ from applications.models import (
     LoanApplication,
 )
 from tests.applications import files
-from tests.applications.api.calls import Caller, path
+from tests.partners.api.calls import Caller, path
 
 BOUNDARY = "a-boundary"
 KINDS = ["proof_of_identity", "proof_of_income", "bank_statement", "other"]

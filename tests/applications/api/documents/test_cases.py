@@ -7,12 +7,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from applications.models import (
-    LoanApplication,
-    Partner,
-)
+from applications.models import LoanApplication
+from partners.models import Partner
 from tests import casework
-from tests.applications.api.calls import Caller, assert_problem, path
 from tests.applications.api.documents.sending import (
     BOUNDARY,
     FINE,
@@ -24,6 +21,7 @@ from tests.applications.api.documents.sending import (
     stored,
 )
 from tests.hard_cases.stored import everything_stored
+from tests.partners.api.calls import Caller, assert_problem, path
 
 
 @pytest.mark.parametrize("status", ["funded", "declined", "withdrawn", "expired"])

@@ -8,18 +8,11 @@ from typing import Any
 import pytest
 
 from applications.file_types import FILE_TYPES
-from applications.models import (
-    ApplicationEvent,
-    Document,
-    LoanApplication,
-    Partner,
-    StoredUpload,
-)
+from applications.models import ApplicationEvent, Document, LoanApplication, StoredUpload
 from applications.services import documents
 from audit.models import AuditEntry
+from partners.models import Partner
 from tests.applications import files
-from tests.applications.api import contract
-from tests.applications.api.calls import Caller, path
 from tests.applications.api.documents.sending import (
     KINDS,
     body,
@@ -27,6 +20,8 @@ from tests.applications.api.documents.sending import (
     send,
     stored,
 )
+from tests.partners.api import contract
+from tests.partners.api.calls import Caller, path
 
 
 def test_document_says_what_is_enforced(settings: Any) -> None:

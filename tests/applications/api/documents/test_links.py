@@ -12,8 +12,8 @@ from applications.models import (
     LoanApplication,
 )
 from tests.applications import files
-from tests.applications.api.calls import Caller, assert_problem
 from tests.applications.api.documents.sending import listed, send, stored
+from tests.partners.api.calls import Caller, assert_problem
 
 
 @pytest.fixture

@@ -10,17 +10,14 @@ from django.core.files.base import ContentFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from applications.models import (
-    Document,
-    LoanApplication,
-    Partner,
-)
+from applications.models import Document, LoanApplication
 from applications.services import documents
 from audit.models import AuditEntry
+from partners.models import Partner
 from tests import casework
 from tests.applications import files
-from tests.applications.api.calls import Caller, assert_problem, path
 from tests.applications.api.documents.sending import listed, send
+from tests.partners.api.calls import Caller, assert_problem, path
 
 
 def test_list_has_the_partners_files_and_our_letters_oldest_first(

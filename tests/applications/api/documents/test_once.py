@@ -7,16 +7,12 @@ from typing import Any
 import pytest
 from django.core.files.storage import FileSystemStorage
 
-from applications.models import (
-    Document,
-    LoanApplication,
-    Partner,
-    StoredUpload,
-)
-from applications.services import documents, drafting
+from applications.models import Document, LoanApplication, StoredUpload
+from applications.services import documents, intake
+from partners.models import Partner
 from tests.applications import files
-from tests.applications.api.calls import Caller, assert_problem
 from tests.applications.api.documents.sending import SENT, send, stored
+from tests.partners.api.calls import Caller, assert_problem
 
 KEY = {"Idempotency-Key": "slip-1"}
 
@@ -39,7 +35,7 @@ def test_retry_after_the_case_has_closed_is_still_answered_as_the_first_time(
     api: Caller, case: LoanApplication, partner: Partner, media: Path
 ) -> None:
     first = send(api, case, **KEY)
-    drafting.application_withdraw(reference=case.reference, partner=partner)
+    intake.application_withdraw(reference=case.reference, partner=partner)
 
     assert send(api, case, **KEY).content == first.content
     assert len(stored(media)) == 1

@@ -14,8 +14,6 @@ from applications.models import (
 )
 from applications.services import documents
 from tests.applications import files
-from tests.applications.api import contract
-from tests.applications.api.calls import Caller, assert_problem, path
 from tests.applications.api.documents.sending import (
     BOUNDARY,
     FINE,
@@ -26,6 +24,8 @@ from tests.applications.api.documents.sending import (
     post,
     send,
 )
+from tests.partners.api import contract
+from tests.partners.api.calls import Caller, assert_problem, path
 
 
 @pytest.mark.parametrize("what", files.NOT_OURS)

@@ -1,0 +1,205 @@
+"""The list of applications: columns, filters, search and the actions on many at once.
+
+``LoanApplicationAdmin`` adds the form and the page of one case.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import (
+    ALL_VAR,
+    ERROR_FLAG,
+    ORDER_VAR,
+    PAGE_VAR,
+)
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from applications.admin.display import status_badge
+from applications.admin.export import export_view
+from applications.admin.filters import (
+    LOOKS_LIKE_REFERENCE,
+    AmountRange,
+    ByPartner,
+    ByStatus,
+    ByStep,
+    ByWaitingOn,
+    PastDays,
+    searched_name,
+)
+from applications.models import LoanApplication
+from applications.search_names import normalize
+from applications.services.exports import EXPORT
+from core.admin.base import NoDeleteAdmin, staff
+from core.admin.display import moment, money
+from core.admin.paging import BoundedChangeList
+from core.database import beginning
+from reviews.admin import bulk_preview
+from reviews.models import BulkDecision
+from reviews.services import decisions
+from reviews.services.bulk_decisions import KINDS, bulk_carry_on
+
+# The columns that a list may be sorted by, the newest or the largest first.
+BY_CREATED = ("-created_at", "-id")
+BY_AMOUNT = ("-loan_amount", "-id")
+BY_NAME = ("applicant_search", *BY_CREATED)
+# Beside these parameters the list can be sorted by amount: there are indexes for it.
+SORTABLE_BY_AMOUNT = frozenset({"status__exact", ORDER_VAR, PAGE_VAR, ERROR_FLAG, ALL_VAR})
+
+
+def orders_offered(request: HttpRequest) -> dict[str, tuple[str, ...]]:
+    """The columns that what is shown can be sorted by without sorting it: an index has it so."""
+    if searched_name(request):
+        return {}
+    asked = {name for name, value in request.GET.items() if value}
+    offered: dict[str, tuple[str, ...]] = {"created": BY_CREATED}
+    if asked <= SORTABLE_BY_AMOUNT:
+        offered["amount"] = BY_AMOUNT
+    return offered
+
+
+class ApplicationChangeList(BoundedChangeList):
+    """Sorts in the ways that ``orders_offered`` has, and in no other whatever is asked for."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        if searched_name(request):
+            return list(BY_NAME)
+        asked = str(super().get_ordering(request, queryset)[0])
+        for order in orders_offered(request).values():
+            if asked == order[0]:
+                return list(order)
+            if f"-{asked}" == order[0]:
+                return [name.removeprefix("-") for name in order]
+        return list(BY_CREATED)
+
+
+class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
+    changelist_class = ApplicationChangeList
+    list_display = (
+        "reference",
+        "applicant_name",
+        "amount",
+        "status_shown",
+        "step",
+        "waiting",
+        "partner",
+        "created",
+    )
+    # Each is the beginning of an index that goes on with the order of the list.
+    list_filter = (ByStatus, ByStep, ByWaitingOn, AmountRange, PastDays, ByPartner)
+    list_select_related = ("partner",)
+    search_fields = ("reference", "applicant_name")
+    search_help_text = (
+        "A whole reference, or how the applicant's name begins; accents and capitals do not "
+        "matter. Found names are listed by name."
+    )
+    actions = ("approve_selected", "decline_selected")
+    nothing_said = (
+        "Loan applications appear here as loan officers enter them and as partners send them in; "
+        "each line shows where its case stands and who it waits for."
+    )
+
+    @admin.display(description="Amount", ordering="loan_amount")
+    def amount(self, application: LoanApplication) -> SafeString:
+        return money(application.loan_amount, application.currency)
+
+    @admin.display(description="Status")
+    def status_shown(self, application: LoanApplication) -> SafeString:
+        return status_badge(application.status)
+
+    @admin.display(description="Step", empty_value="")
+    def step(self, application: LoanApplication) -> str:
+        return application.get_current_step_display()
+
+    @admin.display(description="Waiting on", empty_value="")
+    def waiting(self, application: LoanApplication) -> str:
+        if not application.waiting_on:
+            return ""
+        who = application.get_waiting_on_display()
+        if application.waiting_until is None:
+            return who
+        return format_html(
+            '{} <span class="quiet">until {}</span>', who, moment(application.waiting_until)
+        )
+
+    @admin.display(description="Created", ordering="created_at")
+    def created(self, application: LoanApplication) -> SafeString:
+        return moment(application.created_at)
+
+    def get_search_results(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        queryset: QuerySet[LoanApplication],
+        search_term: str,
+    ) -> tuple[QuerySet[LoanApplication], bool]:
+        """A whole reference, else the start of a name: both are one look into an index."""
+        term = search_term.strip()
+        if LOOKS_LIKE_REFERENCE.fullmatch(term):
+            return queryset.filter(reference=term.upper()), False
+        if not term:
+            return queryset, False
+        start = normalize(term)
+        # A mark alone folds to nothing, and nobody's name begins with that.
+        found = (
+            queryset.filter(**beginning("applicant_search", start)) if start else queryset.none()
+        )
+        return found, False
+
+    def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:
+        return tuple(orders_offered(request))
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """For the bulk actions: may this person decide anything that is decided in bulk?"""
+        return decisions.may_decide_some(user=staff(request), kinds=KINDS)
+
+    def bulk_carry_on(self, run: BulkDecision) -> None:
+        """Decide the rows of a run. The workflow knows how the answers leave together."""
+        bulk_carry_on(run=run)
+
+    @admin.action(permissions=["decide"], description="Approve selected applications")
+    def approve_selected(
+        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
+    ) -> HttpResponse | None:
+        return bulk_preview.preview(self, request, queryset, outcome="approve")
+
+    @admin.action(permissions=["decide"], description="Decline selected applications")
+    def decline_selected(
+        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
+    ) -> HttpResponse | None:
+        return bulk_preview.preview(self, request, queryset, outcome="decline")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {
+            "title": "Applications",
+            "can_export": staff(request).has_perm(EXPORT),
+            **bulk_preview.result_context(self, request),
+        }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "decide/<str:outcome>/",
+                self.admin_site.admin_view(bulk_preview.decide_view),
+                {"model_admin": self},
+                name="applications_loanapplication_decide_selected",
+            ),
+            path(
+                "go-on/<int:pk>/",
+                self.admin_site.admin_view(bulk_preview.go_on_view),
+                {"model_admin": self},
+                name="applications_loanapplication_go_on",
+            ),
+            path(
+                "export/",
+                self.admin_site.admin_view(export_view),
+                {"model_admin": self},
+                name="applications_loanapplication_export",
+            ),
+            *super().get_urls(),
+        ]

@@ -1,0 +1,133 @@
+"""Contact details, income and SIN on a case's page: hidden until somebody asks for them.
+
+To ask is a POST that the audit log keeps; after it they are shown to that person, in that
+session, for a few minutes. Whoever types a draft sees what they typed.
+"""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from applications.admin.view_helpers import back_to_case, case_or_refuse
+from applications.choices import Status
+from applications.models import LoanApplication
+from applications.pii import CONTACT
+from applications.services import access_log
+from core.admin.base import staff
+from core.errors import NotPermitted
+
+if TYPE_CHECKING:
+    from applications.admin.application import LoanApplicationAdmin
+
+SHOWN_FOR = timedelta(minutes=10)
+# Whoever began to type while they were shown may still save that.
+TYPED_FOR = timedelta(minutes=30)
+SESSION_KEY = "contact_revealed"  # application's key -> when, in seconds
+HIDDEN_SUFFIX = "_hidden"
+TOO_LATE = (
+    "Nothing was saved: the contact details are hidden again. Reveal them, and type it once more."
+)
+
+
+def shown_until(request: HttpRequest, application: LoanApplication) -> float | None:
+    """Until when this person is shown them for having asked, in seconds; ``None`` when not."""
+    if not staff(request).has_perm(access_log.REVEAL):
+        return None  # also when the permission was taken away since
+    at = request.session.get(SESSION_KEY, {}).get(str(application.pk))
+    length = TYPED_FOR if request.method == "POST" else SHOWN_FOR
+    if at is None or timezone.now().timestamp() >= at + length.total_seconds():
+        return None
+    return float(at) + SHOWN_FOR.total_seconds()
+
+
+def is_own_draft(request: HttpRequest, application: LoanApplication) -> bool:
+    return application.status == Status.DRAFT and application.created_by_id == staff(request).pk
+
+
+def is_shown(request: HttpRequest, application: LoanApplication) -> bool:
+    return is_own_draft(request, application) or shown_until(request, application) is not None
+
+
+def is_typed_too_late(request: HttpRequest, application: LoanApplication) -> bool:
+    """Whether a form comes back with contact details that it may not change any more."""
+    return bool(CONTACT.keys() & request.POST.keys()) and not is_shown(request, application)
+
+
+def hidden_fieldsets(fieldsets: Any) -> Any:
+    """The same fieldsets, with each hidden field in the place of its own."""
+
+    def swap(name: Any) -> Any:
+        if isinstance(name, tuple):
+            return tuple(swap(part) for part in name)
+        return f"{name}{HIDDEN_SUFFIX}" if name in CONTACT else name
+
+    return tuple(
+        (title, {**told, "fields": tuple(swap(name) for name in told["fields"])})
+        for title, told in fieldsets
+    )
+
+
+class HiddenFields:
+    """The columns that stand where a value is hidden."""
+
+    @admin.display(description="Address", empty_value="-")
+    def address_hidden(self, application: LoanApplication) -> str:
+        return CONTACT["address"](application.address)
+
+    @admin.display(description="Phone", empty_value="-")
+    def phone_hidden(self, application: LoanApplication) -> str:
+        return CONTACT["phone"](application.phone)
+
+    @admin.display(description="Email", empty_value="-")
+    def email_hidden(self, application: LoanApplication) -> str:
+        return CONTACT["email"](application.email)
+
+    @admin.display(description="SIN, last four digits", empty_value="-")
+    def sin_last4_hidden(self, application: LoanApplication) -> str:
+        return CONTACT["sin_last4"](application.sin_last4)
+
+    @admin.display(description="Annual income", empty_value="-")
+    def annual_income_hidden(self, application: LoanApplication) -> str:
+        return CONTACT["annual_income"](application.annual_income)
+
+
+def contact_context(request: HttpRequest, application: LoanApplication | None) -> dict[str, Any]:
+    """What the page says above the form: a button to reveal, or until when they are shown."""
+    if application is None:
+        return {}
+    until = shown_until(request, application)
+    hidden = not is_shown(request, application)
+    return {
+        "contact_hidden": hidden,
+        "contact_until": None
+        if until is None
+        else datetime.fromtimestamp(until, tz=timezone.get_current_timezone()),
+        "can_reveal": hidden and staff(request).has_perm(access_log.REVEAL),
+    }
+
+
+@require_POST
+def reveal_view(
+    request: HttpRequest, *, pk: int, model_admin: "LoanApplicationAdmin"
+) -> HttpResponse:
+    application = case_or_refuse(model_admin, request, pk)
+    try:
+        access_log.contact_reveal(application=application, user=staff(request))
+    except NotPermitted as refused:
+        return back_to_case(model_admin, request, application, str(refused))
+    now = timezone.now().timestamp()
+    forget = now - TYPED_FOR.total_seconds()
+    kept = {key: at for key, at in request.session.get(SESSION_KEY, {}).items() if at > forget}
+    request.session[SESSION_KEY] = {**kept, str(application.pk): now}
+    return back_to_case(
+        model_admin,
+        request,
+        application,
+        f"The contact details are shown to you for {SHOWN_FOR.seconds // 60} minutes. "
+        "The audit log says so.",
+        messages.INFO,
+    )

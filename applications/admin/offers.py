@@ -1,0 +1,62 @@
+"""Offers and disbursements in the admin: lists to look into. Services write them."""
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from applications.admin.view_helpers import case_link
+from applications.models import Disbursement, LoanOffer
+from core.admin.base import ReadOnlyAdmin
+from core.admin.display import money
+
+
+class LoanOfferAdmin(ReadOnlyAdmin[LoanOffer]):
+    list_display = (
+        "offer_id",
+        "case",
+        "amount",
+        "annual_rate",
+        "monthly",
+        "term_months",
+        "issued_at",
+        "expires_at",
+    )
+    list_select_related = ("application",)
+    ordering = ("-id",)
+    sortable_by = ()
+    nothing_said = "An offer appears here once a case is approved and its fraud check has passed."
+
+    @admin.display(description="Application")
+    def case(self, offer: LoanOffer) -> SafeString:
+        return case_link(offer.application)
+
+    @admin.display(description="Principal")
+    def amount(self, offer: LoanOffer) -> SafeString:
+        return money(offer.principal, offer.currency)
+
+    @admin.display(description="Monthly payment")
+    def monthly(self, offer: LoanOffer) -> SafeString:
+        return money(offer.monthly_payment, offer.currency)
+
+
+class DisbursementAdmin(ReadOnlyAdmin[Disbursement]):
+    list_display = (
+        "idempotency_key",
+        "case",
+        "amount_shown",
+        "status",
+        "rail_reference",
+        "requested_at",
+        "funded_at",
+    )
+    list_filter = ("status",)
+    list_select_related = ("application",)
+    sortable_by = ()
+    nothing_said = "A payout appears here before the rail is asked to pay it, once for each case."
+
+    @admin.display(description="Application")
+    def case(self, disbursement: Disbursement) -> SafeString:
+        return case_link(disbursement.application)
+
+    @admin.display(description="Amount")
+    def amount_shown(self, disbursement: Disbursement) -> SafeString:
+        return money(disbursement.amount, disbursement.currency)

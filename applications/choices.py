@@ -1,0 +1,105 @@
+"""The words that the whole product shares, kept apart by what they describe.
+
+Pure: imports nothing of the project. ``product.md`` calls them vocabularies because the
+same English word ("approved") means different things in each of them.
+"""
+
+from decimal import Decimal
+
+from django.db.models import IntegerChoices, TextChoices
+
+
+class Status(TextChoices):
+    """Where an application stands, as a person or a partner would say it."""
+
+    DRAFT = "draft", "Draft"
+    SUBMITTED = "submitted", "Submitted"
+    IN_REVIEW = "in_review", "In review"
+    PENDING_APPROVAL = "pending_approval", "Pending approval"
+    APPROVED = "approved", "Approved"
+    FUNDED = "funded", "Funded"
+    DECLINED = "declined", "Declined"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired"
+    NEEDS_ATTENTION = "needs_attention", "Needs attention"
+
+
+class Step(TextChoices):
+    """The step of the workflow that an application has reached, in order."""
+
+    SUBMITTED = "submitted", "Submitted"
+    VALIDATING = "validating", "Validation"
+    CREDIT_CHECK = "credit_check", "Credit check"
+    RISK_ASSESSMENT = "risk_assessment", "Risk assessment"
+    MANAGER_APPROVAL = "manager_approval", "Manager approval"
+    FRAUD_CHECK = "fraud_check", "Fraud check"
+    GENERATING_OFFER = "generating_offer", "Offer"
+    OFFER_ACCEPTANCE = "offer_acceptance", "Acceptance"
+    DISBURSING = "disbursing", "Disbursement"
+    COMPLETE = "complete", "Complete"
+
+
+class AmountBand(IntegerChoices):
+    """How large a loan is, for lists: from its amount up to the next one's."""
+
+    UNDER_25 = 1, "Under 25,000"
+    FROM_25 = 2, "25,000 to 100,000"
+    FROM_100 = 3, "100,000 to 250,000"
+    FROM_250 = 4, "250,000 to 500,000"
+    FROM_500 = 5, "500,000 and more"
+
+    @classmethod
+    def of(cls, amount: Decimal) -> "AmountBand":
+        """The band of an amount. A boundary belongs to the band that begins with it."""
+        beginnings = (25_000, 100_000, 250_000, 500_000)
+        return cls(1 + sum(amount >= beginning for beginning in beginnings))
+
+
+class WaitingOn(TextChoices):
+    """Who a case that stands still is waiting for."""
+
+    MANAGER = "manager", "Manager"
+    SENIOR_MANAGER = "senior_manager", "Senior manager"
+    RISK_ANALYST = "risk_analyst", "Risk analyst"
+    FRAUD_SERVICE = "fraud_service", "Fraud service"
+    APPLICANT = "applicant", "Applicant"
+
+
+class Bureau(TextChoices):
+    EQUIFAX = "equifax", "Equifax"
+    TRANSUNION = "transunion", "TransUnion"
+    EXPERIAN = "experian", "Experian"
+
+
+class FraudVerdict(TextChoices):
+    PASSED = "passed", "Passed"
+    FLAGGED = "flagged", "Flagged"
+
+
+class Purpose(TextChoices):
+    PERSONAL_LOAN = "personal_loan", "Personal loan"
+    HOME_IMPROVEMENT = "home_improvement", "Home improvement"
+    VEHICLE = "vehicle", "Vehicle"
+    EDUCATION = "education", "Education"
+    DEBT_CONSOLIDATION = "debt_consolidation", "Debt consolidation"
+    BUSINESS = "business", "Business"
+    OTHER = "other", "Other"
+
+
+class DocumentKind(TextChoices):
+    """What a file of an application is."""
+
+    PROOF_OF_IDENTITY = "proof_of_identity", "Proof of identity"
+    PROOF_OF_INCOME = "proof_of_income", "Proof of income"
+    BANK_STATEMENT = "bank_statement", "Bank statement"
+    OFFER_LETTER = "offer_letter", "Offer letter"
+    OTHER = "other", "Other"
+
+
+class Level(TextChoices):
+    """The weight of one line of the timeline."""
+
+    INFO = "info", "Info"
+    SUCCESS = "success", "Success"
+    WARNING = "warning", "Warning"
+    ERROR = "error", "Error"

@@ -1,0 +1,190 @@
+"""The loan application itself and the files that belong to it."""
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from applications.choices import AmountBand, Purpose, Status, Step, WaitingOn
+from applications.models.fields import AmountBandField, FoldedNameField
+from applications.search_names import LENGTH
+from lending.choices import Outcome
+from lending.fields import money_field
+from lending.models import LendingPolicy
+from partners.models import Partner
+
+four_digits = RegexValidator(r"\A[0-9]{4}\Z", "Enter exactly four digits.")
+
+
+class LoanApplication(models.Model):
+    """One request for a loan, and the mirror of where its workflow stands.
+
+    ``version`` counts what a decision is bound to: it moves when the facts that a
+    decider reads change. ``attempt`` numbers the durable executions of this case; a step
+    of an older attempt may write nothing.
+    """
+
+    reference = models.CharField(max_length=20, unique=True, editable=False)
+    partner = models.ForeignKey(
+        Partner, on_delete=models.PROTECT, null=True, blank=True, related_name="applications"
+    )
+    external_id = models.CharField(
+        max_length=100, blank=True, help_text="The partner's own name for this case."
+    )
+
+    applicant_name = models.CharField(max_length=200)
+    address = models.CharField(max_length=300, blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+    email = models.EmailField(blank=True)
+    sin_last4 = models.CharField("SIN, last four digits", max_length=4, validators=[four_digits])
+    annual_income = money_field(null=True, blank=True, validators=[MinValueValidator(0)])
+    loan_amount = money_field()
+    currency = models.CharField(max_length=3, default="CAD")
+    purpose = models.CharField(
+        max_length=30, choices=Purpose.choices, default=Purpose.PERSONAL_LOAN
+    )
+    term_months = models.PositiveSmallIntegerField(
+        default=60, validators=[MinValueValidator(6), MaxValueValidator(360)]
+    )
+
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.DRAFT)
+    current_step = models.CharField(max_length=20, choices=Step.choices, blank=True)
+    waiting_on = models.CharField(max_length=20, choices=WaitingOn.choices, blank=True)
+    waiting_since = models.DateTimeField(null=True, blank=True)
+    waiting_until = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    attempt = models.PositiveIntegerField(default=0)
+
+    policy = models.ForeignKey(LendingPolicy, on_delete=models.PROTECT, null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision_reasons = models.JSONField(default=list, blank=True)
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    last_edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    # For the list. They have defaults in the database because the release before, which does
+    # not know them, still inserts; the sweep fills in what it left out.
+    applicant_search = FoldedNameField(
+        source="applicant_name",
+        max_length=LENGTH,
+        default="",
+        db_default="",
+        blank=True,
+        editable=False,
+    )
+    amount_band = AmountBandField(
+        source="loan_amount",
+        choices=AmountBand.choices,
+        default=None,
+        null=True,
+        blank=True,
+        editable=False,
+    )
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    submitted_at = models.DateTimeField(null=True, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    closed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        permissions = [
+            ("submit_loanapplication", "Can submit an application"),
+            ("withdraw_loanapplication", "Can withdraw an application"),
+            ("reveal_contact", "Can have an applicant's contact details shown"),
+            ("export_loanapplication", "Can export the list of applications"),
+        ]
+        indexes = [
+            models.Index(F("created_at").desc(), F("id").desc(), name="application_newest"),
+            models.Index(
+                F("status"), F("created_at").desc(), F("id").desc(), name="application_by_status"
+            ),
+            models.Index(
+                F("partner"), F("created_at").desc(), F("id").desc(), name="application_by_partner"
+            ),
+            models.Index(
+                F("current_step"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="application_by_step",
+            ),
+            # A status and a step that hardly go together: neither index alone would do.
+            models.Index(
+                F("status"),
+                F("current_step"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="application_by_status_step",
+            ),
+            models.Index(
+                F("waiting_on"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="application_by_waiting",
+            ),
+            models.Index(
+                F("amount_band"), F("created_at").desc(), F("id").desc(), name="application_by_band"
+            ),
+            models.Index(
+                F("applicant_search"),
+                F("created_at").desc(),
+                F("id").desc(),
+                # Other filters beside the search are answered by the index too.
+                F("status"),
+                F("current_step"),
+                F("amount_band"),
+                F("partner"),
+                F("waiting_on"),
+                name="application_by_name",
+            ),
+            models.Index(F("loan_amount").desc(), F("id").desc(), name="application_by_amount"),
+            models.Index(
+                F("status"),
+                F("loan_amount").desc(),
+                F("id").desc(),
+                name="application_by_status_amount",
+            ),
+            # What the dashboard counts over thirty days; it reads nothing but these.
+            models.Index(fields=["submitted_at"], name="application_by_submission"),
+            models.Index(
+                fields=["status", "closed_at"],
+                condition=Q(closed_at__isnull=False),
+                name="application_by_closing",
+            ),
+            models.Index(
+                fields=["decided_at", "submitted_at"],
+                condition=Q(decided_at__isnull=False),
+                name="application_by_decision",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(loan_amount__gt=0), name="application_amount_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(annual_income__isnull=True) | Q(annual_income__gt=0),
+                name="application_income_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=Status.values), name="application_status_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=[Status.DRAFT, Status.WITHDRAWN])
+                | Q(submitted_at__isnull=False, attempt__gte=1),
+                name="application_submitted_has_attempt",
+            ),
+        ]
+
+    # What the row derives from a field that a person edits; saved with it.
+    DERIVED = {"applicant_name": "applicant_search", "loan_amount": "amount_band"}
+
+    def __str__(self) -> str:
+        return self.reference

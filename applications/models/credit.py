@@ -1,0 +1,69 @@
+"""What the credit bureaus reported and what the policy made of it."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from applications.choices import Bureau
+from applications.models.application import LoanApplication
+from lending.choices import Outcome, Tier
+from lending.fields import rate_field
+from lending.models import LendingPolicy
+
+
+class CreditReport(models.Model):
+    """One bureau's answer for one attempt of the workflow."""
+
+    application = models.ForeignKey(
+        LoanApplication, on_delete=models.PROTECT, related_name="credit_reports"
+    )
+    attempt = models.PositiveIntegerField()
+    bureau = models.CharField(max_length=20, choices=Bureau.choices)
+    score = models.PositiveSmallIntegerField()
+    derogatory_marks = models.PositiveSmallIntegerField(default=0)
+    bureau_reference = models.CharField(max_length=100, blank=True)
+    pulled_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["application", "attempt", "bureau"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "attempt", "bureau"], name="credit_report_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(score__gte=300, score__lte=900), name="credit_score_in_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_bureau_display()} {self.score}"
+
+
+class RiskAssessment(models.Model):
+    """The policy applied to the reports of one attempt."""
+
+    application = models.ForeignKey(
+        LoanApplication, on_delete=models.PROTECT, related_name="risk_assessments"
+    )
+    attempt = models.PositiveIntegerField()
+    policy = models.ForeignKey(LendingPolicy, on_delete=models.PROTECT)
+    average_score = models.PositiveSmallIntegerField()
+    derogatory_marks = models.PositiveSmallIntegerField()
+    missing_bureaus = models.JSONField(default=list, blank=True)
+    tier = models.CharField(max_length=20, choices=Tier.choices)
+    annual_rate = rate_field()
+    debt_to_income = models.DecimalField(
+        max_digits=8, decimal_places=2, null=True, help_text="Percent."
+    )
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    reasons = models.JSONField(default=list, blank=True)
+    assessed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["application", "attempt"]
+        constraints = [
+            models.UniqueConstraint(fields=["application", "attempt"], name="risk_assessment_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_tier_display()}, {self.get_outcome_display().lower()}"

@@ -1,0 +1,81 @@
+"""Files that belong to an application."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from applications.choices import DocumentKind
+from applications.models.application import LoanApplication
+from partners.models import Partner
+
+
+def document_path(document: "Document", filename: str) -> str:
+    """Where a document's bytes are kept; the name given by a person never becomes a path."""
+    suffix = filename.rsplit(".", 1)[-1].lower() if "." in filename else "bin"
+    return f"applications/{document.application.reference}/{document.kind}-{document.key}.{suffix}"
+
+
+class Document(models.Model):
+    """A file of an application: what the applicant brought, or a letter that we made."""
+
+    Kind = DocumentKind
+
+    application = models.ForeignKey(
+        LoanApplication, on_delete=models.PROTECT, related_name="documents"
+    )
+    kind = models.CharField(max_length=30, choices=Kind.choices)
+    key = models.CharField(max_length=64, editable=False)
+    file = models.FileField(upload_to=document_path, max_length=300)
+    original_name = models.CharField(max_length=255)
+    content_type = models.CharField(max_length=100)
+    size = models.PositiveIntegerField(help_text="Bytes.")
+    sha256 = models.CharField(max_length=64)
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    partner = models.ForeignKey(
+        Partner,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # nobody looks for a partner's documents but by their application
+        help_text="Who sent it; a letter that we made was sent by nobody.",
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "kind", "key"], name="document_once_per_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.original_name
+
+    @property
+    def public_id(self) -> str:
+        """Its name for partners, which no other document of the application has."""
+        return f"{self.kind}-{self.key}"
+
+
+class StoredUpload(models.Model):
+    """A file that is (about to be) stored, and that no document has taken yet.
+
+    The row is committed before storage is asked, and goes in the transaction that writes the
+    document, so nothing can lie in storage that neither a document nor a row here names. Once
+    it is ``given_up_at`` no document can take it: its file is deleted, and then the row.
+    """
+
+    path = models.CharField(max_length=300, unique=True)
+    begun_at = models.DateTimeField(default=timezone.now)
+    given_up_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["begun_at"], name="stored_upload_by_age")]
+
+    def __str__(self) -> str:
+        return self.path

@@ -1,0 +1,109 @@
+"""The offer, its schedule, and the money that leaves."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from applications.models.application import LoanApplication
+from applications.models.documents import Document
+from lending.fields import money_field, rate_field
+
+
+class LoanOffer(models.Model):
+    application = models.ForeignKey(
+        LoanApplication, on_delete=models.PROTECT, related_name="offers"
+    )
+    attempt = models.PositiveIntegerField()
+    offer_id = models.CharField(max_length=30, unique=True)
+    principal = money_field()
+    currency = models.CharField(max_length=3)
+    annual_rate = rate_field()
+    term_months = models.PositiveSmallIntegerField()
+    monthly_payment = money_field()
+    last_payment = money_field()
+    total_interest = money_field()
+    issued_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    declined_at = models.DateTimeField(null=True, blank=True)
+    letter = models.ForeignKey(Document, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["application", "attempt"]
+        constraints = [
+            models.UniqueConstraint(fields=["application", "attempt"], name="offer_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.offer_id
+
+
+class Instalment(models.Model):
+    """One line of the repayment schedule. ``balance`` is what is owed after it is paid."""
+
+    offer = models.ForeignKey(LoanOffer, on_delete=models.CASCADE, related_name="instalments")
+    number = models.PositiveSmallIntegerField()
+    payment = money_field()
+    interest = money_field()
+    principal = money_field()
+    balance = money_field()
+
+    class Meta:
+        ordering = ["offer", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["offer", "number"], name="instalment_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.payment}"
+
+
+class Disbursement(models.Model):
+    """The ledger row of a payout. It is written before the rail is asked to pay.
+
+    One row an application, whatever the attempt: a restart cannot pay twice.
+    """
+
+    class Status(models.TextChoices):
+        REQUESTED = "requested", "Requested"
+        PAID = "paid", "Paid"
+        REFUSED = "refused", "Refused"
+        UNKNOWN = "unknown", "Outcome unknown"
+        NOT_PAID = "not_paid", "Not paid, as a person found"
+
+    # Known for certain: no money left, and none will unless a new attempt asks again.
+    NOTHING_LEFT = (Status.REFUSED, Status.NOT_PAID)
+
+    application = models.OneToOneField(
+        LoanApplication, on_delete=models.PROTECT, related_name="disbursement"
+    )
+    idempotency_key = models.CharField(max_length=64, unique=True)
+    amount = money_field()
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.REQUESTED)
+    rail_reference = models.CharField(max_length=100, blank=True)
+    requested_at = models.DateTimeField(default=timezone.now)
+    funded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-requested_at", "-id"]
+        indexes = [
+            models.Index(F("requested_at").desc(), F("id").desc(), name="disbursement_newest"),
+            models.Index(
+                F("status"),
+                F("requested_at").desc(),
+                F("id").desc(),
+                name="disbursement_by_status",
+            ),
+        ]
+        permissions = [
+            ("settle_disbursement", "Can say whether a payout of unknown outcome was paid"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(status="paid") | Q(funded_at__isnull=False), name="paid_has_a_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}, {self.get_status_display().lower()}"

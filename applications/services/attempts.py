@@ -1,0 +1,120 @@
+"""The gate that every step of a run goes through, and the small parts they share.
+
+A step may run again after a crash, perhaps much later. ``enter`` is the gate: a run that
+finds its own line in the timeline has been here and writes nothing; a run whose case has
+closed or was handed to Operations, or that a newer attempt replaced, is turned away with
+``CaseClosed``.
+"""
+
+from dataclasses import dataclass
+
+from applications.choices import Level, Status
+from applications.errors import CaseClosed
+from applications.locking import application_lock
+from applications.models import ApplicationEvent, LoanApplication
+from applications.services.timeline import event_record
+from applications.signals import application_moved
+from applications.transitions import check_transition, is_terminal
+from lending.models import LendingPolicy
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at carrying one application."""
+
+    reference: str
+    attempt: int
+
+    @property
+    def name(self) -> str:
+        """The name of the durable execution: at most 64 of ``[a-zA-Z0-9-_]``."""
+        return f"{self.reference}-{self.attempt}"
+
+    def key(self, operation: str) -> str:
+        """What makes a replayed operation's line of the timeline the same line."""
+        return f"{self.name}/{operation}"
+
+
+def begin_step(run: Attempt, operation: str) -> tuple[LoanApplication, bool]:
+    """Lock the case; true beside it when this operation of the run was recorded before.
+
+    Call inside a transaction. Raises ``CaseClosed``.
+    """
+    application = application_lock(run.reference)
+    if ApplicationEvent.objects.filter(key=run.key(operation)).exists():
+        return application, True
+    ensure_current_attempt(run, application)
+    return application, False
+
+
+def ensure_current_attempt(run: Attempt, application: LoanApplication) -> None:
+    """Raise ``CaseClosed`` when the run does not carry this locked case (any more)."""
+    if application.attempt != run.attempt:
+        raise CaseClosed(reference=run.reference, why="a newer attempt carries the case")
+    # What needs attention is in the hands of Operations: a run that was stopped, or that was
+    # given up for lost, does not go on behind their back. A restart is a new attempt.
+    if is_terminal(application.status) or application.status == Status.NEEDS_ATTENTION:
+        raise CaseClosed(
+            reference=run.reference, why=f"the case is {Status(application.status).label.lower()}"
+        )
+
+
+def log(
+    run: Attempt,
+    operation: str,
+    application: LoanApplication,
+    message: str,
+    *,
+    step: str = "",
+    level: Level = Level.INFO,
+    is_internal: bool = False,
+) -> None:
+    """Write the line that says this operation of the run is done, once."""
+    event_record(
+        application=application,
+        kind=operation,
+        message=message,
+        step=step,
+        level=level,
+        is_internal=is_internal,
+        key=run.key(operation),
+    )
+
+
+def move(application: LoanApplication, status: Status) -> None:
+    """Change the status in memory, if ``transitions`` allows it, and tell those above."""
+    check_transition(reference=application.reference, current=application.status, new=status)
+    application.status = status
+    application_moved.send(LoanApplication, application=application)
+
+
+def stop_waiting(application: LoanApplication) -> None:
+    """Nobody is waited for any more; in memory."""
+    application.waiting_on = ""
+    application.waiting_since = application.waiting_until = None
+
+
+def save(application: LoanApplication, *also: str) -> None:
+    """Write the mirror's fields and those named in ``also``; never what a person edits."""
+    application.save(
+        update_fields=[
+            "status",
+            "current_step",
+            "waiting_on",
+            "waiting_since",
+            "waiting_until",
+            "outcome",
+            "decision_reasons",
+            "decided_at",
+            "closed_at",
+            "updated_at",
+            *also,
+        ]
+    )
+
+
+def pinned_policy(application: LoanApplication) -> LendingPolicy:
+    """The policy that validation pinned to this case."""
+    if application.policy is None:
+        raise RuntimeError(f"{application.reference} was not validated: it has no policy")
+    return application.policy

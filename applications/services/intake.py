@@ -1,0 +1,285 @@
+"""From a first draft to submission, edits on the way, and withdrawal."""
+
+import secrets
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from applications.choices import Level, Status, Step
+from applications.demo_profiles import find_profile
+from applications.errors import InvalidApplication, NotEditable, StaleVersion, TransitionRefused
+from applications.locking import application_lock
+from applications.models import Disbursement, LoanApplication
+from applications.pii import masked_changes
+from applications.services.attempts import move, save, stop_waiting
+from applications.services.timeline import event_record
+from applications.signals import application_submitted, application_withdrawn
+from applications.transitions import check_transition, is_terminal
+from core.errors import NotPermitted
+from lending.services import policy_current
+from partners.models import Partner
+from reviews.services.tasks import tasks_cancel
+
+# Crockford's alphabet without vowels: no two signs look alike and no word appears by chance.
+ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"
+CONTACT_FIELDS = ("address", "phone", "email")
+EDITABLE_FIELDS = (
+    "applicant_name",
+    *CONTACT_FIELDS,
+    "sin_last4",
+    "annual_income",
+    "loan_amount",
+    "currency",
+    "purpose",
+    "term_months",
+    "external_id",
+)
+WITHDRAW = ("applications.withdraw_loanapplication", "withdraw an application")
+# Said to whoever reads the audit trail without the value itself.
+SENSITIVE_FIELDS = frozenset({*CONTACT_FIELDS, "applicant_name", "sin_last4", "annual_income"})
+
+
+def reference_make() -> str:
+    """``LOAN-`` and eight random signs: 28 ** 8, about 4 * 10 ** 11, and not to be guessed."""
+    return "LOAN-" + "".join(secrets.choice(ALPHABET) for _ in range(8))
+
+
+def application_create(
+    *, user: User | None = None, partner: Partner | None = None, **fields: Any
+) -> LoanApplication:
+    """Write a draft. Raises ``InvalidApplication`` with field errors, ``NotPermitted``."""
+    _require(user, partner, "applications.add_loanapplication", "create an application")
+    if fields.get("annual_income") is None and settings.LOANOFFICE_DEMO:
+        profile = find_profile(str(fields.get("sin_last4", "")))
+        fields["annual_income"] = profile.annual_income if profile else None
+    policy = policy_current()
+    fields.setdefault("currency", policy.currency)
+    fields.setdefault("term_months", policy.default_term_months)
+    application = LoanApplication(
+        reference=reference_make(),
+        partner=partner,
+        created_by=user,
+        last_edited_by=user,
+        **fields,
+    )
+    _check(application, lent_in=policy.currency)
+    with transaction.atomic():
+        application.save(force_insert=True)
+        event_record(
+            application=application,
+            kind="created",
+            message="The application was created.",
+            actor=user,
+            partner=partner,
+            changes=masked_changes(
+                {
+                    name: (None, value)
+                    for name in EDITABLE_FIELDS
+                    if (value := getattr(application, name)) not in {None, ""}
+                }
+            ),
+        )
+    return application
+
+
+def editable_fields(*, status: str) -> tuple[str, ...]:
+    """What may still change: all of a draft, contact details while a case is open."""
+    if status == Status.DRAFT:
+        return EDITABLE_FIELDS
+    return () if is_terminal(status) else CONTACT_FIELDS
+
+
+@transaction.atomic
+def application_edit(
+    *, reference: str, user: User, version: int | None = None, **fields: Any
+) -> LoanApplication:
+    """Change a draft, or the contact details of an open case. Moves ``version``.
+
+    ``version`` is the one that the editor read; another one now raises ``StaleVersion``.
+    Raises ``NotEditable``, ``InvalidApplication``, ``NotPermitted``. An edit that changes
+    nothing writes nothing.
+    """
+    _require(user, None, "applications.change_loanapplication", "edit an application")
+    application = application_lock(reference)
+    if version is not None and version != application.version:
+        raise StaleVersion(reference=reference, read=version, current=application.version)
+    changed = {
+        name: (getattr(application, name), value)
+        for name, value in fields.items()
+        if name in EDITABLE_FIELDS and getattr(application, name) != value
+    }
+    if not changed:
+        return application
+    if not set(changed) <= set(editable_fields(status=application.status)):
+        raise NotEditable(reference=reference, status=application.status)
+    for name, (_, value) in changed.items():
+        setattr(application, name, value)
+    _check(application, lent_in=policy_current().currency)
+    application.version += 1
+    application.last_edited_by = user
+    derived = [name for source, name in LoanApplication.DERIVED.items() if source in changed]
+    application.save(update_fields=[*changed, *derived, "version", "last_edited_by", "updated_at"])
+    event_record(
+        application=application,
+        kind="edited",
+        message=f"Changed: {', '.join(sorted(changed)).replace('_', ' ')}.",
+        is_internal=True,
+        actor=user,
+        data={
+            name: None if name in SENSITIVE_FIELDS else [_plain(old), _plain(new)]
+            for name, (old, new) in changed.items()
+        },
+        changes=masked_changes(changed),
+    )
+    return application
+
+
+@transaction.atomic
+def application_submit(
+    *, reference: str, user: User | None = None, partner: Partner | None = None
+) -> LoanApplication:
+    """Hand a draft to the workflow. What starts it is written in this transaction.
+
+    Raises ``TransitionRefused`` when it is not a draft, ``InvalidApplication``,
+    ``NotPermitted``.
+    """
+    _require(user, partner, "applications.submit_loanapplication", "submit an application")
+    application = application_lock(reference)
+    if application.status != Status.DRAFT:
+        raise TransitionRefused(
+            reference=reference, current=Status(application.status), new=Status.SUBMITTED
+        )
+    _check(application, lent_in=policy_current().currency)
+    application.status = Status.SUBMITTED
+    application.current_step = Step.SUBMITTED
+    application.submitted_by = user
+    application.submitted_at = timezone.now()
+    application.attempt = 1
+    application.save(
+        update_fields=[
+            "status",
+            "current_step",
+            "submitted_by",
+            "submitted_at",
+            "attempt",
+            "updated_at",
+        ]
+    )
+    event_record(
+        application=application,
+        kind="submitted",
+        message=f"Submitted: {application.loan_amount:,.2f} {application.currency}.",
+        actor=user,
+        partner=partner,
+        changes={"status": (Status.DRAFT, Status.SUBMITTED)},
+    )
+    application_submitted.send(LoanApplication, application=application)
+    return application
+
+
+@transaction.atomic
+def application_create_and_submit(
+    *, user: User | None = None, partner: Partner | None = None, **fields: Any
+) -> LoanApplication:
+    """Create and submit in one go: both happen, or neither."""
+    application = application_create(user=user, partner=partner, **fields)
+    return application_submit(reference=application.reference, user=user, partner=partner)
+
+
+def withdrawal_check(
+    *, application: LoanApplication, user: User | None = None, partner: Partner | None = None
+) -> None:
+    """Raise the reason why the case cannot be withdrawn now; return if it can.
+
+    The pages ask this to show or hide a button, ``application_withdraw`` to be sure.
+    """
+    _require(user, partner, *WITHDRAW)
+    check_transition(
+        reference=application.reference, current=application.status, new=Status.WITHDRAWN
+    )
+    money_may_leave = (
+        Disbursement.objects.filter(application=application)
+        .exclude(status__in=Disbursement.NOTHING_LEFT)
+        .exists()
+    )
+    if application.status == Status.WITHDRAWN or money_may_leave:
+        raise TransitionRefused(
+            reference=application.reference,
+            current=Status(application.status),
+            new=Status.WITHDRAWN,
+        )
+
+
+@transaction.atomic
+def application_withdraw(
+    *,
+    reference: str,
+    user: User | None = None,
+    partner: Partner | None = None,
+    reason: str = "",
+) -> LoanApplication:
+    """End a case at the applicant's wish: possible until disbursing starts.
+
+    Cancels what people are asked and stops the execution. Doing it again changes
+    nothing. Raises ``TransitionRefused`` once money may be on its way or the case has
+    ended otherwise, and ``NotPermitted``.
+    """
+    _require(user, partner, *WITHDRAW)
+    application = application_lock(reference)
+    if application.status == Status.WITHDRAWN:
+        return application
+    withdrawal_check(application=application, user=user, partner=partner)
+    before = application.status
+    move(application, Status.WITHDRAWN)
+    tasks_cancel(application=application)
+    stop_waiting(application)
+    application.closed_at = timezone.now()
+    application.version += 1
+    save(application, "version")
+    event_record(
+        application=application,
+        kind="withdrawn",
+        message="The application was withdrawn.",
+        data={"reason": reason.strip()},
+        level=Level.WARNING,
+        actor=user,
+        partner=partner,
+        changes={"status": (before, application.status)},
+    )
+    application_withdrawn.send(LoanApplication, application=application)
+    return application
+
+
+def _require(user: User | None, partner: Partner | None, permission: str, what: str) -> None:
+    """A partner acts for itself (the API checks its key's scopes); staff need a permission."""
+    if user is None and partner is None:
+        raise NotPermitted(f"Somebody has to {what}: a member of staff or a partner.")
+    if user is not None and not user.has_perm(permission):
+        raise NotPermitted(f"You may not {what}.")
+
+
+def _check(application: LoanApplication, *, lent_in: str) -> None:
+    errors: dict[str, list[str]] = {}
+    try:
+        application.clean_fields(exclude=["created_by", "submitted_by", "last_edited_by"])
+    except ValidationError as invalid:
+        errors = {name: list(said) for name, said in invalid.message_dict.items()}
+    for name in ("loan_amount", "annual_income"):
+        amount = getattr(application, name)
+        if name not in errors and isinstance(amount, Decimal) and amount <= 0:
+            errors[name] = ["Enter an amount above zero."]
+    if application.currency != lent_in:
+        errors["currency"] = [f"Loans are made in {lent_in}."]
+    if not application.applicant_name.strip():
+        errors.setdefault("applicant_name", ["This field may not be blank."])
+    if errors:
+        raise InvalidApplication(errors)
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, int) else str(value)

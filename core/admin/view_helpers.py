@@ -1,0 +1,33 @@
+"""View helpers that admin pages of several apps use."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from core.admin.base import NoDeleteAdmin
+
+
+def confirmation(
+    model_admin: NoDeleteAdmin[Any],
+    request: HttpRequest,
+    template: str,
+    *,
+    title: str,
+    status: int = 200,
+    **shown: Any,
+) -> HttpResponse:
+    """A page that asks once more before something is done."""
+    request.current_app = model_admin.admin_site.name
+    return TemplateResponse(
+        request,
+        template,
+        {
+            **model_admin.admin_site.each_context(request),
+            "opts": model_admin.opts,
+            "media": model_admin.media,
+            "title": title,
+            **shown,
+        },
+        status=status,
+    )

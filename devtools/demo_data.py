@@ -1,0 +1,49 @@
+"""The people and the partner of the demo. Only where ``LOANOFFICE_DEMO`` is true."""
+
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+
+from accounts.roles import Role
+from partners.models import Partner, PartnerKey
+from partners.services.keys import key_hash, partner_key_issue
+
+PASSWORD = "demo"  # noqa: S105 - the demo's logins are public
+PARTNER = "Demo partner"
+PARTNER_KEY = "lo_demo_partner_key"
+ROLES: dict[str, Role | None] = {
+    "officer": Role.LOAN_OFFICER,
+    "manager": Role.MANAGER,
+    "manager2": Role.MANAGER,
+    "senior": Role.SENIOR_MANAGER,
+    "analyst": Role.RISK_ANALYST,
+    "operations": Role.OPERATIONS,
+    "policy": Role.POLICY_OWNER,
+    "auditor": Role.AUDITOR,
+    "admin": None,  # a superuser
+}
+
+
+@transaction.atomic
+def create_demo_data() -> None:
+    """Make the logins and the partner's key; what is there already stays as it is."""
+    if not settings.LOANOFFICE_DEMO:
+        raise ImproperlyConfigured("Demo logins are made with demo settings only.")
+    for username, role in ROLES.items():
+        user, new = User.objects.get_or_create(
+            username=username,
+            defaults={
+                "email": f"{username}@example.com",
+                "is_staff": True,
+                "is_superuser": role is None,
+            },
+        )
+        if new:
+            user.set_password(PASSWORD)
+            user.save(update_fields=["password"])
+            if role is not None:
+                user.groups.add(Group.objects.get(name=role.value))
+    partner, _ = Partner.objects.get_or_create(name=PARTNER)
+    if not PartnerKey.objects.filter(key_hash=key_hash(PARTNER_KEY)).exists():
+        partner_key_issue(partner=partner, label="Demo", key=PARTNER_KEY)

@@ -1,0 +1,59 @@
+"""``manage.py demo``: the whole product on this machine, with people to log in as."""
+
+import socket
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from devtools.demo_data import PARTNER_KEY, PASSWORD, ROLES, create_demo_data
+from devtools.processes import stack_processes
+from devtools.supervisor import Supervisor
+
+
+class Command(BaseCommand):
+    help = "Run the web app, the embedded durable engine and the sweep; Ctrl-C stops all."
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+        if not settings.LOANOFFICE_DEMO:
+            raise CommandError("The demo runs with demo settings only.")
+        for name, port in (("PORT", settings.PORT), ("ENGINE_PORT", settings.ENGINE_PORT)):
+            refuse_taken_port(name, port)
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        call_command("migrate", verbosity=0)
+        self.check(databases=["default"])
+        create_demo_data()
+        web = f"http://127.0.0.1:{settings.PORT}"
+        processes = stack_processes(port=settings.PORT, engine_port=settings.ENGINE_PORT)
+        code = Supervisor(processes, say=self.stdout.write).run(ready=lambda: self.welcome(web))
+        if code:
+            raise SystemExit(code)
+
+    def welcome(self, web: str) -> None:
+        self.stdout.write(
+            f"""
+Loan Office is running at {web}/admin/
+  log in as   {", ".join(ROLES)}
+  password    {PASSWORD}
+  data        {settings.DATA_DIR} (kept for the next start)
+
+Submit an application as a partner:
+  curl -s {web}/api/v1/applications/ \\
+    -H 'Authorization: Bearer {PARTNER_KEY}' -H 'Content-Type: application/json' \\
+    -d '{{"applicant_name": "Alice Johnson", "sin_last4": "1111", "loan_amount": "150000.00"}}'
+
+Ctrl-C stops it.
+"""
+        )
+        self.stdout.flush()
+
+
+def refuse_taken_port(name: str, port: int) -> None:
+    """Raise ``CommandError`` when something listens there already."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise CommandError(
+                f"Something listens on port {port} already. Stop it, or choose another port: "
+                f"{name}={port + 100} make demo"
+            )

@@ -1,0 +1,61 @@
+"""The processes that are the product on one machine: the engine, the sweep, the web server."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.conf import settings
+
+from devtools.supervisor import Process
+
+ENGINE, SWEEP, WEB = "The engine", "The sweep", "The web server"
+SWEEP_SECONDS = 2
+WEB_THREADS = 8
+
+
+def stack_processes(
+    *,
+    port: int,
+    engine_port: int,
+    environment: Mapping[str, str] | None = None,
+    logs: Path | None = None,
+) -> list[Process]:
+    """In the order in which they start. They read the rest of their settings themselves.
+
+    ``environment`` stands in for this process's own; with ``logs``, a folder, each writes
+    to a file of its own there.
+    """
+    manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+
+    def process(name: str, file: str, command: list[str], health: str = "") -> Process:
+        return Process(
+            name=name,
+            command=command,
+            health=health,
+            environment=environment,
+            folder=settings.BASE_DIR,
+            log=None if logs is None else logs / file,
+        )
+
+    return [
+        process(
+            ENGINE,
+            "engine.log",
+            [*manage, "durable_engine", f"--port={engine_port}"],
+            f"http://127.0.0.1:{engine_port}/health",
+        ),
+        process(SWEEP, "sweep.log", [*manage, "sweep", f"--every={SWEEP_SECONDS}"]),
+        process(
+            WEB,
+            "web.log",
+            [
+                sys.executable,
+                "-m",
+                "waitress",
+                f"--listen=127.0.0.1:{port}",
+                f"--threads={WEB_THREADS}",
+                "loanoffice.wsgi:application",
+            ],
+            f"http://127.0.0.1:{port}/health/live/",
+        ),
+    ]

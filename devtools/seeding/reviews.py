@@ -1,0 +1,106 @@
+"""The rows of what people were asked about made-up cases, and of what they answered."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from applications.choices import Level, WaitingOn
+from devtools.seeding.histories import Asked, Course
+from devtools.seeding.row_builder import ATTEMPT, SeedRow, Sheet
+from lending.choices import Outcome, ReasonCode
+from reviews.choices import TaskKind, TaskStatus
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services.tasks import STEPS
+from workflows.models import PendingCallback
+
+WHY_DECLINED = {
+    TaskKind.MANAGER_APPROVAL: (ReasonCode.MANAGER_DECLINED, "Income is not supported."),
+    TaskKind.FRAUD_REVIEW: (ReasonCode.FRAUD_SUSPECTED, "The employer could not be reached."),
+}
+
+
+class Reviews(Sheet):
+    """Adds tasks, decisions and the callbacks that open tasks answer."""
+
+    def task(self, case: SeedRow, kind: TaskKind, asked: Asked, execution: int) -> None:
+        course, judged = case.course, case.course.assessment
+        is_approval = kind == TaskKind.MANAGER_APPROVAL
+        two = is_approval and course.amount >= self.terms.second_approval_threshold
+        pk, expires_at = next(self.ids[ReviewTask]), asked.opened_at + self.terms.expires
+        role = self.role_of(course) if is_approval else WaitingOn.RISK_ANALYST
+        self.tables[ReviewTask].put(
+            {
+                "application_id": case.pk,
+                "attempt": ATTEMPT,
+                "kind": kind,
+                "status": asked.status,
+                "assigned_role": role,
+                "approvals_required": 2 if two else 1,
+                "reasons": [r.as_json() for r in judged.reasons] if is_approval and judged else [],
+                "outcome": asked.outcome or "",
+                "opened_at": asked.opened_at,
+                "due_at": asked.opened_at + self.terms.due,
+                "expires_at": expires_at,
+                "closed_at": asked.closed_at,
+            },
+            pk,
+        )
+        if asked.status == TaskStatus.OPEN:
+            self.tables[PendingCallback].put(
+                {
+                    "execution_id": execution,
+                    "name": kind.value,
+                    "callback_id": f"seeded/{case.run.name}/{kind.value}",
+                    "review_task_id": pk,
+                    "opened_at": asked.opened_at,
+                    "expires_at": expires_at + timedelta(hours=1),
+                }
+            )
+        if asked.outcome is not None:
+            number = 2 if two and asked.outcome == Outcome.APPROVE else 1
+            deciders = self.random.sample(self._who(role), number)
+            self._decisions(case, pk, kind, asked, deciders)
+
+    def _who(self, role: WaitingOn) -> Sequence[int]:
+        if role == WaitingOn.RISK_ANALYST:
+            return self.staff.analysts
+        return self.staff.seniors if role == WaitingOn.SENIOR_MANAGER else self.staff.managers
+
+    def _decisions(
+        self,
+        case: SeedRow,
+        task: int,
+        kind: TaskKind,
+        asked: Asked,
+        deciders: Sequence[int],
+    ) -> None:
+        approved = asked.outcome == Outcome.APPROVE
+        reason = "" if approved else WHY_DECLINED[kind][1]
+        said = "approved" if approved else "declined"
+        for place, decider in enumerate(deciders, start=1):
+            before = timedelta(minutes=len(deciders) - place)
+            decided_at = (asked.closed_at or asked.opened_at) - before
+            self.tables[ReviewDecision].put(
+                {
+                    "task_id": task,
+                    "decided_by_id": decider,
+                    "outcome": asked.outcome,
+                    "reason": reason,
+                    "application_version": 1,
+                    "decided_at": decided_at,
+                }
+            )
+            self.line(
+                case,
+                f"{kind.value}_{said}",
+                f"{kind.label}: {said}.",
+                decided_at,
+                step=STEPS[kind],
+                level=Level.SUCCESS if approved else Level.WARNING,
+                actor_id=decider,
+                partner_id=None,
+                data={"reason": reason, "version": 1, "task": task},
+            )
+
+    def role_of(self, course: Course) -> WaitingOn:
+        above = course.amount > self.terms.manager_ceiling
+        return WaitingOn.SENIOR_MANAGER if above else WaitingOn.MANAGER

@@ -1,0 +1,168 @@
+"""The HTTP server on 127.0.0.1: reads a request, finds its operation, sends the answer.
+
+The paths are Lambda's. ``GET /health`` is outside of them and tells the supervisor whether
+recovery is done.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from aws_durable_execution_sdk_python_testing.exceptions import (
+    AwsApiException,
+    InvalidParameterValueException,
+)
+
+from functions.local.errors import ApiError
+from functions.local.executions import Executions
+from functions.local.invocations import Invocations
+from functions.local.responses import Reply, Request, error_reply, request_id
+
+LOOPBACK = "127.0.0.1"
+INVOKE_API = "2015-03-31"
+DURABLE_API = "2025-12-01"
+# No operation but Invoke takes more; a checkpoint batch is at most 750 KB.
+BODY_LIMIT = 10 * 1024 * 1024
+# A body over the limit is read and thrown away, so that its sender sees the answer.
+LARGEST_DISCARDED = 64 * 1024 * 1024
+
+logger = logging.getLogger(__name__)
+
+
+class FrontDoor(ThreadingHTTPServer):
+    """One thread for each request in hand."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 512
+
+    def __init__(
+        self,
+        port: int,
+        *,
+        invocations: Invocations,
+        executions: Executions,
+        health: Callable[[], Reply],
+    ) -> None:
+        self.invocations = invocations
+        self.executions = executions
+        self.health = health
+        self._by_verb: dict[tuple[str, ...], Callable[[Request, str], Reply]] = {
+            ("GET",): executions.get,
+            ("DELETE",): executions.delete,
+            ("GET", "history"): executions.history,
+            ("GET", "state"): executions.state,
+            ("POST", "checkpoint"): executions.checkpoint,
+            ("POST", "stop"): executions.stop,
+            ("POST", "pause"): executions.pause,
+            ("POST", "resume"): executions.resume,
+        }
+        super().__init__((LOOPBACK, port), RequestHandler)
+
+    def answer(self, request: Request) -> Reply:
+        """Run the operation a request asks for; errors become answers."""
+        try:
+            return self._operation(request)
+        except AwsApiException as error:
+            if error.http_status_code >= 500:
+                logger.exception("%s /%s failed.", request.method, "/".join(request.segments))
+            return error_reply(error)
+        except Exception as error:
+            logger.exception("%s /%s failed.", request.method, "/".join(request.segments))
+            return error_reply(error)
+
+    def _operation(self, request: Request) -> Reply:
+        match (request.method, *request.segments):
+            case ("GET", "health"):
+                return self.health()
+            case ("POST", api, "functions", function, "invocations") if api == INVOKE_API:
+                return self.invocations.invoke(request, function)
+            case ("GET", api, "functions", function, "durable-executions") if api == DURABLE_API:
+                return self.executions.list_by_function(request, function)
+            case ("POST", api, "durable-execution-callbacks", callback_id, verb) if (
+                api == DURABLE_API and verb in {"succeed", "fail", "heartbeat"}
+            ):
+                return self.executions.callback(request, callback_id, verb)
+            case (method, api, "durable-executions", arn, *verb) if api == DURABLE_API:
+                operation = self._by_verb.get((method, *verb))
+                if operation is not None:
+                    return operation(request, arn)
+        raise ApiError(404, "UnknownOperationException", "Unknown operation.")
+
+
+class RequestHandler(BaseHTTPRequestHandler):
+    """Reads one request and closes the connection, so that no thread waits for a next one."""
+
+    server: FrontDoor
+    # Seconds a client may take to send its request.
+    timeout = 30
+
+    def do_GET(self) -> None:
+        """Handle GET."""
+        self._handle()
+
+    def do_POST(self) -> None:
+        """Handle POST."""
+        self._handle()
+
+    def do_DELETE(self) -> None:
+        """Handle DELETE."""
+        self._handle()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Requests are logged for debugging only, and not on stderr."""
+        logger.debug(format, *args)
+
+    def _handle(self) -> None:
+        url = urlsplit(self.path)
+        # Split first: a slash inside a value arrives as %2F.
+        segments = tuple(unquote(part) for part in url.path.strip("/").split("/"))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        try:
+            body = self._read_body(segments, headers)
+        except AwsApiException as error:
+            self._send(error_reply(error))
+            return
+        request = Request(
+            method=self.command,
+            segments=segments,
+            query=parse_qs(url.query, keep_blank_values=True),
+            headers=headers,
+            body=body,
+        )
+        self._send(self.server.answer(request))
+
+    def _read_body(self, segments: tuple[str, ...], headers: Mapping[str, str]) -> bytes:
+        text = headers.get("content-length") or "0"
+        if not text.isdigit():
+            raise InvalidParameterValueException("Content-Length is not a number.")
+        length = int(text)
+        limit = (
+            self.server.invocations.body_limit(headers) if segments[0] == INVOKE_API else BODY_LIMIT
+        )
+        if length <= limit:
+            return self.rfile.read(length)
+        left = min(length, LARGEST_DISCARDED)
+        while left > 0:
+            chunk = self.rfile.read(min(left, 1 << 16))
+            if not chunk:
+                break
+            left -= len(chunk)
+        raise ApiError(
+            413,
+            "RequestTooLargeException",
+            f"{length} byte payload is too large: the limit is {limit} bytes.",
+        )
+
+    def _send(self, reply: Reply) -> None:
+        try:
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.send_header("x-amzn-RequestId", request_id())
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
+        except (BrokenPipeError, ConnectionResetError):
+            logger.info("The client left before its answer: %s", self.path)

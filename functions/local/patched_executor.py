@@ -1,0 +1,411 @@
+"""The executor and scheduler of the testing SDK, with what the engine changes in them.
+
+This is the only module that touches names the testing SDK keeps private, which is why
+its version is pinned exactly and checked at start. The names, and why:
+
+``Executor._registry _store _clock _scheduler _invoker``
+    Its parts, for work added in the same style as its own.
+``Executor._invocation_pool``
+    Replaced by a pool whose size the engine decides.
+``Executor._launch_execution _complete_events``
+    Replaced and extended: without completion events, which are never freed, and with
+    everything about an ended execution forgotten.
+``Executor._begin_invocation _retry_after_error _set_invocation_gate``
+    Guarded: no invocation begins while the engine stops, none is retried after the end.
+``Executor._apply_timeout _apply_callback_timeout``
+    Guarded: a timer that loses a race against the end changes nothing.
+``Executor._process_callback_heartbeat _reset_callback_heartbeat_timeout``
+    Extended: the beat is remembered across a crash.
+``Executor._set_paused _resume_execution _invocation_gate``
+    Pause without waiting for the running invocation, as AWS does, and tell PAUSING apart.
+``Executor._execution_timeouts _callback_timeouts _callback_heartbeats _pending_wakeup
+_pending_wakeup_lock _cleanup_callback_timeouts _on_callback_timeout
+_on_callback_heartbeat_timeout _schedule_earliest_pending _invoke_execution
+_completion_events _validate_execution_arn``
+    Timers, armed again after a restart and dropped at the end.
+``Scheduler._loop``
+    Closed at the end, which the testing SDK leaves to the garbage collector.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from importlib.metadata import version
+
+from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput
+from aws_durable_execution_sdk_python.lambda_service import (
+    CallbackOptions,
+    ErrorObject,
+    OperationStatus,
+    OperationType,
+)
+from aws_durable_execution_sdk_python_testing.checkpoint.processor import CheckpointProcessor
+from aws_durable_execution_sdk_python_testing.exceptions import (
+    IllegalStateException,
+    InvalidParameterValueException,
+    ResourceNotFoundException,
+)
+from aws_durable_execution_sdk_python_testing.execution import Execution
+from aws_durable_execution_sdk_python_testing.executor import Executor
+from aws_durable_execution_sdk_python_testing.model import (
+    SendDurableExecutionCallbackFailureResponse,
+    SendDurableExecutionCallbackHeartbeatResponse,
+    SendDurableExecutionCallbackSuccessResponse,
+    StartDurableExecutionInput,
+)
+from aws_durable_execution_sdk_python_testing.scheduler import Scheduler
+from aws_durable_execution_sdk_python_testing.threads import DaemonThreadPool
+from aws_durable_execution_sdk_python_testing.token import CallbackToken
+from aws_durable_execution_sdk_python_testing.worker.checkpoint_tasks import CallableTask
+from aws_durable_execution_sdk_python_testing.worker.status import InvocationState
+
+from functions.local.completion_waiters import Endings
+from functions.local.errors import EngineError, callback_closed, conflict
+from functions.local.execution_queues import LaneRegistry
+from functions.local.heartbeats import Heartbeats
+from functions.local.history import callback_options
+from functions.local.invoker import ThreadInvoker
+from functions.local.pauses import Pauses
+from functions.local.store import WriteThroughStore
+
+TESTING_SDK = "aws-durable-execution-sdk-python-testing"
+TESTING_SDK_VERSION = "1.4.0"
+LONGEST_EXECUTION = timedelta(days=366)
+
+
+def check_testing_sdk() -> None:
+    """Raise ``EngineError`` unless the testing SDK is the version whose names are used."""
+    installed = version(TESTING_SDK)
+    if installed != TESTING_SDK_VERSION:
+        raise EngineError(
+            f"The engine is written for {TESTING_SDK} {TESTING_SDK_VERSION}, "
+            f"but {installed} is installed."
+        )
+
+
+class LocalScheduler(Scheduler):
+    """The scheduler, with its event loop closed at the end."""
+
+    def start(self) -> None:
+        """Start the loop's thread."""
+        super().start()  # type: ignore[no-untyped-call]
+
+    def stop(self) -> None:
+        """Cancel every timer and end the scheduler's threads."""
+        super().stop()  # type: ignore[no-untyped-call]
+        if not self._loop.is_running():
+            self._loop.close()
+
+
+class LocalExecutor(Executor):
+    """The state machine of durable executions, made to last."""
+
+    def __init__(
+        self,
+        *,
+        store: WriteThroughStore,
+        scheduler: Scheduler,
+        registry: LaneRegistry,
+        invoker: ThreadInvoker,
+        heartbeats: Heartbeats,
+        pauses: Pauses,
+        region: str,
+        handler_threads: int,
+        invocation_timeout_seconds: int,
+        retry_backoff_seconds: int,
+    ) -> None:
+        super().__init__(
+            store=store,
+            scheduler=scheduler,
+            invoker=invoker,
+            checkpoint_processor=CheckpointProcessor(store, scheduler),
+            registry=registry,
+            region=region,
+            invocation_timeout_seconds=invocation_timeout_seconds,
+        )
+        self.RETRY_BACKOFF_SECONDS = retry_backoff_seconds
+        self._invocation_pool = DaemonThreadPool(handler_threads, "durable-handler")
+        self._heartbeats = heartbeats
+        self._pauses = pauses
+        self._draining = False
+        self._endings = Endings()
+
+    # Starting, waiting, stopping.
+
+    def begin(self, execution_arn: str, start: StartDurableExecutionInput) -> None:
+        """Create an execution under a given ARN and invoke it."""
+        execution = Execution(execution_arn, start, [])
+        execution.region = self.region
+        execution.start(now=self._clock.now())
+        self._store.save(execution)
+        self._launch_execution(execution, start.execution_timeout_seconds)
+
+    def wait_until_ended(self, execution_arn: str, timeout: float) -> bool:
+        """Whether the execution has ended, at once or within ``timeout`` seconds."""
+        return self._endings.wait(
+            execution_arn, lambda: self.get_execution(execution_arn).is_complete, timeout
+        )
+
+    @property
+    def draining(self) -> bool:
+        """Whether the engine is on its way to stop."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Begin no further invocation, and send away those who wait for an end."""
+        self._draining = True
+        self._endings.send_away()
+
+    def tracked(self) -> dict[str, int]:
+        """The sizes of the maps that must be empty when nothing runs."""
+        return {
+            "execution timeouts": len(self._execution_timeouts),
+            "callback timeouts": len(self._callback_timeouts),
+            "callback heartbeats": len(self._callback_heartbeats),
+            "wake-ups": len(self._pending_wakeup),
+            "completion events": len(self._completion_events),
+            "waiters": len(self._endings),
+            "lanes": self._registry.active_count(),
+            "scheduler events": self._scheduler.event_count(),
+            "scheduler tasks": self._scheduler.task_count(),
+        }
+
+    def _launch_execution(self, execution: Execution, timeout_seconds: int) -> None:  # noqa: ARG002
+        self._arm_execution_timeout(execution)
+        self._invoke_execution(execution.durable_execution_arn)
+
+    def _begin_invocation(
+        self, execution_arn: str
+    ) -> tuple[Execution, DurableExecutionInvocationInput, int] | None:
+        if self._draining:
+            return None
+        return super()._begin_invocation(execution_arn)
+
+    def _retry_after_error(self, execution_arn: str, error: ErrorObject) -> None:
+        if self._draining:
+            # Not a failed try: the next engine replays it.
+            self._set_invocation_gate(execution_arn, InvocationState.PRE_INVOKE)
+            return
+        if self.get_execution(execution_arn).is_complete:
+            return
+        super()._retry_after_error(execution_arn, error)
+
+    def _complete_events(self, execution_arn: str) -> None:
+        super()._complete_events(execution_arn)
+        with self._pending_wakeup_lock:
+            wakeup = self._pending_wakeup.pop(execution_arn, None)
+        if wakeup is not None:
+            wakeup.cancel()
+        for operation in self.get_execution(execution_arn).get_navigable_operations():
+            if operation.operation_type is OperationType.CALLBACK and operation.callback_details:
+                self._close_callback(operation.callback_details.callback_id)
+        self._endings.announce(execution_arn)
+
+    # The execution's clock.
+
+    def times_out_at(self, execution: Execution) -> datetime | None:
+        """When the execution times out, counting pauses; ``None`` for never."""
+        timeout = execution.start_input.execution_timeout_seconds
+        started = execution.get_operation_execution_started().start_timestamp
+        if timeout <= 0 or started is None:
+            return None
+        latest = started + LONGEST_EXECUTION
+        arn = execution.durable_execution_arn
+        if execution.is_paused:
+            pause = self._pauses.current(arn)
+            if pause is not None and pause.stops_clock:
+                return latest
+        stood_still = self._pauses.seconds_stood_still(arn)
+        return min(latest, started + timedelta(seconds=timeout + stood_still))
+
+    def _arm_execution_timeout(self, execution: Execution) -> None:
+        arn = execution.durable_execution_arn
+        armed = self._execution_timeouts.pop(arn, None)
+        if armed is not None:
+            armed.cancel()
+        ends = self.times_out_at(execution)
+        if ends is None:
+            return
+        seconds = execution.start_input.execution_timeout_seconds
+        error = ErrorObject.from_message(f"Execution timed out after {seconds} seconds.")
+        self._execution_timeouts[arn] = self._scheduler.call_later(
+            lambda: self.on_timed_out(arn, error),
+            delay=max(0.0, (ends - self._clock.now()).total_seconds()),
+        )
+
+    def _apply_timeout(self, execution_arn: str, error: ErrorObject) -> None:
+        if not self.get_execution(execution_arn).is_complete:
+            super()._apply_timeout(execution_arn, error)
+
+    # Recovery.
+
+    def rearm(self, execution_arn: str) -> None:
+        """After a restart: arm what was armed, with the time that is left, and replay."""
+        self._on_lane(execution_arn, lambda: self._rearm(execution_arn))
+        self._schedule_earliest_pending(execution_arn)
+        self._invoke_execution(execution_arn)
+
+    def _rearm(self, execution_arn: str) -> None:
+        execution = self.get_execution(execution_arn)
+        if not execution.is_paused:
+            self._pauses.discard_open(execution_arn)
+        self._arm_execution_timeout(execution)
+        for operation in execution.get_navigable_operations():
+            details = operation.callback_details
+            if details and operation.status is OperationStatus.STARTED:
+                options = callback_options(execution, operation.operation_id)
+                started = operation.start_timestamp or self._clock.now()
+                beaten = self._heartbeats.last(details.callback_id) or started
+                self._arm_callback(execution_arn, details.callback_id, options, started, beaten)
+
+    def _arm_callback(
+        self,
+        execution_arn: str,
+        callback_id: str,
+        options: CallbackOptions,
+        started: datetime,
+        beaten: datetime,
+    ) -> None:
+        now = self._clock.now()
+        if options.timeout_seconds > 0:
+            left = options.timeout_seconds - (now - started).total_seconds()
+            self._callback_timeouts[callback_id] = self._scheduler.call_later(
+                lambda: self._on_callback_timeout(execution_arn, callback_id), delay=max(0.0, left)
+            )
+        if options.heartbeat_timeout_seconds > 0:
+            left = options.heartbeat_timeout_seconds - (now - beaten).total_seconds()
+            self._callback_heartbeats[callback_id] = self._scheduler.call_later(
+                lambda: self._on_callback_heartbeat_timeout(execution_arn, callback_id),
+                delay=max(0.0, left),
+            )
+
+    # Callbacks. The checks run on the lane, so that of two answers one loses.
+
+    def send_callback_success(
+        self, callback_id: str, result: bytes | None = None
+    ) -> SendDurableExecutionCallbackSuccessResponse:
+        """Answer a callback and wake its execution."""
+        self._settle_callback(
+            callback_id,
+            lambda execution: execution.complete_callback_success(
+                callback_id, result, now=self._clock.now()
+            ),
+        )
+        return SendDurableExecutionCallbackSuccessResponse()
+
+    def send_callback_failure(
+        self, callback_id: str, error: ErrorObject | None = None
+    ) -> SendDurableExecutionCallbackFailureResponse:
+        """Answer a callback with a failure and wake its execution."""
+        failure = error or ErrorObject(message=None, type=None, data=None, stack_trace=None)
+        self._settle_callback(
+            callback_id,
+            lambda execution: execution.complete_callback_failure(
+                callback_id, failure, now=self._clock.now()
+            ),
+        )
+        return SendDurableExecutionCallbackFailureResponse()
+
+    def send_callback_heartbeat(
+        self, callback_id: str
+    ) -> SendDurableExecutionCallbackHeartbeatResponse:
+        """Give a callback its whole heartbeat timeout again."""
+        self._on_lane(
+            _execution_of(callback_id), lambda: self._process_callback_heartbeat(callback_id)
+        )
+        return SendDurableExecutionCallbackHeartbeatResponse()
+
+    def _settle_callback(self, callback_id: str, settle: Callable[[Execution], object]) -> None:
+        execution_arn = _execution_of(callback_id)
+
+        def apply() -> None:
+            execution = self._with_open_callback(callback_id)
+            settle(execution)
+            self._store.update(execution)
+            self._close_callback(callback_id)
+
+        self._on_lane(execution_arn, apply)
+        self._invoke_execution(execution_arn)
+
+    def _process_callback_heartbeat(self, callback_id: str) -> None:
+        execution = self._with_open_callback(callback_id)
+        self._heartbeats.beat(callback_id)
+        self._reset_callback_heartbeat_timeout(callback_id, execution.durable_execution_arn)
+
+    def _apply_callback_timeout(self, callback_id: str, error: ErrorObject) -> None:
+        execution = self.get_execution(_execution_of(callback_id))
+        _, operation = execution.find_callback_operation(callback_id)
+        if operation.status is OperationStatus.STARTED:
+            super()._apply_callback_timeout(callback_id, error)
+        self._close_callback(callback_id)
+
+    def _with_open_callback(self, callback_id: str) -> Execution:
+        execution = self.get_execution(_execution_of(callback_id))
+        try:
+            _, operation = execution.find_callback_operation(callback_id)
+        except IllegalStateException as error:
+            raise ResourceNotFoundException("Callback does not exist") from error
+        if execution.is_complete or operation.status is not OperationStatus.STARTED:
+            raise callback_closed()
+        return execution
+
+    def _close_callback(self, callback_id: str) -> None:
+        if callback_id in self._callback_heartbeats:
+            self._heartbeats.forget(callback_id)
+        self._cleanup_callback_timeouts(callback_id)
+
+    # Pausing.
+
+    def pause(
+        self, execution_arn: str, *, token: str | None, reason: str | None, stops_clock: bool
+    ) -> None:
+        """Pause at the running invocation's next checkpoint, or at once when none runs."""
+
+        def apply() -> None:
+            execution = self.get_execution(execution_arn)
+            if execution.is_complete:
+                raise conflict("The execution has already ended.")
+            if execution.is_paused:
+                pause = self._pauses.current(execution_arn)
+                if pause is None or token is None or pause.token != token:
+                    raise conflict("The execution is already paused.")
+                return
+            self._pauses.begin(execution_arn, token=token, reason=reason, stops_clock=stops_clock)
+            self._set_paused(execution_arn)
+            self._arm_execution_timeout(execution)
+
+        self._on_lane(execution_arn, apply)
+
+    def resume(self, execution_arn: str, *, token: str | None) -> None:
+        """End a pause; an invocation that was held back begins."""
+
+        def apply() -> None:
+            execution = self.get_execution(execution_arn)
+            if execution.is_complete:
+                raise conflict("The execution has already ended.")
+            if not execution.is_paused:
+                if not self._pauses.resumed_with(execution_arn, token):
+                    raise conflict("The execution is not paused.")
+                return
+            self._resume_execution(execution_arn)
+            self._pauses.end(execution_arn, token=token)
+            self._arm_execution_timeout(execution)
+
+        self._on_lane(execution_arn, apply)
+
+    def shown_status(self, execution: Execution) -> str:
+        """The status as AWS shows it."""
+        if execution.is_complete or not execution.is_paused:
+            return execution.current_status().value
+        gate = self._invocation_gate(execution.durable_execution_arn)
+        return "PAUSING" if gate is InvocationState.INVOKING else "PAUSED"
+
+    def _on_lane(self, execution_arn: str, change: Callable[[], None]) -> None:
+        self._validate_execution_arn(execution_arn)
+        self._registry.submit(execution_arn, CallableTask(change)).result()
+
+
+def _execution_of(callback_id: str) -> str:
+    try:
+        return CallbackToken.from_str(callback_id).execution_arn
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidParameterValueException("Invalid callback ID") from error

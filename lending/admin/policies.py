@@ -1,0 +1,234 @@
+"""The lending policy in the admin: drafted by policy owners, never changed once published."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_http_methods
+
+from core.admin.base import NoDeleteAdmin, staff
+from core.admin.display import badge
+from core.admin.view_helpers import confirmation
+from core.errors import DomainError
+from lending import services
+from lending.admin.policy_form import SHOWN, TIER_SHOWN, PolicyForm, days, policy_fieldsets
+from lending.choices import Tier
+from lending.errors import NoPolicy
+from lending.models import LendingPolicy, PolicyTier
+
+if TYPE_CHECKING:
+    TierInlineBase = admin.TabularInline[PolicyTier, LendingPolicy]
+    TierFormBase = forms.ModelForm[PolicyTier]
+else:
+    TierInlineBase = admin.TabularInline
+    TierFormBase = forms.ModelForm
+
+
+class PolicyTierForm(TierFormBase):
+    """A row of the table of tiers; its headings are far away, so each field says its name."""
+
+    class Meta:
+        model = PolicyTier
+        fields = "__all__"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        tier = self.initial.get("tier")
+        row = Tier(tier).label if tier in Tier.values else "New tier"
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = f"{row}: {field.label}"
+
+
+class PolicyTierInline(TierInlineBase):
+    model = PolicyTier
+    form = PolicyTierForm
+    extra = 0
+    max_num = len(Tier)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """As they are typed in, or as one reads them."""
+        names = ("tier", "minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
+        if self.has_change_permission(request, obj):
+            return names
+        return tuple(TIER_SHOWN.get(name, name) for name in names)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.has_change_permission(request, obj):
+            return ()
+        return tuple(TIER_SHOWN.values())
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:  # noqa: ARG002
+        return len(Tier) if obj is None else 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_open(obj) and super().has_add_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_open(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A tier of a draft was never used; everything else stays."""
+        return is_open(obj) and super().has_delete_permission(request, obj)
+
+
+class LendingPolicyAdmin(NoDeleteAdmin[LendingPolicy]):
+    form = PolicyForm
+    inlines = (PolicyTierInline,)
+    list_display = (
+        "version",
+        "state",
+        "currency",
+        "approval_threshold",
+        "manager_ceiling",
+        "second_approval_threshold",
+        "published_at",
+        "published_by",
+    )
+    list_display_links = ("version",)
+    list_select_related = ("published_by",)
+    change_form_template = "lending/admin/policy_change_form.html"
+
+    @admin.display(description="State")
+    def state(self, policy: LendingPolicy) -> SafeString:
+        return badge("Published", "good") if policy.published_at else badge("Draft", "quiet")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_open(obj) and super().has_change_permission(request, obj)
+
+    def get_fieldsets(self, request: HttpRequest, obj: LendingPolicy | None = None) -> Any:
+        return policy_fieldsets(typed=self._can_type(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: LendingPolicy | None = None) -> Any:
+        kept = ("created_at", "published_at", "published_by")
+        return kept if self._can_type(request, obj) else (*kept, *SHOWN.values())
+
+    def _can_type(self, request: HttpRequest, obj: LendingPolicy | None) -> bool:
+        return obj is None or self.has_change_permission(request, obj)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A new version begins where the one in force is."""
+        initial: dict[str, Any] = dict(super().get_changeform_initial_data(request))
+        newest = LendingPolicy.objects.order_by("-version").first()
+        initial["version"] = newest.version + 1 if newest else 1
+        try:
+            current = services.policy_current()
+        except NoPolicy:
+            return initial
+        kept = {"id", "version", "created_at", "published_at", "published_by", "notes"}
+        return initial | {
+            column.name: getattr(current, column.name)
+            for column in LendingPolicy._meta.concrete_fields
+            if column.name not in kept
+        }
+
+    def get_formset_kwargs(
+        self, request: HttpRequest, obj: LendingPolicy, inline: Any, prefix: str
+    ) -> dict[str, Any]:
+        kwargs: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        if obj._state.adding and request.method == "GET":
+            kwargs["initial"] = tiers_in_force()
+        return kwargs
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        may = staff(request).has_perm("lending.publish_lendingpolicy")
+        context = {**(extra_context or {}), "can_publish": may and obj is not None and is_open(obj)}
+        return super().change_view(request, object_id, form_url, context)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "<int:pk>/publish/",
+                self.admin_site.admin_view(publish_view),
+                {"model_admin": self},
+                name="lending_lendingpolicy_publish",
+            ),
+            *super().get_urls(),
+        ]
+
+
+def is_open(policy: LendingPolicy | None) -> bool:
+    """Not published: what is published decided cases and stays as it was."""
+    return policy is None or policy.published_at is None
+
+
+def changes_shown(policy: LendingPolicy) -> list[tuple[str, str, str]]:
+    """What publishing would change: the field in words, what is in force, what is new."""
+    return [
+        (_field_words(name), _value_words(old), _value_words(new))
+        for name, (old, new) in services.policy_changes(policy).items()
+        if name not in {"version", "notes"}
+    ]
+
+
+def _field_words(name: str) -> str:
+    """``approval_due`` as ``Approval due``; ``prime: annual_rate`` as ``Prime: annual rate``."""
+    tier, _, field = name.rpartition(": ")
+    said = PolicyForm.Meta.labels.get(field) or field.replace("_", " ")
+    return f"{Tier(tier).label}: {said}" if tier else said.capitalize()
+
+
+def _value_words(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, timedelta):
+        return days(value)
+    return f"{value:,}" if isinstance(value, Decimal | int) else str(value)
+
+
+def tiers_in_force() -> list[dict[str, Any]]:
+    try:
+        current = services.policy_current()
+    except NoPolicy:
+        return [{"tier": tier.value} for tier in Tier]
+    names = ("tier", "minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
+    return list(current.tiers.values(*names))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def publish_view(request: HttpRequest, *, pk: int, model_admin: Any) -> HttpResponse:
+    """Ask once more, then publish."""
+    policy = get_object_or_404(LendingPolicy, pk=pk)
+    back = HttpResponseRedirect(reverse("admin:lending_lendingpolicy_change", args=[pk]))
+    if request.method == "POST":
+        try:
+            services.policy_publish(policy=policy, user=staff(request))
+        except DomainError as refused:
+            errors: dict[str, list[str]] = getattr(refused, "errors", {"": [str(refused)]})
+            said = " ".join(" ".join(sentences) for sentences in errors.values())
+            model_admin.message_user(request, said, messages.ERROR)
+        else:
+            model_admin.message_user(request, f"{policy} is in force.", messages.SUCCESS)
+        return back
+    if not staff(request).has_perm("lending.publish_lendingpolicy") or not is_open(policy):
+        model_admin.message_user(request, f"You cannot publish {policy}.", messages.ERROR)
+        return back
+    return confirmation(
+        model_admin,
+        request,
+        "lending/admin/publish_policy.html",
+        title=f"Publish: {policy}",
+        changes=changes_shown(policy),
+        original=policy,
+        form=None,
+        button="Publish",
+        tone="good",
+        sentence=(
+            "From now on every case that is validated is judged by this version. A published "
+            "policy is never changed; another version replaces it."
+        ),
+    )

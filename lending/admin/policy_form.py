@@ -1,0 +1,117 @@
+"""The form of a lending policy: what each rule means, its unit, and how one reads it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.safestring import SafeString
+
+from core.admin.display import money
+from lending.models import LendingPolicy, PolicyTier
+
+if TYPE_CHECKING:
+    PolicyFormBase = forms.ModelForm[LendingPolicy]
+else:
+    PolicyFormBase = forms.ModelForm
+
+SPAN = "Days and hours:minutes:seconds, as in “1 12:00:00”."
+WHO = ("approval_threshold", "manager_ceiling", "second_approval_threshold")
+WAITS = ("approval_due", "approval_expires", "fraud_check_timeout", "offer_life")
+
+
+class PolicyForm(PolicyFormBase):
+    class Meta:
+        model = LendingPolicy
+        fields: list[str] = []  # the admin names them
+        labels = {
+            "default_term_months": "Usual term",
+            "maximum_debt_to_income": "Largest debt to income",
+            "approval_due": "Decision due after",
+            "approval_expires": "Decision expires after",
+            "fraud_check_timeout": "Fraud check answers within",
+            "fraud_check_attempts": "Fraud check tries",
+            "offer_acceptance_required": "The applicant has to accept the offer",
+            "offer_life": "Offer open for",
+        }
+        help_texts = {
+            "version": "Counts up. Every decision keeps the version that it was made under.",
+            "currency": "Three letters, as in CAD. Every amount below is in it.",
+            "default_term_months": "Months. What a new application begins with.",
+            "approval_due": f"Then the deciders are reminded. {SPAN}",
+            "approval_expires": "Then the case ends as expired; nothing is ever approved by "
+            f"waiting. Not before it is due. {SPAN}",
+            "fraud_check_timeout": f"For each try. {SPAN}",
+            "fraud_check_attempts": "After the last one without an answer an incident is opened.",
+            "offer_acceptance_required": "Off: what is approved is paid out without asking again.",
+            "offer_life": f"Then an offer that nobody accepted expires. {SPAN}",
+            "notes": "For staff: why this version is as it is.",
+        }
+
+
+def policy_fieldsets(*, typed: bool) -> list[tuple[str | None, dict[str, Any]]]:
+    """By what the rules are about; where nothing can be typed, each is shown as one reads it."""
+
+    def as_seen(*names: str) -> tuple[Any, ...]:
+        return names if typed else tuple(SHOWN.get(name, name) for name in names)
+
+    return [
+        (None, {"fields": as_seen("version", "currency")}),
+        ("Who decides", {"fields": as_seen(*WHO)}),
+        ("What may be lent", {"fields": as_seen("default_term_months", "maximum_debt_to_income")}),
+        ("How long things wait", {"fields": as_seen(*WAITS[:3], "fraud_check_attempts")}),
+        ("The offer", {"fields": as_seen("offer_acceptance_required", "offer_life")}),
+        ("Record", {"fields": as_seen("notes", "created_at", "published_at", "published_by")}),
+    ]
+
+
+def days(span: timedelta) -> str:
+    """``7 days``, ``1 day 12 h``, ``5 min``: every unit that is not zero."""
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    many, hours = divmod(hours, 24)
+    units = ((many, "day" if many == 1 else "days"), (hours, "h"), (minutes, "min"), (seconds, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in units if number) or "0 s"
+
+
+def _shown(name: str, read: Callable[[Any], object]) -> Callable[[Any], object]:
+    """A column of the read-only page under the name of the field that it shows."""
+
+    def show(row: Any) -> object:
+        return read(row)
+
+    show.__name__ = name
+    show.short_description = PolicyForm.Meta.labels.get(name) or name.replace("_", " ")  # type: ignore[attr-defined]
+    return show
+
+
+def _amount(name: str) -> Callable[[LendingPolicy], SafeString]:
+    return lambda policy: money(getattr(policy, name), policy.currency)
+
+
+def _span(name: str) -> Callable[[LendingPolicy], str]:
+    return lambda policy: days(getattr(policy, name))
+
+
+def _debt_to_income(policy: LendingPolicy) -> str:
+    limit: Decimal | None = policy.maximum_debt_to_income
+    return "no limit" if limit is None else f"{limit} %"
+
+
+def _largest(tier: PolicyTier) -> SafeString | str:
+    return money(tier.largest_amount, tier.policy.currency) if tier.largest_amount else "declined"
+
+
+SHOWN: dict[str, Callable[[Any], object]] = {
+    **{name: _shown(name, _amount(name)) for name in WHO},
+    **{name: _shown(name, _span(name)) for name in WAITS},
+    "default_term_months": _shown(
+        "default_term_months", lambda policy: f"{policy.default_term_months} months"
+    ),
+    "maximum_debt_to_income": _shown("maximum_debt_to_income", _debt_to_income),
+}
+TIER_SHOWN: dict[str, Callable[[Any], object]] = {
+    "annual_rate": _shown("annual_rate", lambda tier: f"{tier.annual_rate} %"),
+    "largest_amount": _shown("largest_amount", _largest),
+}

@@ -1,0 +1,130 @@
+"""The lending policy: which one is in force, publishing a new one, its rules as values."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from audit.models import Action
+from audit.services import Changes, entry_record
+from core.errors import NotPermitted
+from lending.choices import Tier
+from lending.errors import InvalidPolicy, NoPolicy, PolicyPublished
+from lending.models import LendingPolicy
+from lending.underwriting import PolicyRules, TierRule
+
+
+def policy_current() -> LendingPolicy:
+    """The newest published version. Raises ``NoPolicy`` when there is none."""
+    policy = _in_force()
+    if policy is None:
+        raise NoPolicy
+    return policy
+
+
+def policy_rules(policy: LendingPolicy) -> PolicyRules:
+    """What ``underwriting`` needs of a policy; two queries at most."""
+    tiers = tuple(
+        TierRule(
+            tier=Tier(row.tier),
+            minimum_score=row.minimum_score,
+            requires_clean_record=row.requires_clean_record,
+            annual_rate=row.annual_rate,
+            largest_amount=row.largest_amount,
+        )
+        for row in policy.tiers.all()
+    )
+    return PolicyRules(
+        version=policy.version,
+        approval_threshold=policy.approval_threshold,
+        maximum_debt_to_income=policy.maximum_debt_to_income,
+        tiers=tiers,
+    )
+
+
+def longest_wait(policy: LendingPolicy) -> timedelta:
+    """How long one execution under this policy may wait in all, at the most."""
+    fraud = (
+        max(policy.fraud_check_timeout, settings.LOANOFFICE_FRAUD_VENDOR_LONGEST)
+        * policy.fraud_check_attempts
+    )
+    grace: timedelta = settings.LOANOFFICE_DELIVERY_GRACE
+    reviews = 2 * (policy.approval_expires + grace)  # a manager, then a risk analyst
+    acceptance = policy.offer_life + grace if policy.offer_acceptance_required else timedelta()
+    return reviews + fraud + acceptance
+
+
+@transaction.atomic
+def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
+    """Put a drafted version in force for the cases that are validated from now on.
+
+    Raises ``NotPermitted``, ``PolicyPublished``, or ``InvalidPolicy`` when a tier is missing
+    or a case could wait for longer than its execution lives.
+    """
+    if not user.has_perm("lending.publish_lendingpolicy"):
+        raise NotPermitted("Only a policy owner publishes a lending policy.")
+    policy = LendingPolicy.objects.select_for_update().get(pk=policy.pk)
+    if policy.published_at is not None:
+        raise PolicyPublished(version=policy.version)
+    missing = set(Tier.values) - set(policy.tiers.values_list("tier", flat=True))
+    if missing:
+        raise InvalidPolicy(
+            {"tiers": [f"A policy needs every tier; missing: {', '.join(sorted(missing))}."]}
+        )
+    needed, limit = longest_wait(policy), settings.LOAN_APPROVAL_EXECUTION_TIMEOUT
+    if needed >= limit:
+        raise InvalidPolicy(
+            {
+                "approval_expires": [
+                    f"A case may wait for {needed.days} days in all, but an execution ends after "
+                    f"{limit.days}. Shorten the waits."
+                ]
+            }
+        )
+    before = _in_force()
+    policy.published_at = timezone.now()
+    policy.published_by = user
+    policy.save(update_fields=["published_at", "published_by"])
+    entry_record(
+        action=Action.PUBLISHED,
+        message=f"{policy} is in force.",
+        actor=user,
+        target=policy,
+        changes=_differences(before, policy),
+    )
+    return policy
+
+
+def policy_changes(policy: LendingPolicy) -> Changes:
+    """What publishing ``policy`` would change, by field: now and then; all of it the first time."""
+    return _differences(_in_force(), policy)
+
+
+def _in_force() -> LendingPolicy | None:
+    return LendingPolicy.objects.filter(published_at__isnull=False).order_by("-version").first()
+
+
+def _differences(before: LendingPolicy | None, after: LendingPolicy) -> Changes:
+    """What cases are judged by from now on and were not, by field; all of it the first time."""
+    old = _by_field(before) if before is not None else {}
+    new = _by_field(after)
+    return {
+        name: (old.get(name), new.get(name))
+        for name in [*new, *sorted(old.keys() - new.keys())]
+        if old.get(name) != new.get(name)
+    }
+
+
+def _by_field(policy: LendingPolicy) -> dict[str, object]:
+    left_out = {"id", "created_at", "published_at", "published_by"}
+    fields: dict[str, object] = {
+        column.name: getattr(policy, column.name)
+        for column in LendingPolicy._meta.concrete_fields
+        if column.name not in left_out
+    }
+    names = ("minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
+    for tier in policy.tiers.all():
+        fields |= {f"{tier.tier}: {name}": getattr(tier, name) for name in names}
+    return fields

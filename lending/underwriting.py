@@ -1,0 +1,159 @@
+"""Policy and credit reports in; tier, rate, decision and reasons out. Pure.
+
+The rules are those of ``LendingPolicy`` (version 1 is seeded by a migration); nothing
+here knows an applicant, a bureau's name or a demo profile.
+"""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+
+from lending.choices import Outcome, ReasonCode, Tier
+
+# The payment that is assumed when an application is first judged: 5 % of the amount a
+# month. An estimate for the debt-to-income ratio only; the offer has the real one.
+ESTIMATED_PAYMENT_SHARE = Decimal("0.05")
+
+
+@dataclass(frozen=True)
+class TierRule:
+    tier: Tier
+    minimum_score: int
+    requires_clean_record: bool
+    annual_rate: Decimal
+    largest_amount: Decimal
+
+
+@dataclass(frozen=True)
+class PolicyRules:
+    """What a policy version says, as values. ``tiers`` are ordered best first."""
+
+    version: int
+    approval_threshold: Decimal
+    maximum_debt_to_income: Decimal | None
+    tiers: tuple[TierRule, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One bureau's score (300 to 900) and number of derogatory marks."""
+
+    score: int
+    derogatory_marks: int
+
+
+@dataclass(frozen=True)
+class Reason:
+    code: ReasonCode
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.code.label} {self.detail}".strip()
+
+    def as_json(self) -> dict[str, str]:
+        return {"code": self.code.value, "text": self.text}
+
+
+@dataclass(frozen=True)
+class Assessment:
+    average_score: int
+    derogatory_marks: int
+    tier: Tier
+    annual_rate: Decimal
+    debt_to_income: Decimal | None
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+
+
+def debt_to_income(*, loan_amount: Decimal, annual_income: Decimal | None) -> Decimal | None:
+    """Estimated monthly payment over monthly income, in percent with two decimals."""
+    if not annual_income:
+        return None
+    ratio = loan_amount * ESTIMATED_PAYMENT_SHARE / (annual_income / 12) * 100
+    return ratio.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+def average_score(reports: tuple[Report, ...]) -> int:
+    """The mean of the scores, rounded half up. Raises ``ValueError`` without a report."""
+    if not reports:
+        raise ValueError("an average needs at least one report")
+    mean = Decimal(sum(report.score for report in reports)) / len(reports)
+    return int(mean.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def tier_for(*, rules: PolicyRules, score: int, derogatory_marks: int) -> TierRule:
+    """The best tier that the score and the record reach; the last tier takes the rest."""
+    for rule in rules.tiers:
+        if score >= rule.minimum_score and not (rule.requires_clean_record and derogatory_marks):
+            return rule
+    return rules.tiers[-1]
+
+
+def assess(
+    *,
+    rules: PolicyRules,
+    loan_amount: Decimal,
+    currency: str,
+    annual_income: Decimal | None,
+    reports: tuple[Report, ...],
+    missing_bureaus: tuple[str, ...] = (),
+) -> Assessment:
+    """Judge one application.
+
+    A bureau that did not answer makes the case a referral whatever the other reports
+    say: two out of three are never judged silently. Raises ``ValueError`` when no bureau
+    answered at all.
+    """
+    score = average_score(reports)
+    marks = sum(report.derogatory_marks for report in reports)
+    rule = tier_for(rules=rules, score=score, derogatory_marks=marks)
+    ratio = debt_to_income(loan_amount=loan_amount, annual_income=annual_income)
+
+    against: list[Reason] = []
+    if rule.largest_amount == 0:
+        against.append(Reason(ReasonCode.SCORE_TOO_LOW, f"The average is {score}."))
+        if marks:
+            against.append(Reason(ReasonCode.DEROGATORY_MARKS, f"There are {marks}."))
+    elif loan_amount > rule.largest_amount:
+        against.append(
+            Reason(
+                ReasonCode.AMOUNT_ABOVE_TIER_LIMIT,
+                f"{rule.tier.label} borrows up to {rule.largest_amount:,.2f} {currency}.",
+            )
+        )
+    limit = rules.maximum_debt_to_income
+    if limit is not None and ratio is not None and ratio > limit:
+        against.append(
+            Reason(ReasonCode.DEBT_TO_INCOME_TOO_HIGH, f"It is {ratio} %, the limit {limit} %.")
+        )
+
+    refer: list[Reason] = []
+    if missing_bureaus:
+        refer.append(
+            Reason(ReasonCode.BUREAU_UNAVAILABLE, f"Missing: {', '.join(missing_bureaus)}.")
+        )
+    if annual_income is None:
+        refer.append(Reason(ReasonCode.INCOME_NOT_STATED))
+    if loan_amount >= rules.approval_threshold:
+        refer.append(
+            Reason(
+                ReasonCode.AMOUNT_AT_THRESHOLD,
+                f"The threshold is {rules.approval_threshold:,.2f} {currency}.",
+            )
+        )
+
+    if against and not missing_bureaus:
+        outcome, reasons = Outcome.DECLINE, against
+    elif refer:
+        outcome, reasons = Outcome.REFER, [*refer, *against]
+    else:
+        outcome, reasons = Outcome.APPROVE, []
+    return Assessment(
+        average_score=score,
+        derogatory_marks=marks,
+        tier=rule.tier,
+        annual_rate=rule.annual_rate,
+        debt_to_income=ratio,
+        outcome=outcome,
+        reasons=tuple(reasons),
+    )

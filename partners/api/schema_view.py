@@ -1,0 +1,33 @@
+"""The OpenAPI document, made once: it says the same to everybody."""
+
+from functools import cache
+from typing import Any
+
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from partners.api.base import ApiView
+from partners.api.openapi import parameters as operations
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The document; not to be changed. Made from the views, so not when this is imported."""
+    from drf_spectacular.generators import SchemaGenerator  # noqa: PLC0415
+
+    generator = SchemaGenerator()  # type: ignore[no-untyped-call]
+    found: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return found
+
+
+class SchemaView(ApiView):
+    """The OpenAPI document, for anybody. It says the same to everybody, so it is made once."""
+
+    authentication_classes = []
+    permission_classes = []
+    renderer_classes = [OpenApiJsonRenderer2, OpenApiJsonRenderer]
+
+    @operations.hidden
+    def get(self, request: Request) -> Response:  # noqa: ARG002
+        return Response(document())

@@ -1,0 +1,236 @@
+"""What became of many decisions made at once: a page for each run, for its maker and auditors.
+
+The page asks every second how far it is (``static/applications/live.js``).
+``workflows.admin`` adds how many of the answers are delivered.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q, QuerySet
+from django.forms import Script
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path
+from django.utils.http import parse_etags
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_safe
+
+from applications.admin.application_page import etag_of
+from applications.admin.display import outcome_badge
+from core.admin.base import ReadOnlyAdmin, staff
+from core.admin.display import moment
+from lending.choices import Outcome
+from reviews.admin import bulk_preview
+from reviews.admin.bulk_result import SAID, TAG, State
+from reviews.models import BulkDecision, BulkDecisionRow
+from reviews.services import decisions
+from reviews.services.authority import PERMISSIONS
+from reviews.services.bulk_decisions import KINDS, is_left_alone
+
+SEES_ALL = "reviews.view_bulkdecision"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One line of how far a run is. ``moves``: these go on by themselves."""
+
+    key: str
+    label: str
+    number: int
+    tone: str
+    moves: bool = False
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A row that was not decided: why, and as it stands now for whoever looks at it."""
+
+    stored: BulkDecisionRow
+    row: bulk_preview.Row | None
+
+    @property
+    def now(self) -> str:
+        """What stands in the way now, where that is something else."""
+        found = self.row.why_not if self.row is not None else ""
+        return found if found != self.stored.why else ""
+
+
+class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
+    list_display = ("started", "by", "answer", "decided", "not_decided", "left")
+    list_display_links = ("started",)
+    list_filter = ("outcome",)
+    list_select_related = ("decided_by",)
+    sortable_by = ()
+    nothing_said = (
+        "Choose rows in the list of applications or among your approvals and decide them in one "
+        "press: what became of each of them is kept here."
+    )
+
+    class Media:
+        js = (Script("applications/live.js", defer=True),)
+
+    @admin.display(description="Started")
+    def started(self, run: BulkDecision) -> SafeString:
+        return moment(run.started_at)
+
+    @admin.display(description="By")
+    def by(self, run: BulkDecision) -> str:
+        return run.decided_by.get_username()
+
+    @admin.display(description="Answer")
+    def answer(self, run: BulkDecision) -> SafeString:
+        return outcome_badge(run.outcome)
+
+    @admin.display(description="Decided")
+    def decided(self, run: BulkDecision) -> int:
+        return counted(run)[State.DECIDED] + counted(run)[State.REPEATED]
+
+    @admin.display(description="Not decided")
+    def not_decided(self, run: BulkDecision) -> int:
+        return counted(run)[State.REFUSED]
+
+    @admin.display(description="Not reached")
+    def left(self, run: BulkDecision) -> int:
+        return counted(run)[State.WAITING]
+
+    # --- Who sees what --------------------------------------------------------------------
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Asked on every page, so it looks for no rights that were lent."""
+        names = (SEES_ALL, *(PERMISSIONS[kind] for kind in KINDS))
+        return any(request.user.has_perm(name) for name in names)
+
+    def has_view_permission(self, request: HttpRequest, obj: BulkDecision | None = None) -> bool:
+        """Auditors see all of them, everybody else their own: ``get_queryset`` says which."""
+        if not isinstance(request.user, User) or not request.user.is_staff:
+            return False
+        mine = obj is None or obj.decided_by_id == request.user.pk
+        return mine or request.user.has_perm(SEES_ALL)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BulkDecision]:
+        runs = super().get_queryset(request).annotate(**_COUNTS)
+        if staff(request).has_perm(SEES_ALL):
+            return runs
+        return runs.filter(decided_by=staff(request))
+
+    # --- The page of one run --------------------------------------------------------------
+
+    def counts(self, run: BulkDecision) -> list[Counted]:
+        """How far it is; the workflow adds what it knows."""
+        rows, said = counted(run), SAID[Outcome(run.outcome)]
+        found = [
+            Counted("decided", f"{said.capitalize()} and recorded", rows[State.DECIDED], "good"),
+            Counted("repeated", f"Already {said} before", rows[State.REPEATED], "quiet"),
+            Counted("refused", f"Not {said}", rows[State.REFUSED], "bad"),
+            Counted("waiting", "Not reached yet", rows[State.WAITING], "wait", moves=True),
+        ]
+        return [row for row in found if row.number or row.key == "decided"]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",  # noqa: ARG002
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if request.method not in {"GET", "HEAD"}:
+            raise PermissionDenied
+        if not object_id.isdecimal() or len(object_id) > 18:
+            raise Http404
+        run = self.run_or_refuse(request, int(object_id))
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": str(run),
+            "bulk_result_tag": TAG,
+            **self.progress_context(request, run),
+            **self.rows_context(request, run),
+            **(extra_context or {}),
+        }
+        return render(request, "reviews/admin/bulk_decision.html", context)
+
+    def run_or_refuse(self, request: HttpRequest, pk: int) -> BulkDecision:
+        """The run, for someone who may look at it. Raises 404 or 403."""
+        run = get_object_or_404(self.get_queryset(request).select_related("decided_by"), pk=pk)
+        if not self.has_view_permission(request, run):
+            raise PermissionDenied
+        return run
+
+    def progress_context(self, request: HttpRequest, run: BulkDecision) -> dict[str, Any]:
+        """How far it is: all that is drawn again when the page asks."""
+        counts = self.counts(run)
+        rows = counted(run)
+        may_go_on = is_left_alone(run) and self._may_decide(request, run)
+        return {
+            "run": run,
+            "said": SAID[Outcome(run.outcome)],
+            "counts": counts,
+            "total": sum(rows.values()),
+            "reached": sum(rows.values()) - rows[State.WAITING],
+            "may_go_on": may_go_on,
+            "is_live": any(row.moves for row in counts) and not is_left_alone(run),
+        }
+
+    def rows_context(self, request: HttpRequest, run: BulkDecision) -> dict[str, Any]:
+        """Each row; those that were not decided also as they stand now, to be taken again."""
+        rows = list(run.rows.select_related("application"))
+        refused = [row for row in rows if row.state == State.REFUSED]
+        now: dict[int, bulk_preview.Row] = {}
+        if self._may_decide(request, run):
+            keys = [row.application_id for row in refused]
+            now = {row.application.pk: row for row in bulk_preview.rows_of(keys, staff(request))}
+        return {
+            "rows_too": True,
+            "decided": [row for row in rows if row.state in {State.DECIDED, State.REPEATED}],
+            "failed": [Failed(row, now.get(row.application_id)) for row in refused],
+            "waiting": [row for row in rows if row.state == State.WAITING],
+            "may_again": bool(now),
+        }
+
+    def _may_decide(self, request: HttpRequest, run: BulkDecision) -> bool:
+        user = staff(request)
+        return run.decided_by_id == user.pk and decisions.may_decide_some(user=user, kinds=KINDS)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "<int:pk>/live/",
+                self.admin_site.admin_view(live_view),
+                {"model_admin": self},
+                name="reviews_bulkdecision_live",
+            ),
+            *super().get_urls(),
+        ]
+
+
+@require_safe
+def live_view(request: HttpRequest, *, pk: int, model_admin: BulkDecisionAdmin) -> HttpResponse:
+    """How far a run is, or 304 when the reader knows.
+
+    ``rows``: the rows as well, for a page that was drawn before all of them were reached.
+    """
+    run = model_admin.run_or_refuse(request, pk)
+    context = model_admin.progress_context(request, run)
+    etag = etag_of([staff(request).pk, context["counts"], context["may_go_on"], run.finished_at])
+    if etag in parse_etags(request.headers.get("If-None-Match", "")):
+        return HttpResponseNotModified(headers={"ETag": etag})
+    if "rows" in request.GET:
+        context |= model_admin.rows_context(request, run)
+    response = render(request, "reviews/admin/bulk_decision_live.html", context)
+    response.headers["ETag"] = etag
+    return response
+
+
+_COUNTS = {f"rows_{state.value}": Count("rows", filter=Q(rows__state=state)) for state in State}
+
+
+def counted(run: BulkDecision) -> dict[str, int]:
+    """Rows by state, of a run of ``get_queryset``."""
+    return {state: getattr(run, f"rows_{state.value}") for state in State}

@@ -1,0 +1,90 @@
+"""Approve, decline and withdraw one application: a page that asks, then one service call.
+
+GET shows the facts and changes nothing; only POST decides, and whether this person may is
+asked again by the service, under a lock.
+"""
+
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from applications.admin.application_page import ApplicationPage, decision_words
+from applications.admin.contact_reveal import is_shown
+from applications.admin.view_helpers import back_to_case, case_or_refuse
+from applications.pii import CONTACT
+from core.admin.base import staff
+from core.admin.view_helpers import confirmation
+from core.errors import DomainError
+from lending.choices import Outcome
+from reviews.admin.forms import DecideForm
+from reviews.choices import TaskKind
+from reviews.models import ReviewTask
+from reviews.services import decisions
+
+if TYPE_CHECKING:
+    from applications.admin.application import LoanApplicationAdmin
+
+SAID = {Outcome.APPROVE: "approved", Outcome.DECLINE: "declined"}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def decide_view(
+    request: HttpRequest,
+    *,
+    pk: int,
+    task_pk: int,
+    outcome: str,
+    model_admin: "LoanApplicationAdmin",
+) -> HttpResponse:
+    if outcome not in SAID:
+        raise Http404
+    wanted = Outcome(outcome)
+    application = case_or_refuse(model_admin, request, pk)
+    task = get_object_or_404(
+        ReviewTask.objects.select_related("application"), pk=task_pk, application=application
+    )
+    user = staff(request)
+    kind = TaskKind(task.kind)
+    try:
+        if request.method == "POST":
+            form = DecideForm(request.POST, outcome=wanted, kinds=[kind])
+            if form.is_valid():
+                decision = decisions.task_decide(
+                    task=task,
+                    user=user,
+                    outcome=wanted,
+                    **form.given,
+                    version=form.cleaned_data["version"],
+                )
+                said = f"{kind.label} of {application.reference}: {SAID[wanted]}."
+                task.refresh_from_db()
+                if decision.outcome == Outcome.APPROVE and not task.outcome:
+                    said += " A second person has to approve as well."
+                return back_to_case(model_admin, request, application, said, messages.SUCCESS)
+        else:
+            initial = {"version": application.version}
+            form = DecideForm(initial=initial, outcome=wanted, kinds=[kind])
+        right = decisions.decision_check(
+            application=application, task=task, user=user, now=timezone.now()
+        )
+    except DomainError as refused:
+        return back_to_case(model_admin, request, application, str(refused))
+    return confirmation(
+        model_admin,
+        request,
+        "reviews/admin/decide.html",
+        title=f"{decision_words(kind)[wanted]}: {application.reference}",
+        case=ApplicationPage(application, user),
+        original=application,
+        task=task,
+        on_behalf_of=right,
+        contact_shown=is_shown(request, application),
+        income_hidden=CONTACT["annual_income"](application.annual_income),
+        form=form,
+        button=decision_words(kind)[wanted],
+        tone="good" if wanted == Outcome.APPROVE else "bad",
+    )

@@ -1,0 +1,40 @@
+"""The catalogue of reasons to decline: kept by policy owners, retired and never deleted."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from core.admin.base import NoDeleteAdmin
+from core.admin.display import badge
+from reviews.choices import TaskKind
+from reviews.models import DeclineReason
+
+
+class DeclineReasonAdmin(NoDeleteAdmin[DeclineReason]):
+    """A new wording is for decisions to come: those that were made keep theirs."""
+
+    list_display = ("code", "text", "used_for", "asks_for_text", "position", "state")
+    list_filter = ("active",)
+    sortable_by = ()
+    nothing_said = "Without reasons in use, whoever declines says why in their own words."
+    fields = (
+        "code",
+        "text",
+        ("for_manager_approval", "for_fraud_review", "for_offer_acceptance"),
+        "asks_for_text",
+        "position",
+        "active",
+    )
+
+    @admin.display(description="For")
+    def used_for(self, reason: DeclineReason) -> str:
+        return ", ".join(str(kind.label).lower() for kind in TaskKind if reason.fits(kind))
+
+    @admin.display(description="State")
+    def state(self, reason: DeclineReason) -> SafeString:
+        return badge("In use", "good") if reason.active else badge("Retired", "quiet")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ARG002
+        return () if obj is None else ("code",)

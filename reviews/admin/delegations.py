@@ -1,0 +1,261 @@
+"""Handing one's tasks to somebody else for a while: given, received, revoked."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_http_methods
+
+from core.admin.base import NoDeleteAdmin, staff
+from core.admin.display import badge, moment
+from core.admin.forms import MomentField, show_refusal
+from core.admin.view_helpers import confirmation
+from core.errors import DomainError, NotPermitted
+from reviews.errors import InvalidDelegation
+from reviews.models import Delegation
+from reviews.services import delegation as delegations
+
+if TYPE_CHECKING:
+    UserField = forms.ModelChoiceField[User]
+else:
+    UserField = forms.ModelChoiceField
+
+USUAL = timedelta(days=7)
+TONES = {"Upcoming": "info", "Active": "good", "Over": "quiet", "Revoked": "quiet"}
+
+
+def state(delegation: Delegation, *, now: datetime) -> str:
+    if delegation.revoked_at is not None and delegation.revoked_at < delegation.ends_at:
+        return "Revoked"
+    if now >= delegation.ends_at:
+        return "Over"
+    return "Upcoming" if now < delegation.starts_at else "Active"
+
+
+class PersonField(UserField):
+    """Somebody on the staff who can log in."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        people = User.objects.filter(is_active=True, is_staff=True).order_by("username")
+        super().__init__(queryset=people, empty_label="Choose somebody", **kwargs)
+
+    def label_from_instance(self, obj: User) -> str:
+        name = obj.get_full_name()
+        return f"{obj.get_username()} ({name})" if name else obj.get_username()
+
+
+class DelegationForm(forms.Form):
+    """``delegator`` is there for superusers alone; anybody else hands over their own tasks."""
+
+    delegator = PersonField(label="Whose tasks")
+    delegate = PersonField(
+        label="To whom",
+        help_text="They decide in their own name what you may decide; the right that they use is "
+        "kept with the decision.",
+    )
+    starts_at = MomentField(label="From")
+    ends_at = MomentField(label="Until", help_text="Up to this moment, which is not part of it.")
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not user.is_superuser:
+            del self.fields["delegator"]
+
+
+class DelegationAdmin(NoDeleteAdmin[Delegation]):
+    """Everybody sees what they gave and received; with view permission, all of it."""
+
+    list_display = ("whose", "to_whom", "starts", "ends", "state_shown", "by")
+    sortable_by = ()
+    nothing_said = (
+        "Before you are away, hand your tasks to somebody else for a while: they decide in their "
+        "own name what you may decide. It shows here, for both of you."
+    )
+    fields = ("whose", "to_whom", "starts", "ends", "state_shown", "by", "created_at", "revoked_at")
+    change_form_template = "reviews/admin/delegation_change_form.html"
+
+    @admin.display(description="Whose tasks")
+    def whose(self, delegation: Delegation) -> str:
+        return delegation.delegator.get_username()
+
+    @admin.display(description="To whom")
+    def to_whom(self, delegation: Delegation) -> str:
+        return delegation.delegate.get_username()
+
+    @admin.display(description="From")
+    def starts(self, delegation: Delegation) -> SafeString:
+        return moment(delegation.starts_at)
+
+    @admin.display(description="Until")
+    def ends(self, delegation: Delegation) -> SafeString:
+        return moment(delegation.ends_at)
+
+    @admin.display(description="State")
+    def state_shown(self, delegation: Delegation) -> SafeString:
+        said = state(delegation, now=timezone.now())
+        return badge(said, TONES[said])
+
+    @admin.display(description="Entered by")
+    def by(self, delegation: Delegation) -> str:
+        return delegation.created_by.get_username()
+
+    # --- Who sees what ------------------------------------------------------------------
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Delegation | None = None) -> bool:
+        """The list is there for all of the staff; ``get_queryset`` says what is in it."""
+        if not isinstance(request.user, User) or not request.user.is_staff:
+            return False
+        if obj is None or super().has_view_permission(request, obj):
+            return True
+        return request.user.pk in {obj.delegator_id, obj.delegate_id}
+
+    def has_change_permission(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: Any = None,  # noqa: ARG002
+    ) -> bool:
+        """One that was given is not changed: it is revoked, and another one is given."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delegation]:
+        user = staff(request)
+        rows = super().get_queryset(request).select_related("delegator", "delegate", "created_by")
+        if user.has_perm("reviews.view_delegation"):
+            return rows
+        return rows.filter(Q(delegator=user) | Q(delegate=user))
+
+    # --- Giving and revoking ------------------------------------------------------------
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Delegations", **(extra_context or {})})
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",  # noqa: ARG002
+        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> HttpResponse:
+        """Not Django's own: that saves the model itself, and a rule would have no say."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        user = staff(request)
+        if request.method == "POST":
+            form = DelegationForm(request.POST, user=user)
+            if form.is_valid() and (given := _give(form, user)) is not None:
+                until = f"{timezone.localtime(given.ends_at):%Y-%m-%d %H:%M}"
+                said = f"{given.delegate} may decide for {given.delegator} until {until}."
+                self.message_user(request, said, messages.SUCCESS)
+                return HttpResponseRedirect(
+                    reverse("admin:reviews_delegation_change", args=[given.pk])
+                )
+        else:
+            now = timezone.now()
+            initial = {"delegator": user, "starts_at": now, "ends_at": now + USUAL}
+            form = DelegationForm(initial=initial, user=user)
+        return confirmation(
+            self,
+            request,
+            "core/admin/confirm.html",
+            title="Hand over tasks",
+            form=form,
+            button="Hand over",
+            tone="good",
+            sentence="For a while somebody else may decide what waits for you, as if they were "
+            "you: up to your ceiling, and never what you or they entered themselves.",
+        )
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        given = self.get_object(request, unquote(object_id))
+        can_revoke = given is not None and may_revoke(given, staff(request))
+        context = {**(extra_context or {}), "can_revoke": can_revoke}
+        return super().change_view(request, object_id, form_url, context)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "<int:pk>/revoke/",
+                self.admin_site.admin_view(revoke_view),
+                {"model_admin": self},
+                name="reviews_delegation_revoke",
+            ),
+            *super().get_urls(),
+        ]
+
+
+def _give(form: DelegationForm, user: User) -> Delegation | None:
+    """Hand over; ``None`` when a field was refused, which the form says."""
+    try:
+        return delegations.delegation_create(
+            **{"delegator": user, **form.cleaned_data},
+            by=user,
+        )
+    except InvalidDelegation as refused:
+        show_refusal(form, refused.errors)
+        return None
+    except NotPermitted as refused:
+        raise PermissionDenied(str(refused)) from refused
+
+
+def may_revoke(given: Delegation, user: User) -> bool:
+    if state(given, now=timezone.now()) not in {"Upcoming", "Active"}:
+        return False
+    try:
+        delegations.revoke_check(delegation=given, by=user)
+    except DomainError:
+        return False
+    return True
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke_view(request: HttpRequest, *, pk: int, model_admin: DelegationAdmin) -> HttpResponse:
+    given = get_object_or_404(model_admin.get_queryset(request), pk=pk)
+    user = staff(request)
+    back = HttpResponseRedirect(reverse("admin:reviews_delegation_change", args=[pk]))
+    said = state(given, now=timezone.now())
+    try:
+        delegations.revoke_check(delegation=given, by=user)
+        if said in {"Over", "Revoked"}:
+            model_admin.message_user(request, f"It is {said.lower()}.", messages.WARNING)
+            return back
+        if request.method == "POST":
+            delegations.delegation_revoke(delegation=given, by=user)
+            model_admin.message_user(request, f"{given}: revoked.", messages.SUCCESS)
+            return back
+    except DomainError as refused:
+        model_admin.message_user(request, str(refused), messages.ERROR)
+        return back
+    return confirmation(
+        model_admin,
+        request,
+        "core/admin/confirm.html",
+        title=f"Revoke: {given}",
+        original=given,
+        form=None,
+        button="Revoke",
+        tone="bad",
+        sentence=(
+            f"From now on {given.delegate} decides nothing for {given.delegator}. What was "
+            "decided stays decided."
+        ),
+    )

@@ -1,0 +1,280 @@
+"""What was asked, answered, offered and paid: lists to look into. Services write them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from applications.admin.display import outcome_badge
+from applications.admin.view_helpers import case_link
+from applications.models import LoanApplication, RiskAssessment
+from core.admin.base import ReadOnlyAdmin, staff
+from core.admin.display import badge, clock, moment, money
+from core.admin.paging import BoundedChangeList
+from lending.choices import Outcome, Tier
+from reviews.admin import bulk_preview, claims
+from reviews.admin.display import late_badge
+from reviews.admin.filters import Overdue, WaitingOnMe
+from reviews.choices import TaskStatus
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services import decisions
+from reviews.services.authority import claim_stands
+from reviews.services.bulk_decisions import KINDS
+
+
+def is_mine(request: HttpRequest) -> bool:
+    """It is "My approvals" that is looked at."""
+    return request.GET.get(WaitingOnMe.parameter_name) == "yes"
+
+
+def _applications(tasks: QuerySet[ReviewTask]) -> QuerySet[LoanApplication]:
+    return LoanApplication.objects.filter(pk__in=tasks.order_by().values("application"))
+
+
+class TaskChangeList(BoundedChangeList):
+    """Looks up what else its columns show for the tasks of one page, once that is cut.
+
+    As columns of the query they would be worked out for every task that is sorted.
+    """
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = graded(list(self.result_list))
+
+
+def graded(tasks: list[ReviewTask]) -> list[ReviewTask]:
+    """With ``tier`` and ``score`` of the attempt, and how many approvals were ``given``."""
+    assessed = {
+        (one.application_id, one.attempt): one
+        for one in RiskAssessment.objects.filter(
+            application__in={task.application_id for task in tasks}
+        )
+    }
+    given = dict(
+        ReviewDecision.objects.filter(
+            task__in=[task.pk for task in tasks], outcome=Outcome.APPROVE, late=False
+        )
+        .order_by()
+        .values_list("task")
+        .annotate(Count("pk"))
+    )
+    for task in tasks:
+        found = assessed.get((task.application_id, task.attempt))
+        shown = (
+            {"tier": None, "score": None}
+            if found is None
+            else {"tier": found.tier, "score": found.average_score}
+        )
+        vars(task).update(shown, given=given.get(task.pk, 0))
+    return tasks
+
+
+class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
+    """All that is asked of people; ``?mine=yes`` is the page that deciders live in."""
+
+    changelist_class = TaskChangeList
+
+    list_display = (
+        "kind",
+        "case",
+        "applicant",
+        "amount",
+        "asked_of",
+        "status_shown",
+        "due",
+        "claim",
+        "asked_again",
+        "expires",
+    )
+    mine_display = (
+        "asked",
+        "case",
+        "applicant",
+        "amount",
+        "grade",
+        "asked_by",
+        "since",
+        "due",
+        "claim",
+    )
+    list_filter = (WaitingOnMe, Overdue, "status", "kind", "assigned_role")
+    list_select_related = (
+        "application__partner",
+        "application__submitted_by",
+        "claimed_by",
+    )
+    sortable_by = ()
+    nothing_said = (
+        "A task appears here when the workflow asks a person: a manager about an amount or a "
+        "referral, a risk analyst about a fraud flag, an applicant about an offer."
+    )
+    actions = ("approve_selected", "decline_selected", "claim_selected", "release_selected")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return self.mine_display if is_mine(request) else self.list_display
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context: dict[str, Any] = {"title": "Review tasks"}
+        if is_mine(request):
+            context = {
+                "title": "My approvals",
+                "nothing_here": "Nothing waits on you.",
+                "nothing_said": (
+                    "What you may decide appears here, in your own right or on behalf of whoever "
+                    "handed their tasks to you: the oldest due first. What somebody else has "
+                    "claimed stays in the list until they decide it or release it."
+                ),
+            }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    # --- Actions --------------------------------------------------------------------------
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """For the bulk actions: may this person decide anything that is decided in bulk?"""
+        return decisions.may_decide_some(user=staff(request), kinds=KINDS)
+
+    @admin.action(permissions=["decide"], description="Approve selected tasks")
+    def approve_selected(
+        self, request: HttpRequest, queryset: QuerySet[ReviewTask]
+    ) -> HttpResponse | None:
+        return bulk_preview.preview(self, request, _applications(queryset), outcome="approve")
+
+    @admin.action(permissions=["decide"], description="Decline selected tasks")
+    def decline_selected(
+        self, request: HttpRequest, queryset: QuerySet[ReviewTask]
+    ) -> HttpResponse | None:
+        return bulk_preview.preview(self, request, _applications(queryset), outcome="decline")
+
+    @admin.action(permissions=["decide"], description="Claim selected tasks")
+    def claim_selected(self, request: HttpRequest, queryset: QuerySet[ReviewTask]) -> None:
+        claims.claim_many(self, request, queryset)
+
+    @admin.action(permissions=["decide"], description="Release selected tasks")
+    def release_selected(self, request: HttpRequest, queryset: QuerySet[ReviewTask]) -> None:
+        claims.release_many(self, request, queryset)
+
+    # --- Columns --------------------------------------------------------------------------
+
+    @admin.display(description="Application")
+    def case(self, task: ReviewTask) -> SafeString:
+        return case_link(task.application)
+
+    @admin.display(description="Applicant")
+    def applicant(self, task: ReviewTask) -> str:
+        return task.application.applicant_name
+
+    @admin.display(description="Amount")
+    def amount(self, task: ReviewTask) -> SafeString:
+        return money(task.application.loan_amount, task.application.currency)
+
+    @admin.display(description="Tier and score", empty_value="")
+    def grade(self, task: ReviewTask) -> SafeString | str:
+        tier, score = getattr(task, "tier", None), getattr(task, "score", None)
+        if tier is None:
+            return ""
+        return format_html('{} <span class="quiet">{}</span>', Tier(tier).label, score)
+
+    @admin.display(description="Asked")
+    def asked(self, task: ReviewTask) -> str:
+        """What, and how many of the approvals are given where there are to be more than one."""
+        if task.approvals_required == 1:
+            return task.get_kind_display()
+        given = getattr(task, "given", 0)
+        return f"{task.get_kind_display()}, {given} of {task.approvals_required} given"
+
+    @admin.display(description="Who asked", empty_value="")
+    def asked_by(self, task: ReviewTask) -> str:
+        """Who handed the application in."""
+        application = task.application
+        return str(application.partner or application.submitted_by or "")
+
+    @admin.display(description="Waiting since")
+    def since(self, task: ReviewTask) -> SafeString:
+        return moment(task.opened_at)
+
+    @admin.display(description="Claimed by", empty_value="")
+    def claim(self, task: ReviewTask) -> SafeString | str:
+        if not claim_stands(task, timezone.now()) or task.claimed_by is None:
+            return ""
+        return format_html(
+            '{} <span class="quiet">since {}</span>',
+            badge(task.claimed_by.get_username(), "info"),
+            clock(task.claimed_at or task.opened_at),
+        )
+
+    @admin.display(description="Asked of")
+    def asked_of(self, task: ReviewTask) -> str:
+        return task.get_assigned_role_display()
+
+    @admin.display(description="Status")
+    def status_shown(self, task: ReviewTask) -> SafeString:
+        return badge(
+            task.get_status_display(), "wait" if task.status == TaskStatus.OPEN else "quiet"
+        )
+
+    @admin.display(description="Due")
+    def due(self, task: ReviewTask) -> SafeString:
+        overdue = task.status == TaskStatus.OPEN and task.due_at <= timezone.now()
+        return format_html(
+            "{} {}", moment(task.due_at), badge("Overdue", "alert") if overdue else ""
+        )
+
+    @admin.display(description="Asked again", empty_value="")
+    def asked_again(self, task: ReviewTask) -> SafeString | str:
+        """The loudest so far: a reminder when it was due, then the senior managers."""
+        is_open = task.status == TaskStatus.OPEN
+        if task.escalated_at is not None:
+            said = badge("Escalated", "alert" if is_open else "quiet")
+            at = task.escalated_at
+        elif task.reminded_at is not None:
+            said = badge("Reminded", "wait" if is_open else "quiet")
+            at = task.reminded_at
+        else:
+            return ""
+        return format_html('{} <span class="quiet">{}</span>', said, moment(at))
+
+    @admin.display(description="Expires")
+    def expires(self, task: ReviewTask) -> SafeString:
+        return moment(task.expires_at)
+
+
+class ReviewDecisionAdmin(ReadOnlyAdmin[ReviewDecision]):
+    list_display = ("decided_at", "case", "asked", "answer", "by", "reason")
+    list_filter = ("outcome", "late", "task__kind")
+    nothing_said = (
+        "Every answer that a person gives to a review task is kept here, with its reason."
+    )
+    fields = ("case", "asked", "answer", "by", "reason", "application_version", "decided_at")
+    sortable_by = ()
+
+    @admin.display(description="Application")
+    def case(self, decision: ReviewDecision) -> SafeString:
+        return case_link(decision.task.application)
+
+    @admin.display(description="Asked")
+    def asked(self, decision: ReviewDecision) -> str:
+        return decision.task.get_kind_display()
+
+    @admin.display(description="Answer")
+    def answer(self, decision: ReviewDecision) -> SafeString:
+        """What counts is a badge of its outcome; what came too late never is."""
+        if decision.late:
+            said = decision.get_outcome_display().lower()
+            return format_html('{} <span class="quiet">{}</span>', late_badge(), said)
+        return outcome_badge(decision.outcome)
+
+    @admin.display(description="Decided by")
+    def by(self, decision: ReviewDecision) -> str:
+        decider = str(decision.decided_by or decision.partner)
+        right = decision.on_behalf_of
+        return f"{decider} on behalf of {right.get_username()}" if right is not None else decider
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        related = ("task__application", "decided_by", "partner", "on_behalf_of")
+        return super().get_queryset(request).select_related(*related)

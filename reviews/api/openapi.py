@@ -1,0 +1,121 @@
+"""The operations on offers. Each name decorates the view's method of that meaning."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+
+from applications.api.examples import (
+    APPROVED_BY_MANAGER,
+    DECLINED,
+    FUNDED,
+    SUBMITTED,
+)
+from applications.api.serializers import (
+    ApplicationSerializer,
+)
+from partners.api.openapi.parameters import (
+    POST_HEADERS,
+    request,
+    response,
+)
+from partners.api.openapi.problems import (
+    ALWAYS,
+    NOT_FOUND,
+    POSTING,
+    READING,
+    conflict,
+    invalid,
+    problem,
+)
+from reviews.api.serializers import AcceptanceSerializer, NewDecisionSerializer, RefusalSerializer
+
+OFFER_ID = str(FUNDED["offer"]["offer_id"])
+ANSWERED = {
+    **SUBMITTED,
+    "status": "approved",
+    "current_step": "offer_acceptance",
+    "decision": FUNDED["decision"],
+    "offer": FUNDED["offer"],
+}
+RESPONSES: dict[Any, Any] = {
+    200: ApplicationSerializer,
+    **READING,
+    **POSTING,
+    **NOT_FOUND,
+    **invalid("invalid-request"),
+    **conflict("nothing-to-decide", "already-decided", "decision-expired", "stale-offer"),
+}
+
+offer_accept = extend_schema(
+    operation_id="acceptOffer",
+    summary="Accept an offer",
+    tags=["offers"],
+    parameters=POST_HEADERS,
+    request=AcceptanceSerializer,
+    responses=RESPONSES,
+    examples=[
+        request("The offer that was read", {"offer_id": OFFER_ID}),
+        response("Accepted, about to be paid out", ANSWERED),
+        response("Accepted before, and paid out since", FUNDED),
+    ],
+)
+offer_decline = extend_schema(
+    operation_id="declineOffer",
+    summary="Decline an offer",
+    tags=["offers"],
+    parameters=POST_HEADERS,
+    request=RefusalSerializer,
+    responses=RESPONSES,
+    examples=[
+        request("With a reason", {"offer_id": OFFER_ID, "reason": "Another lender asks for less."}),
+        response("Declined, about to be closed", ANSWERED),
+        response(
+            "Declined before, and closed since",
+            {
+                **DECLINED,
+                "current_step": "offer_acceptance",
+                "offer": FUNDED["offer"],
+                "decision": {
+                    **FUNDED["decision"],
+                    "outcome": "decline",
+                    "reasons": [
+                        {
+                            "code": "OFFER_DECLINED",
+                            "text": "The applicant declined the offer. Another lender asks for "
+                            "less.",
+                        }
+                    ],
+                },
+            },
+        ),
+    ],
+)
+
+
+application_decide = extend_schema(
+    operation_id="decideApplication",
+    summary="Decide an application",
+    tags=["staff"],
+    parameters=POST_HEADERS,
+    request=NewDecisionSerializer,
+    responses={
+        200: ApplicationSerializer,
+        **ALWAYS,
+        **POSTING,
+        **NOT_FOUND,
+        **invalid("invalid-request", "reason-required", "unknown-reason"),
+        **problem(403, "not-permitted", "four-eyes", "above-ceiling", "csrf-failed"),
+        **conflict(
+            "already-decided", "claimed", "stale-version", "nothing-to-decide", "decision-expired"
+        ),
+    },
+    examples=[
+        request("Approve", {"approved": True, "version": 1}),
+        request("Decline", {"approved": False, "reason": "The income could not be verified."}),
+        request(
+            "Decline for a reason of the catalogue",
+            {"approved": False, "reason_code": "INCOME_NOT_VERIFIED"},
+        ),
+        response("Approved by the manager", APPROVED_BY_MANAGER),
+    ],
+)

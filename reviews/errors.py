@@ -1,0 +1,125 @@
+"""Errors of review tasks, decisions, claims and delegations."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from applications.choices import Status
+from core.errors import DomainError, NotPermitted
+
+
+class FourEyesViolation(NotPermitted):
+    """Whoever created, submitted or last edited an application cannot decide it."""
+
+    code = "four-eyes"
+    title = "Someone else has to decide"
+
+    def __init__(self, *, reference: str, did: str, who: str = "You") -> None:
+        super().__init__(f"{who} {did} {reference}, so someone else has to decide it.")
+
+
+class AboveCeiling(NotPermitted):
+    code = "above-ceiling"
+    title = "The amount is above what you may decide"
+
+    def __init__(self, *, reference: str, ceiling: str) -> None:
+        super().__init__(
+            f"{reference} is above the manager ceiling of {ceiling}; a senior manager decides it."
+        )
+
+
+class NothingToDecide(DomainError):
+    code = "nothing-to-decide"
+    title = "Nothing is waiting for this decision"
+
+    def __init__(self, *, reference: str, status: str) -> None:
+        super().__init__(
+            f"{reference} is {Status(status).label.lower()} and is not waiting for this decision."
+        )
+
+
+class AlreadyDecided(DomainError):
+    """Somebody was first. ``decided_by`` is for staff; the API leaves it out for partners."""
+
+    code = "already-decided"
+    title = "Already decided"
+
+    def __init__(self, *, reference: str, outcome: str, decided_by: str, at: datetime) -> None:
+        self.outcome, self.decided_by, self.at = outcome, decided_by, at
+        when = timezone.localtime(at)
+        super().__init__(
+            f"{reference} was already decided ({outcome}) by {decided_by} "
+            f"at {when:%Y-%m-%d %H:%M:%S}."
+        )
+
+
+class ClaimedBySomebodyElse(DomainError):
+    """Another person is on it. ``claimed_by`` is for staff."""
+
+    code = "claimed"
+    title = "Somebody else is on it"
+
+    def __init__(
+        self, *, reference: str, claimed_by: str, since: datetime, until: datetime
+    ) -> None:
+        self.claimed_by, self.since, self.until = claimed_by, since, until
+        super().__init__(
+            f"{reference} is claimed by {claimed_by} since {timezone.localtime(since):%H:%M}, "
+            f"until {timezone.localtime(until):%H:%M} at most; they decide it or release it."
+        )
+
+
+class DecisionExpired(DomainError):
+    """The answer came too late. It is kept, shown as late, and counts for nothing."""
+
+    code = "decision-expired"
+    title = "The time to decide is over"
+
+    def __init__(self, *, reference: str, at: datetime) -> None:
+        super().__init__(
+            f"{reference} could be decided until {timezone.localtime(at):%Y-%m-%d %H:%M}; "
+            "a decision after that is kept as late and was not applied."
+        )
+
+
+class StaleOffer(DomainError):
+    code = "stale-offer"
+    title = "This is not the current offer"
+
+    def __init__(self, *, reference: str, current: str) -> None:
+        self.current = current
+        super().__init__(f"The offer of {reference} is {current} now; read it again, then answer.")
+
+
+class ReasonRequired(DomainError):
+    code = "reason-required"
+    title = "A reason is required"
+    http_status = 400
+
+    def __init__(self, *, reference: str, why: str = "A reason is required to decline.") -> None:
+        self.errors = {"reason": [why]}
+        super().__init__(f"A reason is required to decline {reference}.")
+
+
+class UnknownReason(DomainError):
+    """The catalogue has no such reason (any more), or it is none for this."""
+
+    code = "unknown-reason"
+    title = "The reason is not in the catalogue"
+    http_status = 400
+
+    def __init__(self, *, reference: str, reason_code: str, why: str) -> None:
+        self.errors = {"reason_code": [why]}
+        super().__init__(f"{reference} cannot be declined for {reason_code}: {why}")
+
+
+class InvalidDelegation(DomainError):
+    """Field errors: ``errors`` maps a field's name to its sentences."""
+
+    code = "invalid-delegation"
+    title = "The delegation is not valid"
+    http_status = 400
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        self.errors = errors
+        super().__init__(" ".join(" ".join(said) for said in errors.values()))

@@ -1,0 +1,14 @@
+"""Models of what people are asked and what they answer, by subject."""
+
+from reviews.models.bulk_decisions import BulkDecision, BulkDecisionRow
+from reviews.models.decline_reasons import DeclineReason
+from reviews.models.tasks import Delegation, ReviewDecision, ReviewTask
+
+__all__ = [
+    "BulkDecision",
+    "BulkDecisionRow",
+    "DeclineReason",
+    "Delegation",
+    "ReviewDecision",
+    "ReviewTask",
+]

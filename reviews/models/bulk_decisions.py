@@ -1,0 +1,76 @@
+"""Many decisions at once: who gave which answer to which rows, and what became of each."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from applications.models import LoanApplication
+from lending.choices import Outcome
+from reviews.models.tasks import ReviewTask
+
+
+class BulkDecision(models.Model):
+    """One answer of one person to many tasks. Its rows are decided one by one.
+
+    It is stored before the first of them, so a process that dies on the way leaves the
+    rows that it did not reach, and whoever goes on decides those and no other.
+    """
+
+    token = models.UUIDField(help_text="Of the form: sent twice, it is the same run.")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    outcome = models.CharField(
+        max_length=10,
+        choices=[(Outcome.APPROVE.value, "Approve"), (Outcome.DECLINE.value, "Decline")],
+    )
+    reason = models.TextField(blank=True, help_text="As it was typed.")
+    reason_code = models.CharField(max_length=40, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    carried_on_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when a process is at it; empty when none is."
+    )
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-started_at", "-id"]
+        indexes = [models.Index(fields=["decided_by", "-started_at", "-id"], name="bulk_by_person")]
+        constraints = [
+            models.UniqueConstraint(fields=["decided_by", "token"], name="bulk_decision_once"),
+        ]
+
+    def __str__(self) -> str:
+        at = timezone.localtime(self.started_at)
+        return f"{self.get_outcome_display()} by {self.decided_by} at {at:%Y-%m-%d %H:%M}"
+
+
+class BulkDecisionRow(models.Model):
+    """One task of it, with the version of its application that was read."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Not reached yet"
+        DECIDED = "decided", "Decided"
+        REPEATED = "repeated", "Decided so before, by the same person"
+        REFUSED = "refused", "Not decided"
+
+    run = models.ForeignKey(BulkDecision, on_delete=models.PROTECT, related_name="rows")
+    application = models.ForeignKey(LoanApplication, on_delete=models.PROTECT, related_name="+")
+    task = models.ForeignKey(ReviewTask, on_delete=models.PROTECT, related_name="bulk_rows")
+    version = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    why = models.TextField(blank=True, help_text="Why it was not decided.")
+
+    class Meta:
+        ordering = ["application_id", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "task"], name="bulk_decision_row_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.application.reference}: {self.get_state_display().lower()}"
+
+    @property
+    def sentence(self) -> str:
+        """Most reasons name their application; one that does not is told apart."""
+        reference = self.application.reference
+        return self.why if reference in self.why else f"{reference}: {self.why}"

@@ -1,0 +1,55 @@
+"""The catalogue of reasons that a person may decline for."""
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from reviews.choices import TaskKind
+
+CODE = RegexValidator(r"^[A-Z][A-Z0-9_]*\Z", "Capital letters, digits and underscores.")
+
+
+class DeclineReason(models.Model):
+    """One reason to decline. Never deleted, only retired: decisions name it by its code.
+
+    A decision keeps the text as it read then, so a later wording changes no decision.
+    """
+
+    code = models.CharField(
+        max_length=40,
+        unique=True,
+        validators=[CODE],
+        help_text="Partners read it too, such as INCOME_NOT_VERIFIED. It never changes.",
+    )
+    text = models.CharField(
+        max_length=300, help_text="One sentence, which the applicant and the partner read."
+    )
+    for_manager_approval = models.BooleanField("for manager approvals", default=False)
+    for_fraud_review = models.BooleanField("for fraud reviews", default=False)
+    for_offer_acceptance = models.BooleanField("for answers to an offer", default=False)
+    asks_for_text = models.BooleanField(
+        "asks for words",
+        default=False,
+        help_text="It says too little alone: who decides has to add their own words.",
+    )
+    active = models.BooleanField(default=True, help_text="Untick to retire it.")
+    position = models.PositiveSmallIntegerField(default=100, help_text="Lowest first.")
+
+    class Meta:
+        ordering = ["position", "code"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(for_manager_approval=True)
+                | Q(for_fraud_review=True)
+                | Q(for_offer_acceptance=True),
+                name="decline_reason_fits_something",
+                violation_error_message="Say what it is a reason for.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.text
+
+    def fits(self, kind: TaskKind) -> bool:
+        fits: bool = getattr(self, f"for_{kind.value}")
+        return fits

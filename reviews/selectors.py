@@ -1,0 +1,36 @@
+"""Reads of review tasks and decisions."""
+
+from django.contrib.auth.models import User
+
+from applications.models import LoanApplication
+from lending.choices import Outcome
+from reviews.choices import TaskKind, TaskStatus
+from reviews.errors import NothingToDecide
+from reviews.models import ReviewDecision, ReviewTask
+
+
+def task_to_decide(*, reference: str) -> ReviewTask:
+    """The manager approval or fraud review that a decision is about.
+
+    The open one; when none is open the last that was, so that whoever decides it is told
+    what became of it. Raises ``LoanApplication.DoesNotExist``, and ``NothingToDecide``
+    when nobody was ever asked.
+    """
+    application = LoanApplication.objects.only("reference", "status").get(reference=reference)
+    tasks = list(
+        ReviewTask.objects.filter(
+            application=application, kind__in=[TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW]
+        )
+        .select_related("application")
+        .order_by("opened_at", "id")
+    )
+    if not tasks:
+        raise NothingToDecide(reference=application.reference, status=application.status)
+    return next((task for task in tasks if task.status == TaskStatus.OPEN), tasks[-1])
+
+
+def answered_alike(*, task: ReviewTask, user: User, outcome: Outcome) -> bool:
+    """This person gave this task this very answer before, and it counted."""
+    return ReviewDecision.objects.filter(
+        task=task, decided_by=user, outcome=outcome, late=False
+    ).exists()

@@ -1,0 +1,184 @@
+"""Who may decide what people are asked: by role, ceiling, four eyes, second approval, claim.
+
+A person decides in their own right, or in that of somebody who handed their tasks to them
+(``delegation``). One right gives one approval, whoever uses it. ``review`` and ``claims``
+ask here under their locks; what is asked of many tasks at once is in ``review``.
+"""
+
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+
+from applications.choices import Status, WaitingOn
+from applications.models import LoanApplication
+from applications.transitions import is_terminal
+from core.errors import DomainError, NotPermitted
+from reviews.choices import TaskKind, TaskStatus
+from reviews.errors import (
+    AboveCeiling,
+    AlreadyDecided,
+    ClaimedBySomebodyElse,
+    DecisionExpired,
+    FourEyesViolation,
+    NothingToDecide,
+)
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services.delegation import delegators
+
+PERMISSIONS = {
+    TaskKind.MANAGER_APPROVAL: "reviews.decide_manager_approval",
+    TaskKind.FRAUD_REVIEW: "reviews.decide_fraud_review",
+    TaskKind.OFFER_ACCEPTANCE: "reviews.record_offer_acceptance",
+}
+ABOVE_CEILING = "reviews.decide_above_ceiling"
+# The applicant decides an offer, so who typed it in does not matter there.
+FOUR_EYES = frozenset({TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW})
+TOUCHED = (
+    ("created_by", "created"),
+    ("submitted_by", "submitted"),
+    ("last_edited_by", "last edited"),
+)
+# Whoever claims a task has this long for it alone.
+CLAIM_LASTS = timedelta(minutes=30)
+
+
+def claim_stands(task: ReviewTask, now: datetime) -> bool:
+    """Somebody is on it: they said so, the task is open, and the claim has not lapsed."""
+    return (
+        task.status == TaskStatus.OPEN
+        and task.claimed_by_id is not None
+        and task.claimed_at is not None
+        and now < task.claimed_at + CLAIM_LASTS
+    )
+
+
+def check_not_claimed(
+    application: LoanApplication, task: ReviewTask, user: User, now: datetime
+) -> None:
+    """Raise ``ClaimedBySomebodyElse``; one's own claim stands in nobody's way."""
+    if not claim_stands(task, now) or task.claimed_by_id == user.pk:
+        return
+    if task.claimed_by is None or task.claimed_at is None:
+        raise RuntimeError(f"task {task.pk} is claimed by nobody")
+    raise ClaimedBySomebodyElse(
+        reference=application.reference,
+        claimed_by=task.claimed_by.get_username(),
+        since=task.claimed_at,
+        until=task.claimed_at + CLAIM_LASTS,
+    )
+
+
+def check_still_open(application: LoanApplication, task: ReviewTask, now: datetime) -> None:
+    if task.status == TaskStatus.EXPIRED or now >= task.expires_at:
+        raise DecisionExpired(reference=application.reference, at=task.expires_at)
+
+
+def can_be_answered(application: LoanApplication, task: ReviewTask) -> bool:
+    """Whether an undecided task takes an answer, be it one that comes too late."""
+    # A task that expired with its case can still be answered: too late, and kept as such.
+    over = is_terminal(application.status) and application.status != Status.EXPIRED
+    waits = task.status == TaskStatus.OPEN or (task.status == TaskStatus.EXPIRED and not over)
+    return waits and task.attempt == application.attempt
+
+
+def authority(
+    application: LoanApplication, task: ReviewTask, user: User, now: datetime
+) -> User | None:
+    """Everything but the time: who may decide this task if it is not too late for it."""
+    kind = TaskKind(task.kind)
+    permission = PERMISSIONS[kind]
+    own = user.has_perm(permission)
+    lent = [] if own else _lenders(user, permission, now)
+    if not own and not lent:
+        raise NotPermitted(f"You may not decide a {kind.label.lower()}.")
+    if task.status == TaskStatus.DECIDED:
+        raise already_decided(application, task)
+    if not can_be_answered(application, task):
+        raise NothingToDecide(reference=application.reference, status=application.status)
+    _check_four_eyes(application, kind, user, "You")
+    given = list(
+        task.decisions.filter(late=False).select_related("decided_by").order_by("decided_at")
+    )
+    if mine := next((decision for decision in given if decision.decided_by_id == user.pk), None):
+        raise AlreadyDecided(
+            reference=application.reference,
+            outcome="approved, waiting for a second person",
+            decided_by="you",
+            at=mine.decided_at,
+        )
+    if own:
+        try:
+            _check_right(application, task, user, given)
+        except DomainError:
+            lent = _lenders(user, permission, now)
+            if not lent:
+                raise
+        else:
+            return None
+    return _first_that_may(application, task, lent, given)
+
+
+def _lenders(user: User, permission: str, now: datetime) -> list[User]:
+    return [lender for lender in delegators(user=user, now=now) if lender.has_perm(permission)]
+
+
+def _first_that_may(
+    application: LoanApplication, task: ReviewTask, lent: list[User], given: list[ReviewDecision]
+) -> User:
+    """The first of those who delegated that might decide; raises why the first might not."""
+    refusals: list[DomainError] = []
+    for lender in lent:
+        try:
+            _check_four_eyes(application, TaskKind(task.kind), lender, lender.get_username())
+            _check_right(application, task, lender, given)
+        except DomainError as refused:
+            refusals.append(refused)
+        else:
+            return lender
+    raise refusals[0]
+
+
+def _check_four_eyes(application: LoanApplication, kind: TaskKind, user: User, who: str) -> None:
+    if kind not in FOUR_EYES:
+        return
+    for field, did in TOUCHED:
+        if getattr(application, f"{field}_id") == user.pk:
+            raise FourEyesViolation(reference=application.reference, did=did, who=who)
+
+
+def _check_right(
+    application: LoanApplication, task: ReviewTask, right: User, given: list[ReviewDecision]
+) -> None:
+    """One approval a right, and what it reaches up to."""
+    for decision in given:
+        if right.pk in {decision.decided_by_id, decision.on_behalf_of_id}:
+            by = decision.decided_by
+            raise AlreadyDecided(
+                reference=application.reference,
+                outcome="approved in the same right, waiting for another",
+                decided_by=by.get_username() if by else "",
+                at=decision.decided_at,
+            )
+    if (
+        task.kind == TaskKind.MANAGER_APPROVAL
+        and (task.assigned_role == WaitingOn.SENIOR_MANAGER or given)
+        and not right.has_perm(ABOVE_CEILING)
+    ):
+        ceiling = application.policy.manager_ceiling if application.policy else 0
+        raise AboveCeiling(
+            reference=application.reference, ceiling=f"{ceiling:,.2f} {application.currency}"
+        )
+
+
+def already_decided(application: LoanApplication, task: ReviewTask) -> AlreadyDecided:
+    """What to raise about a decided task: who was first, and when."""
+    last = task.decisions.filter(late=False).select_related("decided_by", "partner").last()
+    if last is None:
+        raise RuntimeError(f"task {task.pk} is decided but has no decision")
+    decider = last.decided_by.get_username() if last.decided_by else str(last.partner)
+    return AlreadyDecided(
+        reference=application.reference,
+        outcome=last.get_outcome_display().lower(),
+        decided_by=decider,
+        at=last.decided_at,
+    )

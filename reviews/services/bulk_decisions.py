@@ -1,0 +1,160 @@
+"""Decide many tasks with one answer: each row in a transaction of its own.
+
+A row that fails undoes no other. The run is stored before its first row, and the state of a
+row changes together with its decision: whoever goes on after a crash, or sends the same form
+twice, decides what was not reached and nothing twice. Lock order: the row of the run, then
+application, task and the rest; rows by primary key.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import OperationalError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from core.errors import DomainError, NotPermitted
+from core.locking import is_contention
+from lending.choices import Outcome
+from reviews import selectors
+from reviews.choices import TaskKind
+from reviews.errors import AlreadyDecided
+from reviews.models import BulkDecision, BulkDecisionRow, ReviewTask
+from reviews.services import decisions
+
+State = BulkDecisionRow.State
+# What an applicant answers is typed in one by one.
+KINDS = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
+# Fields in one form are limited (DATA_UPLOAD_MAX_NUMBER_FIELDS), and so is patience.
+MOST = 500
+# An HTTP request has 29 seconds behind API Gateway; what is not reached waits to be gone on with.
+PATIENCE = timedelta(seconds=15)
+# A process that has been at it for longer has died.
+LONGEST = timedelta(seconds=60)
+IN_THE_WAY = "Somebody else was changing it at the same moment."
+
+
+@dataclass(frozen=True, order=True)
+class Read:
+    """A row as a person read it, by primary keys; they sort by the application's."""
+
+    application: int
+    task: int
+    version: int
+
+
+@transaction.atomic
+def bulk_begin(
+    *,
+    user: User,
+    token: UUID,
+    outcome: Outcome,
+    rows: Sequence[Read],
+    reason: str = "",
+    reason_code: str = "",
+) -> BulkDecision | None:
+    """Store what is to be decided; nothing is decided yet.
+
+    The run that this person began under this token stays as it is. ``None``: no row is one
+    of a task that is decided in bulk. Raises ``NotPermitted``.
+    """
+    if not decisions.may_decide_some(user=user, kinds=KINDS):
+        raise NotPermitted("You may not decide applications.")
+    begun = BulkDecision.objects.filter(decided_by=user, token=token).first()
+    if begun is not None:
+        return begun
+    tasks = ReviewTask.objects.filter(kind__in=KINDS).in_bulk([row.task for row in rows[:MOST]])
+    known = {
+        row.task: row
+        for row in sorted(rows[:MOST])
+        if row.task in tasks and tasks[row.task].application_id == row.application
+    }
+    if not known:
+        return None
+    run, created = BulkDecision.objects.get_or_create(
+        decided_by=user,
+        token=token,
+        defaults={"outcome": outcome, "reason": reason.strip(), "reason_code": reason_code},
+    )
+    if created:
+        BulkDecisionRow.objects.bulk_create(
+            BulkDecisionRow(
+                run=run, application_id=row.application, task_id=row.task, version=row.version
+            )
+            for row in known.values()
+        )
+    return run
+
+
+def bulk_carry_on(*, run: BulkDecision) -> bool:
+    """Decide the rows that wait, for as long as ``PATIENCE``; true when none is left.
+
+    Does nothing while another process is at it.
+    """
+    now = timezone.now()
+    free = Q(carried_on_at__isnull=True) | Q(carried_on_at__lt=now - LONGEST)
+    mine = BulkDecision.objects.filter(free, pk=run.pk, finished_at__isnull=True)
+    if not mine.update(carried_on_at=now):
+        return not waiting_rows(run).exists()
+    deadline = time.monotonic() + PATIENCE.total_seconds()
+    for row in waiting_rows(run).select_related("task__application").order_by("application_id"):
+        if time.monotonic() >= deadline:
+            break
+        _decide(run, row)
+    done = not waiting_rows(run).exists()
+    BulkDecision.objects.filter(pk=run.pk, carried_on_at=now).update(
+        carried_on_at=None, finished_at=timezone.now() if done else None
+    )
+    run.refresh_from_db(fields=["carried_on_at", "finished_at"])
+    return done
+
+
+def is_left_alone(run: BulkDecision) -> bool:
+    """It is not finished, and no process is at it (any more)."""
+    at = run.carried_on_at
+    return run.finished_at is None and (at is None or timezone.now() >= at + LONGEST)
+
+
+def waiting_rows(run: BulkDecision) -> QuerySet[BulkDecisionRow]:
+    return BulkDecisionRow.objects.filter(run=run, state=State.WAITING)
+
+
+def _decide(run: BulkDecision, row: BulkDecisionRow) -> None:
+    """Once more when the database rolled it back because somebody else was in its way."""
+    for _ in range(2):
+        try:
+            _decide_once(run, row)
+        except OperationalError as error:
+            if not is_contention(error):
+                raise
+        else:
+            return
+    waiting_rows(run).filter(pk=row.pk).update(state=State.REFUSED, why=IN_THE_WAY)
+
+
+@transaction.atomic
+def _decide_once(run: BulkDecision, row: BulkDecisionRow) -> None:
+    # Takes the row's lock: of two processes the second finds that it does not wait any more.
+    if not waiting_rows(run).filter(pk=row.pk).update(state=State.DECIDED):
+        return
+    outcome = Outcome(run.outcome)
+    try:
+        decisions.task_decide(
+            task=row.task,
+            user=run.decided_by,
+            outcome=outcome,
+            reason=run.reason,
+            reason_code=run.reason_code,
+            version=row.version,
+        )
+    except DomainError as refused:
+        alike = isinstance(refused, AlreadyDecided) and selectors.answered_alike(
+            task=row.task, user=run.decided_by, outcome=outcome
+        )
+        row.state = State.REPEATED if alike else State.REFUSED
+        row.why = "" if alike else str(refused)
+        row.save(update_fields=["state", "why"])

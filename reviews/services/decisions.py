@@ -1,0 +1,304 @@
+"""What people are asked, what each of them may decide, and what each of them answers.
+
+Whether one person may decide one task is in ``rights``; what a partner answers to an offer,
+for the applicant, in ``offers``.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from applications.choices import Level, Status, WaitingOn
+from applications.errors import StaleVersion
+from applications.locking import application_lock
+from applications.models import LoanApplication, LoanOffer
+from applications.services.attempts import move, save, stop_waiting
+from applications.services.timeline import event_record
+from lending.choices import Outcome
+from reviews.choices import TaskKind, TaskStatus
+from reviews.errors import DecisionExpired, UnknownReason
+from reviews.locking import task_lock
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services.authority import (
+    ABOVE_CEILING,
+    CLAIM_LASTS,
+    FOUR_EYES,
+    PERMISSIONS,
+    TOUCHED,
+    authority,
+    check_not_claimed,
+    check_still_open,
+)
+from reviews.services.decline_reasons import Reason, reason_read
+from reviews.services.delegation import delegators
+from reviews.services.tasks import STEPS
+from reviews.signals import decision_came_late, task_decided
+
+
+def decision_check(
+    *, application: LoanApplication, task: ReviewTask, user: User, now: datetime
+) -> User | None:
+    """Raise the reason why ``user`` may not decide ``task`` now.
+
+    Returns in whose right they may: ``None`` is their own, else who delegated to them. The
+    pages ask this to show or hide buttons, ``task_decide`` to be sure.
+    """
+    right = authority(application, task, user, now)
+    check_still_open(application, task, now)
+    check_not_claimed(application, task, user, now)
+    return right
+
+
+def may_decide_some(*, user: User, kinds: Iterable[TaskKind]) -> bool:
+    """Whether ``user`` has, or was lent, the right to decide any task of these kinds."""
+    permissions = [PERMISSIONS[kind] for kind in kinds]
+    if any(user.has_perm(permission) for permission in permissions):
+        return True
+    lenders = delegators(user=user, now=timezone.now())
+    return any(lender.has_perm(permission) for lender in lenders for permission in permissions)
+
+
+def tasks_decidable(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
+    """The open tasks that ``decision_check`` would let ``user`` decide now."""
+    claimed = Q(claimed_by__isnull=False, claimed_at__gt=now - CLAIM_LASTS)
+    return tasks_waiting_on(user=user, now=now).exclude(claimed & ~Q(claimed_by=user))
+
+
+def tasks_waiting_on(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
+    """The open tasks that ``user`` might decide now if nobody else had claimed them."""
+    mine = ReviewDecision.objects.filter(task=OuterRef("pk"), decided_by=user, late=False)
+    in_some_right = _within_right(user)
+    for lender in delegators(user=user, now=now):
+        in_some_right |= _within_right(lender) & ~(Q(kind__in=FOUR_EYES) & _touched_by(lender))
+    return (
+        ReviewTask.objects.filter(status=TaskStatus.OPEN, expires_at__gt=now)
+        .filter(attempt=F("application__attempt"))
+        .exclude(Q(kind__in=FOUR_EYES) & _touched_by(user))
+        .exclude(Exists(mine))
+        .filter(in_some_right)
+    )
+
+
+def count_waiting_on(*, user: User, now: datetime, most: int = 100) -> int:
+    """How many tasks ``user`` may decide now, counted up to ``most``: cheap enough for a badge.
+
+    One that answers ``most`` may stand for more.
+    """
+    return tasks_decidable(user=user, now=now).order_by()[:most].count()
+
+
+def _within_right(right: User) -> Q:
+    """What one person's right reaches, whoever uses it."""
+    kinds = [kind for kind, permission in PERMISSIONS.items() if right.has_perm(permission)]
+    given = ReviewDecision.objects.filter(task=OuterRef("pk"), late=False)
+    used = Exists(given.filter(Q(decided_by=right) | Q(on_behalf_of=right)))
+    reached = Q(kind__in=kinds) & ~Q(used)
+    if right.has_perm(ABOVE_CEILING):
+        return reached
+    needs_senior = Q(assigned_role=WaitingOn.SENIOR_MANAGER) | Q(Exists(given))
+    return reached & ~(Q(kind=TaskKind.MANAGER_APPROVAL) & needs_senior)
+
+
+def _touched_by(user: User) -> Q:
+    touched = Q()
+    for field, _ in TOUCHED:
+        touched |= Q(**{f"application__{field}__isnull": False, f"application__{field}": user})
+    return touched
+
+
+def task_decide(
+    *,
+    task: ReviewTask,
+    user: User,
+    outcome: Outcome,
+    reason: str = "",
+    reason_code: str = "",
+    version: int | None = None,
+) -> ReviewDecision:
+    """Record one person's answer; when it settles the task, the case goes on.
+
+    ``version`` is the application's version that the decider read; ``reason`` is said in
+    their own words, ``reason_code`` names one of the catalogue. Raises ``NotPermitted``,
+    ``FourEyesViolation``, ``AboveCeiling``, ``AlreadyDecided``, ``NothingToDecide``,
+    ``ClaimedBySomebodyElse``, ``StaleVersion``, ``ReasonRequired``, ``UnknownReason``; then
+    nothing is written.
+    Raises ``DecisionExpired`` when the time is over; then the answer is kept as late and
+    counts for nothing.
+    """
+    if outcome not in {Outcome.APPROVE, Outcome.DECLINE}:
+        raise ValueError("a person approves or declines")
+    with transaction.atomic():
+        application = application_lock(task.application.reference)
+        task = task_lock(task.pk)
+        now = timezone.now()  # under the lock: decisions stand in the order in which they counted
+        right = authority(application, task, user, now)
+        try:
+            check_still_open(application, task, now)
+        except DecisionExpired as refused:
+            too_late: DecisionExpired | None = refused
+        else:
+            too_late = None
+            check_not_claimed(application, task, user, now)
+            if version is not None and version != application.version:
+                raise StaleVersion(
+                    reference=application.reference, read=version, current=application.version
+                )
+        said = _reason(application, task, outcome, code=reason_code, words=reason)
+        decision = ReviewDecision(
+            task=task,
+            decided_by=user,
+            on_behalf_of=right,
+            outcome=outcome,
+            reason=said.whole,
+            reason_code=said.code,
+            reason_text=said.text,
+            application_version=application.version if version is None else version,
+            decided_at=now,
+            late=too_late is not None,
+        )
+        answer_keep(application=application, task=task, decision=decision)
+    if too_late is not None:
+        raise too_late  # after the commit: what came late is kept
+    return decision
+
+
+def answer_keep(
+    *, application: LoanApplication, task: ReviewTask, decision: ReviewDecision
+) -> None:
+    """Write an answer to a locked task, of a person or a partner, and let the case go on.
+
+    One that is ``late`` counts for nothing, and is kept once for whoever gave it.
+    """
+    if not decision.late:
+        decision.save(force_insert=True)
+        _count(application, task, decision)
+    elif not task.decisions.filter(
+        decided_by=decision.decided_by, partner=decision.partner
+    ).exists():
+        decision.save(force_insert=True)
+        _keep_late(application, task, decision)
+
+
+def _reason(
+    application: LoanApplication, task: ReviewTask, outcome: Outcome, *, code: str, words: str
+) -> Reason:
+    reference = application.reference
+    if outcome == Outcome.DECLINE:
+        return reason_read(reference=reference, kind=TaskKind(task.kind), code=code, words=words)
+    if code:
+        why = "Only a decline has a reason of the catalogue."
+        raise UnknownReason(reference=reference, reason_code=code, why=why)
+    return Reason(words.strip())
+
+
+def _count(application: LoanApplication, task: ReviewTask, decision: ReviewDecision) -> None:
+    kind = TaskKind(task.kind)
+    approvals = task.decisions.filter(outcome=Outcome.APPROVE, late=False).count()
+    settled = decision.outcome == Outcome.DECLINE or approvals >= task.approvals_required
+    _record_decision(application, kind, decision, left=task.approvals_required - approvals)
+    # Also after the first of two: whoever claimed it to give this one is done with it.
+    task.claimed_by = task.claimed_at = None
+    if settled:
+        task.status = TaskStatus.DECIDED
+        task.outcome = decision.outcome
+        task.closed_at = decision.decided_at
+    task.save(update_fields=["status", "outcome", "closed_at", "claimed_by", "claimed_at"])
+    if settled:
+        if kind == TaskKind.OFFER_ACCEPTANCE:
+            accepted = decision.outcome == Outcome.APPROVE
+            _note_on_offer(
+                application,
+                accepted_at=decision.decided_at if accepted else None,
+                declined_at=None if accepted else decision.decided_at,
+            )
+        stop_waiting(application)
+        if kind == TaskKind.MANAGER_APPROVAL:
+            move(application, Status.IN_REVIEW)
+        save(application)
+        task_decided.send(ReviewTask, task=task, decision=decision)
+
+
+def _note_on_offer(
+    application: LoanApplication, *, accepted_at: datetime | None, declined_at: datetime | None
+) -> None:
+    LoanOffer.objects.filter(application=application, attempt=application.attempt).update(
+        accepted_at=accepted_at, declined_at=declined_at
+    )
+
+
+def _keep_late(application: LoanApplication, task: ReviewTask, decision: ReviewDecision) -> None:
+    said = "an approval" if decision.outcome == Outcome.APPROVE else "a decline"
+    event_record(
+        application=application,
+        kind="late_decision",
+        message=f"{task.get_kind_display()}: {said} came too late and was not applied.",
+        step=STEPS[TaskKind(task.kind)],
+        level=Level.WARNING,
+        is_internal=True,
+        actor=decision.decided_by,
+        partner=decision.partner,
+        data=_facts(decision),
+    )
+    decision_came_late.send(ReviewTask, task=task, decisions=[decision])
+
+
+def decisions_undo_as_late(*, application: LoanApplication, task: ReviewTask) -> None:
+    """The engine stopped waiting before a settled answer reached it: it counts for nothing.
+
+    Application and task must be locked. The task shows as expired, its decisions as late.
+    """
+    decisions = list(task.decisions.filter(late=False).select_related("decided_by", "partner"))
+    task.decisions.filter(late=False).update(late=True)
+    if task.kind == TaskKind.OFFER_ACCEPTANCE:
+        _note_on_offer(application, accepted_at=None, declined_at=None)
+    task.status = TaskStatus.EXPIRED
+    task.outcome = ""
+    task.save(update_fields=["status", "outcome"])
+    event_record(
+        application=application,
+        kind="late_decision",
+        message=f"{task.get_kind_display()}: the decision did not reach the workflow in time "
+        "and was not applied.",
+        step=STEPS[TaskKind(task.kind)],
+        level=Level.WARNING,
+        is_internal=True,
+        data={"task": task.pk},
+    )
+    decision_came_late.send(ReviewTask, task=task, decisions=decisions)
+
+
+def _record_decision(
+    application: LoanApplication, kind: TaskKind, decision: ReviewDecision, *, left: int
+) -> None:
+    approved = decision.outcome == Outcome.APPROVE
+    said = "approved" if approved else "declined"
+    message = f"{kind.label}: {said}."
+    if approved and left > 0:
+        message += f" {left} more approval needed."
+    event_record(
+        application=application,
+        kind=f"{kind.value}_{said}",
+        message=message,
+        step=STEPS[kind],
+        level=Level.SUCCESS if approved else Level.WARNING,
+        actor=decision.decided_by,
+        partner=decision.partner,
+        data=_facts(decision),
+        changes={"decision": (None, decision.outcome)},
+    )
+
+
+def _facts(decision: ReviewDecision) -> dict[str, object]:
+    """What the audit line of a decision holds."""
+    right = decision.on_behalf_of
+    return {
+        "reason": decision.reason,
+        **({"reason_code": decision.reason_code} if decision.reason_code else {}),
+        "version": decision.application_version,
+        "task": decision.task_id,
+        **({"on_behalf_of": right.get_username()} if right is not None else {}),
+    }

@@ -1,0 +1,80 @@
+"""What a decline says: a reason of the catalogue, the decider's own words, or both."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from lending.choices import ReasonCode
+from reviews.choices import TaskKind
+from reviews.errors import ReasonRequired, UnknownReason
+from reviews.models import DeclineReason, ReviewDecision
+
+OWN_WORDS = "Say in your own words why."
+DECLINED = {
+    TaskKind.MANAGER_APPROVAL: ReasonCode.MANAGER_DECLINED,
+    TaskKind.FRAUD_REVIEW: ReasonCode.FRAUD_SUSPECTED,
+    TaskKind.OFFER_ACCEPTANCE: ReasonCode.OFFER_DECLINED,
+}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """``whole`` is what the applicant reads; code and text are the catalogue's, or empty."""
+
+    whole: str
+    code: str = ""
+    text: str = ""
+
+
+def reasons_for(kinds: Iterable[TaskKind]) -> QuerySet[DeclineReason]:
+    """What may be chosen now to decline a task of any of these kinds."""
+    fits = Q(pk__in=[])
+    for kind in kinds:
+        fits |= Q(**{f"for_{kind.value}": True})
+    return DeclineReason.objects.filter(fits, active=True)
+
+
+def reason_read(*, reference: str, kind: TaskKind, code: str, words: str) -> Reason:
+    """The reason for declining a task of this kind.
+
+    Raises ``ReasonRequired`` and ``UnknownReason``.
+    """
+    words = words.strip()
+    if not code:
+        if not words:
+            raise ReasonRequired(reference=reference)
+        return Reason(words)
+    chosen = DeclineReason.objects.filter(code=code).first()
+    why_not = _why_not(chosen, kind)
+    if chosen is None or why_not:
+        raise UnknownReason(reference=reference, reason_code=code, why=why_not)
+    if chosen.asks_for_text:
+        if not words:
+            raise ReasonRequired(reference=reference, why=OWN_WORDS)
+        return Reason(words, chosen.code, chosen.text)
+    return Reason(f"{chosen.text} {words}".strip(), chosen.code, chosen.text)
+
+
+def _why_not(chosen: DeclineReason | None, kind: TaskKind) -> str:
+    if chosen is None:
+        return "The catalogue has no such reason."
+    if not chosen.active:
+        return "This reason is retired."
+    if not chosen.fits(kind):
+        return f"This is no reason to decline a {kind.label.lower()}."
+    return ""
+
+
+def reasons_shown(*, kind: TaskKind, decision: ReviewDecision) -> list[dict[str, str]]:
+    """What the applicant and the partner are told of a decline: codes and texts.
+
+    The first code says who declined, as it always did; a reason of the catalogue follows.
+    """
+    first = DECLINED[kind]
+    if not decision.reason_code:
+        return [{"code": first.value, "text": f"{first.label} {decision.reason}".strip()}]
+    return [
+        {"code": first.value, "text": str(first.label)},
+        {"code": decision.reason_code, "text": decision.reason},
+    ]

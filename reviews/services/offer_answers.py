@@ -1,0 +1,102 @@
+"""What an applicant answers to an offer, as their partner says it.
+
+Staff may record the same answer (an applicant is on the phone): ``review.task_decide``. Both
+answer the one task that the workflow waits for, under the same locks, and the first counts.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from applications.locking import application_lock
+from applications.models import LoanApplication, LoanOffer
+from lending.choices import Outcome
+from partners.models import Partner
+from reviews.choices import TaskKind, TaskStatus
+from reviews.errors import DecisionExpired, NothingToDecide, StaleOffer
+from reviews.locking import task_lock
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services.authority import already_decided, can_be_answered, check_still_open
+from reviews.services.decisions import answer_keep
+
+
+def offer_answer(
+    *,
+    reference: str,
+    partner: Partner,
+    outcome: Outcome,
+    reason: str = "",
+    offer_id: str | None = None,
+) -> None:
+    """Record the applicant's answer; the case goes on to the payout, or ends as declined.
+
+    ``offer_id`` is the offer that the applicant read. Giving the answer that counts once more
+    changes nothing, whoever gave it. A claim of a member of staff is not in the way: it keeps
+    colleagues apart, and this is the applicant.
+
+    Raises ``LoanApplication.DoesNotExist`` for another partner's, ``NothingToDecide``,
+    ``StaleOffer`` and ``AlreadyDecided``; then nothing is written. Raises ``DecisionExpired``
+    when the time is over; then the answer is kept as late and counts for nothing.
+    """
+    if outcome not in {Outcome.APPROVE, Outcome.DECLINE}:
+        raise ValueError("an offer is accepted or declined")
+    with transaction.atomic():
+        application = application_lock(reference)
+        if application.partner_id != partner.pk:
+            raise LoanApplication.DoesNotExist
+        task = _task(application, offer_id)
+        now = timezone.now()  # under the lock: answers stand in the order in which they counted
+        if task.status == TaskStatus.DECIDED:
+            if task.outcome == outcome:
+                return
+            raise already_decided(application, task)
+        if not can_be_answered(application, task):
+            raise NothingToDecide(reference=reference, status=application.status)
+        too_late = _too_late(application, task, now)
+        answer_keep(
+            application=application,
+            task=task,
+            decision=ReviewDecision(
+                task=task,
+                partner=partner,
+                outcome=outcome,
+                reason=_said(outcome, reason),
+                application_version=application.version,
+                decided_at=now,
+                late=too_late is not None,
+            ),
+        )
+    if too_late is not None:
+        raise too_late  # after the commit: what came late is kept
+
+
+def _task(application: LoanApplication, offer_id: str | None) -> ReviewTask:
+    """What is asked about the current offer, locked. Raises why there is nothing to answer."""
+    asked = ReviewTask.objects.filter(
+        application=application, attempt=application.attempt, kind=TaskKind.OFFER_ACCEPTANCE
+    )
+    pk = asked.values_list("pk", flat=True).first()
+    if pk is None:
+        raise NothingToDecide(reference=application.reference, status=application.status)
+    current = LoanOffer.objects.get(application=application, attempt=application.attempt).offer_id
+    if offer_id is not None and offer_id != current:
+        raise StaleOffer(reference=application.reference, current=current)
+    return task_lock(pk)
+
+
+def _too_late(
+    application: LoanApplication, task: ReviewTask, now: datetime
+) -> DecisionExpired | None:
+    try:
+        check_still_open(application, task, now)
+    except DecisionExpired as over:
+        return over
+    return None
+
+
+def _said(outcome: Outcome, reason: str) -> str:
+    """A decline is never without a reason; an applicant need not give one."""
+    given = reason.strip()
+    unexplained = outcome == Outcome.DECLINE and not given
+    return "No reason was given." if unexplained else given

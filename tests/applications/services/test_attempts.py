@@ -1,0 +1,218 @@
+"""A step that runs again writes nothing; an old attempt may write nothing."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from threading import Barrier
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+
+from applications.choices import Bureau, FraudVerdict, Step
+from applications.errors import CaseClosed
+from applications.models import (
+    ApplicationEvent,
+    CreditReport,
+    Disbursement,
+    Instalment,
+    LoanApplication,
+    LoanOffer,
+)
+from applications.services import funding, intake
+from applications.services.attempts import Attempt
+from lending.choices import Outcome
+from lending.models import LendingPolicy
+from lending.services import policy_publish
+from lending.underwriting import Report
+from reviews.choices import TaskKind
+from reviews.models import ReviewTask
+from reviews.services import decisions
+from tests.casework import ask, assess, offered, run_of, submit, waiting_for_manager
+from workflows.operations import NothingToHold, application_stop
+from workflows.steps import records
+
+pytestmark = pytest.mark.django_db
+
+
+def everything() -> list[object]:
+    """Every row that a step may write, as values."""
+    return [
+        list(model.objects.order_by("pk").values())
+        for model in (
+            LoanApplication,
+            ApplicationEvent,
+            CreditReport,
+            ReviewTask,
+            LoanOffer,
+            Instalment,
+        )
+    ]
+
+
+def test_each_step_run_again_writes_nothing(officer: User, manager: User) -> None:
+    application = submit(officer)
+    run = run_of(application)
+
+    def twice(step: object) -> None:
+        step()  # type: ignore[operator]
+        before = everything()
+        step()  # type: ignore[operator]
+        assert everything() == before
+
+    twice(lambda: records.validation_record(run))
+    for bureau in Bureau:
+        twice(
+            lambda bureau=bureau: records.credit_report_record(
+                run, bureau=bureau, report=Report(780, 0), bureau_reference="R"
+            )
+        )
+    twice(lambda: records.step_begin(run, Step.RISK_ASSESSMENT))
+    twice(lambda: records.risk_record(run))
+    with transaction.atomic():
+        twice(lambda: records.review_open(run, TaskKind.MANAGER_APPROVAL))
+
+
+def test_task_opened_again_after_the_decision_does_not_reopen_the_case(
+    officer: User, manager: User
+) -> None:
+    """Killed between commit and checkpoint, the publishing step runs again, later."""
+    application = submit(officer)
+    assess(application)
+    run = run_of(application)
+    task = ask(application)
+    decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+    with transaction.atomic():
+        assert records.review_open(run, TaskKind.MANAGER_APPROVAL) is None
+    application.refresh_from_db()
+    assert application.status == "in_review"
+
+
+def test_offer_and_payout_run_again_are_the_same_offer_and_payout(officer: User) -> None:
+    application = submit(officer, sin_last4="3333", loan_amount=Decimal("20000.00"))
+    assess(application)
+    run = run_of(application)
+    for _ in range(2):
+        records.offer_begin(run, verdict=FraudVerdict.PASSED)
+    first = funding.offer_make(run)
+    assert funding.offer_make(run) == first
+    assert Instalment.objects.count() == 60
+    order = funding.disbursement_request(run)
+    assert funding.disbursement_request(run) == order
+    funding.disbursement_settle(run, rail_reference="PAY-1")
+    funding.disbursement_settle(run, rail_reference="PAY-2")
+    application.refresh_from_db()
+    assert application.disbursement.rail_reference == "PAY-1"
+    assert funding.disbursement_request(run).status == "paid"
+    assert application.status == "funded"
+    assert application.events.filter(kind="funded").count() == 1
+
+
+def test_closed_case_turns_a_step_away(officer: User) -> None:
+    application = submit(officer)
+    intake.application_withdraw(reference=application.reference, user=officer)
+    before = everything()
+    with pytest.raises(CaseClosed, match="the case is withdrawn"), transaction.atomic():
+        records.validation_record(run_of(application))
+    assert everything() == before
+
+
+def test_older_attempt_is_turned_away(officer: User) -> None:
+    application = submit(officer)
+    LoanApplication.objects.update(attempt=2)
+    with pytest.raises(CaseClosed, match="a newer attempt"), transaction.atomic():
+        records.validation_record(Attempt(application.reference, 1))
+
+
+@pytest.mark.parametrize("status", ["withdrawn", "needs_attention"])
+def test_step_of_a_case_that_nothing_carries_is_not_shown(officer: User, status: str) -> None:
+    application = submit(officer)
+    records.validation_record(run_of(application))
+    LoanApplication.objects.update(status=status)
+    records.step_begin(run_of(application), Step.RISK_ASSESSMENT)
+    application.refresh_from_db()
+    assert application.current_step == "credit_check"
+
+
+def test_step_shown_never_moves_back(officer: User) -> None:
+    application = waiting_for_manager(officer)
+    records.step_begin(run_of(application), Step.VALIDATING)
+    application.refresh_from_db()
+    assert application.current_step == "manager_approval"
+
+
+def test_policy_published_while_a_case_sleeps_does_not_touch_it(
+    officer: User, make_user: object
+) -> None:
+    application = submit(officer)
+    assess(application)
+    policy = LendingPolicy.objects.get()
+    tiers = list(policy.tiers.all())
+    newer = LendingPolicy.objects.create(version=2, approval_threshold=Decimal("1.00"))
+    for tier in tiers:
+        tier.pk, tier.policy = None, newer
+        tier.save()
+    owner = make_user("policy", is_superuser=True)  # type: ignore[operator]
+    policy_publish(policy=newer, user=owner)
+    application.refresh_from_db()
+    assert application.policy == policy
+    assert records.validation_record(run_of(application)).valid
+    later = submit(officer)
+    records.validation_record(run_of(later))
+    later.refresh_from_db()
+    assert later.policy == newer
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
+def test_run_of_a_case_in_the_hands_of_operations_writes_nothing_and_pays_nothing(
+    officer: User, operations: User
+) -> None:
+    application = offered(officer)
+    run = run_of(application)
+    application_stop(reference=application.reference, user=operations, reason="Wait.")
+    before = everything()
+    for step in (
+        lambda: funding.disbursement_request(run),
+        lambda: funding.disbursement_settle(run, rail_reference="R"),
+        lambda: records.declined_on_review(run, TaskKind.MANAGER_APPROVAL),
+    ):
+        with pytest.raises(CaseClosed, match="needs attention"):
+            step()
+    assert everything() == before
+    assert not Disbursement.objects.exists()
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
+def test_stop_and_payout_at_once_leave_one_of_the_two(officer: User, operations: User) -> None:
+    for _ in range(10):
+        application = offered(officer)
+        run = run_of(application)
+        together = Barrier(2)
+
+        def stop(run: Attempt = run, together: Barrier = together) -> bool:
+            together.wait(30)
+            try:
+                application_stop(reference=run.reference, user=operations, reason="Wait.")
+            except NothingToHold:
+                return False
+            finally:
+                connection.close()
+            return True
+
+        def pay(run: Attempt = run, together: Barrier = together) -> bool:
+            together.wait(30)
+            try:
+                funding.disbursement_request(run)
+            except CaseClosed:
+                return False
+            finally:
+                connection.close()
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            stopped, paying = (future.result() for future in [pool.submit(stop), pool.submit(pay)])
+        assert stopped is not paying
+        application.refresh_from_db()
+        assert application.status == ("needs_attention" if stopped else "approved")
+        assert Disbursement.objects.filter(application=application).exists() is paying

@@ -1,0 +1,163 @@
+"""A day at the office that went well: what stands written, and what people were told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from applications.choices import FraudVerdict
+from applications.models import LoanApplication
+from applications.services import funding, intake
+from devtools.chaos.acknowledgements import CaseTold, Reply, State, Told
+from devtools.chaos.plan import Occasion, PlannedApplication, PlannedDecision, Withdrawal
+from devtools.chaos.snapshot import Books, EngineRun, books_read
+from lending.choices import Outcome
+from partners.models import Partner
+from reviews.choices import TaskKind
+from reviews.models import ReviewTask
+from reviews.services import decisions as review_decisions
+from tests import casework
+from workflows import executions
+from workflows.callbacks import pending
+from workflows.models import Execution, OutboxMessage, SimulatedPayout
+from workflows.steps import records
+
+MANAGER, ANALYST = TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW
+ACKNOWLEDGED = Reply(State.ACKNOWLEDGED)
+
+
+@dataclass
+class Office:
+    """Cases that ended as they should. ``engine`` is what the engine would list."""
+
+    partner: Partner
+    people: dict[str, User]
+    told: Told
+    engine: list[EngineRun]
+
+    @property
+    def books(self) -> Books:
+        return books_read(runs=tuple(self.engine))
+
+    def case(self, name: str) -> CaseTold:
+        return self.told.cases[name]
+
+    def row(self, name: str) -> LoanApplication:
+        return LoanApplication.objects.get(reference=self.case(name).reference)
+
+
+def planned(
+    name: str, sin_last4: str, amount: int, *decisions: tuple[TaskKind, str, bool], **more: Any
+) -> PlannedApplication:
+    return PlannedApplication(
+        external_id=name,
+        sin_last4=sin_last4,
+        amount=Decimal(amount),
+        decisions=tuple(PlannedDecision(*decision) for decision in decisions),
+        withdrawal=more.get("withdrawal"),
+    )
+
+
+PLANNED = (
+    planned("alone", "3333", 20_000),
+    planned("approved", "1111", 150_000, (MANAGER, "manager", True)),
+    planned("declined", "1111", 120_000, (MANAGER, "manager", False)),
+    planned("two", "1111", 600_000, (MANAGER, "senior", True), (MANAGER, "senior2", True)),
+    planned("flagged", "4444", 40_000, (ANALYST, "analyst", True)),
+    planned("withdrawn", "1111", 130_000, withdrawal=Withdrawal(Occasion.WAITING, 0.0)),
+)
+
+
+def open_office(partner: Partner, people: dict[str, User]) -> Office:
+    """Carry every planned case to its end, and acknowledge what was done."""
+    office = Office(partner, people, Told(PLANNED), engine=[])
+    for case in office.told.cases.values():
+        _carry(office, case)
+    OutboxMessage.objects.update(status=OutboxMessage.Status.SENT, sent_at=timezone.now())
+    return office
+
+
+def submitted(office: Office, case: CaseTold) -> LoanApplication:
+    """One more application of this planned case."""
+    plan = case.planned
+    return casework.submit(
+        None,
+        partner=office.partner,
+        external_id=plan.external_id,
+        sin_last4=plan.sin_last4,
+        loan_amount=plan.amount,
+    )
+
+
+def _carry(office: Office, case: CaseTold) -> None:
+    application = submitted(office, case)
+    case.reference, case.submission = application.reference, ACKNOWLEDGED
+    run = casework.run_of(application)
+    casework.assess(application)
+    if case.planned.withdrawal is not None:
+        casework.ask(application)
+        intake.application_withdraw(reference=application.reference, partner=office.partner)
+        case.withdrawal = ACKNOWLEDGED
+        executions.execution_end(run, status=Execution.Status.STOPPED)
+        _ran(office, application, "STOPPED")
+        return
+    for kind in dict.fromkeys(decision.kind for decision in case.planned.decisions):
+        task = casework.ask(application, kind)
+        for decision in [d for d in case.planned.decisions if d.kind == kind]:
+            _decide(office, case, task, decision)
+        pending.callbacks_settle(run)
+    if all(decision.approved for decision in case.planned.decisions):
+        _pay(application)
+    else:
+        records.declined_on_review(run, MANAGER)
+    executions.execution_end(run, status=Execution.Status.SUCCEEDED)
+    _ran(office, application, "SUCCEEDED")
+
+
+def _decide(office: Office, case: CaseTold, task: ReviewTask, decision: PlannedDecision) -> None:
+    review_decisions.task_decide(
+        task=task,
+        user=office.people[decision.person],
+        outcome=Outcome.APPROVE if decision.approved else Outcome.DECLINE,
+        reason="" if decision.approved else "No.",
+    )
+    case.decisions[decision] = ACKNOWLEDGED
+
+
+def _pay(application: LoanApplication) -> None:
+    run = casework.run_of(application)
+    records.offer_begin(run, verdict=FraudVerdict.PASSED)
+    funding.offer_make(run)
+    order = funding.disbursement_request(run)
+    payout = pay(application, key=order.idempotency_key)
+    funding.disbursement_settle(run, rail_reference=payout.reference)
+
+
+def pay(application: LoanApplication, *, key: str) -> SimulatedPayout:
+    """What the rail writes into its own books."""
+    return SimulatedPayout.objects.create(
+        idempotency_key=key,
+        reference=f"PAY-{application.reference}",
+        amount=application.loan_amount,
+        currency=application.currency,
+    )
+
+
+def _ran(office: Office, application: LoanApplication, status: str) -> None:
+    execution = Execution.objects.get(application=application)
+    office.engine.append(EngineRun(execution.name, str(execution.arn), status))
+
+
+def without(books: Books, field: str, unwanted: Callable[[Any], bool]) -> Books:
+    """The same books with lines torn out, which the database would not allow."""
+    kept = tuple(line for line in getattr(books, field) if not unwanted(line))
+    return Books(**{**books.__dict__, field: kept})
+
+
+def twice(books: Books, field: str, wanted: Callable[[Any], bool]) -> Books:
+    """The same books with lines written twice, which the database would not allow."""
+    lines = getattr(books, field)
+    return Books(**{**books.__dict__, field: (*lines, *(line for line in lines if wanted(line)))})

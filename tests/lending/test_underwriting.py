@@ -1,0 +1,124 @@
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from lending.choices import Outcome, ReasonCode, Tier
+from lending.underwriting import (
+    PolicyRules,
+    Report,
+    TierRule,
+    assess,
+    average_score,
+    debt_to_income,
+    tier_for,
+)
+
+RULES = PolicyRules(
+    version=1,
+    approval_threshold=Decimal(100000),
+    maximum_debt_to_income=None,
+    tiers=(
+        TierRule(Tier.PRIME, 740, True, Decimal("5.25"), Decimal(1000000)),
+        TierRule(Tier.NEAR_PRIME, 670, False, Decimal("7.50"), Decimal(250000)),
+        TierRule(Tier.SUBPRIME, 580, False, Decimal("11.00"), Decimal(25000)),
+        TierRule(Tier.DEEP_SUBPRIME, 0, False, Decimal("15.00"), Decimal(0)),
+    ),
+)
+
+
+def judge(
+    amount: str,
+    *scores: int,
+    marks: int = 0,
+    missing: tuple[str, ...] = (),
+    income: str | None = "85000",
+    rules: PolicyRules = RULES,
+) -> tuple[Outcome, list[ReasonCode]]:
+    found = assess(
+        rules=rules,
+        loan_amount=Decimal(amount),
+        currency="CAD",
+        annual_income=None if income is None else Decimal(income),
+        reports=tuple(Report(score, marks) for score in scores),
+        missing_bureaus=missing,
+    )
+    return found.outcome, [reason.code for reason in found.reasons]
+
+
+@pytest.mark.parametrize(
+    ("score", "marks", "tier"),
+    [
+        (740, 0, Tier.PRIME),
+        (900, 1, Tier.NEAR_PRIME),
+        (739, 0, Tier.NEAR_PRIME),
+        (670, 3, Tier.NEAR_PRIME),
+        (669, 0, Tier.SUBPRIME),
+        (580, 0, Tier.SUBPRIME),
+        (579, 0, Tier.DEEP_SUBPRIME),
+        (300, 9, Tier.DEEP_SUBPRIME),
+    ],
+)
+def test_tier_by_score_and_record(score: int, marks: int, tier: Tier) -> None:
+    assert tier_for(rules=RULES, score=score, derogatory_marks=marks).tier == tier
+
+
+@pytest.mark.parametrize(
+    ("amount", "score", "outcome", "reasons"),
+    [
+        ("99999.99", 780, Outcome.APPROVE, []),
+        ("100000.00", 780, Outcome.REFER, [ReasonCode.AMOUNT_AT_THRESHOLD]),
+        ("1000000.01", 780, Outcome.DECLINE, [ReasonCode.AMOUNT_ABOVE_TIER_LIMIT]),
+        ("25000.00", 640, Outcome.APPROVE, []),
+        ("25000.01", 640, Outcome.DECLINE, [ReasonCode.AMOUNT_ABOVE_TIER_LIMIT]),
+        ("1.00", 540, Outcome.DECLINE, [ReasonCode.SCORE_TOO_LOW]),
+    ],
+)
+def test_outcome_at_each_edge(
+    amount: str, score: int, outcome: Outcome, reasons: list[ReasonCode]
+) -> None:
+    assert judge(amount, score, score, score) == (outcome, reasons)
+
+
+def test_marks_are_named_beside_a_low_score() -> None:
+    assert judge("50000", 538, 545, 541, marks=1) == (
+        Outcome.DECLINE,
+        [ReasonCode.SCORE_TOO_LOW, ReasonCode.DEROGATORY_MARKS],
+    )
+
+
+def test_missing_bureau_refers_even_what_would_be_approved_or_declined() -> None:
+    assert judge("30000", 700, 700, missing=("Experian",)) == (
+        Outcome.REFER,
+        [ReasonCode.BUREAU_UNAVAILABLE],
+    )
+    assert judge("30000", 500, 500, missing=("Experian",)) == (
+        Outcome.REFER,
+        [ReasonCode.BUREAU_UNAVAILABLE, ReasonCode.SCORE_TOO_LOW],
+    )
+
+
+def test_unstated_income_refers() -> None:
+    assert judge("5000", 700, 700, 700, income=None) == (
+        Outcome.REFER,
+        [ReasonCode.INCOME_NOT_STATED],
+    )
+
+
+def test_debt_to_income_declines_only_where_the_policy_has_a_limit() -> None:
+    # 60,000 * 5 % = 3,000 a month of 7,083.33: 42.35 %
+    assert debt_to_income(loan_amount=Decimal(60000), annual_income=Decimal(85000)) == Decimal(
+        "42.35"
+    )
+    limited = replace(RULES, maximum_debt_to_income=Decimal("42.34"))
+    assert judge("60000", 700, 700, 700) == (Outcome.APPROVE, [])
+    assert judge("60000", 700, 700, 700, rules=limited) == (
+        Outcome.DECLINE,
+        [ReasonCode.DEBT_TO_INCOME_TOO_HIGH],
+    )
+
+
+def test_average_rounds_half_up_and_needs_a_report() -> None:
+    assert average_score((Report(700, 0), Report(701, 0))) == 701
+    with pytest.raises(ValueError, match="at least one report"):
+        average_score(())

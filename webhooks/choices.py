@@ -1,0 +1,25 @@
+"""The types of events. Public: added to, never changed."""
+
+from django.db.models import TextChoices
+
+from applications.choices import Status
+
+
+class EventType(TextChoices):
+    """``application.`` and the status that the application has now."""
+
+    SUBMITTED = "application.submitted", "Submitted"
+    PENDING_APPROVAL = "application.pending_approval", "Pending approval"
+    APPROVED = "application.approved", "Approved"
+    FUNDED = "application.funded", "Funded"
+    DECLINED = "application.declined", "Declined"
+    WITHDRAWN = "application.withdrawn", "Withdrawn"
+    EXPIRED = "application.expired", "Expired"
+
+
+# Of what happens inside (in review, needs attention) a partner is not told.
+TOLD = {
+    status: EventType(f"application.{status.value}")
+    for status in Status
+    if f"application.{status.value}" in EventType.values
+}

@@ -1,0 +1,241 @@
+"""How a webhook leaves: signed as Standard Webhooks says, to a pinned address, in bounded time.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import random
+import socket
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import urllib3
+from django.db.models import F
+from django.utils import timezone
+from standardwebhooks import Webhook
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+from webhooks.endpoints import endpoint_disable
+from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from webhooks.url_safety import AddressRefusedError, Target, target_of
+from workflows.errors import DeliveryResult, EndpointGone, WebhookError
+from workflows.models import OutboxMessage
+from workflows.outbox.queue import Handler, Send
+
+CONNECT = 5.0  # seconds
+ANSWER = 10.0  # seconds from the first byte that we send to the last that we read
+MOST_READ = 64 * 1024  # bytes; nobody needs to say more than yes
+MOST_KEPT = 2000  # characters
+USER_AGENT = "LoanOffice-Webhooks/1"
+# The specification's own schedule: about three days.
+SCHEDULE = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)
+# A receiver that is down holds up its own: what waits behind it is tried less often, not for ever.
+LONGEST = timedelta(days=4)
+GONE = 410
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """Everything that a thread needs which may not touch the database."""
+
+    url: str
+    public_id: str
+    body: str
+    secrets: tuple[str, ...]
+
+
+def delay(attempts: int) -> timedelta:
+    """The schedule, with up to a tenth more so that a crowd does not come back at once."""
+    planned = SCHEDULE[min(attempts, len(SCHEDULE)) - 1]
+    return planned * random.uniform(1, 1.1)
+
+
+def prepare(message: OutboxMessage) -> Send:
+    """What goes outside; nothing when the endpoint was disabled or deleted meanwhile."""
+    delivery = WebhookDelivery.objects.select_related("event", "endpoint").get(
+        pk=message.payload["delivery"]
+    )
+    endpoint = delivery.endpoint
+    if endpoint.status != WebhookEndpoint.Status.ACTIVE:
+        return partial(refuse, "the endpoint is disabled")
+    if message.attempts > 1 and message.created_at < timezone.now() - LONGEST:
+        return partial(refuse, f"nobody took it for {LONGEST.days} days")
+    secrets = [endpoint.secret]
+    if endpoint.previous_until is not None and endpoint.previous_until > timezone.now():
+        secrets.append(endpoint.previous_secret)
+    return partial(
+        send,
+        Outgoing(
+            url=endpoint.url,
+            public_id=delivery.event.public_id,
+            body=delivery.event.payload,
+            secrets=tuple(secrets),
+        ),
+    )
+
+
+def refuse(why: str) -> DeliveryResult:
+    raise EndpointGone(DeliveryResult(error=why))
+
+
+def send(outgoing: Outgoing) -> DeliveryResult:
+    """POST once. Raises ``WebhookError`` unless the answer is 2xx, ``EndpointGone`` for 410."""
+    headers = headers_of(outgoing, at=datetime.now(UTC))
+    began = time.monotonic()
+    address = ""
+    try:
+        target = target_of(outgoing.url)
+        address = target.address
+        status, text = _post(target, outgoing.body.encode(), headers)
+    except (AddressRefusedError, HTTPError, OSError) as error:
+        took = round((time.monotonic() - began) * 1000)
+        said = f"{type(error).__name__}: {error}"[:500]
+        told = DeliveryResult(error=said, address=address, took_ms=took, headers=headers)
+        raise WebhookError(told) from error
+    told = DeliveryResult(
+        status_code=status,
+        response=text,
+        address=address,
+        took_ms=round((time.monotonic() - began) * 1000),
+        headers=headers,
+    )
+    if status == GONE:
+        raise EndpointGone(told)
+    if not 200 <= status < 300:
+        raise WebhookError(told)
+    return told
+
+
+def headers_of(outgoing: Outgoing, *, at: datetime) -> dict[str, str]:
+    """The headers of one try: the time is that of the try, a signature for each live secret."""
+    signatures = (
+        Webhook(secret).sign(outgoing.public_id, at, outgoing.body) for secret in outgoing.secrets
+    )
+    return {
+        "content-type": "application/json",
+        "user-agent": USER_AGENT,
+        "webhook-id": outgoing.public_id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+def _post(target: Target, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    """The status and the beginning of the answer. Redirects are answers like any other."""
+    connection: HTTPConnection
+    if target.is_secure:
+        connection = HTTPSConnection(
+            target.address,
+            target.port,
+            timeout=CONNECT,
+            server_hostname=target.host,
+            cert_reqs="CERT_REQUIRED",
+        )
+    else:
+        connection = HTTPConnection(target.address, target.port, timeout=CONNECT)
+    with _ended_after(ANSWER, connection):
+        try:
+            connection.request(
+                "POST",
+                target.path,
+                body=body,
+                headers={**headers, "host": target.host_header},
+                preload_content=False,
+                decode_content=False,
+            )
+            answer = connection.getresponse()
+            data = answer.read(MOST_READ, decode_content=False)
+        finally:
+            connection.close()
+    text = data[:MOST_READ].decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return answer.status, text[:MOST_KEPT]
+
+
+class _ended_after:  # noqa: N801 - reads as what it does
+    """Cuts the line after so many seconds, however slowly the other side drips.
+
+    A socket's timeout counts each read anew; this one counts all of them together.
+    """
+
+    def __init__(self, seconds: float, connection: HTTPConnection) -> None:
+        self.connection = connection
+        self.timer = threading.Timer(seconds, self._cut)
+        self.timer.daemon = True
+        self.was_cut = False
+
+    def _cut(self) -> None:
+        self.was_cut = True
+        line = self.connection.sock
+        if line is not None:
+            try:
+                line.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return  # closed by the other side a moment before
+
+    def __enter__(self) -> None:
+        self.connection.connect()
+        if self.connection.sock is not None:
+            self.connection.sock.settimeout(ANSWER)
+        self.timer.start()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.timer.cancel()
+        if self.was_cut:
+            raise urllib3.exceptions.TimeoutError(f"no whole answer within {ANSWER:g} s")
+
+
+# --- What is noted ------------------------------------------------------------------------
+
+
+def accepted(message: OutboxMessage, future: "Future[Any]") -> None:
+    """Note the answer; raises what the try raised."""
+    told: DeliveryResult = future.result()
+    rows = WebhookDelivery.objects.filter(pk=message.payload["delivery"])
+    _note(message, told)
+    rows.filter(round=message.payload["round"]).update(
+        status=WebhookDelivery.Status.DELIVERED, delivered_at=timezone.now()
+    )
+
+
+def failed(message: OutboxMessage, error: Exception, final: bool) -> None:  # noqa: FBT001
+    """Note a try that was not accepted; the last one fails the delivery."""
+    _note(
+        message,
+        error.told if isinstance(error, WebhookError) else DeliveryResult(error=repr(error)[:500]),
+    )
+    rows = WebhookDelivery.objects.filter(
+        pk=message.payload["delivery"], round=message.payload["round"]
+    )
+    if final:
+        rows.update(status=WebhookDelivery.Status.FAILED)
+    if isinstance(error, EndpointGone) and error.told.status_code == GONE:
+        delivery = WebhookDelivery.objects.get(pk=message.payload["delivery"])
+        endpoint_disable(endpoint=delivery.endpoint, why="It answered 410 (gone).")
+
+
+def _note(message: OutboxMessage, told: DeliveryResult) -> None:
+    now = timezone.now()
+    WebhookDelivery.objects.filter(pk=message.payload["delivery"]).update(
+        attempts=F("attempts") + 1, last_attempt_at=now, last_status_code=told.status_code
+    )
+    WebhookAttempt.objects.create(
+        delivery_id=message.payload["delivery"],
+        at=now,
+        address=told.address,
+        request_headers=told.headers,
+        status_code=told.status_code,
+        response=told.response,
+        error=told.error,
+        took_ms=told.took_ms,
+    )
+
+
+HANDLER = Handler(prepare, accepted, failed, tries=len(SCHEDULE) + 1, delay=delay)

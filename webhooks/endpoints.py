@@ -1,0 +1,203 @@
+"""A partner's endpoints and their secrets: made, rotated, disabled, enabled.
+
+A secret is returned by what makes it and shown once; the audit log and messages never have it.
+"""
+
+import base64
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from audit.models import Action
+from audit.services import Changes, entry_record
+from core.errors import DomainError, NotPermitted
+from core.locking import locked
+from partners.models import Partner
+from webhooks.choices import EventType
+from webhooks.models import WebhookEndpoint
+from webhooks.url_safety import AddressRefusedError, entry_check
+
+ADD = "webhooks.add_webhookendpoint"
+CHANGE = "webhooks.change_webhookendpoint"
+SECRET_PREFIX = "whsec_"  # noqa: S105 - how Standard Webhooks says that it is one
+SECRET_BYTES = 32
+BOTH_SIGN = timedelta(hours=24)
+LONGEST_BOTH_SIGN = timedelta(days=30)
+LONGEST_REASON = 200
+
+
+class InvalidEndpoint(DomainError):
+    """Field errors: ``errors`` maps a field's name to its sentences."""
+
+    code = "invalid-endpoint"
+    title = "The endpoint is not valid"
+    http_status = 400
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        self.errors = errors
+        super().__init__(" ".join(" ".join(said) for said in errors.values()))
+
+
+def secret_make() -> str:
+    """``whsec_`` and 32 random bytes in base64 (the specification: 24 to 64)."""
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def endpoint_create(
+    *,
+    partner: Partner,
+    url: str,
+    event_types: list[str] | None = None,
+    by: User | None = None,
+) -> tuple[WebhookEndpoint, str]:
+    """Make an endpoint; returns it and its secret, which is shown this once.
+
+    Without ``event_types`` it is told of everything. ``by`` is who made it, ``None`` for a
+    command. The URL's host is looked up, so call it outside of a transaction. Raises
+    ``InvalidEndpoint``, ``NotPermitted``.
+    """
+    _require(by, ADD)
+    errors: dict[str, list[str]] = {}
+    types = sorted(set(event_types or []))
+    if unknown := [type_ for type_ in types if type_ not in EventType.values]:
+        errors["event_types"] = [f"There is no such type: {', '.join(unknown)}."]
+    try:
+        entry_check(url)
+    except AddressRefusedError as refused:
+        errors["url"] = [f"Enter another URL: {refused}."]
+    if errors:
+        raise InvalidEndpoint(errors)
+    secret = secret_make()
+    with transaction.atomic():
+        endpoint = WebhookEndpoint.objects.create(
+            partner=partner, url=url, event_types=types, secret=secret
+        )
+        _note(
+            endpoint,
+            by,
+            Action.CREATED,
+            f"A webhook endpoint of {partner} was added: {url}",
+            changes={"url": (None, url), "event_types": (None, types)},
+        )
+    return endpoint, secret
+
+
+@transaction.atomic
+def endpoint_rotate(
+    *, endpoint: WebhookEndpoint, by: User | None = None, until: datetime | None = None
+) -> str:
+    """Make a new secret and return it; ``until`` then the one before signs as well.
+
+    That is for a day unless told; a time that is over ends it at once. Raises
+    ``InvalidEndpoint`` for a time too far away, ``NotPermitted``.
+    """
+    _require(by, CHANGE)
+    now = timezone.now()
+    until = now + BOTH_SIGN if until is None else until
+    if until > now + LONGEST_BOTH_SIGN:
+        days = LONGEST_BOTH_SIGN.days
+        raise InvalidEndpoint({"until": [f"Enter a time within the next {days} days."]})
+    row = locked(WebhookEndpoint.objects.all()).get(pk=endpoint.pk)
+    both = until > now
+    row.previous_secret, row.secret = row.secret if both else "", secret_make()
+    row.previous_until = until if both else None
+    row.save(update_fields=["previous_secret", "secret", "previous_until"])
+    _note(
+        row,
+        by,
+        Action.ISSUED,
+        f"A new signing secret was made for the webhook endpoint {row.url}",
+        details={"previous_signs_until": row.previous_until},
+    )
+    return row.secret
+
+
+@transaction.atomic
+def endpoint_disable(*, endpoint: WebhookEndpoint, why: str, by: User | None = None) -> bool:
+    """Send nothing there any more; false when it was disabled already.
+
+    ``by`` is ``None`` when the endpoint itself asked for it. Raises ``InvalidEndpoint`` without
+    a reason, ``NotPermitted``.
+    """
+    _require(by, CHANGE)
+    why = _reason(why)
+    rows = WebhookEndpoint.objects.filter(pk=endpoint.pk, status=WebhookEndpoint.Status.ACTIVE)
+    done = rows.update(
+        status=WebhookEndpoint.Status.DISABLED, disabled_at=timezone.now(), disabled_why=why
+    )
+    if done:
+        _note(
+            endpoint,
+            by,
+            Action.CHANGED,
+            f"The webhook endpoint {endpoint.url} was disabled: {why}",
+            changes={"status": ("active", "disabled")},
+        )
+    return bool(done)
+
+
+@transaction.atomic
+def endpoint_enable(*, endpoint: WebhookEndpoint, why: str = "", by: User | None = None) -> bool:
+    """Send there again what happens from now on; false when it was active already.
+
+    Raises ``NotPermitted``; with ``by`` also ``InvalidEndpoint`` without a reason.
+    """
+    _require(by, CHANGE)
+    why = _reason(why) if by is not None else why
+    rows = WebhookEndpoint.objects.filter(pk=endpoint.pk, status=WebhookEndpoint.Status.DISABLED)
+    done = rows.update(status=WebhookEndpoint.Status.ACTIVE, disabled_at=None, disabled_why="")
+    if done:
+        _note(
+            endpoint,
+            by,
+            Action.CHANGED,
+            f"The webhook endpoint {endpoint.url} was enabled: {why}".removesuffix(": "),
+            changes={"status": ("disabled", "active")},
+        )
+    return bool(done)
+
+
+def secrets_forget(*, now: datetime) -> int:
+    """Forget secrets that sign no more; returns how many. For the sweep."""
+    over = WebhookEndpoint.objects.filter(previous_until__lte=now)
+    if not over.exists():  # a look that takes no lock: mostly there is nothing
+        return 0
+    return over.update(previous_secret="", previous_until=None)
+
+
+def _require(by: User | None, permission: str) -> None:
+    if by is not None and not by.has_perm(permission):
+        raise NotPermitted("Only an administrator sets up webhook endpoints.")
+
+
+def _reason(why: str) -> str:
+    why = why.strip()
+    if not why:
+        raise InvalidEndpoint({"reason": ["Say why."]})
+    if len(why) > LONGEST_REASON:
+        raise InvalidEndpoint({"reason": [f"Say it in at most {LONGEST_REASON} characters."]})
+    return why
+
+
+def _note(
+    endpoint: WebhookEndpoint,
+    by: User | None,
+    action: Action,
+    message: str,
+    *,
+    changes: Changes | None = None,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    """In the audit log; by nobody when the endpoint's own answer did it."""
+    entry_record(
+        action=action,
+        message=message,
+        actor=by,
+        target=endpoint,
+        changes=changes,
+        details={"partner": endpoint.partner.name, **(details or {})},
+    )

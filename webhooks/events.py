@@ -1,0 +1,263 @@
+"""What partners are told of: an event for each status that they know, and its deliveries.
+
+Written in the transaction that changes the case; sent by the sweep.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import batched
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F, Prefetch, QuerySet
+from django.utils import timezone
+
+from applications.choices import Status
+from applications.models import LoanApplication
+from audit.models import Action, AuditEntry
+from audit.services import entries_record, entry_make, entry_record
+from core.errors import DomainError, NotPermitted
+from core.locking import locked
+from partners.models import Partner
+from webhooks.choices import TOLD
+from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from workflows.models import OutboxMessage
+from workflows.outbox import queue
+
+RESEND = "webhooks.resend_webhookdelivery"
+TOGETHER = 100  # deliveries of one transaction
+
+
+class NoSuchEvent(DomainError):
+    """The partner has no event with this id."""
+
+    code = "not-found"
+    title = "Not found"
+    http_status = 404
+
+    def __init__(self) -> None:
+        super().__init__("There is no webhook event with this id.")
+
+
+class NobodyListens(DomainError):
+    code = "no-webhook-endpoint"
+    title = "No active endpoint listens"
+
+    def __init__(self, *, type_: str) -> None:
+        super().__init__(f"None of your active endpoints listens to {type_}; nothing was sent.")
+
+
+class DeliveryUnderWay(DomainError):
+    code = "delivery-under-way"
+    title = "The webhook is on its way"
+
+    def __init__(self, delivery: str) -> None:
+        super().__init__(f"{delivery} is on its way already.")
+
+
+class EndpointDisabled(DomainError):
+    code = "endpoint-disabled"
+    title = "The endpoint is disabled"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{url} is disabled: enable it first.")
+
+
+def event_publish(*, application: LoanApplication) -> WebhookEvent | None:
+    """Tell the application's partner of its present status. The application must be locked.
+
+    Nothing for an application of no partner, and for a status that partners are not told of.
+    """
+    type_ = TOLD.get(Status(application.status))
+    if type_ is None or application.partner_id is None:
+        return None
+    now = timezone.now()
+    payload = {
+        "type": type_.value,
+        "timestamp": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "data": {"reference": application.reference, "status": application.status},
+    }
+    event = WebhookEvent.objects.create(
+        public_id=f"evt_{secrets.token_urlsafe(24)}".replace("-", "A"),
+        partner_id=application.partner_id,
+        application=application,
+        type=type_.value,
+        payload=json.dumps(payload),
+        created_at=now,
+    )
+    for endpoint in _listening(event):
+        _put(WebhookDelivery.objects.create(event=event, endpoint=endpoint, **_of_event(event)))
+    return event
+
+
+@transaction.atomic
+def event_resend(*, event: WebhookEvent, partner: Partner) -> int:
+    """Send an event to every endpoint that is active and listens now, anew; to how many.
+
+    ``partner`` asks for it. An endpoint that was made after the event gets it as well. What is
+    on its way already is not put on the way twice. Raises ``NobodyListens``, and
+    ``NoSuchEvent`` when the sweep forgot it a moment before.
+    """
+    if not locked(WebhookEvent.objects.filter(pk=event.pk)):
+        raise NoSuchEvent
+    endpoints = _listening(event)
+    if not endpoints:
+        raise NobodyListens(type_=event.type)
+    for endpoint in endpoints:
+        delivery, made = WebhookDelivery.objects.get_or_create(
+            event=event, endpoint=endpoint, defaults=_of_event(event)
+        )
+        if made:
+            _put(delivery)
+        else:
+            _again(delivery)
+    entry_record(
+        action=Action.OPERATED,
+        message=f"The webhook event {event.public_id} ({event.type}) was asked for again.",
+        who=partner.name,
+        is_partner=True,
+        target=event,
+        reference=event.application.reference,
+        details={"endpoints": len(endpoints)},
+    )
+    return len(endpoints)
+
+
+def delivery_resend_check(*, delivery: WebhookDelivery, user: User) -> None:
+    """Raise the reason why ``user`` may not send a delivery again now."""
+    if not user.has_perm(RESEND):
+        raise NotPermitted("Only Operations sends a webhook again.")
+    if delivery.status == WebhookDelivery.Status.PENDING:
+        raise DeliveryUnderWay(str(delivery))
+    if delivery.endpoint.status != WebhookEndpoint.Status.ACTIVE:
+        raise EndpointDisabled(delivery.endpoint.url)
+
+
+@transaction.atomic
+def delivery_resend(*, delivery: WebhookDelivery, user: User) -> bool:
+    """Send one delivery anew; false when somebody else did it a moment before.
+
+    Raises ``DeliveryUnderWay``, ``EndpointDisabled``, ``NotPermitted``.
+    """
+    delivery_resend_check(delivery=delivery, user=user)
+    if not _again(delivery):
+        return False
+    entries_record([_resent(delivery, user)])
+    return True
+
+
+@dataclass(frozen=True)
+class Resent:
+    """What became of many: ``others`` had not failed, or their endpoint is disabled."""
+
+    sent: int
+    others: int
+
+
+def deliveries_resend(*, deliveries: Iterable[int], user: User) -> Resent:
+    """Send those of these (primary keys) anew that failed. Raises ``NotPermitted``.
+
+    A hundred at a time are committed together, in the order of their keys.
+    """
+    if not user.has_perm(RESEND):
+        raise NotPermitted("Only Operations sends a webhook again.")
+    wanted = sorted(set(deliveries))
+    sent = 0
+    for batch in batched(wanted, TOGETHER):
+        with transaction.atomic():
+            failed = (
+                WebhookDelivery.objects.filter(
+                    pk__in=batch,
+                    status=WebhookDelivery.Status.FAILED,
+                    endpoint__status=WebhookEndpoint.Status.ACTIVE,
+                )
+                .select_related("event__application", "endpoint")
+                .order_by("pk")
+            )
+            again = [delivery for delivery in failed if _again(delivery)]
+            entries_record([_resent(delivery, user) for delivery in again])
+        sent += len(again)
+    return Resent(sent=sent, others=len(wanted) - sent)
+
+
+def events_of(
+    *,
+    partner: Partner,
+    type_: str | None = None,
+    reference: str | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+) -> QuerySet[WebhookEvent]:
+    """A partner's own events, with their deliveries: three queries in all."""
+    rows = WebhookEvent.objects.filter(partner=partner)
+    if type_ is not None:
+        rows = rows.filter(type=type_)
+    if reference is not None:
+        rows = rows.filter(application__reference=reference)
+    if created_after is not None:
+        rows = rows.filter(created_at__gt=created_after)
+    if created_before is not None:
+        rows = rows.filter(created_at__lt=created_before)
+    deliveries = WebhookDelivery.objects.order_by("endpoint_id").select_related("endpoint")
+    return rows.prefetch_related(Prefetch("deliveries", deliveries))
+
+
+def event_get(*, public_id: str, partner: Partner) -> WebhookEvent:
+    """One of a partner's own events. Raises ``NoSuchEvent``."""
+    event = events_of(partner=partner).filter(public_id=public_id).first()
+    if event is None:
+        raise NoSuchEvent
+    return event
+
+
+def message_key(delivery: WebhookDelivery, number: int) -> str:
+    """What the message is called that carries a delivery in its ``number``-th round."""
+    return f"webhook/{delivery.pk}/{number}"
+
+
+def _listening(event: WebhookEvent) -> list[WebhookEndpoint]:
+    active = WebhookEndpoint.objects.filter(
+        partner_id=event.partner_id, status=WebhookEndpoint.Status.ACTIVE
+    ).order_by("pk")
+    return [row for row in active if not row.event_types or event.type in row.event_types]
+
+
+def _of_event(event: WebhookEvent) -> dict[str, Any]:
+    """What a delivery keeps of its event."""
+    return {"partner_id": event.partner_id, "event_type": event.type}
+
+
+def _resent(delivery: WebhookDelivery, user: User) -> AuditEntry:
+    return entry_make(
+        action=Action.OPERATED,
+        message=f"Sent again: {delivery}",
+        actor=user,
+        target=delivery,
+        reference=delivery.event.application.reference,
+        details={"event": delivery.event.public_id, "round": delivery.round},
+    )
+
+
+def _again(delivery: WebhookDelivery) -> bool:
+    begun = (
+        WebhookDelivery.objects.filter(pk=delivery.pk)
+        .exclude(status=WebhookDelivery.Status.PENDING)
+        .update(status=WebhookDelivery.Status.PENDING, round=F("round") + 1, delivered_at=None)
+    )
+    if begun:
+        delivery.refresh_from_db(fields=["status", "round", "delivered_at"])
+        _put(delivery)
+    return bool(begun)
+
+
+def _put(delivery: WebhookDelivery) -> None:
+    queue.put(
+        kind=OutboxMessage.Kind.WEBHOOK,
+        key=message_key(delivery, delivery.round),
+        payload={"delivery": delivery.pk, "round": delivery.round},
+        recipient=f"endpoint/{delivery.endpoint_id}",
+    )

@@ -1,0 +1,225 @@
+"""What the workflow adds to a case's page: executions, incidents, notices and buttons.
+
+``applications.admin`` does not know the workflow; ``CaseAdmin`` stands in for its own.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Max
+from django.http import HttpRequest
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from applications.admin.application import LoanApplicationAdmin
+from applications.admin.application_page import ApplicationPage, Button, Panel
+from applications.choices import Status
+from applications.models import LoanApplication
+from core.admin.display import moment
+from reviews.models import BulkDecision
+from webhooks.admin.badges import delivery_badge
+from webhooks.models import WebhookDelivery
+from workflows.admin import operator_actions, timeline
+from workflows.admin.badges import callback_badge, execution_badge, incident_badge
+from workflows.admin.links import incident_url
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.outbox import queue
+
+# How long somebody who decided many waits for the answers to leave; the sweep sends the rest.
+SENDING = 3.0  # seconds
+MOST_WEBHOOKS = 50  # shown
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """A message that did not get through, and the incident that says so."""
+
+    message: OutboxMessage
+    incident_pk: int | None
+
+
+class WorkflowApplicationPage(ApplicationPage):
+    """One case as one person may see it, with what carries it."""
+
+    @cached_property
+    def executions(self) -> list[Execution]:
+        rows = Execution.objects.filter(application=self.application)
+        return list(rows.prefetch_related("callbacks"))
+
+    @cached_property
+    def current(self) -> Execution | None:
+        """The execution that carries the case now."""
+        attempt = self.application.attempt
+        return next((row for row in self.executions if row.attempt == attempt), None)
+
+    @cached_property
+    def incidents(self) -> list[Incident]:
+        """Those that are not resolved."""
+        return list(
+            Incident.objects.filter(application=self.application)
+            .exclude(status=Incident.Status.RESOLVED)
+            .select_related("acknowledged_by")
+        )
+
+    @cached_property
+    def webhooks(self) -> list[WebhookDelivery]:
+        """What its partner was told, and where."""
+        if self.application.partner_id is None:
+            return []
+        rows = WebhookDelivery.objects.filter(event__application=self.application)
+        return list(rows.select_related("endpoint").order_by("pk")[:MOST_WEBHOOKS])
+
+    @cached_property
+    def given_up(self) -> list[GivenUp]:
+        """What of the current attempt did not get through and was not sent again."""
+        if self.current is None:
+            return []
+        rows = OutboxMessage.objects.filter(
+            execution=self.current, status=OutboxMessage.Status.DEAD
+        ).annotate(incident_pk=Max("incidents__pk"))
+        return [GivenUp(row, row.incident_pk) for row in rows]
+
+    def buttons(self) -> list[Button]:
+        """What mends the case, what it waits for, and what holds its workflow."""
+        application, user = self.application, self.user
+        return [
+            *operator_actions.buttons(operator_actions.MENDS, application=application, user=user),
+            *super().buttons(),
+            *operator_actions.buttons(operator_actions.HOLDS, application=application, user=user),
+        ]
+
+    def notices(self) -> list[str]:
+        notices = super().notices()
+        if not self.is_live or self.current is None:
+            return notices
+        if self.current.paused_at is not None and self.current.ended_at is None:
+            notices.append(_paused(self.current.paused_at))
+        notices += [self._not_delivered(given_up) for given_up in self.given_up]
+        lost = {given_up.message.callback_id for given_up in self.given_up}
+        answered = (
+            callback.pk
+            for callback in self.current.callbacks.all()
+            if callback.status == PendingCallback.Status.ANSWERED
+        )
+        if set(answered) - lost:
+            notices.append("Delivery pending: the answer is recorded and on its way.")
+        return notices
+
+    def _not_delivered(self, given_up: GivenUp) -> SafeString:
+        what = given_up.message.get_kind_display().lower()
+        said = "Not delivered: “{}” was given up after {} tries. {}"
+        link = SafeString("")
+        if given_up.incident_pk is not None and self.user.has_perm("workflows.view_incident"):
+            address = incident_url(given_up.incident_pk)
+            link = format_html('<a href="{}">See the incident</a>', address)
+        return format_html(said, what, given_up.message.attempts, link)
+
+    @property
+    def why(self) -> str:
+        """A case that is stuck is explained by what got stuck."""
+        if self.status == Status.NEEDS_ATTENTION and self.incidents:
+            return " ".join(incident.sentence for incident in self.incidents)
+        return super().why
+
+    def log_links(self) -> list[tuple[str, str]]:
+        where = reverse("admin:applications_loanapplication_timeline", args=[self.application.pk])
+        return [*super().log_links(), ("Whole timeline", where)]
+
+    def panels(self) -> list[Panel]:
+        shown = super().panels()
+        if self.incidents:
+            rows = [
+                {"incident": incident, "badge": incident_badge(incident)}
+                for incident in self.incidents
+            ]
+            panel = Panel("incidents", "Open incidents", "workflows/admin/incidents.html", rows)
+            shown.insert(0, panel)
+        if self.executions:
+            rows = [self._execution_row(execution) for execution in self.executions]
+            shown.append(Panel("executions", "Workflow", "workflows/admin/executions.html", rows))
+        if self.webhooks:
+            rows = [{"delivery": row, "badge": delivery_badge(row)} for row in self.webhooks]
+            shown.append(Panel("webhooks", "Webhooks", "webhooks/admin/webhooks.html", rows))
+        return shown
+
+    def _execution_row(self, execution: Execution) -> dict[str, Any]:
+        lost = {given_up.message.callback_id for given_up in self.given_up}
+        return {
+            "execution": execution,
+            "badge": execution_badge(execution),
+            "callbacks": [
+                {
+                    "callback": callback,
+                    "badge": callback_badge(callback, given_up=callback.pk in lost),
+                }
+                for callback in execution.callbacks.all()
+            ],
+        }
+
+
+def _webhooks(application: LoanApplication) -> list[object]:
+    if application.partner_id is None:
+        return []
+    rows = WebhookDelivery.objects.filter(event__application=application).order_by("pk")
+    return list(rows.values_list("pk", "status")[:MOST_WEBHOOKS])
+
+
+def _paused(since: datetime) -> SafeString:
+    return format_html(
+        "Paused since {}: the workflow stands still until Operations lets it go on. What is "
+        "decided meanwhile is kept.",
+        moment(since),
+    )
+
+
+class WorkflowApplicationAdmin(LoanApplicationAdmin):
+    """The application's admin with the workflow's part of the page."""
+
+    def case_context(self, case: ApplicationPage) -> dict[str, Any]:
+        return super().case_context(WorkflowApplicationPage(case.application, case.user))
+
+    def case_fingerprint(
+        self, application: LoanApplication, request: HttpRequest, now: datetime
+    ) -> list[object]:
+        """What the workflow shows as well: executions, pauses, callbacks and incidents."""
+        executions = Execution.objects.filter(application=application)
+        incidents = Incident.objects.filter(application=application)
+        return [
+            *super().case_fingerprint(application, request, now),
+            list(
+                executions.order_by("pk", "callbacks__pk").values_list(
+                    "pk", "status", "paused_at", "ended_at", "callbacks__pk", "callbacks__status"
+                )
+            ),
+            list(incidents.order_by("pk").values_list("pk", "status")),
+            _webhooks(application),
+        ]
+
+    def bulk_carry_on(self, run: BulkDecision) -> None:
+        """Many answers leave together, after the last decision, and not one by one."""
+        with queue.held_back() as keys:
+            super().bulk_carry_on(run)
+        queue.send_together(keys, seconds=SENDING)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            *(
+                path(
+                    f"<int:pk>/{press.key}/",
+                    self.admin_site.admin_view(operator_actions.press_view),
+                    {"model_admin": self, "press": press},
+                    name=operator_actions.url_name(press),
+                )
+                for press in (*operator_actions.MENDS, *operator_actions.HOLDS)
+            ),
+            path(
+                "<int:pk>/timeline/",
+                self.admin_site.admin_view(timeline.timeline_view),
+                {"model_admin": self},
+                name="applications_loanapplication_timeline",
+            ),
+            *super().get_urls(),
+        ]

@@ -1,0 +1,46 @@
+"""The reconcile button: GET looks, POST mends. Both end in time and say what they found."""
+
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from applications.models import LoanApplication
+from core.admin.base import staff
+from core.admin.view_helpers import confirmation
+from core.errors import NotPermitted
+from workflows.reconcile.manual import reconcile_by_hand
+
+if TYPE_CHECKING:
+    from workflows.admin.incidents import IncidentAdmin
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def reconcile_view(request: HttpRequest, *, model_admin: "IncidentAdmin") -> HttpResponse:
+    """What differs between the record and the engine; POST mends it."""
+    if not model_admin.has_view_or_change_permission(request):
+        raise PermissionDenied
+    try:
+        looked = reconcile_by_hand(user=staff(request), dry_run=request.method != "POST")
+    except NotPermitted as refused:
+        model_admin.message_user(request, str(refused), messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:workflows_incident_changelist"))
+    found = len(looked.findings)
+    cases = LoanApplication.objects.filter(
+        reference__in={finding.reference for finding in looked.findings}
+    )
+    by_reference = {application.reference: application for application in cases}
+    return confirmation(
+        model_admin,
+        request,
+        "workflows/admin/reconcile.html",
+        title="Compare the record with the engine",
+        looked=looked,
+        rows=[(finding, by_reference.get(finding.reference)) for finding in looked.findings],
+        form=None,
+        button=f"Mend {found} finding{'' if found == 1 else 's'}",
+        tone="good",
+    )

@@ -1,0 +1,226 @@
+"""What the fraud vendor says through its door, written down once.
+
+Lock order: application, then callback, then what is written. Nothing here speaks to the
+engine inside a transaction: an answer leaves through the outbox, and a heartbeat, which is
+worth nothing later, is handed over at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from applications.choices import FraudVerdict, Level
+from applications.locking import application_lock
+from applications.models import LoanApplication
+from applications.services.timeline import event_record
+from audit.models import Action
+from audit.services import entry_record
+from core.locking import locked, locked_if_free
+from workflows import engine
+from workflows.callbacks import pending
+from workflows.callbacks.pending import CallbackReceipt
+from workflows.callbacks.tokens import Named
+from workflows.errors import CallbackClosed, EngineUnavailable, NotFound
+from workflows.models import CallbackRequest, PendingCallback
+
+VENDOR = "fraud vendor"
+# A signature counts for five minutes either way, so ten minutes would do; an hour outlives a
+# clock of ours that is wrong.
+KEPT = timedelta(hours=1)
+
+type Outcome = CallbackRequest.Outcome
+
+OF_HEARD = {
+    CallbackReceipt.COUNTED: CallbackRequest.Outcome.ACCEPTED,
+    CallbackReceipt.REPEATED: CallbackRequest.Outcome.ACCEPTED,
+    CallbackReceipt.CONTRADICTED: CallbackRequest.Outcome.CONTRADICTED,
+    CallbackReceipt.LATE: CallbackRequest.Outcome.LATE,
+}
+WHAT_BECAME = {
+    CallbackReceipt.COUNTED: "",
+    CallbackReceipt.CONTRADICTED: " It had said otherwise before; the first answer stands.",
+    CallbackReceipt.LATE: " Nobody waited for it any more; it was not applied.",
+}
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Which request this is: to whom, under which identifier, with which body (its hash)."""
+
+    to: Named
+    identifier: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the vendor found, and why; only the verdict goes into the workflow."""
+
+    verdict: FraudVerdict
+    score: int | None = None
+    reasons: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [f"The fraud vendor answered: {self.verdict.value}."]
+        if self.score is not None:
+            parts.append(f"Score: {self.score}.")
+        if self.reasons:
+            parts.append(f"Reasons: {'; '.join(self.reasons)}.")
+        return " ".join(parts)
+
+
+class IdentifierReused(Exception):
+    """Another request came under this identifier before."""
+
+
+def answer_take(*, signed: Signed, verdict: Verdict) -> Outcome:
+    """Write an answer down, once; the first one counts and leaves through the outbox.
+
+    Another answer than the first is an incident, one that nobody waits for is noted as late.
+    Raises ``IdentifierReused``.
+    """
+
+    def write(application: LoanApplication, callback: PendingCallback) -> Outcome:
+        heard = pending.callback_receive(
+            callback_id=callback.callback_id, answer={"result": verdict.verdict.value}
+        )
+        if heard != CallbackReceipt.REPEATED:
+            _note(
+                application,
+                is_told_already=heard == CallbackReceipt.LATE,
+                kind="fraud_answered",
+                message=f"{verdict}{WHAT_BECAME[heard]}",
+                is_warning=heard != CallbackReceipt.COUNTED
+                or verdict.verdict == FraudVerdict.FLAGGED,
+                callback=callback,
+                verdict=verdict.verdict.value,
+                score=verdict.score,
+                reasons=list(verdict.reasons),
+                webhook_id=signed.identifier,
+            )
+        return OF_HEARD[heard]
+
+    return _once(signed, write)
+
+
+def failure_take(*, signed: Signed, message: str) -> Outcome:
+    """Note that the vendor cannot say. It may still; when the wait is over it is asked again.
+
+    So a failure is no answer: an engine told of it would ask at once, and a vendor in trouble
+    would use up every try within a minute. Raises ``IdentifierReused``.
+    """
+
+    def write(application: LoanApplication, callback: PendingCallback) -> Outcome:
+        waited_for = callback.status == PendingCallback.Status.OPEN
+        then = "It is asked again when the wait is over." if waited_for else "Nobody waited for it."
+        _note(
+            application,
+            kind="fraud_vendor_failed",
+            message=f"The fraud vendor could not check: {message.rstrip('.')}. {then}",
+            is_warning=True,
+            callback=callback,
+            webhook_id=signed.identifier,
+        )
+        return CallbackRequest.Outcome.ACCEPTED if waited_for else CallbackRequest.Outcome.CLOSED
+
+    return _once(signed, write)
+
+
+def heartbeat_take(*, signed: Signed) -> Outcome:
+    """Tell the engine that the vendor is at work, so that it waits on.
+
+    Raises ``IdentifierReused``, and ``EngineUnavailable`` when the engine cannot be told: then
+    nothing is written, and the vendor's next heartbeat does it.
+    """
+    seen = CallbackRequest.objects.filter(identifier=signed.identifier).first()
+    if seen is not None:
+        return _as_before(seen, signed)
+    outcome = _beat(signed.to)
+    row, _ = CallbackRequest.objects.get_or_create(
+        identifier=signed.identifier,
+        defaults={
+            "callback_id": signed.to.callback,
+            "digest": signed.digest,
+            "outcome": outcome,
+        },
+    )
+    return _as_before(row, signed)
+
+
+def callback_requests_forget(*, now: datetime, limit: int) -> int:
+    """Delete up to ``limit`` requests whose signatures count no more. For the sweep."""
+    old = CallbackRequest.objects.filter(received_at__lte=now - KEPT)
+    if not old.exists():  # a look that takes no lock: mostly there is nothing
+        return 0
+    with transaction.atomic():
+        found = list(locked_if_free(old).values_list("pk", flat=True)[:limit])
+        CallbackRequest.objects.filter(pk__in=found).delete()
+    return len(found)
+
+
+def _beat(to: Named) -> Outcome:
+    rows = PendingCallback.objects.filter(pk=to.callback, status=PendingCallback.Status.OPEN)
+    if not rows.exists():
+        return CallbackRequest.Outcome.CLOSED
+    if engine.is_circuit_open():
+        raise EngineUnavailable("the engine could not be reached a moment ago")
+    try:
+        engine.callback_heartbeat(callback_id=to.callback_id)
+    except (CallbackClosed, NotFound):  # it stopped waiting, and the mirror does not know yet
+        return CallbackRequest.Outcome.CLOSED
+    return CallbackRequest.Outcome.ACCEPTED
+
+
+@transaction.atomic
+def _once(signed: Signed, write: Callable[[LoanApplication, PendingCallback], Outcome]) -> Outcome:
+    """What came of a request: done now, or found as it was when it came before."""
+    application = application_lock(signed.to.reference)
+    callback = locked(PendingCallback.objects.all()).get(pk=signed.to.callback)
+    row, is_new = CallbackRequest.objects.get_or_create(
+        identifier=signed.identifier,
+        defaults={"callback": callback, "digest": signed.digest},
+    )
+    if not is_new:
+        return _as_before(row, signed)
+    outcome = write(application, callback)
+    CallbackRequest.objects.filter(pk=row.pk).update(outcome=outcome)
+    return outcome
+
+
+def _as_before(row: CallbackRequest, signed: Signed) -> Outcome:
+    if (row.callback_id, row.digest) != (signed.to.callback, signed.digest):
+        raise IdentifierReused
+    return CallbackRequest.Outcome(row.outcome)
+
+
+def _note(
+    application: LoanApplication,
+    *,
+    kind: str,
+    message: str,
+    is_warning: bool,
+    callback: PendingCallback,
+    is_told_already: bool = False,
+    **data: Any,
+) -> None:
+    """On the timeline, for staff, and in the audit log under the vendor's name."""
+    if not is_told_already:
+        event_record(
+            application=application,
+            kind=kind,
+            message=message,
+            level=Level.WARNING if is_warning else Level.INFO,
+            is_internal=True,
+            data={"callback": callback.name, "who": VENDOR, **data},
+        )
+    entry_record(
+        action=Action.DECIDED if kind == "fraud_answered" else Action.CHANGED,
+        message=message,
+        who=VENDOR,
+        target=application,
+        reference=application.reference,
+        details={"event": kind, "callback": callback.name, **data},
+    )

@@ -1,0 +1,179 @@
+"""Write pending callbacks and their answers. Lock order: see ``core.locking``."""
+
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from applications.choices import Level
+from applications.locking import application_lock
+from applications.services.attempts import Attempt
+from applications.services.timeline import event_record
+from core.locking import locked
+from reviews.choices import TaskStatus
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services.tasks import task_expire
+from workflows.incidents import incident_open
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.outbox import queue
+
+
+def callback_open(
+    run: Attempt,
+    *,
+    name: str,
+    callback_id: str,
+    expires_at: datetime,
+    review_task: ReviewTask | None = None,
+) -> None:
+    """Expect an answer. Must be committed before anyone is told the callback id."""
+    PendingCallback.objects.create(
+        execution=Execution.objects.get(name=run.name),
+        name=name,
+        callback_id=callback_id,
+        review_task=review_task,
+        expires_at=expires_at,
+    )
+
+
+def task_answer(*, task: ReviewTask, decision: ReviewDecision) -> None:
+    """People decided (or time ran out): pass that on. Inside the deciding transaction."""
+    callback = locked(PendingCallback.objects.all()).filter(review_task=task).first()
+    if callback is None:
+        raise RuntimeError(f"task {task.pk} has no callback")
+    _answer(callback, {"outcome": task.outcome, "task": task.pk, "decision": decision.pk})
+
+
+class CallbackReceipt(Enum):
+    """What became of an outside service's answer."""
+
+    COUNTED = auto()  # the first one
+    REPEATED = auto()  # the same again
+    CONTRADICTED = auto()
+    LATE = auto()
+
+
+def callback_answer(*, callback_id: str, answer: dict[str, Any]) -> bool:
+    """An outside service answers; true when this was the first answer and it counts."""
+    return callback_receive(callback_id=callback_id, answer=answer) == CallbackReceipt.COUNTED
+
+
+@transaction.atomic
+def callback_receive(*, callback_id: str, answer: dict[str, Any]) -> CallbackReceipt:
+    """An outside service answers; the first answer counts.
+
+    The same answer again changes nothing. Another one is an incident and is not applied;
+    one that comes too late is noted. Raises ``PendingCallback.DoesNotExist``.
+    """
+    reference = PendingCallback.objects.values_list(
+        "execution__application__reference", flat=True
+    ).get(callback_id=callback_id)
+    application = application_lock(reference)
+    callback = locked(PendingCallback.objects.all()).get(callback_id=callback_id)
+    if callback.status == PendingCallback.Status.OPEN:
+        _answer(callback, answer)
+        return CallbackReceipt.COUNTED
+    if callback.answer is None:
+        event_record(
+            application=application,
+            kind="late_answer",
+            message=f"An answer to {callback.name} came too late and was not applied.",
+            level=Level.WARNING,
+            is_internal=True,
+            data={"answer": answer},
+        )
+        return CallbackReceipt.LATE
+    if callback.answer != answer:
+        incident_open(
+            kind=Incident.Kind.CONTRADICTION,
+            key=f"contradiction/{callback.pk}",
+            application=application,
+            execution=callback.execution,
+            sentence=(
+                f"{callback.name} was answered twice and differently: first {callback.answer}, "
+                f"then {answer}. The first answer stands."
+            ),
+        )
+        return CallbackReceipt.CONTRADICTED
+    return CallbackReceipt.REPEATED
+
+
+def callbacks_settle(run: Attempt) -> None:
+    """The execution went on with its answers: they are delivered, whatever the sender knows."""
+    PendingCallback.objects.filter(
+        execution__name=run.name, status=PendingCallback.Status.ANSWERED
+    ).update(status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now())
+
+
+def callback_expire(run: Attempt, name: str) -> None:
+    """The engine stopped waiting before an answer reached it."""
+    PendingCallback.objects.filter(
+        execution__name=run.name,
+        name=name,
+        status__in=[PendingCallback.Status.OPEN, PendingCallback.Status.ANSWERED],
+    ).update(status=PendingCallback.Status.EXPIRED)
+
+
+def callback_consume(run: Attempt, name: str) -> dict[str, Any] | None:
+    """The answer on record to what the engine stopped waiting for; else the wait is over.
+
+    The run goes on with the answer, as if it had been delivered, also when the reconciler saw
+    first that the engine had not got it. Doing it again gives the same. In a transaction.
+    """
+    rows = PendingCallback.objects.filter(execution__name=run.name, name=name)
+    rows.filter(
+        status__in=[PendingCallback.Status.ANSWERED, PendingCallback.Status.EXPIRED],
+        answer__isnull=False,
+    ).update(status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now())
+    callback_expire(run, name)
+    taken = rows.filter(status=PendingCallback.Status.DELIVERED).first()
+    return None if taken is None else taken.answer
+
+
+def callbacks_expire(run: Attempt) -> None:
+    """The execution is over: what it waited for was not heard, answers on their way neither."""
+    PendingCallback.objects.filter(
+        execution__name=run.name,
+        status__in=[PendingCallback.Status.OPEN, PendingCallback.Status.ANSWERED],
+    ).update(status=PendingCallback.Status.EXPIRED)
+    OutboxMessage.objects.filter(
+        execution__name=run.name,
+        kind=OutboxMessage.Kind.ANSWER_CALLBACK,
+        status=OutboxMessage.Status.PENDING,
+    ).update(status=OutboxMessage.Status.CANCELLED)
+
+
+@transaction.atomic
+def task_time_out(*, task_id: int) -> bool:
+    """End the wait of a task whose time is over; false when somebody was quicker."""
+    reference = ReviewTask.objects.values_list("application__reference", flat=True).get(pk=task_id)
+    application_lock(reference)
+    task = locked(ReviewTask.objects.all()).get(pk=task_id)
+    if task.status != TaskStatus.OPEN or timezone.now() < task.expires_at:
+        return False
+    task_expire(task=task, now=timezone.now())
+    callback = locked(PendingCallback.objects.all()).filter(review_task=task).first()
+    if callback is not None and callback.status == PendingCallback.Status.OPEN:
+        _answer(callback, {"outcome": "expired", "task": task.pk})
+    return True
+
+
+def _answer(callback: PendingCallback, answer: dict[str, Any]) -> None:
+    callback.status = PendingCallback.Status.ANSWERED
+    callback.answer = answer
+    callback.answered_at = timezone.now()
+    callback.save(update_fields=["status", "answer", "answered_at"])
+    answer_put(callback)
+
+
+def answer_put(callback: PendingCallback) -> None:
+    """Queue the delivery of a callback's answer."""
+    queue.put(
+        kind=OutboxMessage.Kind.ANSWER_CALLBACK,
+        key=f"answer/{callback.pk}",
+        callback=callback,
+        execution_id=callback.execution_id,
+        payload=callback.answer or {},
+    )

@@ -1,0 +1,112 @@
+"""Writes about executions, callbacks and incidents. Lock order: see ``core.locking``.
+
+Nothing here touches the outside world: what has to leave is an outbox row.
+"""
+
+from typing import Any
+
+from django.db.models import Case, F, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from applications.choices import Status
+from applications.models import LoanApplication
+from applications.services.attempts import Attempt
+from audit.tracing import request_id
+from core.locking import locked
+from workflows.models import Execution, OutboxMessage, PendingCallback
+from workflows.outbox import queue
+
+# --- Executions -------------------------------------------------------------------------
+
+
+def execution_queue(*, application: LoanApplication) -> Execution:
+    """Write the mirror of a new execution and the message that starts it."""
+    run = Attempt(reference=application.reference, attempt=application.attempt)
+    execution = Execution.objects.create(
+        application=application,
+        attempt=run.attempt,
+        name=run.name,
+        request_id=request_id.get(),
+    )
+    start_put(execution)
+    return execution
+
+
+def start_put(execution: Execution) -> None:
+    """Queue the start of an execution; its payload never changes, so a resend is harmless."""
+    queue.put(
+        kind=OutboxMessage.Kind.START_EXECUTION,
+        key=f"start/{execution.name}",
+        execution=execution,
+        payload={
+            "application": execution.application.reference,
+            "attempt": execution.attempt,
+            "request_id": execution.request_id,
+        },
+    )
+
+
+def execution_running(run: Attempt, *, arn: str) -> None:
+    """The function runs: whoever knows the ARN first writes it."""
+    queued = When(status=Execution.Status.QUEUED, then=Value(Execution.Status.RUNNING.value))
+    Execution.objects.filter(name=run.name).update(
+        status=Case(queued, default=F("status")),
+        arn=Coalesce(F("arn"), Value(arn)),
+        started_at=Coalesce(F("started_at"), Value(timezone.now())),
+    )
+
+
+def execution_end(
+    run: Attempt, *, status: Execution.Status, result: dict[str, Any] | None = None, error: str = ""
+) -> None:
+    """The function is about to return, or gave up. An end that is known stays as it is."""
+    Execution.objects.filter(name=run.name, ended_at__isnull=True).update(
+        status=status, result=result or {}, error=error, ended_at=timezone.now()
+    )
+
+
+def execution_stop(*, application: LoanApplication) -> None:
+    """Ask the engine to stop what still runs for a locked application.
+
+    Nobody waits for its answers any more, given or not: those on their way are called back.
+    """
+    for execution in locked(
+        Execution.objects.filter(application=application, ended_at__isnull=True)
+    ):
+        PendingCallback.objects.filter(
+            execution=execution,
+            status__in=[PendingCallback.Status.OPEN, PendingCallback.Status.ANSWERED],
+        ).update(status=PendingCallback.Status.CANCELLED)
+        OutboxMessage.objects.filter(
+            execution=execution,
+            kind=OutboxMessage.Kind.ANSWER_CALLBACK,
+            status=OutboxMessage.Status.PENDING,
+        ).update(status=OutboxMessage.Status.CANCELLED)
+        queue.put(
+            kind=OutboxMessage.Kind.STOP_EXECUTION,
+            key=f"stop/{execution.name}",
+            execution=execution,
+            payload={"error_type": "Stopped", "message": f"{application.status}"},
+        )
+
+
+def execution_finish(run: Attempt, status: Status) -> None:
+    """The case is closed by its workflow: end the mirror and queue the notice."""
+    execution_end(run, status=Execution.Status.SUCCEEDED, result={"status": status.value})
+    closing_notice(run)
+
+
+def closing_notice(run: Attempt) -> None:
+    """Tell the applicant how the case ended, once an attempt."""
+    queue.put(
+        kind=OutboxMessage.Kind.EMAIL,
+        key=f"closed/{run.name}",
+        payload={"application": run.reference},
+    )
+
+
+# --- Callbacks --------------------------------------------------------------------------
+
+
+# --- Incidents --------------------------------------------------------------------------

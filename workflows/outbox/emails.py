@@ -1,0 +1,142 @@
+"""Letters: who gets one and what it says. Sent by the outbox; addresses are looked up late.
+
+An outbox row holds the numbers of a task, an application or a user, never an address or a
+name. A letter to many is one row for each of them, so that a letter which got through is
+not sent again because another did not.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
+from django.db.models import TextChoices
+from django.utils import timezone
+
+from accounts.roles import Role
+from applications.choices import Status, WaitingOn
+from applications.models import LoanApplication
+from reviews.choices import TaskStatus
+from reviews.models import Delegation, ReviewTask
+
+
+class Notice(TextChoices):
+    """Why deciders are written to."""
+
+    OPENED = "opened", "Opened"
+    DUE = "due", "Due"
+    ESCALATED = "escalated", "Escalated"
+
+
+GROUPS = {
+    WaitingOn.MANAGER: (Role.MANAGER, Role.SENIOR_MANAGER),
+    WaitingOn.SENIOR_MANAGER: (Role.SENIOR_MANAGER,),
+    WaitingOn.RISK_ANALYST: (Role.RISK_ANALYST,),
+}
+CLOSING = {
+    Status.FUNDED: "Your loan is funded.",
+    Status.DECLINED: "We could not approve your application.",
+    Status.EXPIRED: "Your application expired before it was decided.",
+}
+
+
+def recipients(payload: dict[str, Any]) -> list[int] | None:
+    """The users that a notice about a task has to be split for; ``None``: it is one letter."""
+    if "task" not in payload or "user" in payload:
+        return None
+    task = ReviewTask.objects.get(pk=payload["task"])
+    notice = _notice(payload)
+    if task.status != TaskStatus.OPEN:
+        return []
+    role = WaitingOn(task.assigned_role)
+    if role == WaitingOn.APPLICANT:
+        return None
+    groups = (Role.SENIOR_MANAGER,) if notice == Notice.ESCALATED else GROUPS[role]
+    deciders = User.objects.filter(
+        groups__name__in=[group.value for group in groups], is_active=True
+    ).distinct()
+    now = timezone.now()
+    stand_ins = User.objects.filter(
+        is_active=True,
+        delegations_received__in=Delegation.objects.filter(
+            delegator__in=deciders, starts_at__lte=now, ends_at__gt=now, revoked_at__isnull=True
+        ),
+    )
+    found = {
+        *deciders.exclude(email="").values_list("pk", flat=True),
+        *stand_ins.exclude(email="").values_list("pk", flat=True),
+    }
+    return sorted(found)
+
+
+def build_email(payload: dict[str, Any]) -> EmailMessage | None:
+    """The letter, or ``None`` when it is pointless by now or has nobody to go to."""
+    if "task" in payload:
+        return _about_task(payload)
+    return _about_closing(payload["application"])
+
+
+def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
+    task = ReviewTask.objects.select_related("application").get(pk=payload["task"])
+    if task.status != TaskStatus.OPEN:
+        return None
+    application = task.application
+    if task.assigned_role == WaitingOn.APPLICANT:
+        return _to(
+            application.email,
+            f"Your loan offer {application.reference} is ready",
+            f"Please accept or decline it by {task.expires_at:%Y-%m-%d}.",
+        )
+    user = User.objects.get(pk=payload["user"])
+    if not user.is_active:
+        return None
+    subject = f"{task.get_kind_display()}: {application.reference}"
+    said = {
+        Notice.OPENED: f"Due {task.due_at:%Y-%m-%d %H:%M} UTC.",
+        Notice.DUE: f"It is due since {task.due_at:%Y-%m-%d %H:%M} UTC.",
+        Notice.ESCALATED: (
+            "Half of the time to decide is over. It expires in "
+            f"{_span(task.expires_at - timezone.now())}."
+        ),
+    }
+    notice = _notice(payload)
+    prefix = {Notice.OPENED: "", Notice.DUE: "Reminder: ", Notice.ESCALATED: "Escalated: "}
+    return _to(
+        user.email,
+        prefix[notice] + subject,
+        f"{application.loan_amount:,.2f} {application.currency} waits for a "
+        f"{task.get_assigned_role_display().lower()}. {said[notice]}\n"
+        f"{settings.SITE_URL}/admin/applications/loanapplication/{application.pk}/change/",
+    )
+
+
+def _about_closing(reference: str) -> EmailMessage | None:
+    application = LoanApplication.objects.get(reference=reference)
+    sentence = CLOSING.get(Status(application.status))
+    if sentence is None:
+        return None
+    reasons = "\n".join(reason["text"] for reason in application.decision_reasons)
+    return _to(
+        application.email,
+        f"Your application {application.reference}",
+        f"{sentence}\n{reasons}".strip(),
+    )
+
+
+def _notice(payload: dict[str, Any]) -> Notice:
+    """What a row of the release before, which said nothing of it, was for: a new task."""
+    return Notice(payload.get("notice", Notice.OPENED))
+
+
+def _to(address: str, subject: str, body: str) -> EmailMessage | None:
+    if not address:
+        return None
+    return EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, [address])
+
+
+def _span(left: timedelta) -> str:
+    hours = max(0, round(left.total_seconds() / 3600))
+    if hours >= 48:
+        return f"{round(hours / 24)} days"
+    return f"{hours} hour{'' if hours == 1 else 's'}"

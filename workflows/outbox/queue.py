@@ -1,0 +1,405 @@
+"""Everything that leaves, leaves from here: claimed, sent, retried, given up aloud.
+
+``put`` writes a row in the caller's transaction. On commit it is sent at once; when that
+fails, or the process dies first, ``send_due`` (the sweep) sends it later. Rows are
+claimed under a lease, so that several senders can work side by side, and nothing is
+sent inside a transaction. What is sent may be sent twice: receivers take that.
+
+How each kind leaves is a ``Route``; ``routes`` has them. What goes outside runs in a few
+threads that touch no database; what is read before and written after stays with the
+sender's own connection.
+"""
+
+import contextvars
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache, partial
+from itertools import batched
+from typing import Any
+
+from django.db import DatabaseError, connection, models, transaction
+from django.utils import timezone
+
+from applications.models import LoanApplication
+from reviews.models import ReviewTask
+from workflows import engine
+from workflows.errors import AlreadyStarted, EndpointGone, EngineUnavailable, WebhookError
+from workflows.models import Incident, OutboxMessage
+
+logger = logging.getLogger(__name__)
+
+PARALLEL = 8  # requests of one process under way at once
+BATCH = 16  # messages claimed at once
+BESIDE = 16  # webhooks of one process under way at once
+FOR_ONE = 4  # of them to one recipient
+LOOK_AGAIN = 0.5  # seconds until what cases need is looked for again while webhooks are under way
+# Seconds in which one pass begins webhooks: with the longest that one takes, 15 s, the sweep
+# still ends within the 30 s that a function is given.
+LONGEST_PASS = 10.0
+# Longer than the slowest batch: BATCH / PARALLEL rounds of one call's longest wait, 18 s.
+LEASE = timedelta(seconds=45)
+FIRST_DELAY = 1.0  # seconds
+LONGEST_DELAY = 300.0  # seconds
+TRIES = 20  # about an hour
+# A person waits for these; the sweep is quick enough for the others.
+AT_ONCE = frozenset(
+    {
+        OutboxMessage.Kind.START_EXECUTION,
+        OutboxMessage.Kind.ANSWER_CALLBACK,
+        OutboxMessage.Kind.STOP_EXECUTION,
+        OutboxMessage.Kind.PAUSE_EXECUTION,
+        OutboxMessage.Kind.RESUME_EXECUTION,
+    }
+)
+# Trying again would get the same answer: a person has to look.
+HOPELESS = (AlreadyStarted, EndpointGone)
+
+type Send = Callable[[], Any]
+
+
+def backoff(attempts: int) -> timedelta:
+    """Exponential backoff with equal jitter (AWS Architecture Blog, 2015)."""
+    longest: float = min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY)
+    return timedelta(seconds=longest / 2 + random.uniform(0, longest / 2))
+
+
+def note_failure(message: OutboxMessage, error: Exception, final: bool) -> None:  # noqa: FBT001
+    """What a failed try leaves beside the message itself: at the end, an incident."""
+    if final:
+        _give_up(message, error)
+
+
+@dataclass(frozen=True)
+class Handler:
+    """How one kind of message leaves.
+
+    ``prepare`` runs on the sender's connection and returns what goes outside: a function
+    that touches no database, for it may run in a thread of the pool. ``settle`` runs on the
+    sender's connection again, in the transaction that marks the message as sent; it takes
+    the future of what went outside and raises what keeps the message from being sent.
+    ``failed`` is told of that, in the transaction that puts the message off or, at the end
+    of its ``tries``, gives it up; ``delay`` says for how long.
+    """
+
+    prepare: Callable[[OutboxMessage], Send]
+    settle: Callable[[OutboxMessage, "Future[Any]"], None]
+    failed: Callable[[OutboxMessage, Exception, bool], None] = note_failure
+    tries: int = TRIES
+    delay: Callable[[int], timedelta] = backoff
+
+
+HANDLERS: dict[OutboxMessage.Kind, Handler] = {}
+_held: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("held", default=None)
+
+
+def put(*, kind: OutboxMessage.Kind, key: str, payload: dict[str, Any], **links: Any) -> None:
+    """Write what has to leave; a ``key`` that was written before stays as it was."""
+    message = OutboxMessage(kind=kind, key=key, payload=payload, **links)
+    OutboxMessage.objects.bulk_create([message], ignore_conflicts=True)
+    if kind in AT_ONCE:
+        transaction.on_commit(partial(_committed, key), robust=True)
+
+
+@contextmanager
+def held_back() -> Iterator[list[str]]:
+    """What is committed meanwhile waits to be sent together, or for the sweep.
+
+    Gives the list of its keys, which grows with each commit.
+    """
+    keys: list[str] = []
+    token = _held.set(keys)
+    try:
+        yield keys
+    finally:
+        _held.reset(token)
+
+
+def _committed(key: str) -> None:
+    held = _held.get()
+    if held is None:
+        send_now(key)
+    else:
+        held.append(key)
+
+
+def send_together(keys: Sequence[str], *, seconds: float) -> int:
+    """Send what was held back, side by side; returns how many left.
+
+    What is not begun in this time, or while the engine cannot be reached, the sweep sends.
+    """
+    deadline = time.monotonic() + seconds
+    sent = 0
+    for batch in batched(keys, PARALLEL):
+        if time.monotonic() >= deadline or engine.is_circuit_open():
+            break
+        sent += _deliver(_claim(OutboxMessage.objects.filter(key__in=batch), limit=PARALLEL))
+    return sent
+
+
+def put_again(messages: "models.QuerySet[OutboxMessage]") -> int:
+    """Make given-up messages leave once more, with all their tries; returns how many."""
+    return messages.filter(status=OutboxMessage.Status.DEAD).update(
+        status=OutboxMessage.Status.PENDING,
+        attempts=0,
+        due_at=timezone.now(),
+        leased_until=None,
+    )
+
+
+def send_now(key: str) -> bool:
+    """Send one message if it is due; true when it left.
+
+    Left to the sweep while the engine cannot be reached.
+    """
+    if engine.is_circuit_open():
+        return False
+    return _deliver(_claim(OutboxMessage.objects.filter(key=key), limit=1)) == 1
+
+
+def send_due(*, limit: int | None = None) -> int:
+    """Send what is due, ``limit`` messages at most; returns how many left.
+
+    A message that cannot be sent is put off and stands in nobody's way. What cases need goes
+    first, in batches, whatever webhooks are under way beside it.
+    """
+    sent = looked_at = 0
+    beside = _Beside()
+    cases = OutboxMessage.objects.exclude(kind=OutboxMessage.Kind.WEBHOOK)
+    while True:
+        size = BATCH if limit is None else min(BATCH, limit - looked_at)
+        # A look that takes no lock: mostly there is nothing. And others may have what is due.
+        claimed = _claim(cases, limit=size) if size > 0 and _due(cases).exists() else []
+        if claimed:
+            looked_at += len(claimed)
+            sent += _deliver(claimed) + beside.settle(wait_for=0)
+            continue
+        looked_at += beside.begin(most=size)
+        if not beside.under_way:
+            return sent
+        sent += beside.settle(wait_for=LOOK_AGAIN)
+
+
+class _Beside:
+    """Webhooks of one pass, under way beside everything else.
+
+    Their receivers are strangers, so nobody waits for a slow one but those who wait for the
+    same: each has a few places at most, and one that did not answer in time gets nothing more
+    in this pass.
+    """
+
+    def __init__(self) -> None:
+        self.under_way: dict[Future[Any], OutboxMessage] = {}
+        self.resting: set[str] = set()
+        self.ends_at = time.monotonic() + LONGEST_PASS
+
+    def begin(self, *, most: int) -> int:
+        """Send what is due as far as there is room; returns how many were looked at."""
+        looked_at = 0
+        while time.monotonic() < self.ends_at:
+            room = min(most - looked_at, BESIDE - len(self.under_way))
+            chosen = self._choose(room) if room > 0 else []
+            rows = OutboxMessage.objects.filter(pk__in=chosen)
+            claimed = _claim(rows, limit=room) if chosen else []
+            if not claimed:
+                break
+            looked_at += len(claimed)
+            for message in claimed:
+                self._send(message)
+        return looked_at
+
+    def settle(self, *, wait_for: float) -> int:
+        """Note what ended, the first of it within so many seconds; returns how many left."""
+        sent = 0
+        for future in wait(self.under_way, wait_for, FIRST_COMPLETED).done:
+            message = self.under_way.pop(future)
+            if message.recipient and _is_unanswered(future.exception()):
+                self.resting.add(message.recipient)
+            sent += _settle(message, future)
+        return sent
+
+    def _choose(self, room: int) -> list[int]:
+        """The messages that are due longest, of each recipient as many as it has places for."""
+        taken = Counter(message.recipient for message in self.under_way.values())
+        full = {who for who, number in taken.items() if number >= FOR_ONE} - {""}
+        due = _due(OutboxMessage.objects.filter(kind=OutboxMessage.Kind.WEBHOOK))
+        chosen = []
+        for pk, who in (
+            due.exclude(recipient__in=full | self.resting)
+            .order_by("due_at", "id")
+            .values_list("pk", "recipient")[:room]
+        ):
+            if not who or taken[who] < FOR_ONE:
+                chosen.append(pk)
+                taken[who] += 1
+        return chosen
+
+    def _send(self, message: OutboxMessage) -> None:
+        try:
+            send = _route(message).prepare(message)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is written on the row
+            _put_off(message, error)
+        else:
+            self.under_way[_pool_beside().submit(_in_context(send))] = message
+
+
+def _is_unanswered(error: BaseException | None) -> bool:
+    """It was tried, and took all its time for nothing."""
+    return (
+        isinstance(error, WebhookError)
+        and not isinstance(error, EndpointGone)
+        and not error.told.status_code
+    )
+
+
+def _due(rows: "models.QuerySet[OutboxMessage]") -> "models.QuerySet[OutboxMessage]":
+    now = timezone.now()
+    free = models.Q(leased_until__isnull=True) | models.Q(leased_until__lt=now)
+    return rows.filter(free, status=OutboxMessage.Status.PENDING, due_at__lte=now)
+
+
+def _claim(rows: "models.QuerySet[OutboxMessage]", *, limit: int) -> list[OutboxMessage]:
+    skip = connection.features.has_select_for_update_skip_locked
+    with transaction.atomic():
+        claimed = list(
+            _due(rows)
+            .select_for_update(skip_locked=skip, of=("self",), no_key=True)
+            .select_related("execution", "callback")
+            .order_by("due_at", "id")[:limit]
+        )
+        OutboxMessage.objects.filter(pk__in=[message.pk for message in claimed]).update(
+            leased_until=timezone.now() + LEASE, attempts=models.F("attempts") + 1
+        )
+    for message in claimed:
+        message.attempts += 1
+    return claimed
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(PARALLEL, "outbox")
+
+
+@cache
+def _pool_beside() -> ThreadPoolExecutor:
+    """Apart, so that a stranger who is slow takes no thread from what cases need."""
+    return ThreadPoolExecutor(BESIDE, "webhooks")
+
+
+def _deliver(messages: Sequence[OutboxMessage]) -> int:
+    """Send claimed messages side by side; returns how many left."""
+    under_way: dict[Future[Any], OutboxMessage] = {}
+    for message in messages:
+        try:
+            send = _route(message).prepare(message)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is written on the row
+            _put_off(message, error)
+            continue
+        future = _run(send) if len(messages) == 1 else _pool().submit(_in_context(send))
+        under_way[future] = message
+    return sum(_settle(under_way[future], future) for future in as_completed(under_way))
+
+
+def _route(message: OutboxMessage) -> Handler:
+    return HANDLERS[OutboxMessage.Kind(message.kind)]
+
+
+def _run(send: Send) -> "Future[Any]":
+    """Here and now, for one message alone."""
+    future: Future[Any] = Future()
+    try:
+        future.set_result(send())
+    except Exception as error:  # noqa: BLE001 - ``settle`` looks at it
+        future.set_exception(error)
+    return future
+
+
+def _in_context(send: Send) -> Send:
+    """With the caller's ids for the log lines."""
+    return partial(contextvars.copy_context().run, send)
+
+
+def _settle(message: OutboxMessage, future: "Future[Any]") -> bool:
+    try:
+        with transaction.atomic():
+            _route(message).settle(message, future)
+            _sent(message)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong is written on the row
+        _put_off(message, error)
+        return False
+    logger.info("Sent", extra={"kind": message.kind, "key": message.key})
+    return True
+
+
+def _sent(message: OutboxMessage) -> None:
+    OutboxMessage.objects.filter(pk=message.pk).update(
+        status=OutboxMessage.Status.SENT,
+        sent_at=timezone.now(),
+        leased_until=None,
+        last_error="",
+    )
+
+
+def _put_off(message: OutboxMessage, error: Exception) -> None:
+    """Note a failure; never on a row that another sender claimed or settled meanwhile."""
+    route = _route(message)
+    final = message.attempts >= route.tries or isinstance(error, HOPELESS)
+    logger.warning(
+        "Not sent",
+        extra={"kind": message.kind, "key": message.key, "attempt": message.attempts},
+        exc_info=error if not isinstance(error, EngineUnavailable | WebhookError) else None,
+    )
+    mine = OutboxMessage.objects.filter(
+        pk=message.pk, status=OutboxMessage.Status.PENDING, attempts=message.attempts
+    )
+    try:
+        with transaction.atomic():
+            noted = mine.update(
+                status=OutboxMessage.Status.DEAD if final else OutboxMessage.Status.PENDING,
+                due_at=timezone.now() + route.delay(message.attempts),
+                leased_until=None,
+                last_error=f"{type(error).__name__}: {error}"[:2000],
+            )
+            if noted:
+                route.failed(message, error, final)
+    except DatabaseError:  # the others in this batch still have their turn
+        logger.exception("Not noted; it is due again when its lease ends")
+
+
+def _give_up(message: OutboxMessage, error: Exception) -> None:
+    application = _application_of(message)
+    if application is None:
+        logger.error("Given up, and it belongs to no application", extra={"key": message.key})
+        return
+    tried = "once" if message.attempts == 1 else f"{message.attempts} times"
+    Incident.objects.bulk_create(
+        [
+            Incident(
+                kind=Incident.Kind.DELIVERY_FAILED,
+                key=f"delivery/{message.pk}",
+                application=application,
+                execution=message.execution,
+                message=message,
+                sentence=(
+                    f"“{message.get_kind_display()}” was tried {tried} and did not get "
+                    f"through. Last: {error}"
+                ),
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _application_of(message: OutboxMessage) -> LoanApplication | None:
+    if message.execution is not None:
+        return message.execution.application
+    if "task" in message.payload:
+        task = ReviewTask.objects.select_related("application").filter(pk=message.payload["task"])
+        return next((found.application for found in task), None)
+    return LoanApplication.objects.filter(reference=message.payload.get("application")).first()

@@ -1,0 +1,404 @@
+"""Compares the record with the engine; ``mends`` does what can be done about it.
+
+Whatever was missed (an end, a start, a stop, a callback that closed) is found by asking
+both sides. What no rule can mend becomes an incident. Running it twice changes nothing more.
+
+Five looks: at what the engine has not finished, at what the record has not finished, at
+what ended of late (or ever), at callbacks whose answer or end is overdue, and at cases that
+nothing carries. The engine is asked page by page and at a bounded rate: its limits are for
+the whole account.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import batched
+
+from django.utils import timezone
+
+from applications.choices import Status
+from applications.models import LoanApplication
+from applications.transitions import is_terminal
+from workflows import engine
+from workflows.engine import Listed
+from workflows.errors import NotFound
+from workflows.models import Execution, OutboxMessage, PendingCallback
+from workflows.reconcile import repairs
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 500  # executions compared with one query
+LOOK_BACK = timedelta(days=1)  # how far ended executions are compared unless all are
+# What is normal for so long is not looked at: an end on its way, an answer on its way.
+LAG = timedelta(minutes=10)
+CALLS_PER_SECOND = 5.0  # of the 15 that one account has for the history, whoever asks
+OVER = frozenset(Execution.Status.values) - {Execution.Status.QUEUED, Execution.Status.RUNNING}
+UNDER_WAY = [
+    status
+    for status in Status
+    if not is_terminal(status) and status not in {Status.DRAFT, Status.NEEDS_ATTENTION}
+]
+CALLBACK_ENDS = {
+    "CallbackSucceeded": "succeeded",
+    "CallbackFailed": "failed",
+    "CallbackTimedOut": "timed out",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Where the two disagree, and what is done about it."""
+
+    name: str  # of the execution, and of the callback if it is about one
+    engine: str
+    record: str
+    what: str
+    mend: str
+
+    @property
+    def reference(self) -> str:
+        """The application that it is about."""
+        return self.name.partition(" ")[0].rpartition("-")[0]
+
+
+@dataclass
+class Report:
+    """What a run compared and found."""
+
+    dry_run: bool
+    compared: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+class Pace:
+    """Keeps calls to the engine under a rate."""
+
+    def __init__(self, calls_per_second: float) -> None:
+        self.pause = 1 / calls_per_second
+        self.next_at = 0.0
+
+    def __call__(self) -> None:
+        """Wait until the next call is due."""
+        now = time.monotonic()
+        if now < self.next_at:
+            time.sleep(self.next_at - now)
+        self.next_at = max(now, self.next_at) + self.pause
+
+
+def nobody_listens(heard: object) -> None:
+    """Progress that nobody asked for."""
+
+
+def reconcile(
+    *,
+    dry_run: bool = False,
+    everything: bool = False,
+    calls_per_second: float = CALLS_PER_SECOND,
+    lag: timedelta = LAG,
+    say: Callable[[int], None] = nobody_listens,
+    tell: Callable[[Finding], None] = nobody_listens,
+) -> Report:
+    """Compare and mend; with ``dry_run`` only say what would be done.
+
+    ``everything`` compares all executions that the engine still has instead of those that
+    started within a day or have not ended. ``say`` hears how many were compared so far,
+    ``tell`` hears each finding when it is mended; what they raise ends the run. Raises
+    ``EngineError`` when the engine cannot be asked; what was mended stays mended.
+    """
+    comparison = _Comparison(
+        dry_run=dry_run,
+        pace=Pace(calls_per_second),
+        now=timezone.now(),
+        lag=lag,
+        say=say,
+        tell=tell,
+    )
+    comparison.unfinished_in_engine()
+    comparison.unfinished_in_record()
+    comparison.ended(since=None if everything else comparison.now - LOOK_BACK)
+    comparison.callbacks()
+    comparison.cases_that_nothing_carries()
+    return comparison.report
+
+
+class _Comparison:
+    def __init__(
+        self,
+        *,
+        dry_run: bool,
+        pace: Pace,
+        now: datetime,
+        lag: timedelta,
+        say: Callable[[int], None],
+        tell: Callable[[Finding], None],
+    ) -> None:
+        self.report = Report(dry_run=dry_run)
+        self.pace = pace
+        self.now = now
+        self.lag = lag
+        self.say = say
+        self.tell = tell
+        self.seen: set[str] = set()
+
+    # --- What the engine has not finished -------------------------------------------------
+
+    def unfinished_in_engine(self) -> None:
+        listing = engine.executions(statuses=engine.UNFINISHED, before_page=self.pace)
+        for listed, execution in self._paired(listing):
+            self.seen.add(listed.name)
+            if execution is None:
+                self._unknown(listed)
+            elif execution.ended_at is not None:
+                self._ended_here_alone(listed, execution)
+            elif execution.status == Execution.Status.QUEUED:
+                running = partial(repairs.note_start, listed, execution)
+                self._differs(listed, execution, "missed start", "set to running", running)
+            elif (execution.paused_at is not None) != (listed.status != "RUNNING"):
+                self._pause_differs(listed, execution)
+
+    def _unknown(self, listed: Listed) -> None:
+        reference = listed.name.rpartition("-")[0]
+        application = LoanApplication.objects.filter(reference=reference).first()
+        finding = Finding(listed.name, listed.status, "none", "not on record", "incident")
+        if application is None:
+            finding = Finding(listed.name, listed.status, "none", "no such case", "none")
+            self._found(finding, nothing)
+        else:
+            self._found(finding, partial(repairs.unknown_execution, listed, application))
+
+    def _ended_here_alone(self, listed: Listed, execution: Execution) -> None:
+        if execution.ended_at is None or execution.ended_at > self.now - self.lag:
+            return  # the engine is about to hear of it
+        if execution.status == Execution.Status.STOPPED:
+            again = partial(repairs.stop_again, listed, execution)
+            self._differs(listed, execution, "stop did not take", "stop again", again)
+        else:
+            goes_on = partial(repairs.goes_on, listed, execution)
+            self._differs(listed, execution, "goes on after its end", "incident", goes_on)
+
+    def _pause_differs(self, listed: Listed, execution: Execution) -> None:
+        on_its_way = OutboxMessage.objects.filter(
+            execution=execution,
+            kind__in=[OutboxMessage.Kind.PAUSE_EXECUTION, OutboxMessage.Kind.RESUME_EXECUTION],
+            status=OutboxMessage.Status.PENDING,
+        )
+        if on_its_way.exists():
+            return
+        record = "paused" if execution.paused_at else "not paused"
+        finding = Finding(
+            listed.name, listed.status, record, "pause differs", "record follows the engine"
+        )
+        paused = listed.status != "RUNNING"
+        self._found(finding, partial(repairs.follow_pause, execution, paused=paused, now=self.now))
+
+    # --- What the record has not finished -------------------------------------------------
+
+    def unfinished_in_record(self) -> None:
+        rows = (
+            Execution.objects.filter(ended_at__isnull=True, queued_at__lt=self.now)
+            .select_related("application")
+            .order_by("pk")
+        )
+        for execution in rows.iterator(chunk_size=CHUNK):
+            if execution.name in self.seen:
+                continue
+            self.seen.add(execution.name)
+            listed = self._ask(execution)
+            self._count(1)
+            if listed is None:
+                self._not_in_engine(execution)
+            elif listed.status in OVER:
+                self._missed_end(listed, execution)
+
+    def _not_in_engine(self, execution: Execution) -> None:
+        if execution.status == Execution.Status.QUEUED:
+            self._start_missing(execution)
+            return
+        finding = Finding(
+            execution.name, "unknown", execution.status, "lost by the engine", "incident"
+        )
+        sentence = (
+            f"The engine does not know {execution.name} (any more), so nothing carries this "
+            "case. Restart it."
+        )
+        self._found(
+            finding,
+            partial(repairs.hand_over, execution, ended=Execution.Status.FAILED, sentence=sentence),
+        )
+
+    def _start_missing(self, execution: Execution) -> None:
+        """A start that is on its way, or whose end an incident tells of, is not missing."""
+        states = repairs.starts_of(execution).values_list("status", flat=True)
+        if {OutboxMessage.Status.PENDING, OutboxMessage.Status.DEAD} & set(states):
+            return
+        finding = Finding(
+            execution.name, "unknown", execution.status, "start did not arrive", "start again"
+        )
+        self._found(finding, partial(repairs.start_again, execution))
+
+    def _ask(self, execution: Execution) -> Listed | None:
+        """What the engine knows of one execution of ours; ``None`` when it knows nothing."""
+        self.pace()
+        if execution.arn is None:
+            return next(engine.executions(name=execution.name), None)
+        try:
+            told = engine.get(arn=execution.arn)
+        except NotFound:
+            return None
+        return Listed(
+            arn=execution.arn,
+            name=execution.name,
+            status=told["Status"],
+            version=str(told.get("Version", "")),
+            started_at=told["StartTimestamp"],
+            ended_at=told.get("EndTimestamp"),
+        )
+
+    # --- What ended -------------------------------------------------------------------------
+
+    def ended(self, *, since: datetime | None) -> None:
+        listing = engine.executions(
+            statuses=sorted(OVER), started_after=since, before_page=self.pace
+        )
+        for listed, execution in self._paired(listing):
+            if listed.name in self.seen:
+                continue
+            if execution is None:
+                self._unknown(listed)
+            elif execution.ended_at is None:
+                self._missed_end(listed, execution)
+            elif execution.status != listed.status:
+                follow = partial(repairs.follow_end, listed, execution)
+                self._differs(listed, execution, "end differs", "record follows", follow)
+
+    def _missed_end(self, listed: Listed, execution: Execution) -> None:
+        self._differs(
+            listed,
+            execution,
+            "missed end",
+            "end it; a case left in the middle is handed over",
+            partial(self._end, listed, execution),
+        )
+
+    def _end(self, listed: Listed, execution: Execution) -> None:
+        self.pace()
+        repairs.end(listed, engine.get(arn=listed.arn), execution)
+
+    # --- Callbacks --------------------------------------------------------------------------
+
+    def callbacks(self) -> None:
+        overdue = self.now - self.lag
+        rows = PendingCallback.objects.filter(
+            execution__ended_at__isnull=True, execution__arn__isnull=False
+        ).select_related("execution__application", "review_task")
+        waiting = rows.filter(status=PendingCallback.Status.OPEN, expires_at__lt=overdue)
+        answered = rows.filter(status=PendingCallback.Status.ANSWERED, answered_at__lt=overdue)
+        for callback in (waiting | answered).order_by("pk").iterator(chunk_size=CHUNK):
+            self._count(1)
+            self._compare_callback(callback)
+
+    def _compare_callback(self, callback: PendingCallback) -> None:
+        state = self._callback_state(callback)
+        answered = callback.status == PendingCallback.Status.ANSWERED
+        on_its_way = OutboxMessage.objects.filter(
+            callback=callback, status__in=["pending", "dead"]
+        ).exists()
+        found: dict[tuple[str, bool], tuple[str, str, Callable[[PendingCallback], None]]] = {
+            ("succeeded", True): ("delivered, not noted", "note it", repairs.note_delivered),
+            ("succeeded", False): ("answered elsewhere", "incident", repairs.answered_elsewhere),
+            ("timed out", True): ("closed before the answer", "late", repairs.close_callback),
+            ("timed out", False): ("closed, not noted", "close it", repairs.close_callback),
+            ("failed", True): ("closed before the answer", "late", repairs.close_callback),
+            ("failed", False): ("closed, not noted", "close it", repairs.close_callback),
+        }
+        if not on_its_way:
+            found["waiting", True] = ("answer did not arrive", "send again", repairs.answer_again)
+        if (state, answered) in found:
+            what, mend, do = found[state, answered]
+            name = f"{callback.execution.name} {callback.name}"
+            self._found(Finding(name, state, callback.status, what, mend), partial(do, callback))
+
+    def _callback_state(self, callback: PendingCallback) -> str:
+        """``waiting``, ``succeeded``, ``failed``, ``timed out`` or ``unknown``."""
+        try:
+            events = engine.history(arn=str(callback.execution.arn), before_page=self.pace)
+        except NotFound:
+            return "unknown"
+        started = (
+            event["Id"]
+            for event in events
+            if event.get("CallbackStartedDetails", {}).get("CallbackId") == callback.callback_id
+        )
+        operation = next(started, None)
+        if operation is None:
+            return "unknown"
+        mine = (event["EventType"] for event in events if event.get("Id") == operation)
+        return next((CALLBACK_ENDS[kind] for kind in mine if kind in CALLBACK_ENDS), "waiting")
+
+    # --- Cases that nothing carries -----------------------------------------------------------
+
+    def cases_that_nothing_carries(self) -> None:
+        carried = Execution.objects.filter(ended_at__isnull=True).values("application")
+        rows = (
+            LoanApplication.objects.filter(status__in=UNDER_WAY, submitted_at__lt=self.now)
+            .exclude(pk__in=carried)
+            .order_by("pk")
+        )
+        for application in rows.iterator(chunk_size=CHUNK):
+            self._not_carried(application)
+
+    def _not_carried(self, application: LoanApplication) -> None:
+        name = f"{application.reference}-{application.attempt}"
+        execution = (
+            Execution.objects.filter(name=name, application=application)
+            .select_related("application")
+            .first()
+        )
+        if execution is None:
+            finding = Finding(name, "not asked", "none", "never queued", "queue it")
+            self._found(finding, partial(repairs.queue_missing, application))
+            return
+        sentence = (
+            f"{name} has ended ({execution.get_status_display().lower()}), but the case is still "
+            f"{application.get_status_display().lower()}. Restart it."
+        )
+        finding = Finding(name, "not asked", execution.status, "ended in the middle", "incident")
+        ended = Execution.Status(execution.status)
+        self._found(finding, partial(repairs.hand_over, execution, ended=ended, sentence=sentence))
+
+    # --- Small parts ------------------------------------------------------------------------
+
+    def _differs(
+        self, listed: Listed, execution: Execution, what: str, mend: str, do: Callable[[], None]
+    ) -> None:
+        self._found(Finding(listed.name, listed.status, execution.status, what, mend), do)
+
+    def _found(self, finding: Finding, do: Callable[[], None]) -> None:
+        self.report.findings.append(finding)
+        if not self.report.dry_run:
+            do()
+            logger.warning(
+                "Reconciled",
+                extra={"execution": finding.name, "found": finding.what, "mend": finding.mend},
+            )
+        self.tell(finding)
+
+    def _count(self, number: int) -> None:
+        self.report.compared += number
+        self.say(self.report.compared)
+
+    def _paired(self, listing: Iterable[Listed]) -> Iterator[tuple[Listed, Execution | None]]:
+        """Each execution of the engine with its row here, if there is one."""
+        for chunk in batched(listing, CHUNK):
+            names = [item.name for item in chunk]
+            rows = Execution.objects.filter(name__in=names).select_related("application")
+            by_name = {row.name: row for row in rows}
+            self._count(len(chunk))
+            yield from ((item, by_name.get(item.name)) for item in chunk)
+
+
+def nothing() -> None:
+    """There is no case that this could be about."""

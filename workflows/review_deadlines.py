@@ -1,0 +1,91 @@
+"""The clock of what people are asked: reminded when due, escalated half way, ended at last.
+
+Each task is one short transaction under its application's lock, so that a deadline races
+safely with a decision, a withdrawal and another sweep.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, QuerySet, Value
+
+from applications.locking import application_lock
+from applications.models import LoanApplication
+from reviews.choices import TaskKind, TaskStatus
+from reviews.locking import task_lock
+from reviews.models import ReviewTask
+from reviews.services.tasks import task_escalate, task_remind
+from workflows.callbacks import pending
+from workflows.models import OutboxMessage
+from workflows.outbox import queue
+from workflows.outbox.emails import Notice
+
+BATCH = 200  # tasks a sweep, of each kind
+# An applicant is reminded; nobody is above an applicant.
+ESCALATED = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
+
+
+def pass_deadlines(*, now: datetime) -> dict[str, int]:
+    """Do what is due by now; returns ``{"expired": n, "reminded": n, "escalated": n}``."""
+    still_open = ReviewTask.objects.filter(status=TaskStatus.OPEN)
+    over = _keys(still_open.filter(expires_at__lte=now))
+    expired = sum(pending.task_time_out(task_id=pk) for pk in over)
+    reminded = sum(remind(task_id=pk, now=now) for pk in _keys(_due(still_open, now)))
+    half_way = _keys(_half_way(still_open, now))
+    escalated = sum(escalate(task_id=pk, now=now) for pk in half_way)
+    return {"expired": expired, "reminded": reminded, "escalated": escalated}
+
+
+@transaction.atomic
+def remind(*, task_id: int, now: datetime) -> bool:
+    """Write to the deciders once; false when there is nothing to remind of any more."""
+    application, task = _locked(task_id)
+    if task.status != TaskStatus.OPEN or task.reminded_at is not None or now < task.due_at:
+        return False
+    task_remind(application=application, task=task, now=now)
+    notify(task=task, notice=Notice.DUE)
+    return True
+
+
+@transaction.atomic
+def escalate(*, task_id: int, now: datetime) -> bool:
+    """Write to the senior managers once; false when there is no need any more."""
+    application, task = _locked(task_id)
+    half_way = task.opened_at + (task.expires_at - task.opened_at) / 2
+    if task.status != TaskStatus.OPEN or task.escalated_at is not None or now < half_way:
+        return False
+    task_escalate(application=application, task=task, now=now)
+    notify(task=task, notice=Notice.ESCALATED)
+    return True
+
+
+def notify(*, task: ReviewTask, notice: Notice) -> None:
+    """Queue one notice about a task; the outbox finds out to whom it goes."""
+    key = f"task/{task.pk}" if notice == Notice.OPENED else f"task/{task.pk}/{notice.value}"
+    queue.put(
+        kind=OutboxMessage.Kind.EMAIL,
+        key=key,
+        payload={"task": task.pk, "notice": notice.value},
+    )
+
+
+def _due(tasks: QuerySet[ReviewTask], now: datetime) -> QuerySet[ReviewTask]:
+    return tasks.filter(reminded_at__isnull=True, due_at__lte=now)
+
+
+def _half_way(tasks: QuerySet[ReviewTask], now: datetime) -> QuerySet[ReviewTask]:
+    """Those that have spent at least as much time as they have left."""
+    moment = Value(now, output_field=DateTimeField())
+    spent = ExpressionWrapper(moment - F("opened_at"), output_field=DurationField())
+    left = ExpressionWrapper(F("expires_at") - moment, output_field=DurationField())
+    waiting = tasks.filter(escalated_at__isnull=True, kind__in=ESCALATED)
+    return waiting.annotate(spent=spent, left=left).filter(spent__gte=F("left"))
+
+
+def _keys(tasks: QuerySet[ReviewTask]) -> list[int]:
+    return list(tasks.order_by("pk").values_list("pk", flat=True)[:BATCH])
+
+
+def _locked(task_id: int) -> tuple[LoanApplication, ReviewTask]:
+    reference = ReviewTask.objects.values_list("application__reference", flat=True).get(pk=task_id)
+    return application_lock(reference), task_lock(task_id)

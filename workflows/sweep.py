@@ -1,0 +1,119 @@
+"""The one scheduled task: ``sweep``. A loop in the demo, a scheduled event on Lambda."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections, connection
+from django.db.models import Q
+from django.utils import timezone
+
+from applications.models import LoanApplication
+from applications.services.documents import uploads_forget
+from applications.services.list_backfill import applications_fill_in
+from partners.services.idempotency import idempotency_keys_forget
+from partners.services.throttling import rate_counters_forget
+from webhooks import endpoints, retention
+from workflows import review_deadlines
+from workflows.callbacks.fraud_vendor import callback_requests_forget
+from workflows.errors import EngineError
+from workflows.models import PeriodicRun
+from workflows.outbox import queue
+from workflows.reconcile.compare import reconcile
+
+logger = logging.getLogger(__name__)
+
+FORGET_EVERY = timedelta(minutes=1)
+FORGET_AT_ONCE = 10_000  # rows
+FORGET_UPLOADS_EVERY = timedelta(minutes=5)
+FORGET_UPLOADS_AT_ONCE = 500  # files
+FORGET_WEBHOOKS_AT_ONCE = 1000  # events, each with its deliveries and their tries
+FILL_IN_EVERY = timedelta(minutes=5)
+FILL_IN_AT_ONCE = 10_000  # rows
+
+
+def sweep(event: object = None, context: object = None) -> dict[str, int]:  # noqa: ARG001
+    """Send what is due, remind, escalate, expire, and now and then reconcile.
+
+    Takes a Lambda event, needs none. Returns how many were ``sent``, ``expired``,
+    ``reminded`` and ``escalated``, and ``reconciled`` findings. Safe beside another sweep.
+    """
+    # A scheduled event is no request, so nobody else looks whether the connection that a
+    # frozen function woke up with is still one. In a transaction it is: one of the caller's.
+    if not connection.in_atomic_block:
+        close_old_connections()
+    passed = review_deadlines.pass_deadlines(now=timezone.now())
+    sent = queue.send_due()
+    now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)
+    now_and_then("forget_uploads", FORGET_UPLOADS_EVERY, _forget_uploads)
+    now_and_then("forget_webhooks", FORGET_EVERY, _forget_webhooks)
+    now_and_then("forget_callback_requests", FORGET_EVERY, _forget_callback_requests)
+    now_and_then("forget_rate_counters", FORGET_EVERY, _forget_rate_counters)
+    now_and_then("fill_in_lists", FILL_IN_EVERY, _fill_in_lists)
+    findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
+    return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
+
+
+def now_and_then(name: str, every: timedelta, do: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Do something if it was last begun ``every`` ago, here or by another sweep."""
+    now = timezone.now()
+    if not _mine(name, before=now - every, now=now):
+        return {}
+    result = do()
+    PeriodicRun.objects.filter(name=name).update(finished_at=timezone.now(), result=result)
+    return result
+
+
+def _mine(name: str, *, before: datetime, now: datetime) -> bool:
+    """Whether this sweep is the one that does it now."""
+    rows = PeriodicRun.objects.filter(name=name)
+    known = rows.first()  # a look that takes no lock: mostly it is not due
+    if known is None:
+        PeriodicRun.objects.bulk_create([PeriodicRun(name=name)], ignore_conflicts=True)
+    elif known.started_at is not None and known.started_at > before:
+        return False
+    due = Q(started_at__isnull=True) | Q(started_at__lte=before)
+    return bool(rows.filter(due).update(started_at=now))
+
+
+def _forget_idempotency_keys() -> dict[str, Any]:
+    return {"forgotten": idempotency_keys_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
+
+
+def _forget_uploads() -> dict[str, Any]:
+    """Files of uploads that died on their way: see ``applications.services.documents``."""
+    return {"forgotten": uploads_forget(now=timezone.now(), limit=FORGET_UPLOADS_AT_ONCE)}
+
+
+def _forget_webhooks() -> dict[str, Any]:
+    now = timezone.now()
+    return {
+        "forgotten": retention.webhooks_forget(now=now, limit=FORGET_WEBHOOKS_AT_ONCE),
+        "secrets": endpoints.secrets_forget(now=now),
+    }
+
+
+def _forget_callback_requests() -> dict[str, Any]:
+    return {"forgotten": callback_requests_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
+
+
+def _forget_rate_counters() -> dict[str, Any]:
+    return {"forgotten": rate_counters_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
+
+
+def _fill_in_lists() -> dict[str, Any]:
+    """What the release before wrote while this one was rolled out cannot be searched yet."""
+    return {"filled": applications_fill_in(model=LoanApplication, most=FILL_IN_AT_ONCE)}
+
+
+def _reconcile() -> dict[str, Any]:
+    try:
+        report = reconcile()
+    except EngineError as error:
+        logger.warning(
+            "The engine cannot be asked; reconciled next time", extra={"why": str(error)}
+        )
+        return {"error": str(error)}
+    return {"compared": report.compared, "findings": len(report.findings)}
