@@ -15,7 +15,18 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 # The apps whose models the durable functions read or write.
-APPS = frozenset({"applications", "audit", "workflows", "auth"})
+APPS = frozenset(
+    {
+        "applications",
+        "audit",
+        "auth",
+        "lending",
+        "partners",
+        "reviews",
+        "webhooks",
+        "workflows",
+    }
+)
 # What a migration says of itself when its own code or SQL disturbs no older code.
 MARK = "old_code_safe"
 OPAQUE = (

@@ -1,0 +1,125 @@
+import datetime
+import django.core.validators
+import django.db.models.deletion
+import django.utils.timezone
+from datetime import timedelta
+from decimal import Decimal
+from django.conf import settings
+from django.db import migrations, models
+from django.utils import timezone
+
+# tier, lowest average score, needs a clean record, annual percent, largest amount
+TIERS = (
+    ("prime", 740, True, "5.25", "1000000.00"),
+    ("near_prime", 670, False, "7.50", "250000.00"),
+    ("subprime", 580, False, "11.00", "25000.00"),
+    ("deep_subprime", 0, False, "15.00", "0.00"),
+)
+
+
+def publish(apps, schema_editor):
+    policy = apps.get_model("lending", "LendingPolicy").objects.create(
+        version=1,
+        currency="CAD",
+        approval_threshold=Decimal("100000.00"),
+        second_approval_threshold=Decimal("500000.00"),
+        manager_ceiling=Decimal("250000.00"),
+        default_term_months=60,
+        maximum_debt_to_income=None,
+        approval_due=timedelta(days=1),
+        approval_expires=timedelta(days=7),
+        fraud_check_timeout=timedelta(minutes=5),
+        fraud_check_attempts=3,
+        offer_acceptance_required=False,
+        offer_life=timedelta(days=14),
+        published_at=timezone.now(),
+    )
+    tier_model = apps.get_model("lending", "PolicyTier")
+    tier_model.objects.bulk_create(
+        tier_model(
+            policy=policy,
+            tier=tier,
+            minimum_score=score,
+            requires_clean_record=clean,
+            annual_rate=Decimal(rate),
+            largest_amount=Decimal(largest),
+        )
+        for tier, score, clean, rate, largest in TIERS
+    )
+
+
+class Migration(migrations.Migration):
+
+    initial = True
+
+    dependencies = [
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name='LendingPolicy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('version', models.PositiveIntegerField(unique=True)),
+                ('currency', models.CharField(default='CAD', max_length=3)),
+                ('approval_threshold', models.DecimalField(decimal_places=2, default=Decimal('100000.00'), help_text='At or above this amount a manager decides.', max_digits=12)),
+                ('second_approval_threshold', models.DecimalField(decimal_places=2, default=Decimal('500000.00'), help_text='At or above this amount two people decide.', max_digits=12)),
+                ('manager_ceiling', models.DecimalField(decimal_places=2, default=Decimal('250000.00'), help_text='Above this amount a senior manager decides.', max_digits=12)),
+                ('default_term_months', models.PositiveSmallIntegerField(default=60, validators=[django.core.validators.MinValueValidator(1)])),
+                ('maximum_debt_to_income', models.DecimalField(blank=True, decimal_places=2, help_text='Estimated payment over monthly income, in percent. Empty: no limit.', max_digits=5, null=True)),
+                ('approval_due', models.DurationField(default=datetime.timedelta(days=1))),
+                ('approval_expires', models.DurationField(default=datetime.timedelta(days=7))),
+                ('fraud_check_timeout', models.DurationField(default=datetime.timedelta(seconds=300))),
+                ('fraud_check_attempts', models.PositiveSmallIntegerField(default=3, validators=[django.core.validators.MinValueValidator(1)])),
+                ('offer_acceptance_required', models.BooleanField(default=False)),
+                ('offer_life', models.DurationField(default=datetime.timedelta(days=14))),
+                ('notes', models.TextField(blank=True)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('published_at', models.DateTimeField(editable=False, null=True)),
+                ('published_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name_plural': 'lending policies',
+                'ordering': ['-version'],
+                'permissions': [('publish_lendingpolicy', 'Can publish a lending policy')],
+            },
+        ),
+        migrations.CreateModel(
+            name='PolicyTier',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('tier', models.CharField(choices=[('prime', 'Prime'), ('near_prime', 'Near-prime'), ('subprime', 'Subprime'), ('deep_subprime', 'Deep subprime')], max_length=20)),
+                ('minimum_score', models.PositiveSmallIntegerField(help_text='Average score, at or above.')),
+                ('requires_clean_record', models.BooleanField(default=False, help_text='No derogatory mark at any bureau.')),
+                ('annual_rate', models.DecimalField(decimal_places=2, help_text='Percent a year.', max_digits=5)),
+                ('largest_amount', models.DecimalField(decimal_places=2, help_text='Zero: this tier is declined.', max_digits=12)),
+                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tiers', to='lending.lendingpolicy')),
+            ],
+            options={
+                'ordering': ['policy', '-minimum_score'],
+            },
+        ),
+        migrations.AddConstraint(
+            model_name='lendingpolicy',
+            constraint=models.CheckConstraint(condition=models.Q(('second_approval_threshold__gte', models.F('approval_threshold'))), name='policy_second_threshold_not_below_first'),
+        ),
+        migrations.AddConstraint(
+            model_name='lendingpolicy',
+            constraint=models.CheckConstraint(condition=models.Q(('approval_expires__gte', models.F('approval_due'))), name='policy_approval_expires_not_before_due'),
+        ),
+        migrations.AddConstraint(
+            model_name='policytier',
+            constraint=models.UniqueConstraint(fields=('policy', 'tier'), name='policy_tier_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='policytier',
+            constraint=models.CheckConstraint(condition=models.Q(('annual_rate__gte', 0)), name='tier_rate_not_negative'),
+        ),
+        migrations.AddConstraint(
+            model_name='policytier',
+            constraint=models.CheckConstraint(condition=models.Q(('largest_amount__gte', 0)), name='tier_amount_not_negative'),
+        ),
+        # Lending policy version 1, in force from the start.
+        migrations.RunPython(publish, migrations.RunPython.noop),
+    ]

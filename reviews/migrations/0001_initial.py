@@ -1,0 +1,250 @@
+import django.core.validators
+import django.db.models.deletion
+import django.utils.timezone
+from django.conf import settings
+from django.db import migrations, models
+
+# code, what the applicant reads, what it is a reason for, whether it asks for own words
+APPROVAL, FRAUD, OFFER = "for_manager_approval", "for_fraud_review", "for_offer_acceptance"
+REASONS = (
+    ("INCOME_NOT_VERIFIED", "We could not verify your income.", (APPROVAL, FRAUD), False),
+    ("EMPLOYMENT_NOT_VERIFIED", "We could not verify your employment.", (APPROVAL, FRAUD), False),
+    ("DEBT_TOO_HIGH", "Your debt is too high for your income.", (APPROVAL,), False),
+    (
+        "CREDIT_HISTORY_LIMITED",
+        "Your credit history is too short or too limited for this amount.",
+        (APPROVAL,),
+        False,
+    ),
+    (
+        "INFORMATION_INCOMPLETE",
+        "The information is incomplete, or parts of it contradict each other.",
+        (APPROVAL, FRAUD),
+        False,
+    ),
+    ("PURPOSE_NOT_ELIGIBLE", "We do not lend for this purpose.", (APPROVAL,), False),
+    ("IDENTITY_NOT_VERIFIED", "We could not verify your identity.", (APPROVAL, FRAUD), False),
+    (
+        "FRAUD_CONFIRMED",
+        "The application did not pass our checks against misuse of identities.",
+        (FRAUD,),
+        False,
+    ),
+    ("INTEREST_WITHDRAWN", "You told us that you no longer want the loan.", (APPROVAL, OFFER), False),
+    ("TERMS_NOT_ACCEPTED", "You did not accept the terms of the offer.", (OFFER,), False),
+    ("OTHER", "Another reason, in our own words.", (APPROVAL, FRAUD, OFFER), True),
+)
+
+
+def fill(apps, schema_editor):
+    reason = apps.get_model("reviews", "DeclineReason")
+    reason.objects.bulk_create(
+        reason(
+            code=code,
+            text=text,
+            asks_for_text=asks,
+            position=10 * number,
+            **{fit: True for fit in fits},
+        )
+        for number, (code, text, fits, asks) in enumerate(REASONS, start=1)
+    )
+
+
+class Migration(migrations.Migration):
+
+    initial = True
+
+    dependencies = [
+        ('applications', '0001_initial'),
+        ('partners', '0001_initial'),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name='BulkDecision',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('token', models.UUIDField(help_text='Of the form: sent twice, it is the same run.')),
+                ('outcome', models.CharField(choices=[('approve', 'Approve'), ('decline', 'Decline')], max_length=10)),
+                ('reason', models.TextField(blank=True, help_text='As it was typed.')),
+                ('reason_code', models.CharField(blank=True, max_length=40)),
+                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('carried_on_at', models.DateTimeField(blank=True, help_text='Since when a process is at it; empty when none is.', null=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('decided_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-started_at', '-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='DeclineReason',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(help_text='Partners read it too, such as INCOME_NOT_VERIFIED. It never changes.', max_length=40, unique=True, validators=[django.core.validators.RegexValidator('^[A-Z][A-Z0-9_]*\\Z', 'Capital letters, digits and underscores.')])),
+                ('text', models.CharField(help_text='One sentence, which the applicant and the partner read.', max_length=300)),
+                ('for_manager_approval', models.BooleanField(default=False, verbose_name='for manager approvals')),
+                ('for_fraud_review', models.BooleanField(default=False, verbose_name='for fraud reviews')),
+                ('for_offer_acceptance', models.BooleanField(default=False, verbose_name='for answers to an offer')),
+                ('asks_for_text', models.BooleanField(default=False, help_text='It says too little alone: who decides has to add their own words.', verbose_name='asks for words')),
+                ('active', models.BooleanField(default=True, help_text='Untick to retire it.')),
+                ('position', models.PositiveSmallIntegerField(default=100, help_text='Lowest first.')),
+            ],
+            options={
+                'ordering': ['position', 'code'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('for_manager_approval', True), ('for_fraud_review', True), ('for_offer_acceptance', True), _connector='OR'), name='decline_reason_fits_something', violation_error_message='Say what it is a reason for.')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Delegation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('starts_at', models.DateTimeField()),
+                ('ends_at', models.DateTimeField()),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('delegate', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='delegations_received', to=settings.AUTH_USER_MODEL)),
+                ('delegator', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='delegations_given', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-starts_at', '-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='ReviewTask',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('attempt', models.PositiveIntegerField()),
+                ('kind', models.CharField(choices=[('manager_approval', 'Manager approval'), ('fraud_review', 'Fraud review'), ('offer_acceptance', 'Offer acceptance')], max_length=20)),
+                ('status', models.CharField(choices=[('open', 'Open'), ('decided', 'Decided'), ('expired', 'Expired'), ('cancelled', 'Cancelled')], default='open', max_length=10)),
+                ('assigned_role', models.CharField(choices=[('manager', 'Manager'), ('senior_manager', 'Senior manager'), ('risk_analyst', 'Risk analyst'), ('fraud_service', 'Fraud service'), ('applicant', 'Applicant')], max_length=20)),
+                ('approvals_required', models.PositiveSmallIntegerField(default=1)),
+                ('reasons', models.JSONField(blank=True, default=list, help_text='Why a person is asked.')),
+                ('outcome', models.CharField(blank=True, choices=[('approve', 'Approve'), ('refer', 'Refer'), ('decline', 'Decline')], max_length=10)),
+                ('opened_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('due_at', models.DateTimeField()),
+                ('expires_at', models.DateTimeField()),
+                ('reminded_at', models.DateTimeField(blank=True, help_text='When the deciders were reminded that it is due.', null=True)),
+                ('escalated_at', models.DateTimeField(blank=True, help_text='When it was handed up to senior managers.', null=True)),
+                ('closed_at', models.DateTimeField(blank=True, null=True)),
+                ('claimed_at', models.DateTimeField(blank=True, null=True)),
+                ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='review_tasks', to='applications.loanapplication')),
+                ('claimed_by', models.ForeignKey(blank=True, help_text='Who said that they are on it, when they have not decided yet.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['due_at', 'id'],
+                'permissions': [('decide_manager_approval', 'Can decide manager approvals'), ('decide_above_ceiling', 'Can decide approvals above the manager ceiling'), ('decide_fraud_review', 'Can decide fraud reviews'), ('record_offer_acceptance', "Can record an applicant's answer to an offer")],
+            },
+        ),
+        migrations.CreateModel(
+            name='ReviewDecision',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('late', models.BooleanField(db_default=False, default=False, help_text='It came after the wait had ended: kept, not applied.')),
+                ('outcome', models.CharField(choices=[('approve', 'Approve'), ('decline', 'Decline')], max_length=10)),
+                ('reason', models.TextField(blank=True, help_text='The whole of it as the applicant reads it, or a note for staff.')),
+                ('reason_code', models.CharField(blank=True, db_default='', help_text='Of the catalogue, if one was chosen.', max_length=40)),
+                ('reason_text', models.CharField(blank=True, db_default='', help_text='How the catalogue read then.', max_length=300)),
+                ('application_version', models.PositiveIntegerField()),
+                ('decided_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('on_behalf_of', models.ForeignKey(blank=True, help_text='Whose right the decider used, under a delegation.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('partner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='partners.partner')),
+                ('task', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='reviews.reviewtask')),
+            ],
+            options={
+                'ordering': ['decided_at', 'id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='BulkDecisionRow',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('version', models.PositiveIntegerField()),
+                ('state', models.CharField(choices=[('waiting', 'Not reached yet'), ('decided', 'Decided'), ('repeated', 'Decided so before, by the same person'), ('refused', 'Not decided')], default='waiting', max_length=10)),
+                ('why', models.TextField(blank=True, help_text='Why it was not decided.')),
+                ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='applications.loanapplication')),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rows', to='reviews.bulkdecision')),
+                ('task', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='bulk_rows', to='reviews.reviewtask')),
+            ],
+            options={
+                'ordering': ['application_id', 'id'],
+            },
+        ),
+        migrations.AddIndex(
+            model_name='bulkdecision',
+            index=models.Index(fields=['decided_by', '-started_at', '-id'], name='bulk_by_person'),
+        ),
+        migrations.AddConstraint(
+            model_name='bulkdecision',
+            constraint=models.UniqueConstraint(fields=('decided_by', 'token'), name='bulk_decision_once'),
+        ),
+        migrations.AddIndex(
+            model_name='delegation',
+            index=models.Index(fields=['delegate', 'starts_at', 'ends_at'], name='delegation_by_delegate'),
+        ),
+        migrations.AddConstraint(
+            model_name='delegation',
+            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='delegation_ends_after_start'),
+        ),
+        migrations.AddConstraint(
+            model_name='delegation',
+            constraint=models.CheckConstraint(condition=models.Q(('delegator', models.F('delegate')), _negated=True), name='delegation_to_somebody_else'),
+        ),
+        migrations.AddIndex(
+            model_name='reviewtask',
+            index=models.Index(fields=['status', 'kind', 'due_at'], name='task_open_by_due'),
+        ),
+        migrations.AddIndex(
+            model_name='reviewtask',
+            index=models.Index(fields=['due_at', 'id'], name='task_by_due'),
+        ),
+        migrations.AddIndex(
+            model_name='reviewtask',
+            index=models.Index(fields=['status', 'due_at', 'id'], name='task_by_status'),
+        ),
+        migrations.AddIndex(
+            model_name='reviewtask',
+            index=models.Index(fields=['status', 'opened_at', 'due_at'], name='task_open_by_age'),
+        ),
+        migrations.AddConstraint(
+            model_name='reviewtask',
+            constraint=models.UniqueConstraint(fields=('application', 'attempt', 'kind'), name='review_task_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='reviewtask',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome__in', ['approve', 'decline']), ('status', 'decided')), models.Q(models.Q(('status', 'decided'), _negated=True), ('outcome', '')), _connector='OR'), name='review_task_decided_has_outcome'),
+        ),
+        migrations.AddIndex(
+            model_name='reviewdecision',
+            index=models.Index(fields=['decided_at', 'id'], name='decision_by_time'),
+        ),
+        migrations.AddConstraint(
+            model_name='reviewdecision',
+            constraint=models.UniqueConstraint(fields=('task', 'decided_by'), name='one_decision_a_person'),
+        ),
+        migrations.AddConstraint(
+            model_name='reviewdecision',
+            constraint=models.UniqueConstraint(condition=models.Q(('partner__isnull', False)), fields=('task', 'partner'), name='one_decision_a_partner'),
+        ),
+        migrations.AddConstraint(
+            model_name='reviewdecision',
+            constraint=models.UniqueConstraint(condition=models.Q(('late', False), ('outcome', 'decline')), fields=('task',), name='one_decline_a_task'),
+        ),
+        migrations.AddConstraint(
+            model_name='reviewdecision',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_by__isnull', False), ('partner__isnull', True)), models.Q(('decided_by__isnull', True), ('partner__isnull', False)), _connector='OR'), name='decision_has_one_decider'),
+        ),
+        migrations.AddConstraint(
+            model_name='reviewdecision',
+            constraint=models.CheckConstraint(condition=models.Q(('outcome', 'approve'), models.Q(('reason', ''), _negated=True), _connector='OR'), name='decline_has_a_reason'),
+        ),
+        migrations.AddConstraint(
+            model_name='bulkdecisionrow',
+            constraint=models.UniqueConstraint(fields=('run', 'task'), name='bulk_decision_row_once'),
+        ),
+        # What lenders usually say in the catalogue of decline reasons.
+        migrations.RunPython(fill, migrations.RunPython.noop),
+    ]
