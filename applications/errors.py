@@ -1,22 +1,17 @@
-"""What can go wrong in this domain, by name, with the facts that a message needs.
+"""Errors of applications, with the facts that a message needs.
 
 Each class is one problem type of the API (``code``) and one sentence in the admin.
 """
 
 from applications.choices import Status
-from core.errors import DomainError
+from core.errors import DomainError, InvalidFields
 
 
-class InvalidApplication(DomainError):
-    """Field errors: ``errors`` maps a field's name to its sentences."""
+class InvalidApplication(InvalidFields):
+    """Field errors of an application that is not kept."""
 
     code = "invalid-application"
     title = "The application is not valid"
-    http_status = 400
-
-    def __init__(self, errors: dict[str, list[str]]) -> None:
-        self.errors = errors
-        super().__init__("; ".join(f"{name}: {' '.join(said)}" for name, said in errors.items()))
 
 
 class InvalidDocument(InvalidApplication):

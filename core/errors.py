@@ -8,6 +8,20 @@ class DomainError(Exception):
     title = "Refused"
     http_status = 409
 
+    def for_partners(self) -> str:
+        """The sentence without the name of a member of staff."""
+        return str(self)
+
+
+class InvalidFields(DomainError):
+    """Field errors: ``errors`` maps a field's name to its sentences."""
+
+    http_status = 400
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        self.errors = errors
+        super().__init__("; ".join(f"{name}: {' '.join(said)}" for name, said in errors.items()))
+
 
 class NotPermitted(DomainError):
     code = "not-permitted"

@@ -1,7 +1,6 @@
 """Errors of the lending policy."""
 
-from applications.errors import InvalidApplication
-from core.errors import DomainError
+from core.errors import DomainError, InvalidFields
 
 
 class PolicyPublished(DomainError):
@@ -12,7 +11,7 @@ class PolicyPublished(DomainError):
         super().__init__(f"Policy version {version} is published; publish a new version instead.")
 
 
-class InvalidPolicy(InvalidApplication):
+class InvalidPolicy(InvalidFields):
     """Field errors of a policy that cannot be published."""
 
     code = "invalid-policy"

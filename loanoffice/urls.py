@@ -10,9 +10,11 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/account/", include("accounts.urls")),
     path("admin/", admin.site.urls),
-    # Before that of applications, which answers for every path that is left.
-    path("api/v1/", include("webhooks.api.urls")),
     path("api/v1/", include("applications.api.urls")),
+    path("api/v1/", include("reviews.api.urls")),
+    path("api/v1/", include("webhooks.api.urls")),
+    # The last: it answers for every path that is left.
+    path("api/v1/", include("partners.api.urls")),
     path("callbacks/", include("workflows.callbacks.urls")),
     path("health/live/", health.live),
     path("health/ready/", health.ready),

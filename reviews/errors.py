@@ -52,6 +52,10 @@ class AlreadyDecided(DomainError):
             f"at {when:%Y-%m-%d %H:%M:%S}."
         )
 
+    def for_partners(self) -> str:
+        at = timezone.localtime(self.at)
+        return f"It was decided already ({self.outcome}) at {at:%Y-%m-%d %H:%M}."
+
 
 class ClaimedBySomebodyElse(DomainError):
     """Another person is on it. ``claimed_by`` is for staff."""

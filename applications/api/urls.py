@@ -1,11 +1,11 @@
-"""The paths of the partner API, version 1. Public: added to, never changed."""
+"""The addresses of applications in the partner API. Public: added to, never changed."""
 
-from django.urls import URLPattern, path, re_path, register_converter
+from django.urls import URLPattern, path, register_converter
 from django.urls.converters import StringConverter
 
 from applications.api import documents, views
-from partners.api import base, docs_page, schema_view
-from reviews.api import views as review_views
+from applications.models import LoanApplication
+from partners.api.problems import register_not_found
 
 
 class ReferenceConverter(StringConverter):
@@ -22,11 +22,10 @@ class TokenConverter(StringConverter):
 
 register_converter(ReferenceConverter, "reference")
 register_converter(TokenConverter, "token")
+register_not_found(LoanApplication.DoesNotExist, "There is no application with this reference.")
 
 app_name = "api"
 urlpatterns: list[URLPattern] = [
-    path("schema/", schema_view.SchemaView.as_view(), name="schema"),
-    path("docs/", docs_page.reference_view, name="docs"),
     path("applications/", views.ApplicationsView.as_view(), name="applications"),
     path(
         "applications/<reference:reference>/", views.ApplicationView.as_view(), name="application"
@@ -38,25 +37,9 @@ urlpatterns: list[URLPattern] = [
         name="withdraw",
     ),
     path(
-        "applications/<reference:reference>/decision/",
-        review_views.DecisionView.as_view(),
-        name="decision",
-    ),
-    path(
         "applications/<reference:reference>/documents/",
         documents.DocumentsView.as_view(),
         name="documents",
     ),
     path("documents/<token:token>/", documents.DocumentFileView.as_view(), name="document"),
-    path(
-        "applications/<reference:reference>/offer/accept/",
-        review_views.OfferAcceptView.as_view(),
-        name="offer-accept",
-    ),
-    path(
-        "applications/<reference:reference>/offer/decline/",
-        review_views.OfferDeclineView.as_view(),
-        name="offer-decline",
-    ),
-    re_path(r"", base.NothingHereView.as_view()),
 ]

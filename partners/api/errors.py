@@ -1,4 +1,4 @@
-"""What this door refuses by itself; what the domain refuses is in ``applications.errors``.
+"""Errors of the API itself; those of the domain are in each app's ``errors``.
 
 ``default_code`` is the problem's code. Imports nothing but the framework's exceptions, so
 that the classes which settings name can import it.

@@ -1,5 +1,6 @@
 """Who may use which method of an endpoint. What they may do to a case, services say."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -10,8 +11,6 @@ from rest_framework.views import APIView
 
 from partners.api.errors import MissingScope, NotAllowedHere
 from partners.models import PartnerKey
-from reviews.choices import TaskKind
-from reviews.services.decisions import may_decide_some
 
 
 @dataclass(frozen=True)
@@ -19,12 +18,12 @@ class Access:
     """``scope``: what a partner's key needs, empty when partners may not.
 
     ``staff``: permissions of which a member of staff needs one; empty when staff may not.
-    ``decides``: kinds of tasks whose permission somebody may also have lent them.
+    ``or_else``: another way in which a member of staff may be allowed, asked last.
     """
 
     scope: str = ""
     staff: tuple[str, ...] = ()
-    decides: tuple[TaskKind, ...] = ()
+    or_else: Callable[[User], bool] | None = None
 
 
 class WithAccess(Protocol):
@@ -63,6 +62,5 @@ class MayUse(BasePermission):
         if not access.staff:
             raise NotAllowedHere("Only a partner may do this; staff use the back office.")
         own = any(user.has_perm(permission) for permission in access.staff)
-        lent = not own and access.decides and may_decide_some(user=user, kinds=access.decides)
-        if not own and not lent:
+        if not own and not (access.or_else is not None and access.or_else(user)):
             raise NotAllowedHere("You may not do this.")

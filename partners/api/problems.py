@@ -3,7 +3,7 @@
 ``{"type", "title", "status", "detail", "instance", "request_id"}`` and, on 400, ``errors``
 (field -> list of sentences, perhaps empty). ``type`` is ``/problems/<code>``, a name that
 never changes its meaning; ``instance`` is the path that was asked for. The codes are those
-of ``applications.errors`` and the ones below.
+of each app's ``errors`` and the ones below.
 """
 
 import logging
@@ -13,24 +13,22 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.exceptions import (
     BadRequest,
+    ObjectDoesNotExist,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
 )
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.encoding import escape_uri_path
-from django.utils.timezone import localtime
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from applications.models import LoanApplication
 from audit.tracing import request_id
 from core.errors import DomainError
 from partners.api.errors import BodyTooLarge
-from reviews.errors import AlreadyDecided
 
 logger = logging.getLogger(__name__)
 
@@ -81,17 +79,17 @@ CODES: tuple[tuple[type[Exception], str], ...] = (
 )
 # Neither the framework's nor the domain's: code, status, detail. First match wins.
 OTHERS: dict[type[Exception], tuple[str, int, str]] = {
-    LoanApplication.DoesNotExist: (
-        "not-found",
-        404,
-        "There is no application with this reference.",
-    ),
     Http404: ("not-found", 404, "There is nothing at this address."),
     PermissionDenied: ("not-permitted", 403, "You may not do this."),
     RequestDataTooBig: ("body-too-large", 413, BodyTooLarge.default_detail),
     SuspiciousOperation: ("invalid-request", 400, "The request cannot be read."),
     BadRequest: ("invalid-request", 400, "The request cannot be read."),
 }
+
+
+def register_not_found(kind: type[ObjectDoesNotExist], detail: str) -> None:
+    """Answer 404 with this detail where a view raises ``kind``, a model's ``DoesNotExist``."""
+    OTHERS[kind] = ("not-found", 404, detail)
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,7 @@ class Problem:
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     """Whatever a view raised, as a problem. What nobody foresaw is logged and a bare 500."""
     request: Request = context["request"]
-    to_staff = isinstance(error, AlreadyDecided) and isinstance(request.user, User)
-    problem = problem_of(error, to_staff=to_staff)
+    problem = problem_of(error, to_staff=isinstance(request.user, User))
     if problem is None:
         logger.error("Unhandled error in the API", exc_info=error)
         problem = _problem("internal-error", 500, "It was logged under the request_id.")
@@ -146,7 +143,7 @@ def problem_of(error: Exception, *, to_staff: bool = False) -> Problem | None:
             code=error.code,
             title=error.title,
             status=error.http_status,
-            detail=str(error) if to_staff else _unnamed(error),
+            detail=str(error) if to_staff else error.for_partners(),
             errors=getattr(error, "errors", None),
         )
     if isinstance(error, exceptions.APIException):
@@ -213,10 +210,3 @@ def flat(detail: Any, name: str | None = None) -> dict[str, list[str]]:
         return found
     said = detail if isinstance(detail, list) else [detail]
     return {"body" if name is None else name: [str(sentence) for sentence in said]}
-
-
-def _unnamed(error: DomainError) -> str:
-    """The sentence without the name of a member of staff; only one error has a name in it."""
-    if isinstance(error, AlreadyDecided):
-        return f"It was decided already ({error.outcome}) at {localtime(error.at):%Y-%m-%d %H:%M}."
-    return str(error)

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from partners.api.base import ApiView
 from partners.api.openapi import parameters as operations
+from partners.api.openapi import security  # noqa: F401 - its schemes register themselves
 
 
 @cache

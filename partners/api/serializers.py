@@ -1,7 +1,7 @@
-"""Shapes: what a request may look like, and how a ``selectors.Case`` is written.
+"""Fields and serializers that every endpoint shares.
 
-No rules beyond shape: whether a loan is made in this currency, or a case may be decided,
-services say. Money is read as a string (or a JSON number) and written as a string.
+No rules beyond shape: what the values may mean, services say. Money is read as a string (or a
+JSON number) and written as a string.
 """
 
 import re

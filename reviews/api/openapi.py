@@ -1,4 +1,4 @@
-"""The operations on offers. Each name decorates the view's method of that meaning."""
+"""The operations on decisions and offers. Each name decorates the view's method of that meaning."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from applications.api.examples import (
 from applications.api.serializers import (
     ApplicationSerializer,
 )
+from partners.api.examples import REFERENCE
 from partners.api.openapi.parameters import (
     POST_HEADERS,
     request,
@@ -24,10 +25,27 @@ from partners.api.openapi.problems import (
     POSTING,
     READING,
     conflict,
+    describe,
     invalid,
     problem,
 )
 from reviews.api.serializers import AcceptanceSerializer, NewDecisionSerializer, RefusalSerializer
+from reviews.errors import StaleOffer
+
+NO_SUCH_REASON = "The catalogue has no such reason."
+describe(
+    "reason-required",
+    f"A reason is required to decline {REFERENCE}.",
+    {"reason": ["A reason is required to decline."]},
+)
+describe("stale-version", f"{REFERENCE} is at version 2; you read version 1.")
+describe("stale-offer", str(StaleOffer(reference=REFERENCE, current="OFFER-7Q2M9K4T-2")))
+describe(
+    "unknown-reason",
+    f"{REFERENCE} cannot be declined for LATE: {NO_SUCH_REASON}",
+    {"reason_code": [NO_SUCH_REASON]},
+)
+
 
 OFFER_ID = str(FUNDED["offer"]["offer_id"])
 ANSWERED = {

@@ -1,4 +1,4 @@
-"""What may stand in the body of an answer to an offer."""
+"""Bodies of decisions and of answers to an offer."""
 
 from partners.api.serializers import StrictSerializer, TextField, WholeNumberField, YesNoField
 

@@ -1,4 +1,4 @@
-"""The applicant's answer to an offer, as their partner says it."""
+"""Decisions of staff, and the applicant's answer to an offer as their partner says it."""
 
 from typing import Any
 

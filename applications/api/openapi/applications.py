@@ -33,10 +33,18 @@ from partners.api.openapi.problems import (
     POSTING,
     READING,
     conflict,
+    describe,
     invalid,
     problem,
 )
 from partners.api.serializers import EmptySerializer, PageQuerySerializer
+
+describe(
+    "invalid-application",
+    "loan_amount: Enter an amount above zero.",
+    {"loan_amount": ["Enter an amount above zero."]},
+)
+
 
 applications_list = extend_schema(
     operation_id="listApplications",

@@ -11,8 +11,9 @@ from applications.api.document_serializers import (
     DocumentSerializer,
     NewDocumentSerializer,
 )
+from applications.api.errors import LinkExpired
 from applications.file_types import FILE_TYPES
-from applications.services.documents import largest_said
+from applications.services.documents import WRONG_TYPE, largest_said
 from partners.api.openapi.parameters import (
     COMMON_HEADERS,
     POST_HEADERS,
@@ -20,8 +21,14 @@ from partners.api.openapi.parameters import (
     page,
     response,
 )
-from partners.api.openapi.problems import NOT_FOUND, POSTING, READING, conflict, problem
+from partners.api.openapi.problems import NOT_FOUND, POSTING, READING, conflict, describe, problem
 from partners.api.serializers import PageQuerySerializer
+
+NO_BOUNDARY = "Invalid boundary in multipart: None"
+describe("invalid-document", f"file: {WRONG_TYPE}", {"file": [WRONG_TYPE]})
+describe("link-expired", LinkExpired.default_detail)
+describe("malformed-multipart", f"The body is not multipart/form-data: {NO_BOUNDARY}", {})
+
 
 DOCUMENT = {
     "document_id": "proof_of_income-5b1f0c7a9d3e4f60812c3d4e5f607182",

@@ -4,71 +4,60 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 
-from applications.api.errors import LinkExpired
-from applications.services.documents import WRONG_TYPE
-from core import errors
-from partners import errors as partner_errors
+from core.errors import DomainError
+from partners import errors
 from partners.api import problems
 from partners.api.examples import REFERENCE
 from partners.api.idempotency import HEADER, KEY_SENTENCE
 from partners.api.problems import MEDIA_TYPE, TITLES, TYPE_PREFIX
 from partners.api.serializers import InvalidSerializer, ProblemSerializer
-from reviews import errors as review_errors
 
 PATH = f"{problems.PATH_PREFIX}applications/"
 REQUEST_ID = "3f0c9f5e-6d0a-4f6c-9a38-0f4b6f3d2a11"
 
 
-def _domain_titles() -> dict[str, str]:
-    """Code to title of every refusal of the domain."""
+def titles() -> dict[str, str]:
+    """Code to title of every problem: the domain's errors, and the API's own."""
     found: dict[str, str] = {}
-    waiting = [errors.DomainError]
+    waiting = [DomainError]
     while waiting:
         kind = waiting.pop()
         found.setdefault(kind.code, kind.title)
         waiting += kind.__subclasses__()
-    return found
+    return found | TITLES
 
 
-NO_BOUNDARY = "Invalid boundary in multipart: None"
-NO_SUCH_REASON = "The catalogue has no such reason."
-ALL_TITLES = {**_domain_titles(), **TITLES}
 DETAILS = {
-    "idempotency-key-in-flight": str(partner_errors.IdempotencyKeyInFlight()),
+    "idempotency-key-in-flight": str(errors.IdempotencyKeyInFlight()),
     "idempotency-key-invalid": f"{HEADER}: {KEY_SENTENCE}",
-    "idempotency-key-reused": str(partner_errors.IdempotencyKeyReused(method="POST", path=PATH)),
-    "invalid-application": "loan_amount: Enter an amount above zero.",
+    "idempotency-key-reused": str(errors.IdempotencyKeyReused(method="POST", path=PATH)),
     "invalid-request": "status: Choose one of: draft, submitted.",
-    "invalid-document": f"file: {WRONG_TYPE}",
-    "link-expired": LinkExpired.default_detail,
-    "malformed-multipart": f"The body is not multipart/form-data: {NO_BOUNDARY}",
     "malformed-json": "The body is not JSON: Expecting value at line 1, column 17.",
     "rate-limited": "Too many calls. Try again after 3 s.",
-    "reason-required": f"A reason is required to decline {REFERENCE}.",
     "not-found": "There is no application with this reference.",
-    "stale-version": f"{REFERENCE} is at version 2; you read version 1.",
-    "stale-offer": str(review_errors.StaleOffer(reference=REFERENCE, current="OFFER-7Q2M9K4T-2")),
-    "unknown-reason": f"{REFERENCE} cannot be declined for LATE: {NO_SUCH_REASON}",
 }
-FIELDS = {
+FIELDS: dict[str, dict[str, list[str]]] = {
     "idempotency-key-invalid": {HEADER: [KEY_SENTENCE]},
-    "invalid-application": {"loan_amount": ["Enter an amount above zero."]},
     "invalid-request": {"status": ["Choose one of: draft, submitted."]},
-    "invalid-document": {"file": [WRONG_TYPE]},
     "malformed-json": {},
-    "malformed-multipart": {},
-    "reason-required": {"reason": ["A reason is required to decline."]},
-    "unknown-reason": {"reason_code": [NO_SUCH_REASON]},
 }
+
+
+def describe(code: str, detail: str, errors: dict[str, list[str]] | None = None) -> None:
+    """The example of one problem, for the app whose problem it is; before ``problem`` names it."""
+    DETAILS[code] = detail
+    if errors is not None:
+        FIELDS[code] = errors
 
 
 def problem(status: int, *codes: str) -> dict[Any, OpenApiResponse]:
     """One status of an operation: the codes that it may have, an example of each."""
     shape = InvalidSerializer if status == 400 else ProblemSerializer
+    title = titles()
     return {
         (status, MEDIA_TYPE): OpenApiResponse(
             shape,
-            description="; ".join(f"`{code}`: {ALL_TITLES[code]}" for code in codes),
+            description="; ".join(f"`{code}`: {title[code]}" for code in codes),
             examples=[
                 OpenApiExample(
                     code,
@@ -84,7 +73,7 @@ def problem(status: int, *codes: str) -> dict[Any, OpenApiResponse]:
 
 
 def _problem_example(status: int, code: str) -> dict[str, Any]:
-    title = ALL_TITLES[code]
+    title = titles()[code]
     example: dict[str, Any] = {
         "type": f"{TYPE_PREFIX}{code}",
         "title": title,
