@@ -135,6 +135,7 @@ class PartnerKeyInline(KeyColumns, KeyInlineBase):
         return False
 
 
+@admin.register(Partner)
 class PartnerAdmin(NoDeleteAdmin[Partner]):
     list_display = ("name", "is_active", "created_at", "cases")
     list_filter = ("is_active",)
@@ -182,6 +183,7 @@ class PartnerAdmin(NoDeleteAdmin[Partner]):
         ]
 
 
+@admin.register(PartnerKey)
 class PartnerKeyAdmin(KeyColumns, ReadOnlyAdmin[PartnerKey]):
     list_display = (
         "prefix",

@@ -1,10 +1,10 @@
-"""Applications in the admin: the draft's form and the page of a submitted case.
+"""Applications in the admin: the draft's form and the page of a submitted application.
 
-The list is in ``listing``, the page of a case is drawn by ``case``; the views beside it are
-in ``decisions``, ``live`` and ``documents``. ``workflows.admin`` adds to this class from above.
+The list is in ``changelist``, the page is drawn by ``application_page``; the views beside it
+are in ``documents``, ``contact_reveal``, ``polling`` and ``withdrawal``. ``reviews``,
+``workflows`` and ``webhooks`` each add their part by a subclass that they register instead.
 """
 
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -18,13 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 
 from applications.admin import contact_reveal, documents, polling, withdrawal
-from applications.admin.application_page import (
-    RELATED,
-    ApplicationPage,
-    Button,
-    Panel,
-    case_fingerprint,
-)
+from applications.admin.application_page import RELATED, ApplicationPageAdmin
 from applications.admin.changelist import ApplicationListAdmin
 from applications.admin.forms import ApplicationForm
 from applications.admin.view_helpers import back_to_case, case_url
@@ -36,7 +30,6 @@ from applications.services import access_log, intake
 from core.admin.base import staff
 from core.errors import DomainError, NotPermitted
 from lending.services import policy_current
-from reviews.admin import claims, decisions
 
 TYPED_FIELDSETS = (
     (
@@ -65,7 +58,7 @@ KEPT_FIELDSET: tuple[str, Any] = (
 )
 
 
-class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin):
+class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, ApplicationPageAdmin):
     form = ApplicationForm
 
     class Media:
@@ -237,7 +230,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin):
             model_admin=self,
         )
         is_draft = application is None or application.status == Status.DRAFT
-        case = ApplicationPage(application, user) if application is not None else None
+        case = self.page_of(application, user) if application is not None else None
         context = {
             **self.admin_site.each_context(request),
             "title": "New application" if application is None else application.reference,
@@ -279,32 +272,6 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin):
             return None
         return self.get_queryset(request).select_related(*RELATED).filter(pk=object_id).first()
 
-    # --- The page of a case -------------------------------------------------------------
-
-    def case_context(self, case: ApplicationPage) -> dict[str, Any]:
-        """What ``applications/admin/application_page.html`` draws."""
-        return {
-            "case": case,
-            "original": case.application,
-            "case_buttons": self.case_buttons(case),
-            "case_panels": self.case_panels(case),
-            "case_notices": self.case_notices(case),
-        }
-
-    def case_buttons(self, case: ApplicationPage) -> list[Button]:
-        return case.buttons()
-
-    def case_panels(self, case: ApplicationPage) -> list[Panel]:
-        return case.panels()
-
-    def case_notices(self, case: ApplicationPage) -> list[str]:
-        return case.notices()
-
-    def case_fingerprint(
-        self, application: LoanApplication, request: HttpRequest, now: datetime
-    ) -> list[object]:
-        return case_fingerprint(application=application, user=staff(request), now=now)
-
     def get_urls(self) -> list[URLPattern]:
         """The views beside the page; each asks for its own permission."""
         wrap = self.admin_site.admin_view
@@ -315,21 +282,6 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin):
                 wrap(polling.live_view),
                 {"model_admin": self},
                 name=name % "live",
-            ),
-            path(
-                "<int:pk>/decide/<int:task_pk>/<str:outcome>/",
-                wrap(decisions.decide_view),
-                {"model_admin": self},
-                name=name % "decide",
-            ),
-            *(
-                path(
-                    f"<int:pk>/tasks/<int:task_pk>/{what}/",
-                    wrap(claims.claim_view),
-                    {"model_admin": self, "what": what},
-                    name=name % what,
-                )
-                for what in claims.LABELS
             ),
             path(
                 "<int:pk>/withdraw/",

@@ -1,6 +1,6 @@
-"""The list of applications: columns, filters, search and the actions on many at once.
+"""The list of applications: columns, filters and search.
 
-``LoanApplicationAdmin`` adds the form and the page of one case.
+``LoanApplicationAdmin`` adds the form and the page of one application.
 """
 
 from typing import Any
@@ -37,10 +37,6 @@ from core.admin.base import NoDeleteAdmin, staff
 from core.admin.display import moment, money
 from core.admin.paging import BoundedChangeList
 from core.database import beginning
-from reviews.admin import bulk_preview
-from reviews.models import BulkDecision
-from reviews.services import decisions
-from reviews.services.bulk_decisions import KINDS, bulk_carry_on
 
 # The columns that a list may be sorted by, the newest or the largest first.
 BY_CREATED = ("-created_at", "-id")
@@ -96,7 +92,6 @@ class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
         "A whole reference, or how the applicant's name begins; accents and capitals do not "
         "matter. Found names are listed by name."
     )
-    actions = ("approve_selected", "decline_selected")
     nothing_said = (
         "Loan applications appear here as loan officers enter them and as partners send them in; "
         "each line shows where its case stands and who it waits for."
@@ -151,50 +146,17 @@ class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
     def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:
         return tuple(orders_offered(request))
 
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        """For the bulk actions: may this person decide anything that is decided in bulk?"""
-        return decisions.may_decide_some(user=staff(request), kinds=KINDS)
-
-    def bulk_carry_on(self, run: BulkDecision) -> None:
-        """Decide the rows of a run. The workflow knows how the answers leave together."""
-        bulk_carry_on(run=run)
-
-    @admin.action(permissions=["decide"], description="Approve selected applications")
-    def approve_selected(
-        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
-    ) -> HttpResponse | None:
-        return bulk_preview.preview(self, request, queryset, outcome="approve")
-
-    @admin.action(permissions=["decide"], description="Decline selected applications")
-    def decline_selected(
-        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
-    ) -> HttpResponse | None:
-        return bulk_preview.preview(self, request, queryset, outcome="decline")
-
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         context = {
             "title": "Applications",
             "can_export": staff(request).has_perm(EXPORT),
-            **bulk_preview.result_context(self, request),
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
         return [
-            path(
-                "decide/<str:outcome>/",
-                self.admin_site.admin_view(bulk_preview.decide_view),
-                {"model_admin": self},
-                name="applications_loanapplication_decide_selected",
-            ),
-            path(
-                "go-on/<int:pk>/",
-                self.admin_site.admin_view(bulk_preview.go_on_view),
-                {"model_admin": self},
-                name="applications_loanapplication_go_on",
-            ),
             path(
                 "export/",
                 self.admin_site.admin_view(export_view),

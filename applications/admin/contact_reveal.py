@@ -5,7 +5,7 @@ session, for a few minutes. Whoever types a draft sees what they typed.
 """
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
@@ -17,11 +17,8 @@ from applications.choices import Status
 from applications.models import LoanApplication
 from applications.pii import CONTACT
 from applications.services import access_log
-from core.admin.base import staff
+from core.admin.base import NoDeleteAdmin, staff
 from core.errors import NotPermitted
-
-if TYPE_CHECKING:
-    from applications.admin.application import LoanApplicationAdmin
 
 SHOWN_FOR = timedelta(minutes=10)
 # Whoever began to type while they were shown may still save that.
@@ -112,7 +109,7 @@ def contact_context(request: HttpRequest, application: LoanApplication | None) -
 
 @require_POST
 def reveal_view(
-    request: HttpRequest, *, pk: int, model_admin: "LoanApplicationAdmin"
+    request: HttpRequest, *, pk: int, model_admin: NoDeleteAdmin[LoanApplication]
 ) -> HttpResponse:
     application = case_or_refuse(model_admin, request, pk)
     try:

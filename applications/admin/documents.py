@@ -1,7 +1,5 @@
 """An application's files: handed out, only as a download, and brought by those who may."""
 
-from typing import TYPE_CHECKING
-
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -13,20 +11,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 from applications.admin.forms import UploadForm
 from applications.admin.view_helpers import back_to_case, case_or_refuse
 from applications.errors import InvalidDocument
-from applications.models import Document
+from applications.models import Document, LoanApplication
 from applications.services import access_log, documents
-from core.admin.base import staff
+from core.admin.base import NoDeleteAdmin, staff
 from core.admin.forms import show_refusal
 from core.admin.view_helpers import confirmation
 from core.errors import DomainError
 
-if TYPE_CHECKING:
-    from applications.admin.application import LoanApplicationAdmin
-
 
 @require_safe
 def download_view(
-    request: HttpRequest, *, pk: int, document_pk: int, model_admin: "LoanApplicationAdmin"
+    request: HttpRequest, *, pk: int, document_pk: int, model_admin: NoDeleteAdmin[LoanApplication]
 ) -> HttpResponseBase:
     """The bytes, never shown in the page: what a person brought may be anything."""
     application = case_or_refuse(model_admin, request, pk, is_look=False)
@@ -51,7 +46,7 @@ def download_view(
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload_view(
-    request: HttpRequest, *, pk: int, model_admin: "LoanApplicationAdmin"
+    request: HttpRequest, *, pk: int, model_admin: NoDeleteAdmin[LoanApplication]
 ) -> HttpResponse:
     """Bring a file to a case that is open. What is wrong with it is said beside its field."""
     application = case_or_refuse(model_admin, request, pk)

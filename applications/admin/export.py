@@ -15,7 +15,7 @@ import csv
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -36,12 +36,9 @@ from django.views.decorators.http import require_POST
 from applications.choices import Purpose, Status, Step, WaitingOn
 from applications.models import LoanApplication
 from applications.services.exports import export_check, export_record
-from core.admin.base import refuse_null_characters, staff
+from core.admin.base import NoDeleteAdmin, refuse_null_characters, staff
 from core.errors import NotPermitted
 from lending.choices import Outcome
-
-if TYPE_CHECKING:
-    from applications.admin.changelist import ApplicationListAdmin
 
 ROWS_AT_ONCE = 2000
 BYTE_ORDER_MARK = "\ufeff"
@@ -95,7 +92,9 @@ COLUMNS: tuple[tuple[str, str, Show], ...] = (
 
 
 @require_POST
-def export_view(request: HttpRequest, *, model_admin: "ApplicationListAdmin") -> HttpResponseBase:
+def export_view(
+    request: HttpRequest, *, model_admin: NoDeleteAdmin[LoanApplication]
+) -> HttpResponseBase:
     """Stream what the list would show for the same query string, in its order, all of it."""
     user = staff(request)
     refuse_null_characters(request)

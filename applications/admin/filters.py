@@ -1,4 +1,4 @@
-"""List filters that Django does not have."""
+"""Filters of the list of applications."""
 
 import re
 from datetime import timedelta

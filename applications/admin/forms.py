@@ -1,4 +1,4 @@
-"""The forms of the application's pages. They read what was typed; services judge it."""
+"""Forms of an application: its fields, a withdrawal, an upload. Services judge what was typed."""
 
 from typing import TYPE_CHECKING, Any
 

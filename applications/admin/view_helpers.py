@@ -1,7 +1,5 @@
 """What the views beside an application's page share."""
 
-from typing import TYPE_CHECKING
-
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -11,14 +9,15 @@ from django.utils.safestring import SafeString
 
 from applications.models import LoanApplication
 from applications.services import access_log
-from core.admin.base import staff
-
-if TYPE_CHECKING:
-    from applications.admin.application import LoanApplicationAdmin
+from core.admin.base import NoDeleteAdmin, staff
 
 
 def case_or_refuse(
-    model_admin: "LoanApplicationAdmin", request: HttpRequest, pk: int, *, is_look: bool = True
+    model_admin: NoDeleteAdmin[LoanApplication],
+    request: HttpRequest,
+    pk: int,
+    *,
+    is_look: bool = True,
 ) -> LoanApplication:
     """The application, for someone who may look at it. Raises 404 or 403.
 
@@ -35,7 +34,7 @@ def case_or_refuse(
 
 
 def back_to_case(
-    model_admin: "LoanApplicationAdmin",
+    model_admin: NoDeleteAdmin[LoanApplication],
     request: HttpRequest,
     application: LoanApplication,
     sentence: str,

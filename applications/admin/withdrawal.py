@@ -1,25 +1,21 @@
 """Withdraw an application: a page that asks, then one service call."""
 
-from typing import TYPE_CHECKING
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from applications.admin.forms import WithdrawForm
 from applications.admin.view_helpers import back_to_case, case_or_refuse
+from applications.models import LoanApplication
 from applications.services import intake
-from core.admin.base import staff
+from core.admin.base import NoDeleteAdmin, staff
 from core.admin.view_helpers import confirmation
 from core.errors import DomainError
-
-if TYPE_CHECKING:
-    from applications.admin.application import LoanApplicationAdmin
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def withdraw_view(
-    request: HttpRequest, *, pk: int, model_admin: "LoanApplicationAdmin"
+    request: HttpRequest, *, pk: int, model_admin: NoDeleteAdmin[LoanApplication]
 ) -> HttpResponse:
     application = case_or_refuse(model_admin, request, pk)
     user = staff(request)

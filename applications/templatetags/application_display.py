@@ -1,10 +1,15 @@
 """How templates show the states of an application."""
 
+from django import template
 from django.utils.safestring import SafeString
 
+from applications.admin.display import outcome_badge, status_badge
 from applications.models import Disbursement
-from core.admin import display
-from core.templatetags.display import register
+from core.admin.display import badge
+
+register = template.Library()
+register.filter(status_badge)
+register.filter(outcome_badge)
 
 PAYOUT_TONES = {
     Disbursement.Status.REQUESTED: "info",
@@ -18,4 +23,4 @@ PAYOUT_TONES = {
 @register.filter
 def payout_badge(status: str) -> SafeString:
     known = Disbursement.Status(status)
-    return display.badge(str(known.label), PAYOUT_TONES[known])
+    return badge(str(known.label), PAYOUT_TONES[known])

@@ -40,7 +40,7 @@ TONES = {
 
 
 # Whose pages an auditor may open.
-LINKED = {"applications", "workflows"}
+LINKED = {"partners", "lending", "applications", "reviews", "workflows", "webhooks"}
 
 
 class AuditEntryAdmin(TypedAdmin[AuditEntry]):

@@ -12,7 +12,19 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 
-OWN_APPS = ("applications", "workflows", "accounts", "auth", "audit", "axes", "otp_totp")
+OWN_APPS = (
+    "partners",
+    "lending",
+    "applications",
+    "reviews",
+    "workflows",
+    "webhooks",
+    "accounts",
+    "auth",
+    "audit",
+    "axes",
+    "otp_totp",
+)
 MOST_PEOPLE = 200
 PERIODS = {"1": "Past 24 hours", "7": "Past 7 days", "30": "Past 30 days", "90": "Past 90 days"}
 

@@ -1,4 +1,4 @@
-"""What every admin here has in common: nothing is deleted, and most of it only read."""
+"""Base classes of every admin: nothing is deleted, and most of it is only read."""
 
 from typing import Any
 

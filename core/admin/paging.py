@@ -1,4 +1,4 @@
-"""Pages of a list of any length: nobody counts a million rows, and nobody reads page 9,000."""
+"""Paginator and change list of long lists: rows are not counted beyond a limit."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any

@@ -1,20 +1,17 @@
-"""How templates show amounts, statuses and times; the same as the lists do."""
+"""How templates show amounts and times; the same as the lists do."""
 
 from decimal import Decimal
 
 from django import template
 
-from applications.admin import display
-from core.admin import display as core_display
+from core.admin import display
 
 register = template.Library()
-register.simple_tag(core_display.money)
-register.filter(core_display.moment)
-register.filter(core_display.instant)
-register.filter(display.status_badge)
-register.filter(core_display.badge)
-register.filter(display.outcome_badge)
-register.filter(core_display.clock)
+register.simple_tag(display.money)
+register.filter(display.moment)
+register.filter(display.instant)
+register.filter(display.badge)
+register.filter(display.clock)
 
 
 @register.filter

@@ -1,8 +1,8 @@
 """Approve or decline many applications: a preview of every row, then one call for each.
 
 The version that the preview showed travels with the row, and a token with the form: sent
-twice it is the same run (``services.bulk``). What became of the rows is a page of its own
-(``bulk_runs``); those that failed stay selected there and above the list (``bulk_result``),
+twice it is the same run (``services.bulk_decisions``). What became of the rows is a page of its own
+(``bulk_decisions``); those that failed stay selected there and above the list (``bulk_result``),
 from where they go to the preview again.
 """
 
@@ -11,16 +11,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
@@ -38,9 +38,6 @@ from reviews.errors import NothingToDecide
 from reviews.models import BulkDecision, ReviewTask
 from reviews.services import bulk_decisions, decisions
 from reviews.services.bulk_decisions import KINDS, Read
-
-if TYPE_CHECKING:
-    from applications.admin.changelist import ApplicationListAdmin
 
 MOST = bulk_decisions.MOST
 # Beyond this "all that match" are not counted out: "more than" says enough.
@@ -127,7 +124,7 @@ def _counted(queryset: QuerySet[LoanApplication]) -> str:
 
 @require_POST
 def decide_view(
-    request: HttpRequest, *, outcome: str, model_admin: "ApplicationListAdmin"
+    request: HttpRequest, *, outcome: str, model_admin: "BulkDecisionListAdmin"
 ) -> HttpResponse:
     if outcome not in {Outcome.APPROVE, Outcome.DECLINE}:
         raise Http404
@@ -161,7 +158,7 @@ def decide_view(
 
 
 def carry_on(
-    model_admin: "ApplicationListAdmin",
+    model_admin: "BulkDecisionListAdmin",
     request: HttpRequest,
     run: BulkDecision,
     *,
@@ -182,7 +179,7 @@ def carry_on(
 
 @require_POST
 def go_on_view(
-    request: HttpRequest, *, pk: int, model_admin: "ApplicationListAdmin"
+    request: HttpRequest, *, pk: int, model_admin: "BulkDecisionListAdmin"
 ) -> HttpResponse:
     """Decide the rows that a run did not reach: it took too long, or its process died."""
     if not model_admin.has_decide_permission(request):
@@ -192,7 +189,7 @@ def go_on_view(
     )
 
 
-def result_context(model_admin: "ApplicationListAdmin", request: HttpRequest) -> dict[str, object]:
+def result_context(model_admin: "BulkDecisionListAdmin", request: HttpRequest) -> dict[str, object]:
     """What ``reviews/admin/bulk_result.html`` draws above the list; empty mostly."""
     if not model_admin.has_decide_permission(request):
         return {}
@@ -256,7 +253,7 @@ def _kinds(read: list[Read]) -> list[TaskKind]:
 
 
 def _report(
-    model_admin: "ApplicationListAdmin", request: HttpRequest, result: Result, *, all_failed: bool
+    model_admin: "BulkDecisionListAdmin", request: HttpRequest, result: Result, *, all_failed: bool
 ) -> None:
     """Messages. Where the list draws the rows that failed, it leaves out the last one.
 
@@ -330,3 +327,53 @@ def _ask(
 
 def _kinds_of(rows: Iterable[Row]) -> list[TaskKind]:
     return [*{TaskKind(row.task.kind) for row in rows if row.task is not None}] or list(KINDS)
+
+
+class BulkDecisionListAdmin(NoDeleteAdmin[LoanApplication]):
+    """A list of applications from which many are decided at once."""
+
+    actions = ("approve_selected", "decline_selected")
+    change_list_template = "reviews/admin/application_list.html"
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """For the actions: may this person decide anything that is decided in bulk?"""
+        return decisions.may_decide_some(user=staff(request), kinds=KINDS)
+
+    def bulk_carry_on(self, run: BulkDecision) -> None:
+        """Decide the rows of a run. The workflow knows how the answers leave together."""
+        bulk_decisions.bulk_carry_on(run=run)
+
+    @admin.action(permissions=["decide"], description="Approve selected applications")
+    def approve_selected(
+        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
+    ) -> HttpResponse | None:
+        return preview(self, request, queryset, outcome="approve")
+
+    @admin.action(permissions=["decide"], description="Decline selected applications")
+    def decline_selected(
+        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
+    ) -> HttpResponse | None:
+        return preview(self, request, queryset, outcome="decline")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {**result_context(self, request), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "decide/<str:outcome>/",
+                self.admin_site.admin_view(decide_view),
+                {"model_admin": self},
+                name="applications_loanapplication_decide_selected",
+            ),
+            path(
+                "go-on/<int:pk>/",
+                self.admin_site.admin_view(go_on_view),
+                {"model_admin": self},
+                name="applications_loanapplication_go_on",
+            ),
+            *super().get_urls(),
+        ]

@@ -1,7 +1,7 @@
 """What the last bulk decision could not decide: remembered in the session, drawn above the list.
 
 It is there after a reload too, and drawing it decides nothing. The next bulk decision
-takes its place, or a person dismisses it. The run itself is stored and stays (``bulk_runs``).
+takes its place, or a person dismisses it. The run itself is stored and stays (``bulk_decisions``).
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Claim, release and take over: one press each on a case's page, many at once on a list."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -15,6 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
 from applications.admin.view_helpers import back_to_case, case_or_refuse
+from applications.models import LoanApplication
 from core.admin.base import NoDeleteAdmin, staff
 from core.errors import DomainError
 from core.locking import is_contention
@@ -23,9 +24,6 @@ from reviews.models import ReviewTask
 from reviews.services import claims, decisions
 from reviews.services.authority import claim_stands
 from reviews.services.bulk_decisions import IN_THE_WAY
-
-if TYPE_CHECKING:
-    from applications.admin.application import LoanApplicationAdmin
 
 CLAIM, TAKE_OVER, RELEASE = "claim", "take-over", "release"
 LABELS = {CLAIM: "Claim", TAKE_OVER: "Take over", RELEASE: "Release"}
@@ -54,7 +52,7 @@ def claim_view(
     pk: int,
     task_pk: int,
     what: str,
-    model_admin: "LoanApplicationAdmin",
+    model_admin: NoDeleteAdmin[LoanApplication],
 ) -> HttpResponse:
     """Press one of the three. Nothing is asked once more: a claim is undone by a press too."""
     application = case_or_refuse(model_admin, request, pk)

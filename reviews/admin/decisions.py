@@ -1,10 +1,8 @@
-"""Approve, decline and withdraw one application: a page that asks, then one service call.
+"""Approve or decline one application: a page that asks, then one service call.
 
 GET shows the facts and changes nothing; only POST decides, and whether this person may is
 asked again by the service, under a lock.
 """
-
-from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from applications.admin.application_page import ApplicationPage, decision_words
+from applications.admin.application_page import ApplicationPageAdmin
 from applications.admin.contact_reveal import is_shown
 from applications.admin.view_helpers import back_to_case, case_or_refuse
 from applications.pii import CONTACT
@@ -20,13 +18,11 @@ from core.admin.base import staff
 from core.admin.view_helpers import confirmation
 from core.errors import DomainError
 from lending.choices import Outcome
+from reviews.admin.display import decision_words
 from reviews.admin.forms import DecideForm
 from reviews.choices import TaskKind
 from reviews.models import ReviewTask
 from reviews.services import decisions
-
-if TYPE_CHECKING:
-    from applications.admin.application import LoanApplicationAdmin
 
 SAID = {Outcome.APPROVE: "approved", Outcome.DECLINE: "declined"}
 
@@ -38,7 +34,7 @@ def decide_view(
     pk: int,
     task_pk: int,
     outcome: str,
-    model_admin: "LoanApplicationAdmin",
+    model_admin: ApplicationPageAdmin,
 ) -> HttpResponse:
     if outcome not in SAID:
         raise Http404
@@ -78,7 +74,7 @@ def decide_view(
         request,
         "reviews/admin/decide.html",
         title=f"{decision_words(kind)[wanted]}: {application.reference}",
-        case=ApplicationPage(application, user),
+        case=model_admin.page_of(application, user),
         original=application,
         task=task,
         on_behalf_of=right,

@@ -1,4 +1,4 @@
-"""What was asked, answered, offered and paid: lists to look into. Services write them."""
+"""Review tasks and decisions in the admin: lists to look into. Services write them."""
 
 from typing import Any
 

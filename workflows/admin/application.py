@@ -1,7 +1,4 @@
-"""What the workflow adds to a case's page: executions, incidents, notices and buttons.
-
-``applications.admin`` does not know the workflow; ``CaseAdmin`` stands in for its own.
-"""
+"""What the workflow adds to an application's page: executions, incidents, notices, buttons."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,14 +11,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from applications.admin.application import LoanApplicationAdmin
-from applications.admin.application_page import ApplicationPage, Button, Panel
+from applications.admin.application_page import Button, Panel
 from applications.choices import Status
 from applications.models import LoanApplication
 from core.admin.display import moment
+from reviews.admin.application import ReviewApplicationAdmin, ReviewApplicationPage
 from reviews.models import BulkDecision
-from webhooks.admin.badges import delivery_badge
-from webhooks.models import WebhookDelivery
 from workflows.admin import operator_actions, timeline
 from workflows.admin.badges import callback_badge, execution_badge, incident_badge
 from workflows.admin.links import incident_url
@@ -30,7 +25,6 @@ from workflows.outbox import queue
 
 # How long somebody who decided many waits for the answers to leave; the sweep sends the rest.
 SENDING = 3.0  # seconds
-MOST_WEBHOOKS = 50  # shown
 
 
 @dataclass(frozen=True)
@@ -41,7 +35,7 @@ class GivenUp:
     incident_pk: int | None
 
 
-class WorkflowApplicationPage(ApplicationPage):
+class WorkflowApplicationPage(ReviewApplicationPage):
     """One case as one person may see it, with what carries it."""
 
     @cached_property
@@ -63,14 +57,6 @@ class WorkflowApplicationPage(ApplicationPage):
             .exclude(status=Incident.Status.RESOLVED)
             .select_related("acknowledged_by")
         )
-
-    @cached_property
-    def webhooks(self) -> list[WebhookDelivery]:
-        """What its partner was told, and where."""
-        if self.application.partner_id is None:
-            return []
-        rows = WebhookDelivery.objects.filter(event__application=self.application)
-        return list(rows.select_related("endpoint").order_by("pk")[:MOST_WEBHOOKS])
 
     @cached_property
     def given_up(self) -> list[GivenUp]:
@@ -140,9 +126,6 @@ class WorkflowApplicationPage(ApplicationPage):
         if self.executions:
             rows = [self._execution_row(execution) for execution in self.executions]
             shown.append(Panel("executions", "Workflow", "workflows/admin/executions.html", rows))
-        if self.webhooks:
-            rows = [{"delivery": row, "badge": delivery_badge(row)} for row in self.webhooks]
-            shown.append(Panel("webhooks", "Webhooks", "webhooks/admin/webhooks.html", rows))
         return shown
 
     def _execution_row(self, execution: Execution) -> dict[str, Any]:
@@ -160,13 +143,6 @@ class WorkflowApplicationPage(ApplicationPage):
         }
 
 
-def _webhooks(application: LoanApplication) -> list[object]:
-    if application.partner_id is None:
-        return []
-    rows = WebhookDelivery.objects.filter(event__application=application).order_by("pk")
-    return list(rows.values_list("pk", "status")[:MOST_WEBHOOKS])
-
-
 def _paused(since: datetime) -> SafeString:
     return format_html(
         "Paused since {}: the workflow stands still until Operations lets it go on. What is "
@@ -175,11 +151,10 @@ def _paused(since: datetime) -> SafeString:
     )
 
 
-class WorkflowApplicationAdmin(LoanApplicationAdmin):
+class WorkflowApplicationAdmin(ReviewApplicationAdmin):
     """The application's admin with the workflow's part of the page."""
 
-    def case_context(self, case: ApplicationPage) -> dict[str, Any]:
-        return super().case_context(WorkflowApplicationPage(case.application, case.user))
+    page_class = WorkflowApplicationPage
 
     def case_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
@@ -195,7 +170,6 @@ class WorkflowApplicationAdmin(LoanApplicationAdmin):
                 )
             ),
             list(incidents.order_by("pk").values_list("pk", "status")),
-            _webhooks(application),
         ]
 
     def bulk_carry_on(self, run: BulkDecision) -> None:

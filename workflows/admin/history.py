@@ -9,17 +9,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from core.admin.base import ReadOnlyAdmin
 from core.admin.view_helpers import confirmation
 from workflows import engine
 from workflows.errors import EngineError, EngineUnavailable, NotFound
 from workflows.models import Execution
-
-if TYPE_CHECKING:
-    from workflows.admin.executions import ExecutionAdmin
 
 NOT_STARTED = "The engine has not started this execution yet, so it has no history."
 GONE = (
@@ -44,7 +42,7 @@ class Shown:
 
 
 def history_page(
-    model_admin: "ExecutionAdmin", request: HttpRequest, execution: Execution
+    model_admin: ReadOnlyAdmin[Execution], request: HttpRequest, execution: Execution
 ) -> HttpResponse:
     """The page: a table, or a sentence that says why there is none."""
     events, sentence = read(execution)

@@ -7,7 +7,7 @@ this person may is asked again by the service, under a lock.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -20,7 +20,7 @@ from applications.admin.application_page import Button
 from applications.admin.view_helpers import case_or_refuse, case_url
 from applications.choices import Status
 from applications.models import LoanApplication
-from core.admin.base import staff
+from core.admin.base import NoDeleteAdmin, staff
 from core.admin.forms import show_refusal
 from core.admin.view_helpers import confirmation
 from core.errors import DomainError
@@ -30,9 +30,6 @@ from workflows.admin.links import came_from
 from workflows.errors import PayoutFound, RailUnreachable
 from workflows.models import Incident
 from workflows.operations import ReferenceMissing
-
-if TYPE_CHECKING:
-    from workflows.admin.application import WorkflowApplicationAdmin
 
 type Typed = dict[str, Any]
 
@@ -202,7 +199,7 @@ def _may(check: Callable[..., object], application: LoanApplication, user: User)
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def press_view(
-    request: HttpRequest, *, pk: int, press: Press, model_admin: "WorkflowApplicationAdmin"
+    request: HttpRequest, *, pk: int, press: Press, model_admin: NoDeleteAdmin[LoanApplication]
 ) -> HttpResponse:
     """Ask once more, then do it."""
     application = case_or_refuse(model_admin, request, pk)

@@ -1,7 +1,5 @@
 """The reconcile button: GET looks, POST mends. Both end in time and say what they found."""
 
-from typing import TYPE_CHECKING
-
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -9,17 +7,15 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from applications.models import LoanApplication
-from core.admin.base import staff
+from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.view_helpers import confirmation
 from core.errors import NotPermitted
+from workflows.models import Incident
 from workflows.reconcile.manual import reconcile_by_hand
-
-if TYPE_CHECKING:
-    from workflows.admin.incidents import IncidentAdmin
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def reconcile_view(request: HttpRequest, *, model_admin: "IncidentAdmin") -> HttpResponse:
+def reconcile_view(request: HttpRequest, *, model_admin: ReadOnlyAdmin[Incident]) -> HttpResponse:
     """What differs between the record and the engine; POST mends it."""
     if not model_admin.has_view_or_change_permission(request):
         raise PermissionDenied

@@ -5,12 +5,13 @@ which request, what the workflow did, what left, and what got stuck. The engine 
 when somebody says so; until then the mirror stands for it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
@@ -20,14 +21,10 @@ from django.views.decorators.http import require_safe
 from applications.admin.view_helpers import case_or_refuse
 from applications.choices import Level
 from applications.models import ApplicationEvent, LoanApplication
-from core.admin.base import staff
+from core.admin.base import NoDeleteAdmin, staff
 from core.admin.view_helpers import confirmation
-from webhooks.models import WebhookDelivery
 from workflows.admin import history
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
-
-if TYPE_CHECKING:
-    from workflows.admin.application import WorkflowApplicationAdmin
 
 MIRROR = "mirror"
 ENGINE = "engine"
@@ -65,6 +62,10 @@ TONES = {
 }
 
 
+# What the apps above add to the deliveries, as far as the person who looks may see it.
+ALSO_DELIVERED: "list[Callable[[LoanApplication, User], Iterable[Line]]]" = []
+
+
 @dataclass(frozen=True)
 class Line:
     """One line. ``facts`` are label (or nothing) and value, ``order`` breaks a tie of times."""
@@ -94,7 +95,7 @@ class Line:
 
 @require_safe
 def timeline_view(
-    request: HttpRequest, *, pk: int, model_admin: "WorkflowApplicationAdmin"
+    request: HttpRequest, *, pk: int, model_admin: NoDeleteAdmin[LoanApplication]
 ) -> HttpResponse:
     """The page. ``?show=`` (many) picks sources, ``?workflow=engine`` asks the engine."""
     application = case_or_refuse(model_admin, request, pk)
@@ -107,8 +108,9 @@ def timeline_view(
     chosen = [source for source in allowed if source in request.GET.getlist("show")] or allowed
     ask_engine = request.GET.get("workflow") == ENGINE and Source.WORKFLOW in chosen
     lines, sentences = gather(application, set(chosen), ask_engine=ask_engine)
-    if Source.DELIVERY in chosen and user.has_perm("webhooks.view_webhookdelivery"):
-        lines = in_order([*lines, *_webhooks(application)])
+    if Source.DELIVERY in chosen:
+        more = (found for add in ALSO_DELIVERED for found in add(application, user))
+        lines = in_order([*lines, *more])
     return confirmation(
         model_admin,
         request,
@@ -259,27 +261,6 @@ def _deliveries(executions: list[Execution]) -> Iterator[Line]:
                 who,
                 facts=(*tries, ("last error", message.last_error)),
             )
-
-
-def _webhooks(application: LoanApplication) -> Iterator[Line]:
-    """What its partner was told of it, endpoint by endpoint."""
-    if application.partner_id is None:
-        return
-    deliveries = WebhookDelivery.objects.filter(event__application=application)
-    for delivery in deliveries.select_related("endpoint").order_by("pk"):
-        what = f"Webhook {delivery.event_type}"
-        to = (("to", delivery.endpoint.url),)
-        yield Line(delivery.created_at, Source.DELIVERY, f"{what}: queued", facts=to)
-        at = delivery.last_attempt_at
-        if at is None:
-            continue
-        answer = str(delivery.last_status_code or "none")
-        facts = (*to, ("tries", str(delivery.attempts)), ("last answer", answer))
-        failed = delivery.status == WebhookDelivery.Status.FAILED
-        told = "given up" if failed else "to be tried again"
-        if delivery.status == WebhookDelivery.Status.DELIVERED:
-            told = "delivered"
-        yield Line(at, Source.DELIVERY, f"{what}: {told}", facts=facts, is_bad=failed)
 
 
 def _incidents(application: LoanApplication) -> Iterator[Line]:

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db import connection
@@ -526,15 +524,3 @@ def test_every_role_sees_webhooks_operations_send_again_and_none_sets_up_endpoin
         assert user.has_perm(RESEND) == (role == Role.OPERATIONS), role
         assert not user.has_perm(endpoints.ADD), role
         assert not user.has_perm(endpoints.CHANGE), role
-
-
-def test_deliveries_from_before_are_found_by_partner_and_type_once_migrated(
-    partner: Partner, endpoint: WebhookEndpoint
-) -> None:
-    submit(partner)
-    WebhookDelivery.objects.update(partner=None, event_type="")
-
-    import_module("workflows.migrations.0012_webhook_grants").fill_in(apps, None)
-
-    row = WebhookDelivery.objects.get()
-    assert (row.partner, row.event_type) == (partner, "application.submitted")

@@ -1,0 +1,208 @@
+"""What reviews add to an application's page: what was asked, who may decide, the buttons."""
+
+from datetime import datetime
+from functools import cached_property
+
+from django.contrib.auth.models import User
+from django.db.models import Count, Prefetch, Q
+from django.http import HttpRequest
+from django.urls import URLPattern, path, reverse
+
+from applications.admin.application import LoanApplicationAdmin
+from applications.admin.application_page import (
+    ApplicationPage,
+    Button,
+    Panel,
+    reason_texts,
+)
+from applications.models import LoanApplication
+from core.errors import DomainError, NotPermitted
+from lending.choices import Outcome
+from reviews.admin import claims, decisions
+from reviews.admin.approvals import Approvals, approvals_of
+from reviews.admin.bulk_preview import BulkDecisionListAdmin
+from reviews.admin.display import decision_words
+from reviews.choices import TaskKind, TaskStatus
+from reviews.errors import AboveCeiling, FourEyesViolation
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services.authority import claim_stands
+from reviews.services.decisions import decision_check
+
+DECIDED_BY_STAFF = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
+
+
+class ReviewApplicationPage(ApplicationPage):
+    """One application as one person may see it, with what people are asked about it."""
+
+    @property
+    def is_overdue(self) -> bool:
+        task = self.open_task
+        return task is not None and self.now >= task.due_at
+
+    @cached_property
+    def tasks(self) -> list[ReviewTask]:
+        given = ReviewDecision.objects.select_related("decided_by", "partner", "on_behalf_of")
+        return list(
+            self.application.review_tasks.select_related("claimed_by")
+            .order_by("opened_at", "id")
+            .prefetch_related(Prefetch("decisions", queryset=given))
+        )
+
+    @cached_property
+    def open_task(self) -> ReviewTask | None:
+        return next((task for task in self.tasks if task.status == TaskStatus.OPEN), None)
+
+    @property
+    def asked_manager(self) -> bool:  # type: ignore[override]
+        return any(
+            task.kind == TaskKind.MANAGER_APPROVAL and task.attempt == self.application.attempt
+            for task in self.tasks
+        )
+
+    @cached_property
+    def _decision(self) -> tuple[bool, str, User | None]:
+        """May this person decide now; the sentence that says why not; on whose behalf."""
+        if self.open_task is None:
+            return False, "", None
+        try:
+            right = decision_check(
+                application=self.application, task=self.open_task, user=self.user, now=self.now
+            )
+        except (FourEyesViolation, AboveCeiling) as refused:
+            return False, str(refused), None
+        except NotPermitted:
+            return False, "", None  # not theirs to decide: nothing to explain
+        except DomainError as refused:
+            return False, str(refused), None
+        return True, "", right
+
+    @property
+    def may_decide(self) -> bool:
+        return self._decision[0]
+
+    @property
+    def why_not(self) -> str:
+        return self._decision[1]
+
+    @property
+    def on_behalf_of(self) -> User | None:
+        return self._decision[2]
+
+    @property
+    def claimed(self) -> ReviewTask | None:
+        """The open task while somebody's claim of it stands."""
+        task = self.open_task
+        return task if task is not None and claim_stands(task, self.now) else None
+
+    @cached_property
+    def approvals(self) -> Approvals | None:
+        """What the open task still needs, and who may give it."""
+        task = self.open_task
+        return None if task is None else approvals_of(self.application, task)
+
+    @property
+    def why(self) -> str:
+        """An open task says why it was opened."""
+        return super().why if self.open_task is None else reason_texts(self.open_task.reasons)
+
+    def decided_by(self, outcome: Outcome) -> str:
+        """`` Approved by manager and senior, ...``: what people said in this attempt, and why."""
+        counted = [
+            decision
+            for task in self.tasks
+            if task.attempt == self.application.attempt and task.kind in DECIDED_BY_STAFF
+            for decision in task.decisions.all()
+            if decision.outcome == outcome and not decision.late and decision.decided_by is not None
+        ]
+        if not counted:
+            return ""
+        who = " and ".join(
+            decision.decided_by.get_username() for decision in counted if decision.decided_by
+        )
+        said = " ".join(f"“{decision.reason}”" for decision in counted if decision.reason)
+        did = "Approved" if outcome == Outcome.APPROVE else "Declined"
+        return f" {did} by {who}{f': {said}' if said else '.'}"
+
+    def notices(self) -> list[str]:
+        return [*([self.why_not] if self.why_not else []), *super().notices()]
+
+    def buttons(self) -> list[Button]:
+        return [*self._decision_buttons(), *self._claim_button(), *super().buttons()]
+
+    def _decision_buttons(self) -> list[Button]:
+        if self.open_task is None or not self.may_decide:
+            return []
+        said = decision_words(TaskKind(self.open_task.kind))
+        return [
+            Button(
+                key=outcome.value,
+                label=said[outcome],
+                url=reverse(
+                    "admin:applications_loanapplication_decide",
+                    args=[self.application.pk, self.open_task.pk, outcome.value],
+                ),
+                tone="good" if outcome == Outcome.APPROVE else "bad",
+            )
+            for outcome in (Outcome.APPROVE, Outcome.DECLINE)
+        ]
+
+    def _claim_button(self) -> list[Button]:
+        task = self.open_task
+        if task is None:
+            return []
+        what = claims.pressable(task, self.user, may_decide=self.may_decide)
+        if not what:
+            return []
+        url = reverse(
+            f"admin:applications_loanapplication_{what}", args=[self.application.pk, task.pk]
+        )
+        return [Button(key=what, label=claims.LABELS[what], url=url, tone="quiet", posts=True)]
+
+    def panels(self) -> list[Panel]:
+        shown = super().panels()
+        if self.tasks:
+            panel = Panel("reviews", "Reviews", "reviews/admin/panels/reviews.html", self.tasks)
+            shown.insert(1 if shown and shown[0].key == "decision" else 0, panel)
+        return shown
+
+
+class ReviewApplicationAdmin(BulkDecisionListAdmin, LoanApplicationAdmin):
+    """The application's admin with what people are asked."""
+
+    page_class = ReviewApplicationPage
+
+    def case_fingerprint(
+        self, application: LoanApplication, request: HttpRequest, now: datetime
+    ) -> list[object]:
+        """What reviews show as well: tasks, claims that stand, late decisions."""
+        tasks = ReviewTask.objects.filter(application=application).order_by("pk")
+        late = Count("decisions", filter=Q(decisions__late=True))
+        return [
+            *super().case_fingerprint(application, request, now),
+            [
+                (task.pk, task.claimed_by_id, claim_stands(task, now), getattr(task, "late", 0))
+                for task in tasks.annotate(late=late)
+            ],
+        ]
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        name = "applications_loanapplication_%s"
+        return [
+            path(
+                "<int:pk>/decide/<int:task_pk>/<str:outcome>/",
+                wrap(decisions.decide_view),
+                {"model_admin": self},
+                name=name % "decide",
+            ),
+            *(
+                path(
+                    f"<int:pk>/tasks/<int:task_pk>/{what}/",
+                    wrap(claims.claim_view),
+                    {"model_admin": self, "what": what},
+                    name=name % what,
+                )
+                for what in claims.LABELS
+            ),
+            *super().get_urls(),
+        ]

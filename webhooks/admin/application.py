@@ -1,0 +1,82 @@
+"""What webhooks add to an application's page and timeline: what its partner was told."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import cached_property
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+
+from applications.admin.application_page import Panel
+from applications.models import LoanApplication
+from webhooks.admin.badges import delivery_badge
+from webhooks.models import WebhookDelivery
+from workflows.admin.application import WorkflowApplicationAdmin, WorkflowApplicationPage
+from workflows.admin.timeline import ALSO_DELIVERED, Line, Source
+
+MOST_WEBHOOKS = 50  # shown
+
+
+class WebhookApplicationPage(WorkflowApplicationPage):
+    """One application as one person may see it, with its webhooks."""
+
+    @cached_property
+    def webhooks(self) -> list[WebhookDelivery]:
+        """What its partner was told, and where."""
+        if self.application.partner_id is None:
+            return []
+        rows = WebhookDelivery.objects.filter(event__application=self.application)
+        return list(rows.select_related("endpoint").order_by("pk")[:MOST_WEBHOOKS])
+
+    def panels(self) -> list[Panel]:
+        shown = super().panels()
+        if self.webhooks:
+            rows = [{"delivery": row, "badge": delivery_badge(row)} for row in self.webhooks]
+            shown.append(Panel("webhooks", "Webhooks", "webhooks/admin/webhooks.html", rows))
+        return shown
+
+
+class WebhookApplicationAdmin(WorkflowApplicationAdmin):
+    """The application's admin with its webhooks."""
+
+    page_class = WebhookApplicationPage
+
+    def case_fingerprint(
+        self, application: LoanApplication, request: HttpRequest, now: datetime
+    ) -> list[object]:
+        """What webhooks show as well: how far each delivery has come."""
+        return [
+            *super().case_fingerprint(application, request, now),
+            _deliveries(application),
+        ]
+
+
+def _deliveries(application: LoanApplication) -> list[object]:
+    if application.partner_id is None:
+        return []
+    rows = WebhookDelivery.objects.filter(event__application=application).order_by("pk")
+    return list(rows.values_list("pk", "status")[:MOST_WEBHOOKS])
+
+
+def delivery_lines(application: LoanApplication, user: User) -> Iterator[Line]:
+    """What its partner was told of it, endpoint by endpoint."""
+    if application.partner_id is None or not user.has_perm("webhooks.view_webhookdelivery"):
+        return
+    deliveries = WebhookDelivery.objects.filter(event__application=application)
+    for delivery in deliveries.select_related("endpoint").order_by("pk"):
+        what = f"Webhook {delivery.event_type}"
+        to = (("to", delivery.endpoint.url),)
+        yield Line(delivery.created_at, Source.DELIVERY, f"{what}: queued", facts=to)
+        at = delivery.last_attempt_at
+        if at is None:
+            continue
+        answer = str(delivery.last_status_code or "none")
+        facts = (*to, ("tries", str(delivery.attempts)), ("last answer", answer))
+        failed = delivery.status == WebhookDelivery.Status.FAILED
+        told = "given up" if failed else "to be tried again"
+        if delivery.status == WebhookDelivery.Status.DELIVERED:
+            told = "delivered"
+        yield Line(at, Source.DELIVERY, f"{what}: {told}", facts=facts, is_bad=failed)
+
+
+ALSO_DELIVERED.append(delivery_lines)
