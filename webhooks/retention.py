@@ -8,14 +8,26 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 
 from core.locking import locked, locked_if_free
+from webhooks.endpoints import secrets_forget
 from webhooks.events import message_key
 from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEvent
 from workflows.models import OutboxMessage
 
 PENDING = WebhookDelivery.Status.PENDING
 FAILED_LONGER = 3  # times; somebody may still want to send it again
+AT_ONCE = 1000  # events, each with its deliveries and their attempts
+
+
+def forget() -> dict[str, int]:
+    """Delete old events and rotated secrets. For the sweep."""
+    now = timezone.now()
+    return {
+        "forgotten": webhooks_forget(now=now, limit=AT_ONCE),
+        "secrets": secrets_forget(now=now),
+    }
 
 
 def webhooks_forget(*, now: datetime, limit: int) -> int:

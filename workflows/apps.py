@@ -6,4 +6,5 @@ class WorkflowsConfig(AppConfig):
     verbose_name = "Workflow"
 
     def ready(self) -> None:
+        from workflows import checks, receivers  # noqa: F401, PLC0415
         from workflows.outbox import handlers  # noqa: F401, PLC0415

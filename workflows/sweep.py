@@ -15,7 +15,6 @@ from applications.services.documents import uploads_forget
 from applications.services.list_backfill import applications_fill_in
 from partners.services.idempotency import idempotency_keys_forget
 from partners.services.throttling import rate_counters_forget
-from webhooks import endpoints, retention
 from workflows import review_deadlines
 from workflows.callbacks.fraud_vendor import callback_requests_forget
 from workflows.errors import EngineError
@@ -29,9 +28,16 @@ FORGET_EVERY = timedelta(minutes=1)
 FORGET_AT_ONCE = 10_000  # rows
 FORGET_UPLOADS_EVERY = timedelta(minutes=5)
 FORGET_UPLOADS_AT_ONCE = 500  # files
-FORGET_WEBHOOKS_AT_ONCE = 1000  # events, each with its deliveries and their tries
 FILL_IN_EVERY = timedelta(minutes=5)
 FILL_IN_AT_ONCE = 10_000  # rows
+
+# Jobs of the apps above this one: how often each is begun, and what it does.
+REGISTERED: dict[str, tuple[timedelta, Callable[[], dict[str, Any]]]] = {}
+
+
+def register(name: str, every: timedelta, do: Callable[[], dict[str, Any]]) -> None:
+    """Have the sweep do something now and then. For an app's ``ready``."""
+    REGISTERED[name] = (every, do)
 
 
 def sweep(event: object = None, context: object = None) -> dict[str, int]:  # noqa: ARG001
@@ -48,10 +54,11 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     sent = queue.send_due()
     now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)
     now_and_then("forget_uploads", FORGET_UPLOADS_EVERY, _forget_uploads)
-    now_and_then("forget_webhooks", FORGET_EVERY, _forget_webhooks)
     now_and_then("forget_callback_requests", FORGET_EVERY, _forget_callback_requests)
     now_and_then("forget_rate_counters", FORGET_EVERY, _forget_rate_counters)
     now_and_then("fill_in_lists", FILL_IN_EVERY, _fill_in_lists)
+    for name, (every, do) in REGISTERED.items():
+        now_and_then(name, every, do)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
     return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
 
@@ -85,14 +92,6 @@ def _forget_idempotency_keys() -> dict[str, Any]:
 def _forget_uploads() -> dict[str, Any]:
     """Files of uploads that died on their way: see ``applications.services.documents``."""
     return {"forgotten": uploads_forget(now=timezone.now(), limit=FORGET_UPLOADS_AT_ONCE)}
-
-
-def _forget_webhooks() -> dict[str, Any]:
-    now = timezone.now()
-    return {
-        "forgotten": retention.webhooks_forget(now=now, limit=FORGET_WEBHOOKS_AT_ONCE),
-        "secrets": endpoints.secrets_forget(now=now),
-    }
 
 
 def _forget_callback_requests() -> dict[str, Any]:

@@ -23,7 +23,6 @@ from applications.transitions import check_transition, is_terminal
 from core.errors import NotPermitted
 from lending.services import policy_current
 from partners.models import Partner
-from reviews.services.tasks import tasks_cancel
 
 # Crockford's alphabet without vowels: no two signs look alike and no word appears by chance.
 ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"
@@ -236,7 +235,6 @@ def application_withdraw(
     withdrawal_check(application=application, user=user, partner=partner)
     before = application.status
     move(application, Status.WITHDRAWN)
-    tasks_cancel(application=application)
     stop_waiting(application)
     application.closed_at = timezone.now()
     application.version += 1

@@ -34,10 +34,15 @@ INSTALLED_APPS = [
     "django_otp",
     "django_otp.plugins.otp_totp",
     "audit",
+    "core",
     "accounts",
     "axes",
+    "partners",
+    "lending",
     "applications",
+    "reviews",
     "workflows",
+    "webhooks",
     "functions",
 ]
 

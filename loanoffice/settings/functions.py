@@ -14,8 +14,12 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "audit",
+    "partners",
+    "lending",
     "applications",
+    "reviews",
     "workflows",
+    "webhooks",
 ]
 # Permissions are asked, and nobody signs in.
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]

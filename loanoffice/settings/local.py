@@ -1,9 +1,10 @@
 """A laptop: SQLite, the embedded engine, demo data. Never for production."""
 
 from loanoffice.settings.base import *  # noqa: F403
-from loanoffice.settings.base import DATA_DIR, LOGGING, MIDDLEWARE, env
+from loanoffice.settings.base import DATA_DIR, INSTALLED_APPS, LOGGING, MIDDLEWARE, env
 
 LOANOFFICE_DEMO = True
+INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 SECRET_KEY = env("SECRET_KEY", default="demo-only-not-a-secret")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]

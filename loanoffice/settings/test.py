@@ -1,12 +1,13 @@
 """The test suite: no delays, mail kept in memory, a database that ``DATABASE_URL`` names."""
 
 from loanoffice.settings.base import *  # noqa: F403
-from loanoffice.settings.base import DATA_DIR, DATABASES, env
+from loanoffice.settings.base import DATA_DIR, DATABASES, INSTALLED_APPS, env
 
 TEST_DIR = DATA_DIR / "test"
 TEST_DIR.mkdir(parents=True, exist_ok=True)
 
 LOANOFFICE_DEMO = True
+INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
 SECRET_KEY = "test-only-not-a-secret"  # noqa: S105
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 LOANOFFICE_SIMULATED_LATENCY = env.float("LOANOFFICE_SIMULATED_LATENCY", default=0.0)

@@ -1,6 +1,7 @@
 """How each kind of message leaves: what is read before, what goes outside, what is noted after.
 
-``outbox.Route`` says which part may do what. Loaded when the app is ready, as receivers are.
+``queue.Handler`` says which part may do what. Loaded when the app is ready, as receivers are.
+The handler of webhooks is registered by their own app.
 """
 
 import logging
@@ -13,7 +14,6 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from webhooks import delivery
 from workflows import engine
 from workflows.errors import CallbackClosed, EngineConflict, EngineUnavailable, NotFound
 from workflows.models import Execution, OutboxMessage, PendingCallback
@@ -234,5 +234,4 @@ queue.HANDLERS |= {
     OutboxMessage.Kind.PAUSE_EXECUTION: Handler(_pause, _held),
     OutboxMessage.Kind.RESUME_EXECUTION: Handler(_resume, _held),
     OutboxMessage.Kind.EMAIL: Handler(_mail, done),
-    OutboxMessage.Kind.WEBHOOK: delivery.HANDLER,
 }

@@ -5,9 +5,9 @@ fails, or the process dies first, ``send_due`` (the sweep) sends it later. Rows 
 claimed under a lease, so that several senders can work side by side, and nothing is
 sent inside a transaction. What is sent may be sent twice: receivers take that.
 
-How each kind leaves is a ``Route``; ``routes`` has them. What goes outside runs in a few
-threads that touch no database; what is read before and written after stays with the
-sender's own connection.
+How each kind leaves is a ``Handler``: ``handlers`` has those of the engine and of e-mails, and
+an app above registers its own. What goes outside runs in a few threads that touch no database;
+what is read before and written after stays with the sender's own connection.
 """
 
 import contextvars
