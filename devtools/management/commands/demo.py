@@ -6,7 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
+from devtools.database_version import is_of_another_version
 from devtools.demo_data import PARTNER_KEY, PASSWORD, ROLES, create_demo_data
 from devtools.processes import stack_processes
 from devtools.supervisor import Supervisor
@@ -21,6 +23,7 @@ class Command(BaseCommand):
         for name, port in (("PORT", settings.PORT), ("ENGINE_PORT", settings.ENGINE_PORT)):
             refuse_taken_port(name, port)
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        refuse_another_version()
         call_command("migrate", verbosity=0)
         self.check(databases=["default"])
         create_demo_data()
@@ -47,6 +50,20 @@ Ctrl-C stops it.
 """
         )
         self.stdout.flush()
+
+
+def refuse_another_version() -> None:
+    """Raise ``CommandError`` when another version made the database; it is left as it is."""
+    if not is_of_another_version():
+        return
+    if connection.vendor == "sqlite":
+        way_out = f"remove {settings.DATA_DIR}, or choose another folder with LOANOFFICE_DATA"
+    else:
+        way_out = "choose another one with DATABASE_URL"
+    raise CommandError(
+        "The demo database was made by another version of Loan Office and cannot be brought to "
+        f"this one: {way_out}."
+    )
 
 
 def refuse_taken_port(name: str, port: int) -> None:
