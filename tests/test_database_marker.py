@@ -16,7 +16,7 @@ ELSEWHERE = ("browser", "deploy")
 # Locks, big-table helpers, schema changes, triggers, query plans, threads that commit.
 MODULES = re.compile(
     r"^(?!functions\.local)(.*\.)?"
-    r"(locking|database|migration_\w+|migrating|append_only|migrations|plans|together)$"
+    r"(locking|database|db_threads|migration_operations|append_only|migrations|plans|together)$"
 )
 NAMES = {"IntegrityError", "RawSQL", "RunSQL", "MigrationExecutor", "MigrationRecorder"}
 ATTRIBUTES = re.compile(r"\b(connection\.(cursor|vendor)|select_for_update|objects\.raw)$")

@@ -72,7 +72,16 @@ def deployed(deployed_once: str, aws: Aws, tmp_path: Path) -> Office:
 def quick_office(folder: Path, aws: Aws) -> Office:
     """Its package has little in it, for no function runs; and Zappa waits for no gateway."""
     office = Office(folder, aws)
-    most = ["applications", "functions", "workflows", "loanoffice/*/*"]
+    most = [
+        "applications",
+        "functions",
+        "lending",
+        "loanoffice/*/*",
+        "partners",
+        "reviews",
+        "webhooks",
+        "workflows",
+    ]
     office.save_settings(
         apigateway_enabled=False,
         exclude_glob=[*office.settings["production"]["exclude_glob"], *most],

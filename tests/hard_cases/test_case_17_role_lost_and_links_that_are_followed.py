@@ -290,7 +290,15 @@ class Addresses:
             _, _, label, model_name, *_ = [*route.split("/"), "", ""]
             if model_name == "loanapplication":
                 return application.pk
-            if label not in {"applications", "workflows", "auth"}:
+            if label not in {
+                "partners",
+                "lending",
+                "applications",
+                "reviews",
+                "workflows",
+                "webhooks",
+                "auth",
+            }:
                 return 1
             return self.first(apps.get_model(label, model_name), application)
         kind = name.removesuffix("_pk").removesuffix("_id")

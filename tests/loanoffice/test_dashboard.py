@@ -250,8 +250,8 @@ def test_what_people_come_for_stands_first(make_user: Callable[..., User], offic
     senior = groups(make_user("boss", Role.SENIOR_MANAGER))
     assert next(iter(senior)) == "Desk"
     assert senior["Desk"] == ["My approvals", "Loan applications", "Incidents"]
-    assert "Review tasks" in senior["Applications"]
+    assert "Review tasks" in senior["Reviews"]
     everything = [name for names in groups(officer).values() for name in names]
     assert "Users" not in everything
     assert len(everything) == len(set(everything))
-    assert groups(make_user("nobody")) == {"Applications": ["Delegations"]}  # one's own
+    assert groups(make_user("nobody")) == {"Reviews": ["Delegations"]}  # one's own

@@ -72,8 +72,25 @@ def test_nothing_of_this_machine_is_in_the_package(package: Path, unpacked: Path
 def test_the_package_has_the_product_and_neither_tests_nor_tools(package: Path) -> None:
     names = set(zipfile.ZipFile(package).namelist())
     tops = {name.partition("/")[0] for name in names}
-    assert {"applications", "workflows", "functions", "loanoffice", "handler.py"} <= tops
-    assert not tops & {"tests", "docs", "benchmarks", "deploy", "var", "requirements", "pip"}
+    assert {
+        "applications",
+        "reviews",
+        "workflows",
+        "webhooks",
+        "functions",
+        "loanoffice",
+        "handler.py",
+    } <= tops
+    assert not tops & {
+        "tests",
+        "docs",
+        "benchmarks",
+        "deploy",
+        "devtools",
+        "var",
+        "requirements",
+        "pip",
+    }
     assert not any(name.startswith((".", "functions/local")) for name in names)
     assert "applications/fonts" in {str(Path(name).parent) for name in names}
     assert not any("/static/" in name and name.endswith((".py", ".pyc")) for name in names)

@@ -16,11 +16,13 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 from rest_framework.views import APIView
 
-from applications.api import urls
+from applications.api import urls as application_urls
 from applications.models import LoanApplication
+from partners.api import urls as partner_urls
 from partners.api.permissions import Access
 from partners.models import Partner
 from partners.services.keys import SCOPES, partner_key_issue, partner_key_revoke
+from reviews.api import urls as review_urls
 from tests import casework
 from tests.applications.files import PDF
 from tests.hard_cases.stored import everything_stored
@@ -29,7 +31,7 @@ from webhooks.api import urls as webhook_urls
 
 METHODS = ("get", "post")
 # They say the same to everybody, or are a key of their own: a link to a document.
-OPEN = {"partner_api:schema", "api:document", "api:None"}
+OPEN = {"partner_api:schema", "api:document", "partner_api:None"}
 PAGES = {"partner_api:docs"}  # for people, not of the API itself
 BODIES: dict[str, Any] = {"api:applications": ALICE}
 UPLOAD = (
@@ -72,7 +74,7 @@ class Endpoint:
 
 def patterns() -> Iterator[tuple[str, URLPattern]]:
     """Each address of the API with its full name."""
-    for module in (urls, webhook_urls):
+    for module in (application_urls, review_urls, webhook_urls, partner_urls):
         for pattern in module.urlpatterns:
             name = f"{module.app_name}:{pattern.name}"
             if name not in PAGES:
