@@ -25,7 +25,7 @@ OPEN = {
 }
 WAY = {Lacks.CODE: "account:code", Lacks.ENROLMENT: "account:enrol"}
 # Who answers for the API's addresses; it refuses by itself.
-API = {"api", "webhook_api"}
+API = {"api", "partner_api", "review_api", "webhook_api"}
 
 
 class SessionLimitsMiddleware:

@@ -1,7 +1,7 @@
-"""The words that the whole product shares, kept apart by what they describe.
+"""Enumerations of an application: its status and step, who it waits for, its files. Pure.
 
-Pure: imports nothing of the project. ``product.md`` calls them vocabularies because the
-same English word ("approved") means different things in each of them.
+The same English word ("approved") means different things in a status and an outcome; each
+enumeration is one vocabulary, and imports nothing of the project.
 """
 
 from decimal import Decimal

@@ -1,8 +1,7 @@
-"""Reads: applications, their timeline and what waits for a decision, as values.
+"""Reads: applications, their timeline and their files, as values.
 
-``Case`` is an application as its partner may know it: no SIN, no member of staff. Every
-read takes ``partner``: a partner finds only its own, ``None`` finds everything (staff).
-Imports point down to the models; both doors may import this.
+``ApplicationView`` is an application as its partner may know it: no SIN, no member of staff.
+Every read takes ``partner``: a partner finds only its own, ``None`` finds everything (staff).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What happened here, for those above who care. Sent inside the transaction.
+"""Signals of an application. Sent inside the transaction.
 
 A receiver only writes rows; the outside world is touched on commit.
 """

@@ -52,8 +52,3 @@ def mask_name(value: object) -> str:
     """``A. J.``: the initials."""
     text = "" if value is None else str(value)
     return " ".join(f"{word[0]}." for word in text.split())
-
-
-def mask_whole(value: object) -> str:
-    """Only whether there is one."""
-    return HIDDEN if value not in {None, ""} else ""

@@ -1,4 +1,4 @@
-"""Row locks. What differs between PostgreSQL and SQLite lives here and nowhere else.
+"""Row locks. What differs between PostgreSQL and SQLite in locking is here and nowhere else.
 
 One lock order everywhere: idempotency key, then application, then task, then callback,
 then outbox; rows of a bulk by primary key. SQLite has one write lock, which ``atomic()``

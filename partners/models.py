@@ -1,4 +1,4 @@
-"""Who submits applications through the API, the keys they do it with, and what they used up."""
+"""Partners, the keys they call the API with, rate counters and idempotency keys."""
 
 from django.core.exceptions import ValidationError
 from django.db import models

@@ -44,7 +44,7 @@ PASSING = {
 
 CONNECTIONS = 25  # kept open and reused by the threads of one process
 LARGEST_PAGE = 1000  # items; ListDurableExecutionsByFunction takes no more
-SHY = 5.0  # seconds that ``is_shy`` remembers an endpoint which could not be reached
+SHY = 5.0  # seconds that ``is_circuit_open`` remembers an endpoint which could not be reached
 
 UNFINISHED = ("RUNNING", "PAUSING", "PAUSED")
 UNPUBLISHED = "$LATEST"

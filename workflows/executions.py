@@ -1,4 +1,4 @@
-"""Writes about executions, callbacks and incidents. Lock order: see ``core.locking``.
+"""Write executions: queued, running, stopped, ended. Lock order: see ``core.locking``.
 
 Nothing here touches the outside world: what has to leave is an outbox row.
 """
@@ -16,8 +16,6 @@ from audit.tracing import request_id
 from core.locking import locked
 from workflows.models import Execution, OutboxMessage, PendingCallback
 from workflows.outbox import queue
-
-# --- Executions -------------------------------------------------------------------------
 
 
 def execution_queue(*, application: LoanApplication) -> Execution:
@@ -104,9 +102,3 @@ def closing_notice(run: Attempt) -> None:
         key=f"closed/{run.name}",
         payload={"application": run.reference},
     )
-
-
-# --- Callbacks --------------------------------------------------------------------------
-
-
-# --- Incidents --------------------------------------------------------------------------

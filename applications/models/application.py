@@ -1,4 +1,4 @@
-"""The loan application itself and the files that belong to it."""
+"""The loan application itself."""
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator

@@ -1,9 +1,8 @@
-"""The gate that every step of a run goes through, and the small parts they share.
+"""Begin a step of an attempt exactly once, and the small parts that steps share.
 
-A step may run again after a crash, perhaps much later. ``enter`` is the gate: a run that
-finds its own line in the timeline has been here and writes nothing; a run whose case has
-closed or was handed to Operations, or that a newer attempt replaced, is turned away with
-``CaseClosed``.
+A step may run again after a crash, perhaps much later. With ``begin_step`` an attempt that
+finds its own line in the timeline has been here and writes nothing; one whose case has closed
+or was handed to Operations, or that a newer attempt replaced, is refused with ``CaseClosed``.
 """
 
 from dataclasses import dataclass

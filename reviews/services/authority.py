@@ -1,8 +1,8 @@
 """Who may decide what people are asked: by role, ceiling, four eyes, second approval, claim.
 
 A person decides in their own right, or in that of somebody who handed their tasks to them
-(``delegation``). One right gives one approval, whoever uses it. ``review`` and ``claims``
-ask here under their locks; what is asked of many tasks at once is in ``review``.
+(``delegation``). One right gives one approval, whoever uses it. ``decisions`` and ``claims``
+ask here under their locks; what is asked of many tasks at once is in ``decisions``.
 """
 
 from datetime import datetime, timedelta

@@ -1,7 +1,7 @@
 """What people are asked, what each of them may decide, and what each of them answers.
 
-Whether one person may decide one task is in ``rights``; what a partner answers to an offer,
-for the applicant, in ``offers``.
+Whether one person may decide one task is in ``authority``; what a partner answers to an offer,
+for the applicant, in ``offer_answers``.
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """What people are asked: opening a task, reminding of it, closing it without an answer.
 
-What they answer is in ``review``. Application and task are locked by the caller.
+What they answer is in ``decisions``. Application and task are locked by the caller.
 """
 
 from datetime import datetime

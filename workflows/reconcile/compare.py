@@ -1,4 +1,4 @@
-"""Compares the record with the engine; ``mends`` does what can be done about it.
+"""Compares the record with the engine; ``repairs`` does what can be done about it.
 
 Whatever was missed (an end, a start, a stop, a callback that closed) is found by asking
 both sides. What no rule can mend becomes an incident. Running it twice changes nothing more.

@@ -1,7 +1,7 @@
-"""What the workflow's steps write: each is one transaction, keyed by run and operation.
+"""Write what the workflow's steps learned: one transaction each, keyed by run and operation.
 
-The offer and the payout are in ``funding``. ``gate`` turns away a run that has been here,
-whose case has closed, or that a newer attempt replaced.
+The offer and the payout are in ``applications.services.funding``. ``attempts`` refuses a run
+that has been here, whose case has closed, or that a newer attempt replaced.
 """
 
 from dataclasses import dataclass
