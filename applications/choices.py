@@ -66,9 +66,16 @@ class WaitingOn(TextChoices):
 
 
 class Bureau(TextChoices):
+    """A credit bureau. Its variables and its operation follow from the member's name and value."""
+
     EQUIFAX = "equifax", "Equifax"
     TRANSUNION = "transunion", "TransUnion"
     EXPERIAN = "experian", "Experian"
+
+
+def bureau_choices() -> list[tuple[str, str]]:
+    """The bureaus as a field's choices: a callable, so that a new one needs no migration."""
+    return Bureau.choices
 
 
 class FraudVerdict(TextChoices):

@@ -6,7 +6,7 @@ and effect is inside a step. Renaming or reordering an operation breaks the exec
 that sleep; they stay on the version that they started on.
 
 An approved application with a manager's decision costs twelve operations: validate, the
-parallel block and its three bureaus, risk, two to ask the manager, two to ask the fraud
+parallel block and its bureaus, risk, two to ask the manager, two to ask the fraud
 check, offer, disburse.
 """
 
@@ -162,7 +162,7 @@ class Workflow:
         return context.step(traced, name=name, config=config)
 
     def credit_check(self) -> None:
-        """All three bureaus at once; each retries alone.
+        """Ask all bureaus at once; each retries alone.
 
         A bureau that stays down is left to the risk step, which finds no report of it.
         Any other failure of a branch is a failure of the run.

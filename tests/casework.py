@@ -20,13 +20,11 @@ from tests.conftest import ALICE
 from workflows import executions as workflow_executions
 from workflows.callbacks import pending
 from workflows.models import Execution, OutboxMessage, PendingCallback
+from workflows.providers.simulated import SCORES
 from workflows.steps import records
 
-SCORES = {
-    "1111": (782, 776, 784, 0),
-    "3333": (642, 636, 645, 0),
-    "4444": (761, 757, 764, 0),
-}
+# The profiles whose reports are those of the simulated bureaus; of others each says 700.
+PROFILES = ("1111", "3333", "4444")
 
 
 def submit(user: User | None, **fields: Any) -> LoanApplication:
@@ -43,10 +41,11 @@ def assess(application: LoanApplication) -> None:
     run = run_of(application)
     workflow_executions.execution_running(run, arn=f"arn:test:{run.name}")
     records.validation_record(run)
-    *scores, marks = SCORES.get(application.sin_last4, (700, 700, 700, 0))
-    for bureau, score in zip(Bureau, scores, strict=True):
+    sin = application.sin_last4
+    for bureau in Bureau:
+        score = SCORES[bureau][sin] if sin in PROFILES else 700
         records.credit_report_record(
-            run, bureau=bureau, report=Report(score, marks), bureau_reference="R"
+            run, bureau=bureau, report=Report(score, 0), bureau_reference="R"
         )
     records.risk_record(run)
 

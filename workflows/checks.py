@@ -11,6 +11,8 @@ from django.db import DatabaseError
 from lending.errors import NoPolicy
 from lending.services import longest_wait, policy_current
 from workflows.callbacks.tokens import vendor_secrets
+from workflows.providers.catalogue import FRAUD
+from workflows.providers.simulated import missing_scores
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -75,7 +77,7 @@ def fraud_vendor_can_answer(**_: Any) -> list[CheckMessage]:
                 id="workflows.E004",
             )
         )
-    if settings.LOANOFFICE_PROVIDERS["fraud"]["url"]:
+    if settings.LOANOFFICE_PROVIDERS[FRAUD]["url"]:
         found.append(
             Error(
                 "FRAUD_SERVICE_URL and LOANOFFICE_FRAUD_VENDOR_URL are both set, and only one "
@@ -84,3 +86,16 @@ def fraud_vendor_can_answer(**_: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register()
+def bureaus_are_simulated(**_: Any) -> list[CheckMessage]:
+    """Every bureau answers in the demo and in tests: it has a score for each simulated profile."""
+    return [
+        Error(
+            f"The bureau {bureau.label} has no simulated score for {', '.join(profiles)}.",
+            hint=f"Complete the row Bureau.{bureau.name} of workflows.providers.simulated.SCORES.",
+            id="workflows.E006",
+        )
+        for bureau, profiles in missing_scores().items()
+    ]

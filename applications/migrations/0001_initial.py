@@ -1,3 +1,4 @@
+import applications.choices
 import applications.models.documents
 import applications.models.fields
 import django.core.validators
@@ -108,7 +109,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('attempt', models.PositiveIntegerField()),
-                ('bureau', models.CharField(choices=[('equifax', 'Equifax'), ('transunion', 'TransUnion'), ('experian', 'Experian')], max_length=20)),
+                ('bureau', models.CharField(choices=applications.choices.bureau_choices, max_length=20)),
                 ('score', models.PositiveSmallIntegerField()),
                 ('derogatory_marks', models.PositiveSmallIntegerField(default=0)),
                 ('bureau_reference', models.CharField(blank=True, max_length=100)),

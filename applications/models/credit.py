@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from applications.choices import Bureau
+from applications.choices import bureau_choices
 from applications.models.application import LoanApplication
 from lending.choices import Outcome, Tier
 from lending.fields import rate_field
@@ -18,7 +18,7 @@ class CreditReport(models.Model):
         LoanApplication, on_delete=models.PROTECT, related_name="credit_reports"
     )
     attempt = models.PositiveIntegerField()
-    bureau = models.CharField(max_length=20, choices=Bureau.choices)
+    bureau = models.CharField(max_length=20, choices=bureau_choices)
     score = models.PositiveSmallIntegerField()
     derogatory_marks = models.PositiveSmallIntegerField(default=0)
     bureau_reference = models.CharField(max_length=100, blank=True)

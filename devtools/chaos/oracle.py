@@ -10,7 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from applications.choices import FraudVerdict
 from reviews.choices import TaskKind
-from workflows.providers.simulated import SIMULATED_PROFILES
+from workflows.providers.simulated import SCORES, SIMULATED_PROFILES
 
 APPROVAL_THRESHOLD = Decimal("100000.00")
 SECOND_APPROVAL_THRESHOLD = Decimal("500000.00")
@@ -54,18 +54,18 @@ class Course:
 
 def course_of(*, sin_last4: str, amount: Decimal) -> Course:
     """The course of a demo profile's case with a stated income. Raises ``KeyError``."""
-    story = SIMULATED_PROFILES[sin_last4]
-    scores = [score for bureau, score in story.scores.items() if bureau not in story.down]
+    profile = SIMULATED_PROFILES[sin_last4]
+    scores = [row[sin_last4] for bureau, row in SCORES.items() if bureau not in profile.down]
     mean = (2 * sum(scores) + len(scores)) // (2 * len(scores))  # half up
     tier = next(
         tier
         for tier in TIERS
-        if mean >= tier.minimum_score and not (tier.clean_record and story.marks)
+        if mean >= tier.minimum_score and not (tier.clean_record and profile.marks)
     )
-    if amount > tier.largest_amount and not story.down:
+    if amount > tier.largest_amount and not profile.down:
         return Course(declined=True, annual_rate=tier.annual_rate)
     asks = []
-    if amount >= APPROVAL_THRESHOLD or story.down:
+    if amount >= APPROVAL_THRESHOLD or profile.down:
         asks.append(
             Ask(
                 TaskKind.MANAGER_APPROVAL,
@@ -73,7 +73,7 @@ def course_of(*, sin_last4: str, amount: Decimal) -> Course:
                 above_ceiling=amount > MANAGER_CEILING,
             )
         )
-    if story.fraud == FraudVerdict.FLAGGED:
+    if profile.fraud == FraudVerdict.FLAGGED:
         asks.append(Ask(TaskKind.FRAUD_REVIEW, approvals=1))
     return Course(declined=False, annual_rate=tier.annual_rate, asks=tuple(asks))
 

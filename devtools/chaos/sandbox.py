@@ -15,20 +15,14 @@ from django.db import connection, connections
 
 from applications.models import LoanApplication
 from workflows import engine
+from workflows.providers.catalogue import URL_VARIABLES
 
 ENGINE_URL = "AWS_ENDPOINT_URL_LAMBDA"
 # Below the range that systems give to outgoing connections: a port that a killed process
 # leaves is not taken by one of those before the process is back.
 PORTS = range(20000, 30000)
 # The providers of a run are the simulators, whatever the shell's environment says.
-PROVIDERS = (
-    "EQUIFAX_URL",
-    "TRANSUNION_URL",
-    "EXPERIAN_URL",
-    "FRAUD_SERVICE_URL",
-    "LOANOFFICE_FRAUD_VENDOR_URL",
-    "PAYOUT_RAIL_URL",
-)
+PROVIDERS = (*URL_VARIABLES.values(), "LOANOFFICE_FRAUD_VENDOR_URL")
 
 
 class DatabaseInUse(Exception):

@@ -23,6 +23,7 @@ from loanoffice.settings.base import (  # noqa: E402
     STORAGES,
     env,
 )
+from workflows.providers.catalogue import FRAUD, URL_VARIABLES  # noqa: E402
 
 # What a case needs on its way, whichever function carries it.
 NEEDED = (
@@ -38,13 +39,6 @@ NEEDED = (
 )
 # Nothing outside is simulated unless that is asked for: a simulated rail pays nobody.
 SIMULATE = "LOANOFFICE_SIMULATED_PROVIDERS"
-PROVIDERS = {
-    "equifax": "EQUIFAX_URL",
-    "transunion": "TRANSUNION_URL",
-    "experian": "EXPERIAN_URL",
-    "fraud": "FRAUD_SERVICE_URL",
-    "payout": "PAYOUT_RAIL_URL",
-}
 
 
 def require(names: Iterable[str]) -> None:
@@ -52,9 +46,9 @@ def require(names: Iterable[str]) -> None:
     missing = sorted(name for name in names if not env.ENVIRON.get(name))
     if not env.bool(SIMULATE, default=False):
         missing += [
-            PROVIDERS[name]
-            for name, told in LOANOFFICE_PROVIDERS.items()
-            if not told["url"] and not (name == "fraud" and LOANOFFICE_FRAUD_VENDOR_URL)
+            URL_VARIABLES[provider]
+            for provider, configured in LOANOFFICE_PROVIDERS.items()
+            if not configured["url"] and not (provider == FRAUD and LOANOFFICE_FRAUD_VENDOR_URL)
         ]
     if LOANOFFICE_FRAUD_VENDOR_URL and not LOANOFFICE_FRAUD_VENDOR_SECRETS:
         missing.append("LOANOFFICE_FRAUD_VENDOR_SECRET")

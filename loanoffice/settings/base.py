@@ -12,6 +12,8 @@ from typing import Any
 import environ
 from django.utils.csp import CSP
 
+from workflows.providers.catalogue import TOKEN_VARIABLES, URL_VARIABLES, VARIABLES
+
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -300,23 +302,11 @@ LOANOFFICE_FUNCTIONS = {
 
 # The outside world. A provider with a URL is spoken to over HTTP; without one it is simulated.
 LOANOFFICE_PROVIDERS = {
-    "equifax": {"url": env("EQUIFAX_URL", default=""), "token": env("EQUIFAX_TOKEN", default="")},
-    "transunion": {
-        "url": env("TRANSUNION_URL", default=""),
-        "token": env("TRANSUNION_TOKEN", default=""),
-    },
-    "experian": {
-        "url": env("EXPERIAN_URL", default=""),
-        "token": env("EXPERIAN_TOKEN", default=""),
-    },
-    "fraud": {
-        "url": env("FRAUD_SERVICE_URL", default=""),
-        "token": env("FRAUD_SERVICE_TOKEN", default=""),
-    },
-    "payout": {
-        "url": env("PAYOUT_RAIL_URL", default=""),
-        "token": env("PAYOUT_RAIL_TOKEN", default=""),
-    },
+    provider: {
+        "url": env(URL_VARIABLES[provider], default=""),
+        "token": env(TOKEN_VARIABLES[provider], default=""),
+    }
+    for provider in VARIABLES
 }
 
 # A fraud vendor that is asked here and answers later, at our door, with signed requests. The

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from accounts.roles import Role
+from applications.choices import Bureau
 from applications.models import CreditReport, Disbursement, LoanApplication
 from applications.services import intake
 from lending.choices import Outcome
@@ -116,9 +117,7 @@ def test_large_amount_waits_for_a_manager_and_costs_twelve_operations(
         [
             "validate",
             "credit_check",
-            "equifax",
-            "transunion",
-            "experian",
+            *Bureau.values,
             "risk_assessment",
             "manager_approval",
             "open_manager_approval",
@@ -128,7 +127,7 @@ def test_large_amount_waits_for_a_manager_and_costs_twelve_operations(
             "disbursing",
         ]
     )
-    assert len(names) == 12
+    assert len(names) == 9 + len(Bureau)
     assert set(PendingCallback.objects.values_list("status", flat=True)) == {"delivered"}
 
 
@@ -198,7 +197,8 @@ def test_bureau_that_stays_down_makes_a_referral_that_names_it(
             "text": "A credit bureau did not answer. Missing: Experian.",
         }
     ]
-    assert set(CreditReport.objects.values_list("bureau", flat=True)) == {"equifax", "transunion"}
+    reported = set(CreditReport.objects.values_list("bureau", flat=True))
+    assert reported == {*Bureau.values} - {"experian"}
     decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
     finish(aws, application)
     assert state(application) == ("funded", "complete")
@@ -208,7 +208,7 @@ def test_no_bureau_at_all_needs_attention(aws: Wire, officer: User, settings: An
     nowhere = {"url": "http://127.0.0.1:9", "token": ""}
     settings.LOANOFFICE_PROVIDERS = {
         **settings.LOANOFFICE_PROVIDERS,
-        **dict.fromkeys(("equifax", "transunion", "experian"), nowhere),
+        **dict.fromkeys(Bureau.values, nowhere),
     }
     application = submit(officer)
     assert finish(aws, application)["status"] == "FAILED"

@@ -13,15 +13,10 @@ from partners.models import PartnerKey
 from partners.services.keys import partner_key_recognise
 from tests.aws.process import Aws
 from tests.aws.production import COMPLETE, run, run_fresh
+from workflows.providers.catalogue import URL_VARIABLES
 
 START = "import django; django.setup()"
-PROVIDERS = {
-    "EQUIFAX_URL",
-    "TRANSUNION_URL",
-    "EXPERIAN_URL",
-    "FRAUD_SERVICE_URL",
-    "PAYOUT_RAIL_URL",
-}
+PROVIDERS = {*URL_VARIABLES.values()}
 # What only the web function needs.
 DOORS = {"ALLOWED_HOSTS", "STATIC_BUCKET", "SECRET_KEY"}
 SETTINGS = ["production", "functions"]

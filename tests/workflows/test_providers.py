@@ -1,4 +1,4 @@
-"""The simulators' stories, and the HTTP adapters against a server that misbehaves."""
+"""The table of providers, the simulated profiles, and HTTP adapters whose server misbehaves."""
 
 import json
 from collections.abc import Iterator
@@ -7,16 +7,19 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 
 from applications.choices import Bureau, FraudVerdict
 from lending.underwriting import Report
 from tests.http_server import LoopbackServer
+from workflows.checks import bureaus_are_simulated
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
 from workflows.models import SimulatedPayout
 from workflows.providers import registry
+from workflows.providers.catalogue import TOKEN_VARIABLES, URL_VARIABLES
 from workflows.providers.http import HttpBureau, HttpFraudService, HttpPayoutRail
 from workflows.providers.interfaces import Subject
-from workflows.providers.simulated import SimulatedBureau, SimulatedPayoutRail
+from workflows.providers.simulated import SCORES, SimulatedBureau, SimulatedPayoutRail
 
 NOWHERE = "http://127.0.0.1:9"
 PAY: dict[str, Any] = {
@@ -95,6 +98,39 @@ def test_simulated_rail_pays_a_key_once() -> None:
     assert SimulatedPayout.objects.get().requests == 2
     with pytest.raises(PayoutRefused):
         rail.pay(**{**PAY, "amount": Decimal("100.01")})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("bureau", Bureau)
+def test_bureau_without_a_simulated_score_is_found_by_a_check(
+    monkeypatch: pytest.MonkeyPatch, bureau: Bureau
+) -> None:
+    assert bureaus_are_simulated() == []
+    monkeypatch.setitem(SCORES, bureau, {"1111": 700})
+    (error,) = bureaus_are_simulated()
+    assert error.id == "workflows.E006"
+    assert error.msg.endswith(f"{bureau.label} has no simulated score for 2222, 3333, 4444, 5555.")
+    monkeypatch.delitem(SCORES, bureau)
+    assert [each.id for each in run_checks() if each.id == "workflows.E006"] == ["workflows.E006"]
+
+
+def test_variables_of_every_provider_are_derived_and_their_names_stay(settings: Any) -> None:
+    assert set(settings.LOANOFFICE_PROVIDERS) == {*Bureau.values, "fraud", "payout"}
+    known = {"EQUIFAX_URL", "TRANSUNION_URL", "EXPERIAN_URL", "FRAUD_SERVICE_URL"}
+    assert {*known, "PAYOUT_RAIL_URL"} <= {*URL_VARIABLES.values()}
+    assert {name.replace("_URL", "_TOKEN") for name in URL_VARIABLES.values()} == {
+        *TOKEN_VARIABLES.values()
+    }
+
+
+@pytest.mark.parametrize("stage", ["production", "staging"])
+def test_deployed_stage_lists_the_url_of_every_provider(settings: Any, stage: str) -> None:
+    stages = json.loads((settings.BASE_DIR / "zappa_settings.json").read_text())
+    listed = stages[stage]["aws_environment_variables"]
+    missing = [name for name in URL_VARIABLES.values() if name not in listed]
+    assert not missing or listed.get("LOANOFFICE_SIMULATED_PROVIDERS") == "true", (
+        f"zappa_settings.json, {stage}, aws_environment_variables: add {', '.join(missing)}."
+    )
 
 
 def test_url_in_the_settings_chooses_the_adapter(settings: Any) -> None:

@@ -1,9 +1,10 @@
-"""Which provider is spoken to: an HTTP adapter where a URL is set, else the simulator."""
+"""Choose the adapter of a provider: over HTTP where a URL is set, else the simulator."""
 
 from django.conf import settings
 
 from applications.choices import Bureau
 from workflows.callbacks.tokens import vendor_secrets
+from workflows.providers.catalogue import FRAUD, PAYOUT
 from workflows.providers.http import HttpBureau, HttpFraudService, HttpPayoutRail
 from workflows.providers.interfaces import CreditBureau, FraudService, FraudVendor, PayoutRail
 from workflows.providers.simulated import (
@@ -20,16 +21,16 @@ def bureau(which: Bureau) -> CreditBureau:
 
 
 def fraud_service() -> FraudService:
-    at = settings.LOANOFFICE_PROVIDERS["fraud"]
+    at = settings.LOANOFFICE_PROVIDERS[FRAUD]
     return HttpFraudService(**at) if at["url"] else SimulatedFraudService()
 
 
 def fraud_vendor() -> FraudVendor | None:
-    """The vendor that answers at our door; ``None`` where the fraud service is asked instead."""
+    """The vendor that answers a callback; ``None`` where the fraud service is asked instead."""
     url: str = settings.LOANOFFICE_FRAUD_VENDOR_URL
     return HttpFraudVendor(url=url, secrets=vendor_secrets()) if url else None
 
 
 def payout_rail() -> PayoutRail:
-    at = settings.LOANOFFICE_PROVIDERS["payout"]
+    at = settings.LOANOFFICE_PROVIDERS[PAYOUT]
     return HttpPayoutRail(**at) if at["url"] else SimulatedPayoutRail()

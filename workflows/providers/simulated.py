@@ -1,8 +1,8 @@
-"""Simulators of the outside world: repeatable, and slow enough to watch when asked to be.
+"""Simulate the outside providers: repeatable, and slow enough to watch when asked to be.
 
 The last four digits of the SIN choose what the bureaus and the fraud service say. That
 is all that makes a demo profile: the rules never see it. Any other SIN gets scores from
-a hash, so a case always repeats.
+a hash, so an application always repeats.
 """
 
 import hashlib
@@ -31,31 +31,37 @@ LOWEST, HIGHEST = 520, 840  # scores made from a hash
 class SimulatedProfile:
     """What the outside world knows of one SIN."""
 
-    scores: dict[Bureau, int]
     marks: int = 0  # at each bureau
     down: frozenset[Bureau] = frozenset()
     fraud: FraudVerdict = FraudVerdict.PASSED
 
 
-def _scores(equifax: int, transunion: int, experian: int) -> dict[Bureau, int]:
-    return {
-        Bureau.EQUIFAX: equifax,
-        Bureau.TRANSUNION: transunion,
-        Bureau.EXPERIAN: experian,
-    }
-
-
 SIMULATED_PROFILES = {
-    "1111": SimulatedProfile(_scores(782, 776, 784)),
-    "2222": SimulatedProfile(_scores(538, 545, 541), marks=1),
-    "3333": SimulatedProfile(_scores(642, 636, 645)),
-    "4444": SimulatedProfile(_scores(761, 757, 764), fraud=FraudVerdict.FLAGGED),
-    "5555": SimulatedProfile(_scores(702, 697, 700), down=frozenset({Bureau.EXPERIAN})),
+    "1111": SimulatedProfile(),
+    "2222": SimulatedProfile(marks=1),
+    "3333": SimulatedProfile(),
+    "4444": SimulatedProfile(fraud=FraudVerdict.FLAGGED),
+    "5555": SimulatedProfile(down=frozenset({Bureau.EXPERIAN})),
+}
+# The score that each bureau gives to each profile. A check says which is missing.
+SCORES = {
+    Bureau.EQUIFAX: {"1111": 782, "2222": 538, "3333": 642, "4444": 761, "5555": 702},
+    Bureau.TRANSUNION: {"1111": 776, "2222": 545, "3333": 636, "4444": 757, "5555": 697},
+    Bureau.EXPERIAN: {"1111": 784, "2222": 541, "3333": 645, "4444": 764, "5555": 700},
 }
 
 
+def missing_scores() -> dict[Bureau, list[str]]:
+    """The profiles that a bureau has no score for, by bureau; empty when none is missing."""
+    return {
+        bureau: missing
+        for bureau in Bureau
+        if (missing := sorted(SIMULATED_PROFILES.keys() - SCORES.get(bureau, {}).keys()))
+    }
+
+
 def simulate_latency(seconds: float) -> None:
-    """Take as long as the real thing might, times the one setting that says how patient we are."""
+    """Sleep as long as a real provider might take, times ``LOANOFFICE_SIMULATED_LATENCY``."""
     if settings.LOANOFFICE_SIMULATED_LATENCY > 0:
         time.sleep(seconds * settings.LOANOFFICE_SIMULATED_LATENCY)
 
@@ -66,27 +72,29 @@ class SimulatedBureau:
 
     def pull(self, subject: Subject) -> BureauReport:
         simulate_latency(BUREAU_SECONDS)
-        story = SIMULATED_PROFILES.get(subject.sin_last4)
-        if story is not None and self.bureau in story.down:
+        profile = SIMULATED_PROFILES.get(subject.sin_last4)
+        if profile is not None and self.bureau in profile.down:
             raise ProviderError(f"{self.bureau.label} is not available")
         digest = hashlib.sha256(f"{self.bureau.value}:{subject.sin_last4}".encode()).digest()
-        if story is None:
+        if profile is None:
             score = LOWEST + int.from_bytes(digest[:4]) % (HIGHEST - LOWEST + 1)
             report = Report(score=score, derogatory_marks=int(score < 600))
         else:
-            report = Report(score=story.scores[self.bureau], derogatory_marks=story.marks)
+            report = Report(
+                score=SCORES[self.bureau][subject.sin_last4], derogatory_marks=profile.marks
+            )
         return BureauReport(report=report, bureau_reference=digest.hex()[:12].upper())
 
 
 class SimulatedFraudService:
     def check(self, subject: Subject) -> FraudVerdict:
         simulate_latency(FRAUD_SECONDS)
-        story = SIMULATED_PROFILES.get(subject.sin_last4)
-        return FraudVerdict.PASSED if story is None else story.fraud
+        profile = SIMULATED_PROFILES.get(subject.sin_last4)
+        return FraudVerdict.PASSED if profile is None else profile.fraud
 
 
 class SimulatedPayoutRail:
-    """Keeps its own books, in its own transaction, as a bank would: a key pays once."""
+    """Record payouts in its own transaction, as a bank would: a key pays once."""
 
     def pay(self, *, idempotency_key: str, amount: Decimal, currency: str, reference: str) -> str:
         simulate_latency(PAYOUT_SECONDS)
