@@ -4,13 +4,14 @@ from django.contrib.auth.models import User
 
 from applications.models import LoanApplication
 from lending.choices import Outcome
-from reviews.choices import TaskKind, TaskStatus
+from reviews.choices import TaskStatus
 from reviews.errors import NothingToDecide
+from reviews.kinds import STAFF_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 
 
 def task_to_decide(*, reference: str) -> ReviewTask:
-    """The manager approval or fraud review that a decision is about.
+    """The task of the staff that a decision is about.
 
     The open one; when none is open the last that was, so that whoever decides it is told
     what became of it. Raises ``LoanApplication.DoesNotExist``, and ``NothingToDecide``
@@ -18,9 +19,7 @@ def task_to_decide(*, reference: str) -> ReviewTask:
     """
     application = LoanApplication.objects.only("reference", "status").get(reference=reference)
     tasks = list(
-        ReviewTask.objects.filter(
-            application=application, kind__in=[TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW]
-        )
+        ReviewTask.objects.filter(application=application, kind__in=STAFF_KINDS)
         .select_related("application")
         .order_by("opened_at", "id")
     )

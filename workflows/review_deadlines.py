@@ -11,7 +11,8 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 
 from applications.locking import application_lock
 from applications.models import LoanApplication
-from reviews.choices import TaskKind, TaskStatus
+from reviews.choices import TaskStatus
+from reviews.kinds import ESCALATED_KINDS
 from reviews.locking import task_lock
 from reviews.models import ReviewTask
 from reviews.services.tasks import task_escalate, task_remind
@@ -21,8 +22,6 @@ from workflows.outbox import queue
 from workflows.outbox.emails import Notice
 
 BATCH = 200  # tasks a sweep, of each kind
-# An applicant is reminded; nobody is above an applicant.
-ESCALATED = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
 
 
 def pass_deadlines(*, now: datetime) -> dict[str, int]:
@@ -49,7 +48,7 @@ def remind(*, task_id: int, now: datetime) -> bool:
 
 @transaction.atomic
 def escalate(*, task_id: int, now: datetime) -> bool:
-    """Write to the senior managers once; false when there is no need any more."""
+    """Write to those above the deciders once; false when there is no need any more."""
     application, task = _locked(task_id)
     half_way = task.opened_at + (task.expires_at - task.opened_at) / 2
     if task.status != TaskStatus.OPEN or task.escalated_at is not None or now < half_way:
@@ -78,7 +77,7 @@ def _half_way(tasks: QuerySet[ReviewTask], now: datetime) -> QuerySet[ReviewTask
     moment = Value(now, output_field=DateTimeField())
     spent = ExpressionWrapper(moment - F("opened_at"), output_field=DurationField())
     left = ExpressionWrapper(F("expires_at") - moment, output_field=DurationField())
-    waiting = tasks.filter(escalated_at__isnull=True, kind__in=ESCALATED)
+    waiting = tasks.filter(escalated_at__isnull=True, kind__in=ESCALATED_KINDS)
     return waiting.annotate(spent=spent, left=left).filter(spent__gte=F("left"))
 
 

@@ -10,26 +10,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from applications.choices import Status, WaitingOn
+from applications.choices import Status
 from devtools.chaos.acknowledgements import CaseTold, Reply, State, Told
 from devtools.chaos.client import Answer, Client, GaveUp, elapsed
 from devtools.chaos.plan import Occasion, Plan, PlannedDecision
 from devtools.demo_data import PASSWORD
 from reviews.choices import TaskKind
+from reviews.kinds import REVIEW_KINDS
 
 APPLICATIONS = "/api/v1/applications/"
 LOOK_PAUSE = 0.5  # seconds between two looks at the list
 WITHDRAWAL_PAUSE = 0.2  # seconds between two looks at what is to be withdrawn
 PAGE = 100
-PEOPLE_ASKED = {
-    TaskKind.MANAGER_APPROVAL: {WaitingOn.MANAGER, WaitingOn.SENIOR_MANAGER},
-    TaskKind.FRAUD_REVIEW: {WaitingOn.RISK_ANALYST},
-}
-# The list in which a person finds what waits for them.
-LISTS = {
-    TaskKind.MANAGER_APPROVAL: Status.PENDING_APPROVAL,
-    TaskKind.FRAUD_REVIEW: Status.IN_REVIEW,
-}
 REASON = "Declined by the chaos run."
 
 
@@ -146,7 +138,7 @@ class Driver:
             return case.next_decision is None and elapsed(case.decided_at) >= withdrawal.pause
         key = self._key_of[case.planned.external_id]
         read = client.ask("GET", f"{APPLICATIONS}{case.reference}/", headers=_partner(key))
-        return bool(_who(read.body) in {*WaitingOn} - {WaitingOn.FRAUD_SERVICE})
+        return any(_waits_for(kind, read.body) for kind in REVIEW_KINDS)
 
     def _withdraw(self, client: Client, case: CaseTold) -> None:
         key = self._key_of[case.planned.external_id]
@@ -199,7 +191,7 @@ class Driver:
             if decision.person == person
         }
         for kind in sorted(kinds):
-            query = urlencode({"status": LISTS[kind].value, "page_size": PAGE})
+            query = urlencode({"status": REVIEW_KINDS[kind].status.value, "page_size": PAGE})
             page: str | None = f"{APPLICATIONS}?{query}"
             while page:
                 listed = client.ask("GET", page)
@@ -210,7 +202,7 @@ class Driver:
                     decision = case.next_decision if case else None
                     if case is None or decision is None or decision.person != person:
                         continue
-                    if decision.kind == kind and _who(row) in PEOPLE_ASKED[kind]:
+                    if decision.kind == kind and _waits_for(kind, row):
                         yield row, case, decision
                 page = listed.body["next"]
 
@@ -267,7 +259,7 @@ class Driver:
             return Reply(State.ACKNOWLEDGED, answer.said)
         if lost:
             read = client.ask("GET", f"{APPLICATIONS}{case.reference}/")
-            moved_on = _who(read.body) not in PEOPLE_ASKED[decision.kind]
+            moved_on = not _waits_for(decision.kind, read.body)
             if moved_on and read.body["status"] != Status.WITHDRAWN:
                 self.told.count("decisions acknowledged by reading")
                 return Reply(State.ACKNOWLEDGED, f"{answer.said}; read: {read.body['status']}")
@@ -282,5 +274,7 @@ def _once(key: str) -> dict[str, str]:
     return {"Idempotency-Key": key}
 
 
-def _who(row: dict[str, Any]) -> str:
-    return str((row["waiting_on"] or {}).get("who", ""))
+def _waits_for(kind: TaskKind, row: dict[str, Any]) -> bool:
+    """Whether an application waits for somebody who decides tasks of this kind."""
+    who = (row["waiting_on"] or {}).get("who", "")
+    return any(assignee.role == who for assignee in REVIEW_KINDS[kind].assignees)

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from accounts.roles import Role
 from devtools.chaos.oracle import Course, course_of
+from devtools.demo_data import ROLES
 from devtools.processes import ENGINE, SWEEP, WEB
 from reviews.choices import TaskKind
+from reviews.kinds import REVIEW_KINDS
 
-MANAGERS = ("manager", "manager2")
 SENIORS = ("senior", "senior2")
-ANALYSTS = ("analyst",)
 LONGEST_PAUSE = 0.5  # seconds between the moment of a kill and the kill
 
 
@@ -184,15 +185,21 @@ def _decisions(
 ) -> tuple[PlannedDecision, ...]:
     planned = []
     for ask in course.asks:
-        able: tuple[str, ...] = ANALYSTS
-        if ask.kind == TaskKind.MANAGER_APPROVAL:
-            able = SENIORS if ask.above_ceiling or ask.approvals > 1 else MANAGERS
-        for person in rng.sample(able, ask.approvals):
+        highest = ask.above_ceiling or ask.approvals > 1
+        asked = REVIEW_KINDS[ask.kind].assignees[-1 if highest else 0].role
+        for person in rng.sample(logins(Role[asked.name]), ask.approvals):
             keyed = rng.random() < 0.5
             planned.append(PlannedDecision(ask.kind, person, next(approved), keyed))
             if not planned[-1].approved:
                 return tuple(planned)
     return tuple(planned)
+
+
+def logins(role: Role) -> tuple[str, ...]:
+    """Who has the role: the demo's people, and a second senior manager."""
+    if role == Role.SENIOR_MANAGER:
+        return SENIORS
+    return tuple(login for login, has in ROLES.items() if has == role)
 
 
 def _kills(

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from accounts.roles import Role
 from applications.choices import Bureau, Level, Status, Step, WaitingOn
 from applications.models import (
     CreditReport,
@@ -19,12 +20,13 @@ from applications.models import (
 )
 from applications.transitions import is_terminal
 from devtools.seeding.bulk_insert import ids
-from devtools.seeding.histories import CURRENCY, Asked, Course
+from devtools.seeding.histories import CURRENCY, Course
 from devtools.seeding.reviews import WHY_DECLINED, Reviews
 from devtools.seeding.row_builder import ATTEMPT, NOBODY, ORDER, SeedRow
 from lending.amortisation import monthly_payment
 from lending.choices import Outcome
-from reviews.choices import TaskKind, TaskStatus
+from reviews.choices import TaskStatus
+from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewTask
 from workflows.models import Execution, Incident, OutboxMessage
 
@@ -65,7 +67,7 @@ class Batch(Reviews):
         course, person = case.course, case.course.person
         by_partner, submitted = course.partner is not None, course.submitted_at is not None
         if course.partner is None:
-            case.typed_by = self.random.choice(self.staff.officers)
+            case.typed_by = self.random.choice(self.staff.by_role[Role.LOAN_OFFICER])
         else:
             case.partner = self.staff.partners[course.partner]
         self.tables[LoanApplication].put(
@@ -102,10 +104,10 @@ class Batch(Reviews):
     def _decided(self, course: Course) -> dict[str, Any]:
         if course.status == Status.DECLINED:
             reasons = [reason.as_json() for reason in course.assessment.reasons]  # type: ignore[union-attr]
-            for kind, asked in _asked(course):
+            for kind, asked in course.asked.items():
                 if asked.outcome == Outcome.DECLINE:
-                    code, why = WHY_DECLINED[kind]
-                    reasons = [{"code": code.value, "text": f"{code.label} {why}"}]
+                    code = REVIEW_KINDS[kind].declined_as
+                    reasons = [{"code": code.value, "text": f"{code.label} {WHY_DECLINED}"}]
             return {
                 "outcome": Outcome.DECLINE,
                 "decision_reasons": reasons,
@@ -116,14 +118,13 @@ class Batch(Reviews):
         return {}
 
     def _waiting(self, course: Course) -> dict[str, Any]:
-        if course.approval is not None and course.approval.status == TaskStatus.OPEN:
-            since = course.approval.opened_at
-            until = since + self.terms.expires
-            return {
-                "waiting_on": self.role_of(course),
-                "waiting_since": since,
-                "waiting_until": until,
-            }
+        for kind, asked in course.asked.items():
+            if asked.status == TaskStatus.OPEN:
+                return {
+                    "waiting_on": self.role_of(course, kind),
+                    "waiting_since": asked.opened_at,
+                    "waiting_until": asked.opened_at + self.terms.waits[kind],
+                }
         if course.step == Step.FRAUD_CHECK and course.status == Status.IN_REVIEW:
             return {
                 "waiting_on": WaitingOn.FRAUD_SERVICE,
@@ -143,7 +144,7 @@ class Batch(Reviews):
         self.line(case, "submitted", said, course.submitted_at, step=Step.SUBMITTED)
         execution = self._execution(case, course.submitted_at)
         self._assessed(case, course.submitted_at)
-        for kind, asked in _asked(course):
+        for kind, asked in course.asked.items():
             self.task(case, kind, asked, execution)
         self._paid(case)
         self._ended(case)
@@ -292,11 +293,3 @@ class Batch(Reviews):
                     "opened_at": course.ended_at,
                 }
             )
-
-
-def _asked(course: Course) -> list[tuple[TaskKind, Asked]]:
-    found = [
-        (TaskKind.MANAGER_APPROVAL, course.approval),
-        (TaskKind.FRAUD_REVIEW, course.fraud_review),
-    ]
-    return [(kind, asked) for kind, asked in found if asked is not None]

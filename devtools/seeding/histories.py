@@ -4,6 +4,7 @@ Pure: values in, a ``Course`` out. ``rows`` writes what it says.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,12 +15,14 @@ from applications.choices import Bureau, Purpose, Status, Step
 from devtools.seeding.people import PARTNERS, Person, person
 from lending.choices import Outcome
 from lending.underwriting import Assessment, PolicyRules, Report, assess
-from reviews.choices import TaskStatus
+from reviews.choices import TaskKind, TaskStatus
+from reviews.kinds import ROWS, Trigger
 
 CURRENCY = "CAD"
 TERMS = (12, 24, 36, 48, 60, 60, 60, 72, 84)
 PARTNER_SHARES = [1 / (place + 1) for place in range(len(PARTNERS))]
 LARGEST = 1_000_000
+REFERRED = tuple(row for row in ROWS if row.trigger is Trigger.REFERRED)
 
 
 class TargetState(Enum):
@@ -37,15 +40,12 @@ class Terms:
     now: datetime
     days: float
     rules: PolicyRules
-    second_approval_threshold: Decimal
-    manager_ceiling: Decimal
-    due: timedelta
-    expires: timedelta
+    waits: Mapping[TaskKind, timedelta]  # how long a task of the kind stays open
 
 
 @dataclass
 class Asked:
-    """A manager or an analyst was asked, and what became of it; ``None`` is nobody yet."""
+    """Somebody was asked, and what became of it."""
 
     status: TaskStatus
     opened_at: datetime
@@ -68,8 +68,7 @@ class Course:
     validated: bool = False
     reports: dict[Bureau, Report] = field(default_factory=dict)
     assessment: Assessment | None = None
-    approval: Asked | None = None
-    fraud_review: Asked | None = None
+    asked: dict[TaskKind, Asked] = field(default_factory=dict)
     offered_at: datetime | None = None
     paid: bool = False
     ended_at: datetime | None = None
@@ -79,7 +78,7 @@ def draw(random: Random, terms: Terms, *, number: int, fate: TargetState) -> Cou
     """One application and its course, in the order in which it would have happened."""
     age = timedelta(days=random.uniform(0.05, terms.days))
     if fate is TargetState.STANDING:  # no older than a task may wait
-        age = min(age, terms.expires * random.uniform(0.01, 0.8))
+        age = min(age, min(terms.waits.values()) * random.uniform(0.01, 0.8))
     elif fate is TargetState.SUBMITTED:
         age = timedelta(minutes=random.uniform(1, 30))
     course = _applied(random, number, terms.now - age, larger=fate is not TargetState.CLOSED)
@@ -129,16 +128,20 @@ def _carry(random: Random, terms: Terms, course: Course, *, standing: bool) -> N
         course.step = Step.RISK_ASSESSMENT
         _end(course, Status.DECLINED, at)
         return
-    thought = timedelta()
     if course.assessment.outcome == Outcome.REFER:
-        thought = min(left * 0.6, timedelta(hours=random.expovariate(1 / 9)))
-        course.step = Step.MANAGER_APPROVAL
-        if standing:
-            course.status = Status.PENDING_APPROVAL
-            course.approval = Asked(TaskStatus.OPEN, at)
-        elif _approved(random, terms, course, at, thought):
-            _fund(random, course, at + thought, left)
-        return
+        stands_at = random.choice(REFERRED) if standing else None
+        for row in REFERRED:
+            longest = left * 0.6 / len(REFERRED)
+            thought = min(longest, timedelta(hours=random.expovariate(1 / 9)))
+            course.step = row.step
+            if row is stands_at:
+                course.status, course.asked[row.kind] = row.status, Asked(TaskStatus.OPEN, at)
+                return
+            if standing:
+                course.asked[row.kind] = _answered(Outcome.APPROVE, at, thought)
+            elif not _approved(random, terms, course, row.kind, at=at, thought=thought):
+                return
+            at += thought
     if standing:
         course.step = Step.FRAUD_CHECK
     else:
@@ -182,20 +185,27 @@ def _judged(random: Random, terms: Terms, course: Course) -> Assessment:
 
 
 def _approved(
-    random: Random, terms: Terms, course: Course, at: datetime, thought: timedelta
+    random: Random,
+    terms: Terms,
+    course: Course,
+    kind: TaskKind,
+    *,
+    at: datetime,
+    thought: timedelta,
 ) -> bool:
-    """What became of the manager's approval; true when the case goes on."""
+    """What became of a referral; true when the application goes on."""
+    expired_at = at + terms.waits[kind]
     chance = random.random()
-    if chance < 0.1 and at + terms.expires < terms.now:
-        course.approval = Asked(TaskStatus.EXPIRED, at, at + terms.expires)
-        _end(course, Status.EXPIRED, at + terms.expires)
+    if chance < 0.1 and expired_at < terms.now:
+        course.asked[kind] = Asked(TaskStatus.EXPIRED, at, expired_at)
+        _end(course, Status.EXPIRED, expired_at)
         return False
     if chance < 0.16:
-        course.approval = Asked(TaskStatus.CANCELLED, at, at + thought)
+        course.asked[kind] = Asked(TaskStatus.CANCELLED, at, at + thought)
         _end(course, Status.WITHDRAWN, at + thought)
         return False
     outcome = Outcome.DECLINE if chance < 0.34 else Outcome.APPROVE
-    course.approval = Asked(TaskStatus.DECIDED, at, at + thought, outcome)
+    course.asked[kind] = _answered(outcome, at, thought)
     if outcome == Outcome.DECLINE:
         _end(course, Status.DECLINED, at + thought)
     return outcome == Outcome.APPROVE
@@ -204,10 +214,14 @@ def _approved(
 def _cleared(random: Random, course: Course, at: datetime, thought: timedelta) -> bool:
     """What the risk analyst said to a flag of the fraud check; true when the case goes on."""
     outcome = Outcome.DECLINE if random.random() < 0.4 else Outcome.APPROVE
-    course.fraud_review = Asked(TaskStatus.DECIDED, at, at + thought, outcome)
+    course.asked[TaskKind.FRAUD_REVIEW] = _answered(outcome, at, thought)
     if outcome == Outcome.DECLINE:
         _end(course, Status.DECLINED, at + thought)
     return outcome == Outcome.APPROVE
+
+
+def _answered(outcome: Outcome, at: datetime, thought: timedelta) -> Asked:
+    return Asked(TaskStatus.DECIDED, at, at + thought, outcome)
 
 
 def _end(course: Course, status: Status, at: datetime) -> None:

@@ -3,19 +3,17 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from accounts.roles import Role
 from applications.choices import Level, WaitingOn
 from devtools.seeding.histories import Asked, Course
 from devtools.seeding.row_builder import ATTEMPT, SeedRow, Sheet
-from lending.choices import Outcome, ReasonCode
+from lending.choices import Outcome
 from reviews.choices import TaskKind, TaskStatus
+from reviews.kinds import REVIEW_KINDS, Trigger
 from reviews.models import ReviewDecision, ReviewTask
-from reviews.services.tasks import STEPS
 from workflows.models import PendingCallback
 
-WHY_DECLINED = {
-    TaskKind.MANAGER_APPROVAL: (ReasonCode.MANAGER_DECLINED, "Income is not supported."),
-    TaskKind.FRAUD_REVIEW: (ReasonCode.FRAUD_SUSPECTED, "The employer could not be reached."),
-}
+WHY_DECLINED = "The employer could not be reached."
 
 
 class Reviews(Sheet):
@@ -23,10 +21,12 @@ class Reviews(Sheet):
 
     def task(self, case: SeedRow, kind: TaskKind, asked: Asked, execution: int) -> None:
         course, judged = case.course, case.course.assessment
-        is_approval = kind == TaskKind.MANAGER_APPROVAL
-        two = is_approval and course.amount >= self.terms.second_approval_threshold
-        pk, expires_at = next(self.ids[ReviewTask]), asked.opened_at + self.terms.expires
-        role = self.role_of(course) if is_approval else WaitingOn.RISK_ANALYST
+        kind_of_review = REVIEW_KINDS[kind]
+        threshold = kind_of_review.two_approvals_from
+        two = bool(threshold) and course.amount >= getattr(self.policy, threshold)
+        expires_at = asked.opened_at + self.terms.waits[kind]
+        pk, role = next(self.ids[ReviewTask]), self.role_of(course, kind)
+        referred = kind_of_review.trigger is Trigger.REFERRED
         self.tables[ReviewTask].put(
             {
                 "application_id": case.pk,
@@ -35,10 +35,10 @@ class Reviews(Sheet):
                 "status": asked.status,
                 "assigned_role": role,
                 "approvals_required": 2 if two else 1,
-                "reasons": [r.as_json() for r in judged.reasons] if is_approval and judged else [],
+                "reasons": [r.as_json() for r in judged.reasons] if referred and judged else [],
                 "outcome": asked.outcome or "",
                 "opened_at": asked.opened_at,
-                "due_at": asked.opened_at + self.terms.due,
+                "due_at": asked.opened_at + getattr(self.policy, kind_of_review.due),
                 "expires_at": expires_at,
                 "closed_at": asked.closed_at,
             },
@@ -57,13 +57,12 @@ class Reviews(Sheet):
             )
         if asked.outcome is not None:
             number = 2 if two and asked.outcome == Outcome.APPROVE else 1
-            deciders = self.random.sample(self._who(role), number)
+            deciders = self.random.sample(self._who(case, role), number)
             self._decisions(case, pk, kind, asked, deciders)
 
-    def _who(self, role: WaitingOn) -> Sequence[int]:
-        if role == WaitingOn.RISK_ANALYST:
-            return self.staff.analysts
-        return self.staff.seniors if role == WaitingOn.SENIOR_MANAGER else self.staff.managers
+    def _who(self, case: SeedRow, role: WaitingOn) -> Sequence[int]:
+        """Those of the role, without who typed the application in."""
+        return [pk for pk in self.staff.by_role[Role[role.name]] if pk != case.typed_by]
 
     def _decisions(
         self,
@@ -74,7 +73,7 @@ class Reviews(Sheet):
         deciders: Sequence[int],
     ) -> None:
         approved = asked.outcome == Outcome.APPROVE
-        reason = "" if approved else WHY_DECLINED[kind][1]
+        reason = "" if approved else WHY_DECLINED
         said = "approved" if approved else "declined"
         for place, decider in enumerate(deciders, start=1):
             before = timedelta(minutes=len(deciders) - place)
@@ -94,13 +93,13 @@ class Reviews(Sheet):
                 f"{kind.value}_{said}",
                 f"{kind.label}: {said}.",
                 decided_at,
-                step=STEPS[kind],
+                step=REVIEW_KINDS[kind].step,
                 level=Level.SUCCESS if approved else Level.WARNING,
                 actor_id=decider,
                 partner_id=None,
                 data={"reason": reason, "version": 1, "task": task},
             )
 
-    def role_of(self, course: Course) -> WaitingOn:
-        above = course.amount > self.terms.manager_ceiling
-        return WaitingOn.SENIOR_MANAGER if above else WaitingOn.MANAGER
+    def role_of(self, course: Course, kind: TaskKind) -> WaitingOn:
+        above = course.amount > self.policy.manager_ceiling
+        return REVIEW_KINDS[kind].assignees[-1 if above else 0].role

@@ -3,7 +3,7 @@
 ``reviews`` and ``rows`` build on it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import models
 
+from accounts.roles import Role
 from applications.models import (
     ApplicationEvent,
     CreditReport,
@@ -47,12 +48,9 @@ ORDER: tuple[type[models.Model], ...] = (
 
 @dataclass(frozen=True)
 class Staff:
-    """Primary keys of who typed in, decided and referred; of the partners, by their place."""
+    """Primary keys of the staff by their role, and of the partners by their place."""
 
-    officers: Sequence[int]
-    managers: Sequence[int]
-    seniors: Sequence[int]
-    analysts: Sequence[int]
+    by_role: Mapping[Role, Sequence[int]]
     partners: Sequence[int]
 
 

@@ -34,6 +34,7 @@ from devtools.seeding.people import PARTNERS
 from devtools.seeding.row_builder import Staff
 from lending.services import policy_current, policy_rules
 from partners.models import Partner
+from reviews.kinds import ROWS
 from workflows.models import PeriodicRun
 
 BATCH = 1000
@@ -88,10 +89,7 @@ def seed(
         now=now or timezone.now(),
         days=wanted.days,
         rules=policy_rules(policy),
-        second_approval_threshold=policy.second_approval_threshold,
-        manager_ceiling=policy.manager_ceiling,
-        due=policy.approval_due,
-        expires=policy.approval_expires,
+        waits={row.kind: getattr(policy, row.wait) for row in ROWS},
     )
     staff = _staff()
     last = LoanApplication.objects.order_by("pk").values_list("pk", flat=True).last() or 0
@@ -148,9 +146,6 @@ def _staff() -> Staff:
                 user.groups.add(Group.objects.get(name=role.value))
             keys[role].append(user.pk)
     return Staff(
-        officers=keys[Role.LOAN_OFFICER],
-        managers=keys[Role.MANAGER],
-        seniors=keys[Role.SENIOR_MANAGER],
-        analysts=keys[Role.RISK_ANALYST],
+        by_role=keys,
         partners=[Partner.objects.get_or_create(name=name)[0].pk for name in PARTNERS],
     )

@@ -21,14 +21,12 @@ from lending.choices import Outcome
 from reviews.admin import claims, decisions
 from reviews.admin.approvals import Approvals, approvals_of
 from reviews.admin.bulk_preview import BulkDecisionListAdmin
-from reviews.admin.display import decision_words
 from reviews.choices import TaskKind, TaskStatus
 from reviews.errors import AboveCeiling, FourEyesViolation
+from reviews.kinds import REVIEW_KINDS, STAFF_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.authority import claim_stands
 from reviews.services.decisions import decision_check
-
-DECIDED_BY_STAFF = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
 
 
 class ReviewApplicationPage(ApplicationPage):
@@ -110,7 +108,7 @@ class ReviewApplicationPage(ApplicationPage):
         counted = [
             decision
             for task in self.tasks
-            if task.attempt == self.application.attempt and task.kind in DECIDED_BY_STAFF
+            if task.attempt == self.application.attempt and task.kind in STAFF_KINDS
             for decision in task.decisions.all()
             if decision.outcome == outcome and not decision.late and decision.decided_by is not None
         ]
@@ -132,7 +130,7 @@ class ReviewApplicationPage(ApplicationPage):
     def _decision_buttons(self) -> list[Button]:
         if self.open_task is None or not self.may_decide:
             return []
-        said = decision_words(TaskKind(self.open_task.kind))
+        said = REVIEW_KINDS[TaskKind(self.open_task.kind)].words
         return [
             Button(
                 key=outcome.value,

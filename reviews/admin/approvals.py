@@ -3,12 +3,12 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from applications.choices import WaitingOn
 from applications.models import LoanApplication
 from lending.choices import Outcome
 from reviews.choices import TaskKind
+from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewDecision, ReviewTask
-from reviews.services.authority import FOUR_EYES, TOUCHED
+from reviews.services.authority import TOUCHED
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,15 @@ def approvals_of(application: LoanApplication, task: ReviewTask) -> Approvals:
 
 
 def _role(task: ReviewTask, given: tuple[ReviewDecision, ...]) -> str:
-    if task.kind == TaskKind.FRAUD_REVIEW:
-        return "a risk analyst"
-    if task.kind == TaskKind.OFFER_ACCEPTANCE:
-        return "the applicant, whose answer the partner sends or the staff write down"
-    if given or task.assigned_role == WaitingOn.SENIOR_MANAGER:
-        return "a senior manager"
-    return "a manager or a senior manager"
+    row = REVIEW_KINDS[TaskKind(task.kind)]
+    return (row.assignees[-1] if given else row.assignee(task.assigned_role)).described
 
 
 def _but_not(
     application: LoanApplication, task: ReviewTask, given: tuple[ReviewDecision, ...]
 ) -> str:
     did: defaultdict[str, list[str]] = defaultdict(list)
-    if task.kind in FOUR_EYES:
+    if REVIEW_KINDS[TaskKind(task.kind)].four_eyes:
         for field, verb in TOUCHED:
             person = getattr(application, field)
             if person is not None:

@@ -26,10 +26,10 @@ from core.admin.display import moment
 from lending.choices import Outcome
 from reviews.admin import bulk_preview
 from reviews.admin.bulk_result import SAID, TAG, State
+from reviews.kinds import REVIEW_KINDS, STAFF_KINDS
 from reviews.models import BulkDecision, BulkDecisionRow
 from reviews.services import decisions
-from reviews.services.authority import PERMISSIONS
-from reviews.services.bulk_decisions import KINDS, is_left_alone
+from reviews.services.bulk_decisions import is_left_alone
 
 SEES_ALL = "reviews.view_bulkdecision"
 
@@ -102,7 +102,7 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Asked on every page, so it looks for no rights that were lent."""
-        names = (SEES_ALL, *(PERMISSIONS[kind] for kind in KINDS))
+        names = (SEES_ALL, *(REVIEW_KINDS[kind].permission for kind in STAFF_KINDS))
         return any(request.user.has_perm(name) for name in names)
 
     def has_view_permission(self, request: HttpRequest, obj: BulkDecision | None = None) -> bool:
@@ -196,7 +196,9 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
 
     def _may_decide(self, request: HttpRequest, run: BulkDecision) -> bool:
         user = staff(request)
-        return run.decided_by_id == user.pk and decisions.may_decide_some(user=user, kinds=KINDS)
+        return run.decided_by_id == user.pk and decisions.may_decide_some(
+            user=user, kinds=STAFF_KINDS
+        )
 
     def get_urls(self) -> list[URLPattern]:
         return [

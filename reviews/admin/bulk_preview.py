@@ -35,9 +35,10 @@ from reviews.admin.bulk_result import Result
 from reviews.admin.forms import BulkDecideForm
 from reviews.choices import TaskKind, TaskStatus
 from reviews.errors import NothingToDecide
+from reviews.kinds import STAFF_KINDS
 from reviews.models import BulkDecision, ReviewTask
 from reviews.services import bulk_decisions, decisions
-from reviews.services.bulk_decisions import KINDS, Read
+from reviews.services.bulk_decisions import Read
 
 MOST = bulk_decisions.MOST
 # Beyond this "all that match" are not counted out: "more than" says enough.
@@ -100,7 +101,7 @@ def preview(
                 messages.WARNING,
             )
             return None
-        mine = decisions.tasks_decidable(user=user, now=timezone.now()).filter(kind__in=KINDS)
+        mine = decisions.tasks_decidable(user=user, now=timezone.now()).filter(kind__in=STAFF_KINDS)
         chosen = _keys(queryset.filter(pk__in=mine.order_by().values("application")))[:MOST]
         narrowed = Narrowed(_counted(queryset), len(chosen))
     return _ask(
@@ -218,7 +219,7 @@ def rows_of(keys: list[int], user: User) -> list[Row]:
     The open task, or the last one of this attempt: it tells who was first.
     """
     tasks = (
-        ReviewTask.objects.filter(kind__in=KINDS, attempt=F("application__attempt"))
+        ReviewTask.objects.filter(kind__in=STAFF_KINDS, attempt=F("application__attempt"))
         .select_related("claimed_by")
         .order_by("opened_at", "pk")
     )
@@ -247,9 +248,9 @@ def rows_of(keys: list[int], user: User) -> list[Row]:
 
 def _kinds(read: list[Read]) -> list[TaskKind]:
     """What the rows are asked: it says which reasons to decline fit."""
-    tasks = ReviewTask.objects.filter(pk__in=[row.task for row in read], kind__in=KINDS)
+    tasks = ReviewTask.objects.filter(pk__in=[row.task for row in read], kind__in=STAFF_KINDS)
     found = tasks.order_by().values_list("kind", flat=True).distinct()
-    return [TaskKind(kind) for kind in found] or list(KINDS)
+    return [TaskKind(kind) for kind in found] or list(STAFF_KINDS)
 
 
 def _report(
@@ -326,7 +327,7 @@ def _ask(
 
 
 def _kinds_of(rows: Iterable[Row]) -> list[TaskKind]:
-    return [*{TaskKind(row.task.kind) for row in rows if row.task is not None}] or list(KINDS)
+    return [*{TaskKind(row.task.kind) for row in rows if row.task is not None}] or list(STAFF_KINDS)
 
 
 class BulkDecisionListAdmin(NoDeleteAdmin[LoanApplication]):
@@ -337,7 +338,7 @@ class BulkDecisionListAdmin(NoDeleteAdmin[LoanApplication]):
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """For the actions: may this person decide anything that is decided in bulk?"""
-        return decisions.may_decide_some(user=staff(request), kinds=KINDS)
+        return decisions.may_decide_some(user=staff(request), kinds=STAFF_KINDS)
 
     def bulk_carry_on(self, run: BulkDecision) -> None:
         """Decide the rows of a run. The workflow knows how the answers leave together."""

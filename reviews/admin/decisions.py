@@ -18,9 +18,9 @@ from core.admin.base import staff
 from core.admin.view_helpers import confirmation
 from core.errors import DomainError
 from lending.choices import Outcome
-from reviews.admin.display import decision_words
 from reviews.admin.forms import DecideForm
 from reviews.choices import TaskKind
+from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewTask
 from reviews.services import decisions
 
@@ -45,6 +45,7 @@ def decide_view(
     )
     user = staff(request)
     kind = TaskKind(task.kind)
+    words = REVIEW_KINDS[kind].words
     try:
         if request.method == "POST":
             form = DecideForm(request.POST, outcome=wanted, kinds=[kind])
@@ -73,7 +74,7 @@ def decide_view(
         model_admin,
         request,
         "reviews/admin/decide.html",
-        title=f"{decision_words(kind)[wanted]}: {application.reference}",
+        title=f"{words[wanted]}: {application.reference}",
         case=model_admin.page_of(application, user),
         original=application,
         task=task,
@@ -81,6 +82,6 @@ def decide_view(
         contact_shown=is_shown(request, application),
         income_hidden=CONTACT["annual_income"](application.annual_income),
         form=form,
-        button=decision_words(kind)[wanted],
+        button=words[wanted],
         tone="good" if wanted == Outcome.APPROVE else "bad",
     )

@@ -20,10 +20,10 @@ from reviews.admin import bulk_preview, claims
 from reviews.admin.display import late_badge
 from reviews.admin.filters import Overdue, WaitingOnMe
 from reviews.choices import TaskStatus
+from reviews.kinds import STAFF_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services import decisions
 from reviews.services.authority import claim_stands
-from reviews.services.bulk_decisions import KINDS
 
 
 def is_mine(request: HttpRequest) -> bool:
@@ -137,7 +137,7 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """For the bulk actions: may this person decide anything that is decided in bulk?"""
-        return decisions.may_decide_some(user=staff(request), kinds=KINDS)
+        return decisions.may_decide_some(user=staff(request), kinds=STAFF_KINDS)
 
     @admin.action(permissions=["decide"], description="Approve selected tasks")
     def approve_selected(

@@ -3,15 +3,14 @@
 from django.contrib.auth.models import User
 
 from partners.api.permissions import Access
-from reviews.choices import TaskKind
-from reviews.services.authority import PERMISSIONS
+from reviews.kinds import REVIEW_KINDS, STAFF_KINDS
 from reviews.services.decisions import may_decide_some
-
-DECIDED_HERE = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
 
 
 def _was_delegated(user: User) -> bool:
-    return may_decide_some(user=user, kinds=DECIDED_HERE)
+    return may_decide_some(user=user, kinds=STAFF_KINDS)
 
 
-DECIDE = Access(staff=tuple(PERMISSIONS[kind] for kind in DECIDED_HERE), or_else=_was_delegated)
+DECIDE = Access(
+    staff=tuple(REVIEW_KINDS[kind].permission for kind in STAFF_KINDS), or_else=_was_delegated
+)

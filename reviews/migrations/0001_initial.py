@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['due_at', 'id'],
-                'permissions': [('decide_manager_approval', 'Can decide manager approvals'), ('decide_above_ceiling', 'Can decide approvals above the manager ceiling'), ('decide_fraud_review', 'Can decide fraud reviews'), ('record_offer_acceptance', "Can record an applicant's answer to an offer")],
+                'permissions': [('decide_manager_approval', 'Can decide manager approvals'), ('decide_fraud_review', 'Can decide fraud reviews'), ('record_offer_acceptance', "Can record an applicant's answer to an offer"), ('decide_above_ceiling', 'Can decide approvals above the manager ceiling')],
             },
         ),
         migrations.CreateModel(

@@ -10,6 +10,7 @@ from applications.models import LoanApplication
 from lending.choices import Outcome
 from partners.models import Partner
 from reviews.choices import TaskKind, TaskStatus
+from reviews.kinds import ROWS
 
 
 class ReviewTask(models.Model):
@@ -46,10 +47,8 @@ class ReviewTask(models.Model):
     class Meta:
         ordering = ["due_at", "id"]
         permissions = [
-            ("decide_manager_approval", "Can decide manager approvals"),
+            *((row.permission.partition(".")[2], row.permission_name) for row in ROWS),
             ("decide_above_ceiling", "Can decide approvals above the manager ceiling"),
-            ("decide_fraud_review", "Can decide fraud reviews"),
-            ("record_offer_acceptance", "Can record an applicant's answer to an offer"),
         ]
         indexes = [
             models.Index(fields=["status", "kind", "due_at"], name="task_open_by_due"),

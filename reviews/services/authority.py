@@ -22,17 +22,11 @@ from reviews.errors import (
     FourEyesViolation,
     NothingToDecide,
 )
+from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.delegation import delegators
 
-PERMISSIONS = {
-    TaskKind.MANAGER_APPROVAL: "reviews.decide_manager_approval",
-    TaskKind.FRAUD_REVIEW: "reviews.decide_fraud_review",
-    TaskKind.OFFER_ACCEPTANCE: "reviews.record_offer_acceptance",
-}
 ABOVE_CEILING = "reviews.decide_above_ceiling"
-# The applicant decides an offer, so who typed it in does not matter there.
-FOUR_EYES = frozenset({TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW})
 TOUCHED = (
     ("created_by", "created"),
     ("submitted_by", "submitted"),
@@ -86,7 +80,7 @@ def authority(
 ) -> User | None:
     """Everything but the time: who may decide this task if it is not too late for it."""
     kind = TaskKind(task.kind)
-    permission = PERMISSIONS[kind]
+    permission = REVIEW_KINDS[kind].permission
     own = user.has_perm(permission)
     lent = [] if own else _lenders(user, permission, now)
     if not own and not lent:
@@ -139,7 +133,7 @@ def _first_that_may(
 
 
 def _check_four_eyes(application: LoanApplication, kind: TaskKind, user: User, who: str) -> None:
-    if kind not in FOUR_EYES:
+    if not REVIEW_KINDS[kind].four_eyes:
         return
     for field, did in TOUCHED:
         if getattr(application, f"{field}_id") == user.pk:
@@ -160,7 +154,7 @@ def _check_right(
                 at=decision.decided_at,
             )
     if (
-        task.kind == TaskKind.MANAGER_APPROVAL
+        REVIEW_KINDS[TaskKind(task.kind)].has_ceiling
         and (task.assigned_role == WaitingOn.SENIOR_MANAGER or given)
         and not right.has_perm(ABOVE_CEILING)
     ):

@@ -21,14 +21,12 @@ from core.errors import DomainError, NotPermitted
 from core.locking import is_contention
 from lending.choices import Outcome
 from reviews import selectors
-from reviews.choices import TaskKind
 from reviews.errors import AlreadyDecided
+from reviews.kinds import STAFF_KINDS
 from reviews.models import BulkDecision, BulkDecisionRow, ReviewTask
 from reviews.services import decisions
 
 State = BulkDecisionRow.State
-# What an applicant answers is typed in one by one.
-KINDS = (TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW)
 # Fields in one form are limited (DATA_UPLOAD_MAX_NUMBER_FIELDS), and so is patience.
 MOST = 500
 # An HTTP request has 29 seconds behind API Gateway; what is not reached waits to be gone on with.
@@ -62,12 +60,14 @@ def bulk_begin(
     The run that this person began under this token stays as it is. ``None``: no row is one
     of a task that is decided in bulk. Raises ``NotPermitted``.
     """
-    if not decisions.may_decide_some(user=user, kinds=KINDS):
+    if not decisions.may_decide_some(user=user, kinds=STAFF_KINDS):
         raise NotPermitted("You may not decide applications.")
     begun = BulkDecision.objects.filter(decided_by=user, token=token).first()
     if begun is not None:
         return begun
-    tasks = ReviewTask.objects.filter(kind__in=KINDS).in_bulk([row.task for row in rows[:MOST]])
+    tasks = ReviewTask.objects.filter(kind__in=STAFF_KINDS).in_bulk(
+        [row.task for row in rows[:MOST]]
+    )
     known = {
         row.task: row
         for row in sorted(rows[:MOST])

@@ -15,6 +15,7 @@ from applications.models import LoanApplication
 from applications.services.timeline import event_record
 from core.errors import NotPermitted
 from reviews.choices import TaskKind
+from reviews.kinds import REVIEW_KINDS
 from reviews.locking import task_lock
 from reviews.models import ReviewTask
 from reviews.services.authority import (
@@ -24,7 +25,6 @@ from reviews.services.authority import (
     check_still_open,
     claim_stands,
 )
-from reviews.services.tasks import STEPS
 
 
 def may_take_over(user: User) -> bool:
@@ -111,7 +111,7 @@ def _record(
         application=application,
         kind=kind,
         message=f"{task.get_kind_display()}: {said}.",
-        step=STEPS[TaskKind(task.kind)],
+        step=REVIEW_KINDS[TaskKind(task.kind)].step,
         is_internal=True,
         actor=user,
         data={"task": task.pk, **more},

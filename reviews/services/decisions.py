@@ -21,13 +21,12 @@ from applications.services.timeline import event_record
 from lending.choices import Outcome
 from reviews.choices import TaskKind, TaskStatus
 from reviews.errors import DecisionExpired, UnknownReason
+from reviews.kinds import CEILING_KINDS, FOUR_EYES_KINDS, REVIEW_KINDS
 from reviews.locking import task_lock
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.authority import (
     ABOVE_CEILING,
     CLAIM_LASTS,
-    FOUR_EYES,
-    PERMISSIONS,
     TOUCHED,
     authority,
     check_not_claimed,
@@ -35,7 +34,6 @@ from reviews.services.authority import (
 )
 from reviews.services.decline_reasons import Reason, reason_read
 from reviews.services.delegation import delegators
-from reviews.services.tasks import STEPS
 from reviews.signals import decision_came_late, task_decided
 
 
@@ -55,7 +53,7 @@ def decision_check(
 
 def may_decide_some(*, user: User, kinds: Iterable[TaskKind]) -> bool:
     """Whether ``user`` has, or was lent, the right to decide any task of these kinds."""
-    permissions = [PERMISSIONS[kind] for kind in kinds]
+    permissions = [REVIEW_KINDS[kind].permission for kind in kinds]
     if any(user.has_perm(permission) for permission in permissions):
         return True
     lenders = delegators(user=user, now=timezone.now())
@@ -73,11 +71,13 @@ def tasks_waiting_on(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
     mine = ReviewDecision.objects.filter(task=OuterRef("pk"), decided_by=user, late=False)
     in_some_right = _within_right(user)
     for lender in delegators(user=user, now=now):
-        in_some_right |= _within_right(lender) & ~(Q(kind__in=FOUR_EYES) & _touched_by(lender))
+        in_some_right |= _within_right(lender) & ~(
+            Q(kind__in=FOUR_EYES_KINDS) & _touched_by(lender)
+        )
     return (
         ReviewTask.objects.filter(status=TaskStatus.OPEN, expires_at__gt=now)
         .filter(attempt=F("application__attempt"))
-        .exclude(Q(kind__in=FOUR_EYES) & _touched_by(user))
+        .exclude(Q(kind__in=FOUR_EYES_KINDS) & _touched_by(user))
         .exclude(Exists(mine))
         .filter(in_some_right)
     )
@@ -93,14 +93,14 @@ def count_waiting_on(*, user: User, now: datetime, most: int = 100) -> int:
 
 def _within_right(right: User) -> Q:
     """What one person's right reaches, whoever uses it."""
-    kinds = [kind for kind, permission in PERMISSIONS.items() if right.has_perm(permission)]
+    kinds = [kind for kind, row in REVIEW_KINDS.items() if right.has_perm(row.permission)]
     given = ReviewDecision.objects.filter(task=OuterRef("pk"), late=False)
     used = Exists(given.filter(Q(decided_by=right) | Q(on_behalf_of=right)))
     reached = Q(kind__in=kinds) & ~Q(used)
     if right.has_perm(ABOVE_CEILING):
         return reached
     needs_senior = Q(assigned_role=WaitingOn.SENIOR_MANAGER) | Q(Exists(given))
-    return reached & ~(Q(kind=TaskKind.MANAGER_APPROVAL) & needs_senior)
+    return reached & ~(Q(kind__in=CEILING_KINDS) & needs_senior)
 
 
 def _touched_by(user: User) -> Q:
@@ -208,7 +208,7 @@ def _count(application: LoanApplication, task: ReviewTask, decision: ReviewDecis
         task.closed_at = decision.decided_at
     task.save(update_fields=["status", "outcome", "closed_at", "claimed_by", "claimed_at"])
     if settled:
-        if kind == TaskKind.OFFER_ACCEPTANCE:
+        if REVIEW_KINDS[kind].answers_offer:
             accepted = decision.outcome == Outcome.APPROVE
             _note_on_offer(
                 application,
@@ -216,7 +216,7 @@ def _count(application: LoanApplication, task: ReviewTask, decision: ReviewDecis
                 declined_at=None if accepted else decision.decided_at,
             )
         stop_waiting(application)
-        if kind == TaskKind.MANAGER_APPROVAL:
+        if application.status == Status.PENDING_APPROVAL:
             move(application, Status.IN_REVIEW)
         save(application)
         task_decided.send(ReviewTask, task=task, decision=decision)
@@ -236,7 +236,7 @@ def _keep_late(application: LoanApplication, task: ReviewTask, decision: ReviewD
         application=application,
         kind="late_decision",
         message=f"{task.get_kind_display()}: {said} came too late and was not applied.",
-        step=STEPS[TaskKind(task.kind)],
+        step=REVIEW_KINDS[TaskKind(task.kind)].step,
         level=Level.WARNING,
         is_internal=True,
         actor=decision.decided_by,
@@ -253,7 +253,8 @@ def decisions_undo_as_late(*, application: LoanApplication, task: ReviewTask) ->
     """
     decisions = list(task.decisions.filter(late=False).select_related("decided_by", "partner"))
     task.decisions.filter(late=False).update(late=True)
-    if task.kind == TaskKind.OFFER_ACCEPTANCE:
+    row = REVIEW_KINDS[TaskKind(task.kind)]
+    if row.answers_offer:
         _note_on_offer(application, accepted_at=None, declined_at=None)
     task.status = TaskStatus.EXPIRED
     task.outcome = ""
@@ -263,7 +264,7 @@ def decisions_undo_as_late(*, application: LoanApplication, task: ReviewTask) ->
         kind="late_decision",
         message=f"{task.get_kind_display()}: the decision did not reach the workflow in time "
         "and was not applied.",
-        step=STEPS[TaskKind(task.kind)],
+        step=row.step,
         level=Level.WARNING,
         is_internal=True,
         data={"task": task.pk},
@@ -283,7 +284,7 @@ def _record_decision(
         application=application,
         kind=f"{kind.value}_{said}",
         message=message,
-        step=STEPS[kind],
+        step=REVIEW_KINDS[kind].step,
         level=Level.SUCCESS if approved else Level.WARNING,
         actor=decision.decided_by,
         partner=decision.partner,

@@ -5,17 +5,12 @@ from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
-from lending.choices import ReasonCode
 from reviews.choices import TaskKind
 from reviews.errors import ReasonRequired, UnknownReason
+from reviews.kinds import REVIEW_KINDS
 from reviews.models import DeclineReason, ReviewDecision
 
 OWN_WORDS = "Say in your own words why."
-DECLINED = {
-    TaskKind.MANAGER_APPROVAL: ReasonCode.MANAGER_DECLINED,
-    TaskKind.FRAUD_REVIEW: ReasonCode.FRAUD_SUSPECTED,
-    TaskKind.OFFER_ACCEPTANCE: ReasonCode.OFFER_DECLINED,
-}
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,7 @@ def reasons_shown(*, kind: TaskKind, decision: ReviewDecision) -> list[dict[str,
 
     The first code says who declined, as it always did; a reason of the catalogue follows.
     """
-    first = DECLINED[kind]
+    first = REVIEW_KINDS[kind].declined_as
     if not decision.reason_code:
         return [{"code": first.value, "text": f"{first.label} {decision.reason}".strip()}]
     return [

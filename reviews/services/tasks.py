@@ -7,20 +7,15 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from applications.choices import Level, Status, Step, WaitingOn
+from applications.choices import Level, WaitingOn
 from applications.models import LoanApplication
 from applications.services.attempts import move
 from applications.services.timeline import event_record
 from lending.models import LendingPolicy
 from reviews.choices import TaskKind, TaskStatus
+from reviews.kinds import REVIEW_KINDS, ReviewKind
 from reviews.models import ReviewTask
 from reviews.signals import task_opened
-
-STEPS = {
-    TaskKind.MANAGER_APPROVAL: Step.MANAGER_APPROVAL,
-    TaskKind.FRAUD_REVIEW: Step.FRAUD_CHECK,
-    TaskKind.OFFER_ACCEPTANCE: Step.OFFER_ACCEPTANCE,
-}
 
 
 def task_open(
@@ -35,23 +30,22 @@ def task_open(
 
     Moves its ``status``, ``current_step`` and ``waiting_*`` in memory.
     """
-    expires_at = now + (
-        policy.offer_life if kind == TaskKind.OFFER_ACCEPTANCE else policy.approval_expires
-    )
+    row = REVIEW_KINDS[kind]
+    expires_at = now + getattr(policy, row.wait)
     task = ReviewTask.objects.create(
         application=application,
         attempt=application.attempt,
         kind=kind,
-        assigned_role=_assigned_role(application, kind, policy),
-        approvals_required=_approvals_required(application, kind, policy),
+        assigned_role=_assigned_role(application, row, policy),
+        approvals_required=_approvals_required(application, row, policy),
         reasons=reasons,
         opened_at=now,
-        due_at=min(now + policy.approval_due, expires_at),
+        due_at=min(now + getattr(policy, row.due), expires_at),
         expires_at=expires_at,
     )
-    if kind == TaskKind.MANAGER_APPROVAL:
-        move(application, Status.PENDING_APPROVAL)
-    application.current_step = STEPS[kind]
+    if application.status != row.status:
+        move(application, row.status)
+    application.current_step = row.step
     application.waiting_on = task.assigned_role
     application.waiting_since = now
     application.waiting_until = expires_at
@@ -67,7 +61,7 @@ def task_remind(*, application: LoanApplication, task: ReviewTask, now: datetime
         application=application,
         kind="reminded",
         message=f"{task.get_kind_display()}: due, and not decided yet.",
-        step=STEPS[TaskKind(task.kind)],
+        step=REVIEW_KINDS[TaskKind(task.kind)].step,
         level=Level.WARNING,
         is_internal=True,
         data={"task": task.pk},
@@ -75,14 +69,16 @@ def task_remind(*, application: LoanApplication, task: ReviewTask, now: datetime
 
 
 def task_escalate(*, application: LoanApplication, task: ReviewTask, now: datetime) -> None:
-    """Note that senior managers are told: half of the time to decide is over."""
+    """Note that the task is handed up: half of the time to decide is over."""
+    row = REVIEW_KINDS[TaskKind(task.kind)]
+    told = " and ".join(f"{role.value.lower()}s" for role in row.escalated_to)
     task.escalated_at = now
     task.save(update_fields=["escalated_at"])
     event_record(
         application=application,
         kind="escalated",
-        message=f"{task.get_kind_display()}: escalated to the senior managers.",
-        step=STEPS[TaskKind(task.kind)],
+        message=f"{task.get_kind_display()}: escalated to the {told}.",
+        step=REVIEW_KINDS[TaskKind(task.kind)].step,
         level=Level.WARNING,
         is_internal=True,
         data={"task": task.pk},
@@ -105,16 +101,14 @@ def tasks_cancel(*, application: LoanApplication) -> int:
 
 
 def _assigned_role(
-    application: LoanApplication, kind: TaskKind, policy: LendingPolicy
+    application: LoanApplication, row: ReviewKind, policy: LendingPolicy
 ) -> WaitingOn:
-    if kind == TaskKind.FRAUD_REVIEW:
-        return WaitingOn.RISK_ANALYST
-    if kind == TaskKind.OFFER_ACCEPTANCE:
-        return WaitingOn.APPLICANT
     above = application.loan_amount > policy.manager_ceiling
-    return WaitingOn.SENIOR_MANAGER if above else WaitingOn.MANAGER
+    return row.assignees[-1 if above else 0].role
 
 
-def _approvals_required(application: LoanApplication, kind: TaskKind, policy: LendingPolicy) -> int:
-    two = application.loan_amount >= policy.second_approval_threshold
-    return 2 if kind == TaskKind.MANAGER_APPROVAL and two else 1
+def _approvals_required(
+    application: LoanApplication, row: ReviewKind, policy: LendingPolicy
+) -> int:
+    threshold = row.two_approvals_from
+    return 2 if threshold and application.loan_amount >= getattr(policy, threshold) else 1

@@ -14,10 +14,10 @@ from django.core.mail import EmailMessage
 from django.db.models import TextChoices
 from django.utils import timezone
 
-from accounts.roles import Role
-from applications.choices import Status, WaitingOn
+from applications.choices import Status
 from applications.models import LoanApplication
-from reviews.choices import TaskStatus
+from reviews.choices import TaskKind, TaskStatus
+from reviews.kinds import REVIEW_KINDS
 from reviews.models import Delegation, ReviewTask
 
 
@@ -29,11 +29,6 @@ class Notice(TextChoices):
     ESCALATED = "escalated", "Escalated"
 
 
-GROUPS = {
-    WaitingOn.MANAGER: (Role.MANAGER, Role.SENIOR_MANAGER),
-    WaitingOn.SENIOR_MANAGER: (Role.SENIOR_MANAGER,),
-    WaitingOn.RISK_ANALYST: (Role.RISK_ANALYST,),
-}
 CLOSING = {
     Status.FUNDED: "Your loan is funded.",
     Status.DECLINED: "We could not approve your application.",
@@ -49,10 +44,11 @@ def recipients(payload: dict[str, Any]) -> list[int] | None:
     notice = _notice(payload)
     if task.status != TaskStatus.OPEN:
         return []
-    role = WaitingOn(task.assigned_role)
-    if role == WaitingOn.APPLICANT:
+    row = REVIEW_KINDS[TaskKind(task.kind)]
+    if row.applicant_mail is not None:
         return None
-    groups = (Role.SENIOR_MANAGER,) if notice == Notice.ESCALATED else GROUPS[role]
+    asked = row.assignee(task.assigned_role).recipients
+    groups = row.escalated_to if notice == Notice.ESCALATED else asked
     deciders = User.objects.filter(
         groups__name__in=[group.value for group in groups], is_active=True
     ).distinct()
@@ -82,12 +78,10 @@ def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
     if task.status != TaskStatus.OPEN:
         return None
     application = task.application
-    if task.assigned_role == WaitingOn.APPLICANT:
-        return _to(
-            application.email,
-            f"Your loan offer {application.reference} is ready",
-            f"Please accept or decline it by {task.expires_at:%Y-%m-%d}.",
-        )
+    mail = REVIEW_KINDS[TaskKind(task.kind)].applicant_mail
+    if mail is not None:
+        facts = {"reference": application.reference, "expires_at": task.expires_at}
+        return _to(application.email, mail.subject.format(**facts), mail.body.format(**facts))
     user = User.objects.get(pk=payload["user"])
     if not user.is_active:
         return None

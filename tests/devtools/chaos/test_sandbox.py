@@ -9,9 +9,10 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection, connections
 
+from accounts.roles import Role
 from applications.models import LoanApplication
 from devtools.chaos.people import create_people
-from devtools.chaos.plan import ANALYSTS, MANAGERS, SENIORS
+from devtools.chaos.plan import SENIORS, logins
 from devtools.chaos.sandbox import PORTS, DatabaseInUse, Scratch, free_ports, refuse_used
 from partners.models import Partner, PartnerKey
 from partners.services.keys import partner_key_recognise
@@ -56,7 +57,7 @@ def test_run_works_in_a_database_of_its_own_and_leaves_nothing(
         assert os.environ["AWS_ENDPOINT_URL_LAMBDA"] == scratch.engine
         keys = create_people(partners=3)
         assert len({row.partner for key in keys if (row := partner_key_recognise(key))}) == 3
-        people = {*MANAGERS, *SENIORS, *ANALYSTS}
+        people = {*logins(Role.MANAGER), *SENIORS, *logins(Role.RISK_ANALYST)}
         assert User.objects.filter(username__in=people, is_staff=True).count() == len(people)
         assert not Partner.objects.filter(name="Not of the run").exists()
     finally:

@@ -23,6 +23,7 @@ from lending.choices import Outcome
 from partners.models import Partner
 from reviews.choices import TaskKind
 from reviews.errors import DecisionExpired
+from reviews.kinds import REVIEW_KINDS
 from reviews.models import Delegation, ReviewDecision, ReviewTask
 from reviews.services import decisions, delegation, offer_answers
 from tests.conftest import ALICE
@@ -162,7 +163,7 @@ class Office:
         case = task.application
         used = decision.on_behalf_of or decision.decided_by
         assert used is not None
-        assert used.has_perm(decisions.PERMISSIONS[task.kind])  # type: ignore[index]
+        assert used.has_perm(REVIEW_KINDS[TaskKind(task.kind)].permission)
         assert task.status == "open"
         assert timezone.now() < task.expires_at
         assert task.attempt == case.attempt

@@ -1,0 +1,167 @@
+"""The table of review kinds: everything that differs between them is said here, once.
+
+A new kind of human step is a member of ``TaskKind`` (and of ``Step``, if it has a step of its
+own), a row of ``ROWS``, the policy field that holds its wait, and a line in
+``functions.loan_approval.carry``. A kind without a row, or with two, fails when this module is
+imported; a policy field or a role that does not fit is an error of ``manage.py check``
+(``reviews.checks``). Imports enumerations only.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
+
+from django.core.exceptions import ImproperlyConfigured
+
+from accounts.roles import Role
+from applications.choices import Status, Step, WaitingOn
+from lending.choices import Outcome, ReasonCode
+from reviews.choices import TaskKind
+
+
+class Trigger(Enum):
+    """When the workflow opens a task of a kind."""
+
+    REFERRED = auto()  # the policy refers the application; the assessment's reasons say why
+    FLAGGED = auto()  # the fraud check flags it
+    OFFERED = auto()  # the offer is made
+
+
+@dataclass(frozen=True)
+class Assignee:
+    """Who a task waits for: as lists and pages call them, and which roles get the mail."""
+
+    role: WaitingOn
+    described: str
+    recipients: tuple[Role, ...] = ()
+
+
+@dataclass(frozen=True)
+class ApplicantMail:
+    """What the applicant reads when they are asked; formatted with the reference and the day."""
+
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewKind:
+    """One kind of review task.
+
+    ``assignees`` are in order of authority: the first one is asked up to its ceiling, the last
+    one above it and for every approval after the first. ``wait``, ``due``, ``two_approvals_from``
+    and ``required_by`` name fields of ``LendingPolicy``.
+    """
+
+    kind: TaskKind
+    step: Step
+    status: Status  # of the application while the task is open
+    trigger: Trigger
+    assignees: tuple[Assignee, ...]
+    permission: str
+    permission_name: str
+    wait: str
+    due: str = "approval_due"
+    two_approvals_from: str = ""  # an amount; empty: one approval is enough
+    required_by: str = ""  # a switch: without it nobody is asked; empty: there is no switch
+    four_eyes: bool = True  # whoever created, submitted or edited the application may not decide
+    escalated_to: tuple[Role, ...] = (Role.SENIOR_MANAGER,)
+    words: Mapping[Outcome, str]  # what the buttons say
+    declined_as: ReasonCode  # what the applicant and the partner are told of a decline
+    opening_reasons: tuple[tuple[ReasonCode, str], ...] = ()
+    skipped_as: str = "not needed"  # the step of an application that went on without it
+    answers_offer: bool = False  # the answer is kept with the offer as well
+    applicant_mail: ApplicantMail | None = None  # set: the applicant decides, staff only record it
+
+    @property
+    def decided_by_staff(self) -> bool:
+        """Staff decide it in the admin, in bulk and through the API; else the applicant does."""
+        return self.applicant_mail is None
+
+    @property
+    def has_ceiling(self) -> bool:
+        return len(self.assignees) > 1
+
+    def assignee(self, role: str) -> Assignee:
+        return next(found for found in self.assignees if found.role == role)
+
+
+def by_kind(rows: Iterable[ReviewKind]) -> Mapping[TaskKind, ReviewKind]:
+    """The rows by kind, in their order. Raises ``ImproperlyConfigured`` unless each has one."""
+    found = list(rows)
+    count = Counter(row.kind for row in found)
+    for kind in TaskKind:
+        if count[kind] != 1:
+            raise ImproperlyConfigured(
+                f"reviews/kinds.py has {count[kind]} rows for TaskKind.{kind.name}; "
+                "every kind needs exactly one ReviewKind in ROWS."
+            )
+    return MappingProxyType({row.kind: row for row in found})
+
+
+MANAGER = Assignee(
+    WaitingOn.MANAGER, "a manager or a senior manager", (Role.MANAGER, Role.SENIOR_MANAGER)
+)
+SENIOR_MANAGER = Assignee(WaitingOn.SENIOR_MANAGER, "a senior manager", (Role.SENIOR_MANAGER,))
+RISK_ANALYST = Assignee(WaitingOn.RISK_ANALYST, "a risk analyst", (Role.RISK_ANALYST,))
+APPLICANT = Assignee(
+    WaitingOn.APPLICANT,
+    "the applicant, whose answer the partner sends or the staff write down",
+)
+
+# In the order in which the workflow asks.
+ROWS = (
+    ReviewKind(
+        kind=TaskKind.MANAGER_APPROVAL,
+        step=Step.MANAGER_APPROVAL,
+        status=Status.PENDING_APPROVAL,
+        trigger=Trigger.REFERRED,
+        assignees=(MANAGER, SENIOR_MANAGER),
+        permission="reviews.decide_manager_approval",
+        permission_name="Can decide manager approvals",
+        wait="approval_expires",
+        two_approvals_from="second_approval_threshold",
+        words={Outcome.APPROVE: "Approve", Outcome.DECLINE: "Decline"},
+        declined_as=ReasonCode.MANAGER_DECLINED,
+    ),
+    ReviewKind(
+        kind=TaskKind.FRAUD_REVIEW,
+        step=Step.FRAUD_CHECK,
+        status=Status.IN_REVIEW,
+        trigger=Trigger.FLAGGED,
+        assignees=(RISK_ANALYST,),
+        permission="reviews.decide_fraud_review",
+        permission_name="Can decide fraud reviews",
+        wait="approval_expires",
+        words={Outcome.APPROVE: "Clear the flag", Outcome.DECLINE: "Decline"},
+        declined_as=ReasonCode.FRAUD_SUSPECTED,
+        opening_reasons=((ReasonCode.FRAUD_SUSPECTED, "The fraud check flagged it."),),
+    ),
+    ReviewKind(
+        kind=TaskKind.OFFER_ACCEPTANCE,
+        step=Step.OFFER_ACCEPTANCE,
+        status=Status.APPROVED,
+        trigger=Trigger.OFFERED,
+        assignees=(APPLICANT,),
+        permission="reviews.record_offer_acceptance",
+        permission_name="Can record an applicant's answer to an offer",
+        wait="offer_life",
+        required_by="offer_acceptance_required",
+        four_eyes=False,  # the applicant decides: who typed the answer in does not matter
+        escalated_to=(),  # nobody is above an applicant
+        words={Outcome.APPROVE: "Offer accepted", Outcome.DECLINE: "Offer declined"},
+        declined_as=ReasonCode.OFFER_DECLINED,
+        answers_offer=True,
+        applicant_mail=ApplicantMail(
+            "Your loan offer {reference} is ready",
+            "Please accept or decline it by {expires_at:%Y-%m-%d}.",
+        ),
+    ),
+)
+REVIEW_KINDS = by_kind(ROWS)
+STAFF_KINDS = tuple(row.kind for row in ROWS if row.decided_by_staff)
+FOUR_EYES_KINDS = tuple(row.kind for row in ROWS if row.four_eyes)
+CEILING_KINDS = tuple(row.kind for row in ROWS if row.has_ceiling)
+ESCALATED_KINDS = tuple(row.kind for row in ROWS if row.escalated_to)
