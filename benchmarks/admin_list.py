@@ -98,9 +98,9 @@ def fill(count: int, say: Callable[[str], None]) -> None:
         return
     standing = int(count * STANDING)
     began = time.perf_counter()
-    written = seed.seed(seed.Wanted(closed=count - standing, standing=standing))
+    written = seed.seed(seed.SeedRequest(closed=count - standing, standing=standing))
     say(f"seeded {count:,} applications, {written:,} rows, in {time.perf_counter() - began:.0f} s")
-    bulk_insert.settle(row_builder.ORDER)
+    bulk_insert.analyze(row_builder.ORDER)
 
 
 def run(count: int, times: int) -> None:
@@ -121,7 +121,7 @@ def run(count: int, times: int) -> None:
     call_command("migrate", verbosity=0)
     if (took := time.perf_counter() - began) > 5:
         print(f"migrated in {took:.0f} s")
-        bulk_insert.settle(row_builder.ORDER)
+        bulk_insert.analyze(row_builder.ORDER)
     create_demo_data()
     fill(count, print)
     example = LoanApplication.objects.filter(status="funded").order_by("pk")[count // 10]

@@ -9,7 +9,7 @@ from django.db.migrations.loader import MigrationLoader
 
 
 def is_of_another_version() -> bool:
-    """True when it has migrations of our apps, or tables of theirs, that this version lacks."""
+    """Return true when it has migrations or tables of our apps that this version lacks."""
     ours = [c for c in apps.get_app_configs() if Path(c.path).parent == settings.BASE_DIR]
     labels = {config.label for config in ours}
     loader = MigrationLoader(connection)

@@ -1,4 +1,4 @@
-"""The people and the partner of the demo. Only where ``LOANOFFICE_DEMO`` is true."""
+"""Create the people and the partner of the demo. Only where ``LOANOFFICE_DEMO`` is true."""
 
 from django.conf import settings
 from django.contrib.auth.models import Group, User
@@ -27,7 +27,7 @@ ROLES: dict[str, Role | None] = {
 
 @transaction.atomic
 def create_demo_data() -> None:
-    """Make the logins and the partner's key; what is there already stays as it is."""
+    """Create the logins and the partner's key; existing ones stay as they are."""
     if not settings.LOANOFFICE_DEMO:
         raise ImproperlyConfigured("Demo logins are made with demo settings only.")
     for username, role in ROLES.items():

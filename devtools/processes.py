@@ -1,4 +1,4 @@
-"""The processes that are the product on one machine: the engine, the sweep, the web server."""
+"""Define the processes of the product on one machine: engine, sweep, web server."""
 
 import sys
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ def stack_processes(
     environment: Mapping[str, str] | None = None,
     logs: Path | None = None,
 ) -> list[Process]:
-    """In the order in which they start. They read the rest of their settings themselves.
+    """Return the processes in the order in which they start; they read their own settings.
 
-    ``environment`` stands in for this process's own; with ``logs``, a folder, each writes
+    ``environment`` replaces this process's own; with ``logs``, a folder, each process writes
     to a file of its own there.
     """
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]

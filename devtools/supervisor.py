@@ -1,4 +1,4 @@
-"""Keeps a few processes running together: starts them, restarts one that dies, stops all."""
+"""Supervise a few processes: start them, restart one that dies, stop all."""
 
 import logging
 import signal
@@ -22,7 +22,7 @@ PATIENCE = 10.0  # seconds that a process has to stop by itself
 
 @dataclass
 class Process:
-    """One child. ``health`` is a URL that answers 200 once it is ready, if it has one.
+    """One child process. ``health`` is a URL that answers 200 once it is ready, if it has one.
 
     ``environment`` and ``log`` are those of the supervisor itself unless given.
     """
@@ -50,7 +50,7 @@ class Process:
             )
 
     def kill(self) -> bool:
-        """``kill -9``; false when there is nothing to kill just now."""
+        """Send ``kill -9``; return false when the process does not run just now."""
         if self.popen is None or self.popen.poll() is not None:
             return False
         self.popen.kill()
@@ -69,22 +69,22 @@ class Process:
 
 
 class Supervisor:
-    """``start`` and ``stop`` around what somebody else does, or ``run`` until a signal.
+    """Start processes, watch them and stop them; ``run`` does so until a signal.
 
     A process that dies is started again after a pause that grows to ``longest_pause``
-    seconds. ``ended`` is told the process and its exit code (negative: a signal).
+    seconds. ``ended`` is called with the process and its exit code (negative: a signal).
     """
 
     def __init__(
         self,
         processes: list[Process],
         *,
-        say: Callable[[str], None],
+        write_line: Callable[[str], None],
         longest_pause: float = LONGEST_PAUSE,
         ended: Callable[[Process, int | None], None] | None = None,
     ) -> None:
         self.processes = processes
-        self.say = say
+        self.write_line = write_line
         self.longest_pause = longest_pause
         self.ended = ended
         self.stopping = threading.Event()
@@ -103,11 +103,11 @@ class Supervisor:
             if failed is not None:
                 if self.stopping.is_set():
                     return 0
-                self.say(f"{failed.name} did not start; see its message above.")
+                self.write_line(f"{failed.name} did not start; see its message above.")
                 return 1
             ready()
             self.stopping.wait()
-            self.say("Stopping.")
+            self.write_line("Stopping.")
             return 0
         finally:
             self.stop()
@@ -155,17 +155,17 @@ class Supervisor:
                 return
             process.deaths = 0 if time.monotonic() - started > STEADY else process.deaths + 1
             pause = min(FIRST_PAUSE * 2**process.deaths, self.longest_pause)
-            self.say(f"{process.name} ended ({exit_text(code)}); starting it again.")
+            self.write_line(f"{process.name} ended ({exit_text(code)}); starting it again.")
             if self.ended is not None:
                 self.ended(process, code)
             self.stopping.wait(pause)
-            with self._restarting:  # not in the middle of a stop: nobody would stop it
+            with self._restarting:  # not during a stop: it would not be stopped
                 if not self.stopping.is_set():
                     process.start()
 
 
 def exit_text(code: int | None) -> str:
-    """How a process ended, in words."""
+    """Describe how a process ended."""
     if code is not None and code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"

@@ -1,4 +1,4 @@
-"""What the outside was told: the acknowledgements that the product must live up to."""
+"""Record every answer that the API gave: what the product has to live up to afterwards."""
 
 import threading
 from collections import Counter
@@ -11,18 +11,18 @@ from devtools.chaos.plan import PlannedApplication, PlannedDecision
 class State(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
-    UNANSWERED = "unanswered"  # nobody knows: every answer was lost until the time was over
+    UNANSWERED = "unanswered"  # unknown: every answer was lost until the run ended
 
 
 @dataclass(frozen=True)
 class Reply:
     state: State
-    said: str = ""
+    summary: str = ""
 
 
 @dataclass
-class CaseTold:
-    """One application. ``submitted_at`` is of the monotonic clock."""
+class ApplicationAcknowledgements:
+    """The answers about one application. ``submitted_at`` is of the monotonic clock."""
 
     planned: PlannedApplication
     reference: str = ""
@@ -38,18 +38,18 @@ class CaseTold:
 
     @property
     def next_decision(self) -> PlannedDecision | None:
-        """The decision that is to be made next, ``None`` when none is left to be made."""
+        """Return the planned decision that comes next, ``None`` when none is left."""
         for decision in self.planned.decisions:
             reply = self.decisions.get(decision)
             if reply is None:
                 return None if self.withdrawn else decision
             if reply.state != State.ACKNOWLEDGED:
-                return None  # what was to follow has no ground any more
+                return None  # the decisions after it do not apply
         return None
 
     @property
     def complete(self) -> bool:
-        """Everything that was planned has an answer, or can have none."""
+        """Return true when every planned request has an answer, or can have none."""
         if self.submission is None:
             return False
         if not self.reference:
@@ -59,11 +59,16 @@ class CaseTold:
         return self.next_decision is None
 
 
-class Told:
-    """All of a run. A case is written by one thread at a time; the counters by any."""
+class Acknowledgements:
+    """All answers of a run.
+
+    Each application is written by one thread at a time; the counters by any.
+    """
 
     def __init__(self, applications: tuple[PlannedApplication, ...]) -> None:
-        self.cases = {planned.external_id: CaseTold(planned) for planned in applications}
+        self.applications = {
+            planned.external_id: ApplicationAcknowledgements(planned) for planned in applications
+        }
         self.counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -72,13 +77,19 @@ class Told:
             self.counts[what] += 1
 
     @property
-    def heard(self) -> int:
-        """How many answers there are by now."""
+    def reply_count(self) -> int:
+        """Return the number of answers so far."""
         return sum(
-            (case.submission is not None) + len(case.decisions) + (case.withdrawal is not None)
-            for case in self.cases.values()
+            (application.submission is not None)
+            + len(application.decisions)
+            + (application.withdrawal is not None)
+            for application in self.applications.values()
         )
 
     @property
-    def by_reference(self) -> dict[str, CaseTold]:
-        return {case.reference: case for case in self.cases.values() if case.reference}
+    def by_reference(self) -> dict[str, ApplicationAcknowledgements]:
+        return {
+            application.reference: application
+            for application in self.applications.values()
+            if application.reference
+        }

@@ -1,4 +1,4 @@
-"""A good HTTP client: asks until it has an answer, and knows when an answer says nothing.
+"""HTTP client that repeats a request until it has a conclusive answer.
 
 Only the standard of the API is relied on: a lost answer, 5xx, 429 and "try again" are
 repeated, with a growing pause; everything else is an answer.
@@ -18,7 +18,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds
-LONGEST_WAIT_ASKED = 30.0  # seconds of a Retry-After that are believed
+LONGEST_WAIT_ASKED = 30.0  # the longest Retry-After that is obeyed, in seconds
 PROBLEMS = "/problems/"
 TRY_AGAIN = frozenset({f"{PROBLEMS}try-again", f"{PROBLEMS}idempotency-key-in-flight"})
 # A form's hidden field: what a browser sends back with a login.
@@ -26,11 +26,11 @@ FORM_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 class GaveUp(Exception):
-    """No answer came before the run ended. ``said`` is the last thing that was heard."""
+    """No answer came before the run ended. ``summary`` describes the last failure."""
 
-    def __init__(self, said: str) -> None:
-        self.said = said
-        super().__init__(said)
+    def __init__(self, summary: str) -> None:
+        self.summary = summary
+        super().__init__(summary)
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class Answer:
         return str(self.body.get("type", ""))
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         code, detail = self.problem.removeprefix(PROBLEMS), self.body.get("detail", "")
         return " ".join(str(part) for part in (self.status, code, detail) if part)
 
 
-def says_nothing(answer: Answer) -> bool:
-    """True when the request may have been done or not, or is to be repeated."""
+def is_inconclusive(answer: Answer) -> bool:
+    """Return true when the request may or may not have been done, or is to be repeated."""
     return answer.status >= 500 or answer.status == 429 or answer.problem in TRY_AGAIN
 
 
@@ -77,53 +77,53 @@ class Client:
         *,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Ask until there is an answer that says something. Raises ``GaveUp``."""
+        """Repeat a request until its answer is conclusive. Raises ``GaveUp``."""
         content = None if body is None else json.dumps(body).encode()
         kind = {} if body is None else {"Content-Type": "application/json"}
-        return self._insist(method, path, content, {**kind, **(headers or {})})
+        return self._ask_until_answered(method, path, content, {**kind, **(headers or {})})
 
     def log_in(self, username: str, password: str) -> None:
-        """As a person does in a browser. Raises ``GaveUp``, and ``PermissionError`` if refused."""
-        page = self._insist("GET", "/admin/login/", None, {})
+        """Sign in through the login form. Raises ``GaveUp``, and ``PermissionError`` if refused."""
+        page = self._ask_until_answered("GET", "/admin/login/", None, {})
         found = FORM_TOKEN.search(page.text)
         form = {
             "csrfmiddlewaretoken": found[1] if found else "",
             "username": username,
             "password": password,
         }
-        answer = self._insist(
+        answer = self._ask_until_answered(
             "POST",
             "/admin/login/",
             urlencode(form).encode(),
             {"Content-Type": "application/x-www-form-urlencoded"},
         )
         if answer.status != 302 or "sessionid" not in self.cookies:
-            raise PermissionError(f"{username} could not log in: {answer.said}")
+            raise PermissionError(f"{username} could not log in: {answer.summary}")
 
     def close(self) -> None:
         self.pool.clear()
 
-    def _insist(
+    def _ask_until_answered(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]
     ) -> Answer:
         pause, lost = FIRST_PAUSE, 0
         while True:
             try:
-                answer = self._once(method, path, content, headers)
+                answer = self._request(method, path, content, headers)
             except HTTPError as error:
-                said, wait = f"{type(error).__name__}: {error}", pause
+                summary, wait = f"{type(error).__name__}: {error}", pause
                 lost += 1
                 self.lost()
             else:
-                if not says_nothing(answer):
+                if not is_inconclusive(answer):
                     return Answer(answer.status, answer.body, answer.headers, answer.text, lost)
-                said, wait = answer.said, max(pause, _retry_after(answer))
+                summary, wait = answer.summary, max(pause, _retry_after(answer))
                 lost += answer.status >= 500
             if self.over.wait(wait):
-                raise GaveUp(said)
+                raise GaveUp(summary)
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _once(
+    def _request(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]
     ) -> Answer:
         address = urlsplit(path)
@@ -151,5 +151,5 @@ def _retry_after(answer: Answer) -> float:
 
 
 def elapsed(since: float) -> float:
-    """Seconds since a moment of the monotonic clock."""
+    """Return the seconds since a moment of the monotonic clock."""
     return time.monotonic() - since

@@ -1,4 +1,4 @@
-"""Kills what the plan says, when the plan says; only children that this run started."""
+"""Kill processes at the moments that the plan names; only children that this run started."""
 
 import threading
 import time
@@ -9,28 +9,32 @@ from django.db import connections
 from django.db.utils import Error
 
 from applications.models import Disbursement
-from devtools.chaos.acknowledgements import Told
+from devtools.chaos.acknowledgements import Acknowledgements
 from devtools.chaos.plan import Moment, PlannedKill
 from devtools.supervisor import Process
 from reviews.models import ReviewTask
 
-LOOK_PAUSE = 0.05  # seconds between two looks at how far the run is
+POLL_PAUSE = 0.05  # seconds between two checks of the run's progress
 IDLE = 15.0  # seconds without any progress after which a kill no longer waits for its moment
 
 
-class Killer:
-    """One thread that watches how far the run is; ``killed`` counts by process."""
+class FaultInjector:
+    """One thread that watches the progress of the run; ``killed`` counts kills by process."""
 
     def __init__(
-        self, *, kills: Sequence[PlannedKill], processes: Mapping[str, Process], told: Told
+        self,
+        *,
+        kills: Sequence[PlannedKill],
+        processes: Mapping[str, Process],
+        acknowledgements: Acknowledgements,
     ) -> None:
         self.left = list(kills)
         self.killed: Counter[str] = Counter()
-        self.late = 0  # kills whose moment did not come; they were done all the same
+        self.late = 0  # kills that were done although their moment did not come
         self._processes = processes
-        self._told = told
+        self._acknowledgements = acknowledgements
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="killer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="fault-injector", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -55,7 +59,7 @@ class Killer:
                 if due is not None:
                     self._kill(due)
                     since = time.monotonic()
-                self._over.wait(LOOK_PAUSE)
+                self._over.wait(POLL_PAUSE)
                 before, reached = reached, self._reached()
                 if reached != before:
                     since = time.monotonic()
@@ -70,16 +74,16 @@ class Killer:
             if process.kill():
                 self.killed[planned.process] += 1
                 return
-            self._over.wait(LOOK_PAUSE)  # it is being started again just now
+            self._over.wait(POLL_PAUSE)  # the supervisor is restarting it
 
     def _reached(self) -> dict[Moment, int]:
         try:
             waiting, disbursing = ReviewTask.objects.count(), Disbursement.objects.count()
-        except Error:  # too busy to say: the next look tells
+        except Error:  # the database is busy: the next check reads again
             waiting = disbursing = 0
         return {
-            Moment.SUBMITTING: self._told.counts["submissions begun"],
+            Moment.SUBMITTING: self._acknowledgements.counts["submissions begun"],
             Moment.WAITING: waiting,
-            Moment.DELIVERING: self._told.counts["decisions begun"],
+            Moment.DELIVERING: self._acknowledgements.counts["decisions begun"],
             Moment.DISBURSING: disbursing,
         }

@@ -1,10 +1,10 @@
-"""Compares what was promised with what stands written. Pure: values in, findings out.
+"""Compare acknowledgements with the database and the engine. Pure: values in, findings out.
 
-- *lost*: an acknowledged application or decision is not there, or has no effect.
-- *doubled*: something that may be there once is there twice; money for a case that is not
+- *lost*: an acknowledged application or decision is missing, or has no effect.
+- *doubled*: something that may exist once exists twice; money for an application that is not
   funded.
 - *stuck*: after the wait for the end something is still open, for the product or a person.
-- *wrong*: a case ended otherwise than policy and people said, or two records disagree.
+- *wrong*: an application ended otherwise than by policy and decisions, or two records disagree.
 """
 
 from collections import Counter, defaultdict
@@ -13,17 +13,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from applications.choices import Status
-from devtools.chaos.acknowledgements import CaseTold, Reply, State, Told
+from devtools.chaos.acknowledgements import (
+    Acknowledgements,
+    ApplicationAcknowledgements,
+    Reply,
+    State,
+)
 from devtools.chaos.oracle import instalment
 from devtools.chaos.plan import SENIORS, PlannedDecision
-from devtools.chaos.snapshot import ApplicationSnapshot, Books, Decision
+from devtools.chaos.snapshot import ApplicationSnapshot, Decision, Snapshot
 from lending.choices import Outcome
 from reviews.choices import TaskKind, TaskStatus
 
 FINAL = frozenset({Status.FUNDED, Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED})
-# A line of the timeline that may stand there more than once a case.
+# A timeline entry that an application may have more than once.
 LATE_ANSWER = "late_answer"
-TOO_LATE = "409 wrong-state"  # what a withdrawal is told when the case has gone too far
+TOO_LATE = "409 wrong-state"  # the answer to a withdrawal after disbursing began
 
 
 class Fault(StrEnum):
@@ -42,65 +47,69 @@ class Finding:
     why: str
 
 
-def judge(*, told: Told, books: Books) -> list[Finding]:
-    """Everything that is not as it was promised; empty when all is well."""
-    findings = [*_lost(told, books), *_doubled(told, books), *_stuck(told, books)]
-    findings += _wrong(told, books)
+def check_invariants(*, acknowledgements: Acknowledgements, snapshot: Snapshot) -> list[Finding]:
+    """Return every violation of an acknowledgement or invariant; empty when there is none."""
+    findings = [
+        *_lost(acknowledgements, snapshot),
+        *_doubled(acknowledgements, snapshot),
+        *_stuck(acknowledgements, snapshot),
+    ]
+    findings += _wrong(acknowledgements, snapshot)
     order = list(Fault)
     return sorted(findings, key=lambda found: (order.index(found.fault), found.subject))
 
 
-def expected_statuses(case: CaseTold) -> frozenset[Status]:
-    """How the case may end, by policy and by what was acknowledged; empty: not at all."""
-    undisturbed = _undisturbed(case)
-    if case.withdrawal is None or case.withdrawal.state == State.REFUSED:
-        return undisturbed
-    if case.withdrawal.state == State.ACKNOWLEDGED:
+def expected_statuses(application: ApplicationAcknowledgements) -> frozenset[Status]:
+    """Return the final statuses that policy and acknowledgements allow; empty: still open."""
+    expected = _expected_without_withdrawal(application)
+    if application.withdrawal is None or application.withdrawal.state == State.REFUSED:
+        return expected
+    if application.withdrawal.state == State.ACKNOWLEDGED:
         return frozenset({Status.WITHDRAWN})
-    return undisturbed | {Status.WITHDRAWN}
+    return expected | {Status.WITHDRAWN}
 
 
-def _undisturbed(case: CaseTold) -> frozenset[Status]:
-    course = case.planned.course
-    if course.declined:
+def _expected_without_withdrawal(application: ApplicationAcknowledgements) -> frozenset[Status]:
+    expected_path = application.planned.expected_path
+    if expected_path.declined:
         return frozenset({Status.DECLINED})
     approvals: Counter[TaskKind] = Counter()
-    for decision in case.planned.decisions:
-        reply = case.decisions.get(decision)
-        if reply is not None and reply.state == State.UNANSWERED:  # it counts, or it does not
-            approved = all(other.approved for other in case.planned.decisions)
+    for decision in application.planned.decisions:
+        reply = application.decisions.get(decision)
+        if reply is not None and reply.state == State.UNANSWERED:  # it may have been applied or not
+            approved = all(other.approved for other in application.planned.decisions)
             return frozenset({Status.FUNDED if approved else Status.DECLINED})
         if reply is None or reply.state != State.ACKNOWLEDGED:
             return frozenset()
         if not decision.approved:
             return frozenset({Status.DECLINED})
         approvals[decision.kind] += 1
-    complete = all(approvals[ask.kind] >= ask.approvals for ask in course.asks)
+    complete = all(approvals[ask.kind] >= ask.approvals for ask in expected_path.asks)
     return frozenset({Status.FUNDED}) if complete else frozenset()
 
 
 # --- Lost -------------------------------------------------------------------------------
 
 
-def _lost(told: Told, books: Books) -> Iterator[Finding]:
-    there = {case.reference for case in books.cases}
-    given = {(found.reference, found.kind, found.person): found for found in books.decisions}
-    tasks = {(task.reference, task.kind): task for task in books.tasks}
-    for case in told.by_reference.values():
-        reference = case.reference
+def _lost(acknowledgements: Acknowledgements, snapshot: Snapshot) -> Iterator[Finding]:
+    there = {application.reference for application in snapshot.applications}
+    given = {(found.reference, found.kind, found.person): found for found in snapshot.decisions}
+    tasks = {(task.reference, task.kind): task for task in snapshot.tasks}
+    for application in acknowledgements.by_reference.values():
+        reference = application.reference
         if reference not in there:
             yield Finding(Fault.LOST, reference, "acknowledged, but there is no such application")
             continue
-        for decision, reply in case.decisions.items():
+        for decision, reply in application.decisions.items():
             if reply.state != State.ACKNOWLEDGED:
                 continue
-            who = f"{decision.person}'s {_word(decision)}"
+            who = f"{decision.person}'s {_description(decision)}"
             row = given.get((reference, decision.kind.value, decision.person))
             if row is None:
                 yield Finding(Fault.LOST, reference, f"{who} was acknowledged and is not there")
             elif row.late:
                 yield Finding(Fault.LOST, reference, f"{who} was acknowledged and not applied")
-            elif decision == _settling(case, decision.kind):
+            elif decision == _deciding(application, decision.kind):
                 task = tasks[reference, decision.kind.value]
                 if (task.status, task.outcome) != (TaskStatus.DECIDED, _outcome(decision)):
                     yield Finding(
@@ -110,12 +119,12 @@ def _lost(told: Told, books: Books) -> Iterator[Finding]:
                     )
 
 
-def _settling(case: CaseTold, kind: TaskKind) -> PlannedDecision | None:
-    """The acknowledged decision that settles this task, if there is one."""
-    ask = next((ask for ask in case.planned.course.asks if ask.kind == kind), None)
+def _deciding(application: ApplicationAcknowledgements, kind: TaskKind) -> PlannedDecision | None:
+    """The acknowledged decision that closes this task, if there is one."""
+    ask = next((ask for ask in application.planned.expected_path.asks if ask.kind == kind), None)
     given = [
         decision
-        for decision, reply in case.decisions.items()
+        for decision, reply in application.decisions.items()
         if decision.kind == kind and reply.state == State.ACKNOWLEDGED
     ]
     for number, decision in enumerate(given, start=1):
@@ -127,178 +136,207 @@ def _settling(case: CaseTold, kind: TaskKind) -> PlannedDecision | None:
 # --- Doubled ----------------------------------------------------------------------------
 
 
-def _doubled(told: Told, books: Books) -> Iterator[Finding]:
-    yield from _doubled_cases(told, books)
-    yield from _doubled_money(books)
-    yield from _doubled_rows(books)
-    yield from _doubled_in_engine(books)
+def _doubled(acknowledgements: Acknowledgements, snapshot: Snapshot) -> Iterator[Finding]:
+    yield from _doubled_applications(acknowledgements, snapshot)
+    yield from _doubled_money(snapshot)
+    yield from _doubled_rows(snapshot)
+    yield from _doubled_in_engine(snapshot)
 
 
-def _doubled_cases(told: Told, books: Books) -> Iterator[Finding]:
-    for external_id, cases in _grouped(books.cases, lambda case: case.external_id).items():
-        if len(cases) > 1:
-            known = told.cases[external_id].reference if external_id in told.cases else ""
-            others = ", ".join(f"{case.reference} ({case.status})" for case in cases)
+def _doubled_applications(
+    acknowledgements: Acknowledgements, snapshot: Snapshot
+) -> Iterator[Finding]:
+    for external_id, applications in _grouped(
+        snapshot.applications, lambda application: application.external_id
+    ).items():
+        if len(applications) > 1:
+            known = (
+                acknowledgements.applications[external_id].reference
+                if external_id in acknowledgements.applications
+                else ""
+            )
+            others = ", ".join(
+                f"{application.reference} ({application.status})" for application in applications
+            )
             yield Finding(
                 Fault.DOUBLED,
-                known or cases[0].reference,
-                f"{len(cases)} applications for {external_id}: {others}",
+                known or applications[0].reference,
+                f"{len(applications)} applications for {external_id}: {others}",
             )
 
 
-def _doubled_money(books: Books) -> Iterator[Finding]:
-    status = {case.reference: case.status for case in books.cases}
-    for order, count in _repeated(payout.order for payout in books.payouts):
+def _doubled_money(snapshot: Snapshot) -> Iterator[Finding]:
+    status = {application.reference: application.status for application in snapshot.applications}
+    for order, count in _repeated(payout.order for payout in snapshot.payouts):
         yield Finding(Fault.DOUBLED, order, f"the rail paid {count} times")
-    for payout in books.payouts:
+    for payout in snapshot.payouts:
         if status.get(payout.order) != Status.FUNDED:
             stands = status.get(payout.order, "unknown here")
-            yield Finding(Fault.DOUBLED, payout.order, f"the rail paid, but the case is {stands}")
-    for reference, count in _repeated(row.reference for row in books.ledger):
+            yield Finding(
+                Fault.DOUBLED, payout.order, f"the rail paid, but the application is {stands}"
+            )
+    for reference, count in _repeated(row.reference for row in snapshot.ledger):
         yield Finding(Fault.DOUBLED, reference, f"there are {count} ledger rows")
 
 
-def _doubled_rows(books: Books) -> Iterator[Finding]:
+def _doubled_rows(snapshot: Snapshot) -> Iterator[Finding]:
     for (reference, kind, person), count in _repeated(
-        (found.reference, found.kind, found.person) for found in books.decisions
+        (found.reference, found.kind, found.person) for found in snapshot.decisions
     ):
         yield Finding(Fault.DOUBLED, reference, f"{person} decided {kind} {count} times")
-    for reference, count in _repeated(offer.reference for offer in books.offers):
+    for reference, count in _repeated(offer.reference for offer in snapshot.offers):
         yield Finding(Fault.DOUBLED, reference, f"there are {count} offers")
     for (reference, pk), count in _repeated(
         (message.reference, message.callback)
-        for message in books.messages
+        for message in snapshot.messages
         if message.callback is not None
     ):
         yield Finding(Fault.DOUBLED, reference, f"callback {pk} has {count} deliveries")
     approvals = {
-        (task.reference, f"{task.kind}_approved"): task.approvals_required for task in books.tasks
+        (task.reference, f"{task.kind}_approved"): task.approvals_required
+        for task in snapshot.tasks
     }
-    for line, count in _repeated((line.reference, line.kind) for line in books.timeline):
+    for line, count in _repeated((line.reference, line.kind) for line in snapshot.timeline):
         reference, kind = line
         if kind != LATE_ANSWER and count > approvals.get(line, 1):
             why = f"“{kind}” stands {count} times in the timeline"
             yield Finding(Fault.DOUBLED, reference, why)
 
 
-def _doubled_in_engine(books: Books) -> Iterator[Finding]:
-    mirrored = {mirror.name: mirror.reference for mirror in books.mirrors}
-    for reference, count in _repeated(mirrored.values()):
+def _doubled_in_engine(snapshot: Snapshot) -> Iterator[Finding]:
+    recorded = {record.name: record.reference for record in snapshot.executions}
+    for reference, count in _repeated(recorded.values()):
         yield Finding(Fault.DOUBLED, reference, f"there are {count} executions")
-    for name, count in _repeated(run.name for run in books.engine):
-        subject = mirrored.get(name, name)
+    for name, count in _repeated(execution.name for execution in snapshot.engine):
+        subject = recorded.get(name, name)
         yield Finding(Fault.DOUBLED, subject, f"the engine has {count} executions named {name}")
-    for run in books.engine:
-        if run.name not in mirrored:
-            yield Finding(Fault.DOUBLED, run.name, "the engine runs what there is no record of")
+    for execution in snapshot.engine:
+        if execution.name not in recorded:
+            yield Finding(
+                Fault.DOUBLED, execution.name, "the engine runs what there is no record of"
+            )
 
 
 # --- Stuck ------------------------------------------------------------------------------
 
 
-def _stuck(told: Told, books: Books) -> Iterator[Finding]:
-    """One finding a case, with all of its symptoms; first what a person is told of it."""
+def _stuck(acknowledgements: Acknowledgements, snapshot: Snapshot) -> Iterator[Finding]:
+    """One finding an application, with all of its symptoms; incidents first."""
     why: dict[str, list[str]] = defaultdict(list)
-    copies = {row.reference for row in books.cases if _is_copy(told, row)}
-    for subject, symptom in (*_unfinished(books, copies), *_unheard(told)):
+    duplicates = {
+        row.reference for row in snapshot.applications if _is_duplicate(acknowledgements, row)
+    }
+    for subject, symptom in (*_unfinished(snapshot, duplicates), *_unanswered(acknowledgements)):
         why[subject].append(symptom)
     for subject, symptoms in why.items():
         yield Finding(Fault.STUCK, subject, "; ".join(symptoms))
 
 
-def _unfinished(books: Books, copies: set[str]) -> Iterator[tuple[str, str]]:
-    """Subject and symptom of whatever has not come to its end. ``copies`` wait for nobody."""
-    for trouble in books.troubles:
-        if trouble.status != "resolved":
-            yield trouble.reference, f"incident: {trouble.sentence}"
-    for message in books.messages:
+def _unfinished(snapshot: Snapshot, duplicates: set[str]) -> Iterator[tuple[str, str]]:
+    """Subject and symptom of everything that has not ended. ``duplicates`` are ignored."""
+    for incident in snapshot.incidents:
+        if incident.status != "resolved":
+            yield incident.reference, f"incident: {incident.sentence}"
+    for message in snapshot.messages:
         if message.status in {"pending", "dead"}:
-            said = f": {message.last_error}" if message.last_error else ""
+            summary = f": {message.last_error}" if message.last_error else ""
             yield (
                 message.reference or message.key,
-                f"{message.key} is {message.status} after {message.attempts} tries{said}",
+                f"{message.key} is {message.status} after {message.attempts} tries{summary}",
             )
-    running = {run.name for run in books.engine if run.status == "RUNNING"}
-    for row in books.cases:
-        if row.status not in FINAL and row.reference not in copies:
+    running = {execution.name for execution in snapshot.engine if execution.status == "RUNNING"}
+    for row in snapshot.applications:
+        if row.status not in FINAL and row.reference not in duplicates:
             handed_over = row.status == Status.NEEDS_ATTENTION
             waits = f", waiting for {row.waiting_on}" if row.waiting_on else ""
             yield (
                 row.reference,
                 "handed to Operations" if handed_over else f"silently {row.status}{waits}",
             )
-    for mirror in books.mirrors:
-        if mirror.reference not in copies:
-            if mirror.ended_at is None:
-                yield mirror.reference, f"the record says that {mirror.name} is {mirror.status}"
-            if mirror.name in running:
-                yield mirror.reference, f"{mirror.name} still runs in the engine"
-    for callback in books.callbacks:
-        if callback.status in {"open", "answered"} and callback.reference not in copies:
+    for record in snapshot.executions:
+        if record.reference not in duplicates:
+            if record.ended_at is None:
+                yield record.reference, f"the record says that {record.name} is {record.status}"
+            if record.name in running:
+                yield record.reference, f"{record.name} still runs in the engine"
+    for callback in snapshot.callbacks:
+        if callback.status in {"open", "answered"} and callback.reference not in duplicates:
             yield callback.reference, f"callback {callback.name} is {callback.status}"
 
 
-def _unheard(told: Told) -> Iterator[tuple[str, str]]:
-    """Subject and symptom of whoever got no answer."""
-    for case in told.cases.values():
-        name = case.reference or case.planned.external_id
-        for what, reply in _replies(case):
+def _unanswered(acknowledgements: Acknowledgements) -> Iterator[tuple[str, str]]:
+    """Subject and symptom of every request without an answer."""
+    for application in acknowledgements.applications.values():
+        name = application.reference or application.planned.external_id
+        for what, reply in _replies(application):
             if reply.state == State.UNANSWERED:
-                yield name, f"{what} was never answered; last: {reply.said}"
-        if case.submission is None:
+                yield name, f"{what} was never answered; last: {reply.summary}"
+        if application.submission is None:
             yield name, "the submission was never begun"
 
 
-def _is_copy(told: Told, row: ApplicationSnapshot) -> bool:
+def _is_duplicate(acknowledgements: Acknowledgements, row: ApplicationSnapshot) -> bool:
     """A second application of one submission: reported as doubled, and nobody decides it."""
-    case = told.cases.get(row.external_id)
-    return case is not None and bool(case.reference) and case.reference != row.reference
+    application = acknowledgements.applications.get(row.external_id)
+    return (
+        application is not None
+        and bool(application.reference)
+        and application.reference != row.reference
+    )
 
 
 # --- Wrong ------------------------------------------------------------------------------
 
 
-def _wrong(told: Told, books: Books) -> Iterator[Finding]:
-    rows = {row.reference: row for row in books.cases}
-    for case in told.by_reference.values():
-        row = rows.get(case.reference)
+def _wrong(acknowledgements: Acknowledgements, snapshot: Snapshot) -> Iterator[Finding]:
+    rows = {row.reference: row for row in snapshot.applications}
+    for application in acknowledgements.by_reference.values():
+        row = rows.get(application.reference)
         if row is not None:
-            yield from _wrong_end(case, row)
-            yield from _wrong_money(case, row, books)
-    for case in told.cases.values():
-        yield from _wrong_refusal(case)
-    yield from _wrong_approvals(told, books)
-    yield from _wrong_records(books)
+            yield from _wrong_end(application, row)
+            yield from _wrong_money(application, row, snapshot)
+    for application in acknowledgements.applications.values():
+        yield from _wrong_refusal(application)
+    yield from _wrong_approvals(acknowledgements, snapshot)
+    yield from _wrong_records(snapshot)
 
 
-def _wrong_end(case: CaseTold, row: ApplicationSnapshot) -> Iterator[Finding]:
-    expected = expected_statuses(case)
+def _wrong_end(
+    application: ApplicationAcknowledgements, row: ApplicationSnapshot
+) -> Iterator[Finding]:
+    expected = expected_statuses(application)
     if row.status in FINAL and row.status not in expected:
         rather = " or ".join(sorted(expected)) or "still open"
         yield Finding(Fault.WRONG, row.reference, f"it is {row.status} and should be {rather}")
 
 
-def _wrong_refusal(case: CaseTold) -> Iterator[Finding]:
-    """Nobody sends what may not be done: only the withdrawal and the rest may cross."""
-    for what, reply in _replies(case):
-        crossed = case.withdrawn or (reply is case.withdrawal and TOO_LATE in reply.said)
+def _wrong_refusal(application: ApplicationAcknowledgements) -> Iterator[Finding]:
+    """The plan has no forbidden requests: only a withdrawal may cross with a decision."""
+    for what, reply in _replies(application):
+        crossed = application.withdrawn or (
+            reply is application.withdrawal and TOO_LATE in reply.summary
+        )
         if reply.state == State.REFUSED and not crossed:
             yield Finding(
                 Fault.WRONG,
-                case.reference or case.planned.external_id,
-                f"{what} was refused: {reply.said}",
+                application.reference or application.planned.external_id,
+                f"{what} was refused: {reply.summary}",
             )
 
 
-def _wrong_approvals(told: Told, books: Books) -> Iterator[Finding]:
-    planned = {case.reference: case for case in told.by_reference.values()}
-    by_case = _grouped(books.decisions, lambda found: found.reference)
-    for row in books.cases:
-        # A copy's course is that of the one it was copied from.
-        case = planned.get(row.reference) or told.cases.get(row.external_id)
-        if case is None or row.status != Status.FUNDED:
+def _wrong_approvals(acknowledgements: Acknowledgements, snapshot: Snapshot) -> Iterator[Finding]:
+    planned = {
+        application.reference: application for application in acknowledgements.by_reference.values()
+    }
+    by_case = _grouped(snapshot.decisions, lambda found: found.reference)
+    for row in snapshot.applications:
+        # A duplicate takes the expected path of its original.
+        application = planned.get(row.reference) or acknowledgements.applications.get(
+            row.external_id
+        )
+        if application is None or row.status != Status.FUNDED:
             continue
-        for ask in case.planned.course.asks:
+        for ask in application.planned.expected_path.asks:
             approving = {
                 found.person
                 for found in by_case.get(row.reference, [])
@@ -316,11 +354,13 @@ def _approves(found: Decision, kind: TaskKind) -> bool:
     return found.kind == kind and found.outcome == Outcome.APPROVE and not found.late
 
 
-def _wrong_money(case: CaseTold, row: ApplicationSnapshot, books: Books) -> Iterator[Finding]:
-    planned, reference = case.planned, row.reference
-    rate = planned.course.annual_rate
+def _wrong_money(
+    application: ApplicationAcknowledgements, row: ApplicationSnapshot, snapshot: Snapshot
+) -> Iterator[Finding]:
+    planned, reference = application.planned, row.reference
+    rate = planned.expected_path.annual_rate
     facts: list[tuple[str, object, object]] = [("the amount", row.amount, planned.amount)]
-    for offer in books.offers:
+    for offer in snapshot.offers:
         if offer.reference == reference:
             facts += [
                 ("the offer's principal", offer.principal, planned.amount),
@@ -331,11 +371,11 @@ def _wrong_money(case: CaseTold, row: ApplicationSnapshot, books: Books) -> Iter
                     instalment(amount=planned.amount, annual_rate=rate),
                 ),
             ]
-    paid = [row for row in books.ledger if row.reference == reference]
+    paid = [row for row in snapshot.ledger if row.reference == reference]
     for ledger in paid:
         facts.append(("the ledger's amount", ledger.amount, planned.amount))
         facts.append(("the ledger's currency", ledger.currency, row.currency))
-    at_rail = [payout for payout in books.payouts if payout.order == reference]
+    at_rail = [payout for payout in snapshot.payouts if payout.order == reference]
     for payout in at_rail:
         facts.append(("the payout", payout.amount, planned.amount))
         facts.append(("the payout's currency", payout.currency, row.currency))
@@ -349,39 +389,40 @@ def _wrong_money(case: CaseTold, row: ApplicationSnapshot, books: Books) -> Iter
         yield Finding(Fault.WRONG, reference, "it is funded, but the ledger does not say paid")
 
 
-def _wrong_records(books: Books) -> Iterator[Finding]:
-    ran = {run.name: run for run in books.engine}
-    for mirror in books.mirrors:
-        run = ran.get(mirror.name)
-        if run is None:
-            # A start that was cancelled before it left is no execution anywhere else.
-            if mirror.status not in {"STOPPED", "QUEUED"}:
+def _wrong_records(snapshot: Snapshot) -> Iterator[Finding]:
+    by_name = {execution.name: execution for execution in snapshot.engine}
+    for record in snapshot.executions:
+        execution = by_name.get(record.name)
+        if execution is None:
+            # A start that was cancelled before it was delivered is unknown to the engine.
+            if record.status not in {"STOPPED", "QUEUED"}:
                 yield Finding(
                     Fault.WRONG,
-                    mirror.reference,
-                    f"the record has {mirror.name} as {mirror.status}, the engine has none",
+                    record.reference,
+                    f"the record has {record.name} as {record.status}, the engine has none",
                 )
-        elif run.status != mirror.status:
+        elif execution.status != record.status:
             yield Finding(
                 Fault.WRONG,
-                mirror.reference,
-                f"{mirror.name} is {mirror.status} in the record and {run.status} in the engine",
+                record.reference,
+                f"{record.name} is {record.status} in the record "
+                f"and {execution.status} in the engine",
             )
-        elif mirror.arn and mirror.arn != run.arn:
-            yield Finding(Fault.WRONG, mirror.reference, f"{mirror.name} has another ARN there")
+        elif record.arn and record.arn != execution.arn:
+            yield Finding(Fault.WRONG, record.reference, f"{record.name} has another ARN there")
 
 
 # --- Small parts ------------------------------------------------------------------------
 
 
-def _replies(case: CaseTold) -> Iterator[tuple[str, Reply]]:
-    """Every reply of a case, with what it was a reply to."""
-    if case.submission is not None:
-        yield "the submission", case.submission
-    for decision, reply in case.decisions.items():
-        yield f"{decision.person}'s {_word(decision)}", reply
-    if case.withdrawal is not None:
-        yield "the withdrawal", case.withdrawal
+def _replies(application: ApplicationAcknowledgements) -> Iterator[tuple[str, Reply]]:
+    """Every reply about an application, with what it was a reply to."""
+    if application.submission is not None:
+        yield "the submission", application.submission
+    for decision, reply in application.decisions.items():
+        yield f"{decision.person}'s {_description(decision)}", reply
+    if application.withdrawal is not None:
+        yield "the withdrawal", application.withdrawal
 
 
 def _grouped[T, K](things: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
@@ -399,5 +440,5 @@ def _outcome(decision: PlannedDecision) -> Outcome:
     return Outcome.APPROVE if decision.approved else Outcome.DECLINE
 
 
-def _word(decision: PlannedDecision) -> str:
+def _description(decision: PlannedDecision) -> str:
     return f"{'approval' if decision.approved else 'decline'} ({decision.kind})"

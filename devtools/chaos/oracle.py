@@ -1,8 +1,8 @@
-"""What must become of an application: the policy as the product's text states it, once more.
+"""Predict the outcome of an application by lending policy version 1, independently.
 
-Written from the table of lending policy version 1 and from the stories that the simulated
-bureaus tell, never from the code that decides. If the two disagree, one of them is wrong,
-and the judge says so. Imports the shared words and the simulator's stories, nothing else.
+Written from the table of the policy and from the profiles of the simulated bureaus, never
+from the code that decides. If the two disagree, one of them is wrong, and the invariants
+report it. Imports the shared choices and the simulator's profiles, nothing else.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ TIERS = (
 
 @dataclass(frozen=True)
 class Ask:
-    """People who have to approve before the case goes on."""
+    """An approval by people that the application needs to continue."""
 
     kind: TaskKind
     approvals: int
@@ -44,16 +44,16 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Course:
-    """Where a case goes if nobody withdraws it."""
+class ExpectedPath:
+    """The expected result of an application that nobody withdraws."""
 
     declined: bool  # by the policy alone
     annual_rate: Decimal
     asks: tuple[Ask, ...] = ()
 
 
-def course_of(*, sin_last4: str, amount: Decimal) -> Course:
-    """The course of a demo profile's case with a stated income. Raises ``KeyError``."""
+def expected_path_of(*, sin_last4: str, amount: Decimal) -> ExpectedPath:
+    """Return the expected path of a demo profile with a stated income. Raises ``KeyError``."""
     profile = SIMULATED_PROFILES[sin_last4]
     scores = [row[sin_last4] for bureau, row in SCORES.items() if bureau not in profile.down]
     mean = (2 * sum(scores) + len(scores)) // (2 * len(scores))  # half up
@@ -63,7 +63,7 @@ def course_of(*, sin_last4: str, amount: Decimal) -> Course:
         if mean >= tier.minimum_score and not (tier.clean_record and profile.marks)
     )
     if amount > tier.largest_amount and not profile.down:
-        return Course(declined=True, annual_rate=tier.annual_rate)
+        return ExpectedPath(declined=True, annual_rate=tier.annual_rate)
     asks = []
     if amount >= APPROVAL_THRESHOLD or profile.down:
         asks.append(
@@ -75,11 +75,11 @@ def course_of(*, sin_last4: str, amount: Decimal) -> Course:
         )
     if profile.fraud == FraudVerdict.FLAGGED:
         asks.append(Ask(TaskKind.FRAUD_REVIEW, approvals=1))
-    return Course(declined=False, annual_rate=tier.annual_rate, asks=tuple(asks))
+    return ExpectedPath(declined=False, annual_rate=tier.annual_rate, asks=tuple(asks))
 
 
 def instalment(*, amount: Decimal, annual_rate: Decimal) -> Decimal:
-    """``P*i / (1-(1+i)^-n)`` with ``i = annual % / 1200``, half-up cents."""
+    """Compute ``P*i / (1-(1+i)^-n)`` with ``i = annual % / 1200``, half-up cents."""
     i = annual_rate / 1200
     monthly = amount * i / (1 - (1 + i) ** -TERM_MONTHS)
     return monthly.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)

@@ -1,4 +1,4 @@
-"""The people and partners of a run: those of the demo, and what two approvals need besides."""
+"""Create the people and partners of a run: those of the demo, and more senior managers."""
 
 from django.contrib.auth.models import Group, User
 
@@ -10,7 +10,7 @@ from partners.services.keys import partner_key_issue
 
 
 def create_people(*, partners: int) -> list[str]:
-    """Make the logins of the plan and so many partners; returns a key of each partner."""
+    """Create the logins of the plan and ``partners`` partners; return a key of each partner."""
     create_demo_data()
     for username in SENIORS:
         if not User.objects.filter(username=username).exists():

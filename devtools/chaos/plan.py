@@ -1,10 +1,10 @@
-"""What a run will do, all of it chosen by the seed.
+"""Plan a run: applications, decisions, withdrawals and kills, all chosen by the seed.
 
 The seed fixes the applications (who, how much), what people will decide, who withdraws
 and on what occasion, and the kills: which process, at which moment of the run, after what
 pause. It cannot fix timing: which request is under way when a process dies, how threads
 interleave, whether a withdrawal is quicker than a payout. So the same seed gives the same
-plan and the same verdict, but not the same course second by second.
+plan and the same verdict, but not the same order of events second by second.
 """
 
 import random
@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from accounts.roles import Role
-from devtools.chaos.oracle import Course, course_of
+from devtools.chaos.oracle import ExpectedPath, expected_path_of
 from devtools.demo_data import ROLES
 from devtools.processes import ENGINE, SWEEP, WEB
 from reviews.choices import TaskKind
@@ -25,7 +25,7 @@ LONGEST_PAUSE = 0.5  # seconds between the moment of a kill and the kill
 
 
 class Occasion(StrEnum):
-    """When a partner withdraws."""
+    """The occasion on which a partner withdraws."""
 
     SUBMITTED = "submitted"  # a moment after the answer to the submission
     WAITING = "waiting"  # while a person is waited for, who then never decides
@@ -33,7 +33,7 @@ class Occasion(StrEnum):
 
 
 class Moment(StrEnum):
-    """Which part of a case's life a kill is meant for; each is counted over the run."""
+    """The stage of an application that a kill is meant for; each is counted over the run."""
 
     SUBMITTING = "submitting"  # submissions begun
     WAITING = "waiting"  # reviews opened
@@ -68,13 +68,13 @@ class PlannedApplication:
     withdrawal: Withdrawal | None
 
     @property
-    def course(self) -> Course:
-        return course_of(sin_last4=self.sin_last4, amount=self.amount)
+    def expected_path(self) -> ExpectedPath:
+        return expected_path_of(sin_last4=self.sin_last4, amount=self.amount)
 
     @property
     def ends_funded(self) -> bool:
-        """True when nothing but a fault can keep it from being funded."""
-        undisturbed = self.withdrawal is None and not self.course.declined
+        """Return true when nothing but a fault can keep it from being funded."""
+        undisturbed = self.withdrawal is None and not self.expected_path.declined
         return undisturbed and all(decision.approved for decision in self.decisions)
 
 
@@ -118,7 +118,7 @@ KILLED = (*[ENGINE] * 5, *[WEB] * 3, *[SWEEP] * 2)
 
 
 def plan_make(*, applications: int, kills: int, seed: int) -> Plan:
-    """The plan of a run. The same arguments give the same plan."""
+    """Make the plan of a run. The same arguments give the same plan."""
     rng = random.Random(seed)
     recipes, withdrawn, approved = (
         _dealt(rng, RECIPES),
@@ -139,7 +139,7 @@ def plan_make(*, applications: int, kills: int, seed: int) -> Plan:
 
 
 def moments_expected(applications: Sequence[PlannedApplication]) -> dict[Moment, int]:
-    """How often each moment comes at the least, whoever wins a race."""
+    """Count how often each moment comes at the least, whoever wins a race."""
     steady = [planned for planned in applications if planned.withdrawal is None]
     return {
         Moment.SUBMITTING: len(applications),
@@ -152,7 +152,7 @@ def moments_expected(applications: Sequence[PlannedApplication]) -> dict[Moment,
 
 
 def _dealt[T](rng: random.Random, deck: Sequence[T]) -> Iterator[T]:
-    """Round after round of a shuffled deck: rare things come in a short run, too."""
+    """Repeat a shuffled deck: rare recipes come up in a short run, too."""
     while True:
         yield from rng.sample(deck, len(deck))
 
@@ -167,24 +167,24 @@ def _application(
 ) -> PlannedApplication:
     sin_last4, lowest, highest = recipe
     amount = Decimal(rng.randint(lowest, highest)) / 100
-    course = course_of(sin_last4=sin_last4, amount=amount)
+    expected_path = expected_path_of(sin_last4=sin_last4, amount=amount)
     withdrawal = None
     if withdrawn:
-        occasions = list(Occasion) if course.asks else [Occasion.SUBMITTED]
+        occasions = list(Occasion) if expected_path.asks else [Occasion.SUBMITTED]
         occasion = rng.choice(occasions)
         longest = 4.0 if occasion == Occasion.SUBMITTED else 1.0
         withdrawal = Withdrawal(occasion, pause=rng.uniform(0, longest))
     decisions: tuple[PlannedDecision, ...] = ()
     if withdrawal is None or withdrawal.occasion != Occasion.WAITING:
-        decisions = _decisions(rng, course, approved)
+        decisions = _decisions(rng, expected_path, approved)
     return PlannedApplication(external_id, sin_last4, amount, decisions, withdrawal)
 
 
 def _decisions(
-    rng: random.Random, course: Course, approved: Iterator[bool]
+    rng: random.Random, expected_path: ExpectedPath, approved: Iterator[bool]
 ) -> tuple[PlannedDecision, ...]:
     planned = []
-    for ask in course.asks:
+    for ask in expected_path.asks:
         highest = ask.above_ceiling or ask.approvals > 1
         asked = REVIEW_KINDS[ask.kind].assignees[-1 if highest else 0].role
         for person in rng.sample(logins(Role[asked.name]), ask.approvals):

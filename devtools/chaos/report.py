@@ -1,4 +1,4 @@
-"""The figures of a run as a table, and one line for each finding."""
+"""Print the figures of a run as a table, and one line for each finding."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Report:
         return sum(finding.fault == fault for finding in self.findings)
 
     def text(self) -> str:
-        """For a terminal; ends without a newline."""
+        """Return the report for a terminal; ends without a newline."""
         count = self.counts.get
         kills = ", ".join(
             f"{name.removeprefix('The ')} {number}" for name, number in sorted(self.killed.items())
@@ -49,7 +49,7 @@ class Report:
             ("kills", f"{sum(self.killed.values())}", kills),
             ("lost answers", f"{count('lost answers', 0)}", "asked again"),
             ("seconds", f"{self.seconds:.1f}", ""),
-            ("cases a second", f"{self.applications / self.seconds:.2f}", ""),
+            ("per second", f"{self.applications / self.seconds:.2f}", ""),
             *[(fault.value, f"{self.faults(fault)}", "") for fault in Fault],
         ]
         lines = [self.options_line]

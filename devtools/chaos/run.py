@@ -1,4 +1,4 @@
-"""One chaos run from beginning to end: start the stack, drive it, kill it, wait, judge."""
+"""Do one chaos run: start the stack, drive it, kill it, wait, check the invariants."""
 
 import signal
 import threading
@@ -11,15 +11,15 @@ from django.core.management import call_command
 
 from applications.choices import Status
 from applications.models import LoanApplication
-from devtools.chaos.acknowledgements import Told
+from devtools.chaos.acknowledgements import Acknowledgements
 from devtools.chaos.driver import Driver
-from devtools.chaos.fault_injector import Killer
-from devtools.chaos.invariants import FINAL, Fault, Finding, judge
+from devtools.chaos.fault_injector import FaultInjector
+from devtools.chaos.invariants import FINAL, Fault, Finding, check_invariants
 from devtools.chaos.people import create_people
 from devtools.chaos.plan import plan_make
 from devtools.chaos.report import Report
-from devtools.chaos.sandbox import Scratch
-from devtools.chaos.snapshot import EngineRun, books_read, engine_read
+from devtools.chaos.sandbox import Sandbox
+from devtools.chaos.snapshot import EngineExecution, engine_executions_read, snapshot_read
 from devtools.processes import stack_processes
 from devtools.supervisor import Process, Supervisor, exit_text
 from reviews.choices import TaskStatus
@@ -29,7 +29,7 @@ from workflows.models import Execution, OutboxMessage
 KILLED = -signal.SIGKILL
 RESTART_PAUSE = 0.2  # seconds before a process that died is started again
 PROGRESS = 5.0  # seconds between two lines of progress
-LOOK_PAUSE = 0.5  # seconds between two looks at what is left
+POLL_PAUSE = 0.5  # seconds between two counts of what is left
 
 
 class RunFailed(Exception):
@@ -47,103 +47,114 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Left:
-    """What has not come to its end."""
+class Remaining:
+    """Counts of everything that has not ended."""
 
-    cases: int
+    applications: int
     messages: int
     records: int
     running: int
-    people: int  # who still have something to do or to hear, outside of what is handed over
+    people: int  # applications with planned requests left, those handed to Operations apart
 
     @property
     def nothing(self) -> bool:
-        return not (self.cases or self.records) and self.at_rest
+        return not (self.applications or self.records) and self.at_rest
 
     @property
     def at_rest(self) -> bool:
-        """Nothing moves any more by itself or by the run's people."""
+        """Return true when nothing can change any more by itself or by a planned request."""
         return not (self.messages or self.running or self.people)
 
 
 class Run:
-    """A run in a scratch database that was made and entered already."""
+    """A run in a sandbox that was created and entered already."""
 
     def __init__(
         self,
         options: Options,
-        scratch: Scratch,
+        sandbox: Sandbox,
         *,
-        say: Callable[[str], None],
+        write_line: Callable[[str], None],
         interrupted: threading.Event,
     ) -> None:
         self.interrupted = interrupted
         self.options = options
-        self.scratch = scratch
-        self.say = say
+        self.sandbox = sandbox
+        self.write_line = write_line
         self.plan = plan_make(
             applications=options.applications, kills=options.kills, seed=options.seed
         )
-        self.told = Told(self.plan.applications)
+        self.acknowledgements = Acknowledgements(self.plan.applications)
         self.deaths: list[tuple[str, int | None]] = []
         self._deaths_lock = threading.Lock()
         self.began = time.monotonic()
 
     def go(self) -> Report:
-        """Do it all. Raises ``RunFailed`` and, soon after ``interrupted``, ``KeyboardInterrupt``.
+        """Do the run. Raises ``RunFailed`` and, soon after ``interrupted``, ``KeyboardInterrupt``.
 
-        Whatever it started is stopped in any case.
+        Every process and thread that it started is stopped in any case.
         """
         call_command("migrate", verbosity=0)
         keys = create_people(partners=self.options.threads)
         processes = stack_processes(
-            port=self.scratch.port,
-            engine_port=self.scratch.engine_port,
-            environment=self.scratch.environment,
-            logs=self.scratch.folder,
+            port=self.sandbox.port,
+            engine_port=self.sandbox.engine_port,
+            environment=self.sandbox.environment,
+            logs=self.sandbox.folder,
         )
         stack = Supervisor(
-            processes, say=lambda _: None, longest_pause=RESTART_PAUSE, ended=self._note_death
+            processes,
+            write_line=lambda _: None,
+            longest_pause=RESTART_PAUSE,
+            ended=self._note_death,
         )
-        driver = Driver(plan=self.plan, told=self.told, base=self.scratch.base, keys=keys)
-        killer = Killer(
+        driver = Driver(
+            plan=self.plan,
+            acknowledgements=self.acknowledgements,
+            base=self.sandbox.base,
+            keys=keys,
+        )
+        fault_injector = FaultInjector(
             kills=self.plan.kills,
             processes={process.name: process for process in processes},
-            told=self.told,
+            acknowledgements=self.acknowledgements,
         )
         try:
             failed = stack.start()
             if failed is not None:
                 raise RunFailed(f"{failed.name} did not start; see {failed.log}")
-            self.say("The stack runs.")
+            self.write_line("The stack runs.")
             self.began = time.monotonic()
             driver.start()
-            killer.start()
-            self._wait_for_the_end(driver, killer)
+            fault_injector.start()
+            self._wait_until_settled(driver, fault_injector)
             seconds = time.monotonic() - self.began
             driver.stop()
-            killer.stop()
-            runs = self._engine_runs()
-            findings = judge(told=self.told, books=books_read(runs=runs))
+            fault_injector.stop()
+            engine_executions = self._engine_executions()
+            findings = check_invariants(
+                acknowledgements=self.acknowledgements,
+                snapshot=snapshot_read(engine_executions=engine_executions),
+            )
         finally:
             driver.stop()
-            killer.stop()
+            fault_injector.stop()
             stack.stop()
-        findings += not_as_planned(
-            deaths=self.deaths, killed=killer.killed, planned=len(self.plan.kills)
+        findings += unplanned_events(
+            deaths=self.deaths, killed=fault_injector.killed, planned=len(self.plan.kills)
         )
         return Report(
             options_line=self._options_line(),
             applications=len(self.plan.applications),
-            counts=dict(self.told.counts),
-            killed=dict(killer.killed),
-            late_kills=killer.late,
+            counts=dict(self.acknowledgements.counts),
+            killed=dict(fault_injector.killed),
+            late_kills=fault_injector.late,
             seconds=seconds,
             findings=tuple(findings),
         )
 
     def _options_line(self) -> str:
-        kind = "PostgreSQL" if self.scratch.on_server else "SQLite"
+        kind = "PostgreSQL" if self.sandbox.on_server else "SQLite"
         return f"seed {self.options.seed} on {kind}, latency {self.options.latency:g}"
 
     def _note_death(self, process: Process, code: int | None) -> None:
@@ -152,29 +163,29 @@ class Run:
 
     # --- Waiting ------------------------------------------------------------------------
 
-    def _wait_for_the_end(self, driver: Driver, killer: Killer) -> None:
-        """Until nothing is left, or nothing can move, or the patience is over.
+    def _wait_until_settled(self, driver: Driver, fault_injector: FaultInjector) -> None:
+        """Wait until nothing is left, nothing can change, or the patience is over.
 
-        It is over when nobody got on for so long, and so long after the last kill.
+        It is over when there was no progress for so long, and so long after the last kill.
         """
         told_at = moved_at = time.monotonic()
         calm_since: float | None = None
         before = None
-        still = 0  # looks in a row that saw nothing which could move
+        still = 0  # counts in a row in which nothing could change
         while True:
             self._pause()
             if driver.failed:
                 raise RunFailed(f"the driver failed: {'; '.join(driver.failed)}")
             now, left = time.monotonic(), None
-            if not driver.submitting and killer.done:
+            if not driver.submitting and fault_injector.done:
                 calm_since = calm_since or now
-                left = self._left()
-            progress = (self.told.heard, killer.killed.total())
+                left = self._remaining()
+            progress = (self.acknowledgements.reply_count, fault_injector.killed.total())
             if progress != before:
                 before, moved_at = progress, now
             if now - told_at >= PROGRESS:
                 told_at = now
-                self._say_progress(killer, left)
+                self._write_progress(fault_injector, left)
             if now - (calm_since or moved_at) > self.options.patience:
                 return
             still = still + 1 if left is not None and left.at_rest else 0
@@ -182,33 +193,35 @@ class Run:
                 return
 
     def _pause(self) -> None:
-        """Wait a moment; here, where nothing is half done, a Ctrl-C takes hold."""
-        if self.interrupted.wait(LOOK_PAUSE):
+        """Wait a moment; only here, between two actions, Ctrl-C takes effect."""
+        if self.interrupted.wait(POLL_PAUSE):
             raise KeyboardInterrupt
 
-    def _say_progress(self, killer: Killer, left: Left | None) -> None:
-        counts = self.told.counts
+    def _write_progress(self, fault_injector: FaultInjector, left: Remaining | None) -> None:
+        counts = self.acknowledgements.counts
         line = (
             f"{time.monotonic() - self.began:4.0f} s  {counts['submitted']} submitted, "
-            f"{counts['decisions begun']} decided, {sum(killer.killed.values())} kills"
+            f"{counts['decisions begun']} decided, {sum(fault_injector.killed.values())} kills"
         )
         if left is not None:
             line += (
-                f"; left: {left.cases} cases, {left.messages} messages, "
+                f"; left: {left.applications} applications, {left.messages} messages, "
                 f"{left.running} running in the engine"
             )
-        self.say(line)
+        self.write_line(line)
 
-    def _left(self) -> Left | None:
-        """``None`` while the engine cannot say."""
+    def _remaining(self) -> Remaining | None:
+        """Count what is left; ``None`` while the engine does not answer."""
         try:
-            runs = engine_read()
+            engine_executions = engine_executions_read()
         except EngineError:
             return None
-        running = {run.name for run in runs if run.status == "RUNNING"}
-        mine = LoanApplication.objects.filter(reference__in=self.told.by_reference)
-        # A second application of one submission waits for nobody: the judge speaks of it.
-        copies = set(
+        running = {
+            execution.name for execution in engine_executions if execution.status == "RUNNING"
+        }
+        mine = LoanApplication.objects.filter(reference__in=self.acknowledgements.by_reference)
+        # A duplicate of a submission waits for nobody: the invariants report it.
+        duplicates = set(
             Execution.objects.filter(name__in=running)
             .exclude(application__in=mine)
             .filter(application__review_tasks__status=TaskStatus.OPEN)
@@ -218,33 +231,33 @@ class Run:
             mine.filter(status=Status.NEEDS_ATTENTION).values_list("reference", flat=True)
         )
         unfinished = Execution.objects.filter(ended_at__isnull=True)
-        return Left(
-            cases=mine.exclude(status__in=FINAL).count(),
+        return Remaining(
+            applications=mine.exclude(status__in=FINAL).count(),
             messages=OutboxMessage.objects.filter(status=OutboxMessage.Status.PENDING).count(),
-            records=unfinished.exclude(name__in=copies).count(),
-            running=len(running - copies),
+            records=unfinished.exclude(name__in=duplicates).count(),
+            running=len(running - duplicates),
             people=sum(
-                not case.complete and case.reference not in handed_over
-                for case in self.told.cases.values()
+                not application.complete and application.reference not in handed_over
+                for application in self.acknowledgements.applications.values()
             ),
         )
 
-    def _engine_runs(self) -> tuple[EngineRun, ...]:
-        """The engine's list; it may just be on its way back from a kill."""
+    def _engine_executions(self) -> tuple[EngineExecution, ...]:
+        """Read the engine's list; it may be restarting after a kill."""
         deadline = time.monotonic() + 60
         while True:
             try:
-                return engine_read()
+                return engine_executions_read()
             except EngineError as error:
                 if time.monotonic() > deadline:
                     raise RunFailed(f"the engine does not answer: {error}") from error
                 self._pause()
 
 
-def not_as_planned(
+def unplanned_events(
     *, deaths: Sequence[tuple[str, int | None]], killed: Counter[str], planned: int
 ) -> Iterator[Finding]:
-    """What the cases do not show: a process with a fault of its own, a run that proves less.
+    """Report a process that ended by itself, and a run with fewer kills than planned.
 
     ``deaths``: the process and its exit code, of each end that was seen.
     """

@@ -1,4 +1,4 @@
-"""A folder, a database and two ports of a run's own. Nothing else is ever touched."""
+"""Create a folder, a database and two ports for one run. Nothing else is ever touched."""
 
 import os
 import random
@@ -26,13 +26,13 @@ PROVIDERS = (*URL_VARIABLES.values(), "LOANOFFICE_FRAUD_VENDOR_URL")
 
 
 class DatabaseInUse(Exception):
-    """The database holds applications; a chaos run is not let near it."""
+    """The database holds applications; a chaos run refuses it."""
 
 
-class Scratch:
-    """``make`` it, run in it, ``discard`` it.
+class Sandbox:
+    """Folder, database and ports of one run: ``create`` it, run in it, ``discard`` it.
 
-    Between the two this process's own connections and its engine client lead into it.
+    In between, this process's own connections and its engine client use it.
     """
 
     def __init__(self, *, latency: float) -> None:
@@ -52,7 +52,7 @@ class Scratch:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the processes of the stack run with."""
+        """The environment variables of the stack's processes."""
         if self.on_server:
             served = urlsplit(os.environ["DATABASE_URL"])
             url = served._replace(path=f"/{self.database}").geturl()
@@ -70,36 +70,36 @@ class Scratch:
             "SITE_URL": self.base,
             # Far more often than in real life: the reconciler has to race with everything.
             "LOANOFFICE_RECONCILE_SECONDS": "5",
-            # How much it can stand is what is asked.
+            # No rate limit: a run measures what the product can take.
             "LOANOFFICE_PARTNER_RATE": "",
             ENGINE_URL: self.engine,
         }
 
-    def make(self) -> None:
-        """Create the database and lead this process into it.
+    def create(self) -> None:
+        """Create the database and connect this process to it.
 
         Raises ``DatabaseInUse`` when the one that ``DATABASE_URL`` names is in use.
         """
         if self.on_server:
-            refuse_used()
-            self._created = True  # said first: an interrupt may come in between
+            refuse_database_in_use()
+            self._created = True  # set first: an interrupt may come in between
             with connection.cursor() as cursor:
                 cursor.execute(f"CREATE DATABASE {connection.ops.quote_name(self.database)}")
         self.folder.mkdir(mode=0o700)
-        self._enter(self.database, self.engine)
+        self._connect(self.database, self.engine)
 
     @property
     def kept(self) -> str:
-        """Where to look afterwards."""
+        """Describe where to look afterwards."""
         return f"{self.folder}, database {self.database}" if self.on_server else f"{self.folder}"
 
-    def leave(self) -> None:
-        """Lead this process back; database and folder stay for whoever wants to look."""
+    def restore(self) -> None:
+        """Reconnect this process as before; database and folder stay for inspection."""
         name, engine_url = self._before
-        self._enter(name, engine_url)
+        self._connect(name, engine_url)
 
     def discard(self) -> None:
-        """Remove what was made of database and folder, after ``leave``."""
+        """Remove the database and the folder that were created, after ``restore``."""
         if self._created:
             with connection.cursor() as cursor:
                 name = connection.ops.quote_name(self.database)
@@ -108,9 +108,9 @@ class Scratch:
             shutil.rmtree(self.folder)
 
     @staticmethod
-    def _enter(database: str, engine_url: str | None) -> None:
+    def _connect(database: str, engine_url: str | None) -> None:
         connections.close_all()
-        # As Django's own test runner does it: every thread's connection reads this.
+        # As Django's own test runner does: every thread's connection reads this.
         settings.DATABASES["default"]["NAME"] = database
         connection.settings_dict["NAME"] = database
         if engine_url is None:
@@ -120,8 +120,8 @@ class Scratch:
         engine.forget_client()
 
 
-def refuse_used() -> None:
-    """Raise ``DatabaseInUse`` when the database at hand holds applications."""
+def refuse_database_in_use() -> None:
+    """Raise ``DatabaseInUse`` when the connected database holds applications."""
     table = LoanApplication._meta.db_table
     if table in connection.introspection.table_names() and LoanApplication.objects.exists():
         raise DatabaseInUse(
@@ -132,7 +132,7 @@ def refuse_used() -> None:
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports on which nobody listens now."""
+    """Find ports on which nothing listens now."""
     found: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
         with closing(socket.socket()) as probe:

@@ -1,7 +1,7 @@
-"""What stands written after a run: the database's rows and the engine's list, as values.
+"""Read the database's rows and the engine's list after a run, as values.
 
-The judge reads these and nothing else, so a test can damage them in ways that the
-database's own constraints would not let through.
+The invariants are checked on these and nothing else, so a test can damage them in ways that
+the database's own constraints would not allow.
 """
 
 from collections.abc import Iterable
@@ -63,7 +63,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Payout:
-    """A line in the rail's own books; ``order`` is the reference that it was paid for."""
+    """A payout as the rail recorded it; ``order`` is the reference that it was paid for."""
 
     key: str
     order: str
@@ -80,16 +80,16 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of the timeline."""
+class TimelineEntry:
+    """A timeline entry."""
 
     reference: str
     kind: str
 
 
 @dataclass(frozen=True)
-class Mirror:
-    """Our record of an execution."""
+class ExecutionRecord:
+    """The record of an execution."""
 
     reference: str
     name: str
@@ -119,7 +119,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class IncidentRecord:
     """An incident."""
 
     reference: str
@@ -129,7 +129,7 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class EngineRun:
+class EngineExecution:
     """An execution as the engine lists it."""
 
     name: str
@@ -138,35 +138,35 @@ class EngineRun:
 
 
 @dataclass(frozen=True)
-class Books:
-    cases: tuple[ApplicationSnapshot, ...]
+class Snapshot:
+    applications: tuple[ApplicationSnapshot, ...]
     tasks: tuple[Task, ...]
     decisions: tuple[Decision, ...]
     ledger: tuple[Ledger, ...]
     payouts: tuple[Payout, ...]
     offers: tuple[Offer, ...]
-    timeline: tuple[Line, ...]
-    mirrors: tuple[Mirror, ...]
+    timeline: tuple[TimelineEntry, ...]
+    executions: tuple[ExecutionRecord, ...]
     callbacks: tuple[Callback, ...]
     messages: tuple[Message, ...]
-    troubles: tuple[Trouble, ...]
-    engine: tuple[EngineRun, ...]
+    incidents: tuple[IncidentRecord, ...]
+    engine: tuple[EngineExecution, ...]
 
 
-def engine_read() -> tuple[EngineRun, ...]:
-    """Every execution that the engine knows of. Raises ``EngineError``."""
+def engine_executions_read() -> tuple[EngineExecution, ...]:
+    """Read every execution that the engine knows of. Raises ``EngineError``."""
     return tuple(
-        EngineRun(name=found.name, arn=found.arn, status=found.status)
+        EngineExecution(name=found.name, arn=found.arn, status=found.status)
         for found in engine.executions()
     )
 
 
-def books_read(*, runs: tuple[EngineRun, ...]) -> Books:
-    """All the rows, with what the engine said of itself."""
-    case = "application__reference"
+def snapshot_read(*, engine_executions: tuple[EngineExecution, ...]) -> Snapshot:
+    """Read all the rows, and add the engine's list."""
+    of_application = "application__reference"
     of_execution = "execution__application__reference"
-    return Books(
-        cases=_rows(
+    return Snapshot(
+        applications=_rows(
             ApplicationSnapshot,
             LoanApplication.objects.order_by("pk").values_list(
                 "reference", "external_id", "status", "loan_amount", "currency", "waiting_on"
@@ -175,14 +175,14 @@ def books_read(*, runs: tuple[EngineRun, ...]) -> Books:
         tasks=_rows(
             Task,
             ReviewTask.objects.order_by("pk").values_list(
-                "pk", case, "kind", "status", "outcome", "approvals_required"
+                "pk", of_application, "kind", "status", "outcome", "approvals_required"
             ),
         ),
         decisions=_rows(
             Decision,
             ReviewDecision.objects.order_by("pk").values_list(
                 "task",
-                f"task__{case}",
+                f"task__{of_application}",
                 "task__kind",
                 "decided_by__username",
                 "outcome",
@@ -192,7 +192,7 @@ def books_read(*, runs: tuple[EngineRun, ...]) -> Books:
         ledger=_rows(
             Ledger,
             Disbursement.objects.order_by("pk").values_list(
-                case, "status", "amount", "currency", "rail_reference"
+                of_application, "status", "amount", "currency", "rail_reference"
             ),
         ),
         payouts=tuple(
@@ -204,15 +204,18 @@ def books_read(*, runs: tuple[EngineRun, ...]) -> Books:
         offers=_rows(
             Offer,
             LoanOffer.objects.order_by("pk").values_list(
-                case, "principal", "annual_rate", "monthly_payment"
+                of_application, "principal", "annual_rate", "monthly_payment"
             ),
         ),
-        timeline=_rows(Line, ApplicationEvent.objects.order_by("pk").values_list(case, "kind")),
-        mirrors=tuple(
-            Mirror(reference, name, arn or "", status, ended_at)
+        timeline=_rows(
+            TimelineEntry,
+            ApplicationEvent.objects.order_by("pk").values_list(of_application, "kind"),
+        ),
+        executions=tuple(
+            ExecutionRecord(reference, name, arn or "", status, ended_at)
             for reference, name, arn, status, ended_at in Execution.objects.order_by(
                 "pk"
-            ).values_list(case, "name", "arn", "status", "ended_at")
+            ).values_list(of_application, "name", "arn", "status", "ended_at")
         ),
         callbacks=_rows(
             Callback,
@@ -242,11 +245,13 @@ def books_read(*, runs: tuple[EngineRun, ...]) -> Books:
                 "last_error",
             )
         ),
-        troubles=_rows(
-            Trouble,
-            Incident.objects.order_by("pk").values_list(case, "kind", "status", "sentence"),
+        incidents=_rows(
+            IncidentRecord,
+            Incident.objects.order_by("pk").values_list(
+                of_application, "kind", "status", "sentence"
+            ),
         ),
-        engine=runs,
+        engine=engine_executions,
     )
 
 

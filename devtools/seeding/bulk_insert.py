@@ -1,8 +1,8 @@
-"""Writes many rows of a model by the shortest way: no model instance, one statement a batch.
+"""Insert many rows of a model without model instances, in one statement a batch.
 
 ``bulk_create`` spends four fifths of its time on preparing each value of each field; made-up
 rows by the hundred thousand need none of that. The database checks every constraint as ever.
-What differs between PostgreSQL and SQLite is here.
+Differences between PostgreSQL and SQLite are here.
 """
 
 import json
@@ -20,8 +20,8 @@ type Adapt = Callable[[Any], Any]
 IDS_AT_ONCE = 1000
 
 
-class Table:
-    """The columns of a model, and what each holds when nothing is said of it."""
+class BulkInsert:
+    """The columns of a model with their defaults, and the rows to insert."""
 
     def __init__(self, model: type[models.Model]) -> None:
         self.model = model
@@ -33,7 +33,7 @@ class Table:
         self.blank = {
             field.attname: field.get_db_prep_save(_default(field), connection) for field in fields
         }
-        # What a row says of itself when it is saved, which nobody does here.
+        # Fields that are derived when an instance is saved, which does not happen here.
         self.derived = [
             (field.attname, field.source, field.derived)
             for field in fields
@@ -43,7 +43,7 @@ class Table:
         self.with_ids = False
 
     def put(self, values: dict[str, Any], pk: int | None = None) -> None:
-        """Note one row; ``values`` by the names that its instances use (``partner_id``)."""
+        """Add one row; ``values`` by attribute name (``partner_id``)."""
         row = self.blank.copy()
         adapt = self.adapt
         for name, value in values.items():
@@ -56,7 +56,7 @@ class Table:
         self.rows.append((pk, *row.values()) if pk is not None else tuple(row.values()))
 
     def write(self) -> int:
-        """Insert what was noted, in the caller's transaction; returns how many rows."""
+        """Insert the rows, in the caller's transaction; return how many."""
         written = len(self.rows)
         if written:
             columns = [*(["id"] if self.with_ids else []), *self.columns.values()]
@@ -66,10 +66,10 @@ class Table:
 
 
 def ids(model: type[models.Model]) -> Iterator[int]:
-    """Primary keys that nothing has, for the transaction at hand."""
+    """Yield unused primary keys, valid in the current transaction."""
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":  # one writer: nobody inserts meanwhile
+        if connection.vendor == "sqlite":  # one writer: no other insert can happen meanwhile
             cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {table}")  # noqa: S608
             yield from count(cursor.fetchone()[0] + 1)
         while True:
@@ -80,8 +80,8 @@ def ids(model: type[models.Model]) -> Iterator[int]:
             yield from [number for (number,) in cursor.fetchall()]
 
 
-def settle(tables: Iterable[type[models.Model]]) -> None:
-    """Let the database take stock of tables that grew by a lot, so that it plans well."""
+def analyze(tables: Iterable[type[models.Model]]) -> None:
+    """Update the planner's statistics of tables that grew by a lot."""
     names = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in tables)
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -107,17 +107,17 @@ def _insert(table: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None
 
 
 def _default(field: "models.Field[Any, Any]") -> Any:
-    """What a field holds when nothing is said of it, also where the database would say it."""
-    said_by_database = not field.has_default() and field.db_default is not models.NOT_PROVIDED
-    return field.db_default if said_by_database else field.get_default()
+    """Return the default of a field, also where the database would supply it."""
+    from_database = not field.has_default() and field.db_default is not models.NOT_PROVIDED
+    return field.db_default if from_database else field.get_default()
 
 
 def _adapt_for(field: "models.Field[Any, Any]") -> Adapt | None:
-    """How a value of a field is handed to the driver; ``None``: as it is."""
+    """Return how a value of a field is converted for the driver; ``None``: as it is."""
     if isinstance(field, models.JSONField):
         return json.dumps
     if isinstance(field, models.CharField | models.TextField):
-        return str  # the word of a vocabulary, not its enumeration
+        return str  # the value of a choice, not its enum member
     if connection.vendor == "sqlite":
         if isinstance(field, models.DateTimeField):
             return _utc

@@ -1,4 +1,4 @@
-"""Made-up people and partners for seeded data: names of many kinds, no real person. Pure."""
+"""Draw made-up people and partners: names of many kinds, no real person. Pure."""
 
 from dataclasses import dataclass
 from random import Random
@@ -39,7 +39,7 @@ CITIES = (
     ("Vancouver", "604"), ("Calgary", "403"), ("Edmonton", "780"), ("Winnipeg", "204"),
     ("Halifax", "902"), ("Trois-Rivières", "819"), ("St. John's", "709"), ("Whitehorse", "867"),
 )  # fmt: skip
-# Their share of what comes through partners falls off as the list goes on.
+# Partners at the start of the list submit more applications than those at its end.
 PARTNERS = (
     "Northern Auto Finance", "Banque du Fleuve", "Prairie Home Credit", "Côte-Nord Prêts",
     "Harbour Brokers", "Aurora Student Loans", "Érable Financement", "Great Lakes Lending",
@@ -58,7 +58,7 @@ class Person:
 
 
 def person(random: Random, number: int) -> Person:
-    """Somebody; ``number`` makes the e-mail address one of its own."""
+    """Draw one person; ``number`` makes the e-mail address unique."""
     given, family = random.choice(GIVEN), random.choice(FAMILY)
     name = f"{given} {family}"
     if random.random() < 0.12:  # married names, and who has two of them

@@ -1,97 +1,99 @@
-"""The rows of what people were asked about made-up cases, and of what they answered."""
+"""Build the rows of review tasks and decisions of made-up applications."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
 from accounts.roles import Role
 from applications.choices import Level, WaitingOn
-from devtools.seeding.histories import Asked, Course
-from devtools.seeding.row_builder import ATTEMPT, SeedRow, Sheet
+from devtools.seeding.histories import History, TaskHistory
+from devtools.seeding.row_builder import ATTEMPT, RowBuilder, SeedRow
 from lending.choices import Outcome
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS, Trigger
 from reviews.models import ReviewDecision, ReviewTask
 from workflows.models import PendingCallback
 
-WHY_DECLINED = "The employer could not be reached."
+DECLINE_REASONS = "The employer could not be reached."
 
 
-class Reviews(Sheet):
-    """Adds tasks, decisions and the callbacks that open tasks answer."""
+class Reviews(RowBuilder):
+    """Adds tasks, decisions and the pending callbacks of open tasks."""
 
-    def task(self, case: SeedRow, kind: TaskKind, asked: Asked, execution: int) -> None:
-        course, judged = case.course, case.course.assessment
+    def task(self, row: SeedRow, kind: TaskKind, review: TaskHistory, execution: int) -> None:
+        history, assessment = row.history, row.history.assessment
         kind_of_review = REVIEW_KINDS[kind]
         threshold = kind_of_review.two_approvals_from
-        two = bool(threshold) and course.amount >= getattr(self.policy, threshold)
-        expires_at = asked.opened_at + self.terms.waits[kind]
-        pk, role = next(self.ids[ReviewTask]), self.role_of(course, kind)
+        two = bool(threshold) and history.amount >= getattr(self.policy, threshold)
+        expires_at = review.opened_at + self.terms.waits[kind]
+        pk, role = next(self.ids[ReviewTask]), self.role_asked(history, kind)
         referred = kind_of_review.trigger is Trigger.REFERRED
         self.tables[ReviewTask].put(
             {
-                "application_id": case.pk,
+                "application_id": row.pk,
                 "attempt": ATTEMPT,
                 "kind": kind,
-                "status": asked.status,
+                "status": review.status,
                 "assigned_role": role,
                 "approvals_required": 2 if two else 1,
-                "reasons": [r.as_json() for r in judged.reasons] if referred and judged else [],
-                "outcome": asked.outcome or "",
-                "opened_at": asked.opened_at,
-                "due_at": asked.opened_at + getattr(self.policy, kind_of_review.due),
+                "reasons": [r.as_json() for r in assessment.reasons]
+                if referred and assessment
+                else [],
+                "outcome": review.outcome or "",
+                "opened_at": review.opened_at,
+                "due_at": review.opened_at + getattr(self.policy, kind_of_review.due),
                 "expires_at": expires_at,
-                "closed_at": asked.closed_at,
+                "closed_at": review.closed_at,
             },
             pk,
         )
-        if asked.status == TaskStatus.OPEN:
+        if review.status == TaskStatus.OPEN:
             self.tables[PendingCallback].put(
                 {
                     "execution_id": execution,
                     "name": kind.value,
-                    "callback_id": f"seeded/{case.run.name}/{kind.value}",
+                    "callback_id": f"seeded/{row.attempt.name}/{kind.value}",
                     "review_task_id": pk,
-                    "opened_at": asked.opened_at,
+                    "opened_at": review.opened_at,
                     "expires_at": expires_at + timedelta(hours=1),
                 }
             )
-        if asked.outcome is not None:
-            number = 2 if two and asked.outcome == Outcome.APPROVE else 1
-            deciders = self.random.sample(self._who(case, role), number)
-            self._decisions(case, pk, kind, asked, deciders)
+        if review.outcome is not None:
+            number = 2 if two and review.outcome == Outcome.APPROVE else 1
+            deciders = self.random.sample(self._deciders_of(row, role), number)
+            self._decisions(row, pk, kind, review, deciders)
 
-    def _who(self, case: SeedRow, role: WaitingOn) -> Sequence[int]:
+    def _deciders_of(self, row: SeedRow, role: WaitingOn) -> Sequence[int]:
         """Those of the role, without who typed the application in."""
-        return [pk for pk in self.staff.by_role[Role[role.name]] if pk != case.typed_by]
+        return [pk for pk in self.staff.by_role[Role[role.name]] if pk != row.typed_by]
 
     def _decisions(
         self,
-        case: SeedRow,
+        row: SeedRow,
         task: int,
         kind: TaskKind,
-        asked: Asked,
+        review: TaskHistory,
         deciders: Sequence[int],
     ) -> None:
-        approved = asked.outcome == Outcome.APPROVE
-        reason = "" if approved else WHY_DECLINED
-        said = "approved" if approved else "declined"
+        approved = review.outcome == Outcome.APPROVE
+        reason = "" if approved else DECLINE_REASONS
+        result = "approved" if approved else "declined"
         for place, decider in enumerate(deciders, start=1):
             before = timedelta(minutes=len(deciders) - place)
-            decided_at = (asked.closed_at or asked.opened_at) - before
+            decided_at = (review.closed_at or review.opened_at) - before
             self.tables[ReviewDecision].put(
                 {
                     "task_id": task,
                     "decided_by_id": decider,
-                    "outcome": asked.outcome,
+                    "outcome": review.outcome,
                     "reason": reason,
                     "application_version": 1,
                     "decided_at": decided_at,
                 }
             )
-            self.line(
-                case,
-                f"{kind.value}_{said}",
-                f"{kind.label}: {said}.",
+            self.timeline_entry(
+                row,
+                f"{kind.value}_{result}",
+                f"{kind.label}: {result}.",
                 decided_at,
                 step=REVIEW_KINDS[kind].step,
                 level=Level.SUCCESS if approved else Level.WARNING,
@@ -100,6 +102,6 @@ class Reviews(Sheet):
                 data={"reason": reason, "version": 1, "task": task},
             )
 
-    def role_of(self, course: Course, kind: TaskKind) -> WaitingOn:
-        above = course.amount > self.policy.manager_ceiling
+    def role_asked(self, history: History, kind: TaskKind) -> WaitingOn:
+        above = history.amount > self.policy.manager_ceiling
         return REVIEW_KINDS[kind].assignees[-1 if above else 0].role

@@ -1,6 +1,6 @@
-"""What every row of a batch is written with: the tables, the people, the timeline.
+"""Build the rows of one batch: the tables, the staff, the timeline.
 
-``reviews`` and ``rows`` build on it.
+``reviews`` and ``batch`` build on it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,15 +21,15 @@ from applications.models import (
     RiskAssessment,
 )
 from applications.services.attempts import Attempt
-from devtools.seeding.bulk_insert import Table
-from devtools.seeding.histories import Course, Terms
+from devtools.seeding.bulk_insert import BulkInsert
+from devtools.seeding.histories import History, Terms
 from lending.models import LendingPolicy
 from reviews.models import ReviewDecision, ReviewTask
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
 ATTEMPT = 1
-NOBODY = {"actor_id": None, "partner_id": None}  # the workflow itself wrote the line
-# The order in which rows can be written: what others refer to comes first.
+NO_ACTOR = {"actor_id": None, "partner_id": None}  # the workflow itself wrote the entry
+# The order in which rows can be written: referenced tables come first.
 ORDER: tuple[type[models.Model], ...] = (
     LoanApplication,
     CreditReport,
@@ -48,7 +48,7 @@ ORDER: tuple[type[models.Model], ...] = (
 
 @dataclass(frozen=True)
 class Staff:
-    """Primary keys of the staff by their role, and of the partners by their place."""
+    """Primary keys of the staff by role, and of the partners in their order."""
 
     by_role: Mapping[Role, Sequence[int]]
     partners: Sequence[int]
@@ -56,20 +56,20 @@ class Staff:
 
 @dataclass
 class SeedRow:
-    """One course with what it is written under."""
+    """One history with the keys that its rows are written under."""
 
     pk: int
     reference: str
-    course: Course
+    history: History
     typed_by: int | None = None
     partner: int | None = None
 
     @property
-    def run(self) -> Attempt:
+    def attempt(self) -> Attempt:
         return Attempt(reference=self.reference, attempt=ATTEMPT)
 
 
-class Sheet:
+class RowBuilder:
     """The rows of one batch, before they are written."""
 
     def __init__(self, *, random: Random, terms: Terms, staff: Staff, policy: LendingPolicy):
@@ -77,19 +77,21 @@ class Sheet:
         self.terms = terms
         self.staff = staff
         self.policy = policy
-        self.tables = {model: Table(model) for model in ORDER}
+        self.tables = {model: BulkInsert(model) for model in ORDER}
         self.ids: dict[type[models.Model], Iterator[int]] = {}
 
-    def line(self, case: SeedRow, kind: str, message: str, at: datetime, **more: Any) -> None:
-        """One line of the timeline, in the name of who brought the case unless ``more`` says."""
+    def timeline_entry(
+        self, row: SeedRow, kind: str, message: str, at: datetime, **more: Any
+    ) -> None:
+        """Add one timeline entry, by the submitter of the application unless ``more`` says."""
         self.tables[ApplicationEvent].put(
             {
-                "application_id": case.pk,
+                "application_id": row.pk,
                 "kind": kind,
                 "message": message,
                 "at": at,
-                "actor_id": case.typed_by,
-                "partner_id": case.partner,
+                "actor_id": row.typed_by,
+                "partner_id": row.partner,
                 **more,
             }
         )

@@ -1,16 +1,16 @@
-"""Fills a demo or test database with made-up applications, in batches of bounded size.
+"""Fill a demo or test database with made-up applications, in batches of bounded size.
 
-**Open cases.** A case that is under way is carried by an execution; the reconciler asks the
-engine for each and takes one that the engine does not know for lost. So a seeded case is
-one of three kinds:
+**Open applications.** An application that is not final has an execution; reconcile asks the
+engine for each and takes one that the engine does not know for lost. So a seeded application
+is one of three kinds:
 
-- *closed*, nearly all: its execution has ended, and nothing looks for it any more. Drafts,
-  and the few that are in the hands of Operations with their incident, belong here too.
+- *closed*, nearly all: its execution has ended, and nothing reads it any more. Drafts, and
+  the few that need attention, with their incident, belong here too.
 - *open*: submitted a moment ago, with its start in the outbox. The engine of a running demo
-  carries it on for real, to the managers' desk and to the payout.
+  runs its workflow for real, to the managers' list and to the payout.
 - *standing*: open by its rows alone, with tasks that wait for people, and unknown to any
-  engine. Only for a database that no sweep looks at, as a benchmark's: there the reconciler
-  would hand every one of them to Operations, and so it is refused where a sweep has been.
+  engine. Only for a database that no sweep works on, as a benchmark's: there reconcile
+  would hand every one of them to Operations, and so it is refused where a sweep has run.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ from accounts.roles import Role
 from applications.models import LoanApplication
 from applications.services.intake import ALPHABET
 from devtools.seeding.batch import Batch
-from devtools.seeding.histories import TargetState, Terms, draw
+from devtools.seeding.histories import TargetState, Terms, history_draw
 from devtools.seeding.people import PARTNERS
 from devtools.seeding.row_builder import Staff
 from lending.services import policy_current, policy_rules
@@ -38,9 +38,9 @@ from reviews.kinds import ROWS
 from workflows.models import PeriodicRun
 
 BATCH = 1000
-# Who left long ago: their names stand beside what they did; they cannot log in, and nobody
-# writes to them. Two senior managers, for the cases that two people approve.
-FORMER = {
+# Inactive users, named as the authors of old decisions; they cannot log in and get no
+# e-mail. Two senior managers, for the applications that two people approve.
+FORMER_STAFF = {
     Role.LOAN_OFFICER: ("j.arsenault", "m.bhatt", "t.okoye", "s.leduc"),
     Role.MANAGER: ("c.fontaine", "r.kaur", "d.mackay"),
     Role.SENIOR_MANAGER: ("h.lindqvist", "p.desrosiers"),
@@ -49,12 +49,12 @@ FORMER = {
 
 
 class SweptDatabase(Exception):
-    """Cases that only stand there would be taken for lost by the sweep."""
+    """Standing applications would be handed to Operations by the sweep."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """``closed``, ``open`` and ``standing`` applications, from the last ``days``."""
+class SeedRequest:
+    """Numbers of ``closed``, ``open`` and ``standing`` applications, from the last ``days``."""
 
     closed: int
     open: int = 0
@@ -68,17 +68,20 @@ class Wanted:
 
 
 def seed(
-    wanted: Wanted, *, now: datetime | None = None, say: Callable[[int], object] = lambda _: None
+    request: SeedRequest,
+    *,
+    now: datetime | None = None,
+    on_batch: Callable[[int], object] = lambda _: None,
 ) -> int:
-    """Write them; returns how many rows that took. ``say`` hears the size of each batch.
+    """Write the applications; return the number of rows. ``on_batch`` gets each batch's size.
 
-    The same ``seed`` gives an empty database the same cases. In one that holds some it
-    gives others: nothing there is touched. Each batch is a transaction, so what was
+    The same ``seed`` gives an empty database the same applications. In one that holds some it
+    gives others: nothing there is changed. Each batch is a transaction, so what was
     written before an error stays. Raises ``SweptDatabase`` and ``NoPolicy``.
     """
     if not settings.LOANOFFICE_DEMO:
         raise ImproperlyConfigured("Made-up applications are written with demo settings only.")
-    if wanted.standing and PeriodicRun.objects.filter(name="reconcile").exists():
+    if request.standing and PeriodicRun.objects.filter(name="reconcile").exists():
         raise SweptDatabase(
             "A sweep has been at work on this database: its next one would hand every standing "
             "case to Operations. Ask for open cases, which the engine carries, or use a "
@@ -87,40 +90,40 @@ def seed(
     policy = policy_current()
     terms = Terms(
         now=now or timezone.now(),
-        days=wanted.days,
+        days=request.days,
         rules=policy_rules(policy),
         waits={row.kind: getattr(policy, row.wait) for row in ROWS},
     )
     staff = _staff()
     last = LoanApplication.objects.order_by("pk").values_list("pk", flat=True).last() or 0
-    random = Random(f"{wanted.seed}/{last}")
+    random = Random(f"{request.seed}/{last}")
     rows = 0
-    for batch in batched(_fates(wanted), BATCH):
+    for batch in batched(_targets(request), BATCH):
         writing = Batch(random=random, terms=terms, staff=staff, policy=policy)
         references = _references(random, len(batch))
-        for (number, fate), reference in zip(batch, references, strict=True):
-            writing.add(draw(random, terms, number=last + number, fate=fate), reference)
+        for (number, target), reference in zip(batch, references, strict=True):
+            writing.add(history_draw(random, terms, number=last + number, target=target), reference)
         rows += writing.write()
-        say(len(batch))
+        on_batch(len(batch))
     return rows
 
 
-def _fates(wanted: Wanted) -> Iterator[tuple[int, TargetState]]:
-    """A number and a kind for each, the open ones last, as they are the newest."""
+def _targets(request: SeedRequest) -> Iterator[tuple[int, TargetState]]:
+    """A number and a target for each, the open ones last, as they are the newest."""
     counted = [
-        (TargetState.CLOSED, wanted.closed),
-        (TargetState.STANDING, wanted.standing),
-        (TargetState.SUBMITTED, wanted.open),
+        (TargetState.CLOSED, request.closed),
+        (TargetState.STANDING, request.standing),
+        (TargetState.SUBMITTED, request.open),
     ]
     number = 0
-    for fate, count in counted:
+    for target, count in counted:
         for _ in range(count):
             number += 1
-            yield number, fate
+            yield number, target
 
 
 def _references(random: Random, count: int) -> list[str]:
-    """References that no application has, repeatable as the services' own are not."""
+    """References that no application has, reproducible unlike those of the services."""
     found: dict[str, None] = {}
     while len(found) < count:
         drawn = ["LOAN-" + "".join(random.choices(ALPHABET, k=8)) for _ in range(count)]
@@ -132,9 +135,9 @@ def _references(random: Random, count: int) -> list[str]:
 
 @transaction.atomic
 def _staff() -> Staff:
-    """The former members of staff and the partners, made once."""
+    """The former members of staff and the partners, created once."""
     keys: dict[Role, list[int]] = {}
-    for role, names in FORMER.items():
+    for role, names in FORMER_STAFF.items():
         keys[role] = []
         for username in names:
             user, new = User.objects.get_or_create(

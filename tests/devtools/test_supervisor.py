@@ -26,34 +26,34 @@ def lines(folder: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
-def test_killed_process_is_started_again_and_whoever_asked_is_told(tmp_path: Path) -> None:
+def test_killed_process_is_started_again_and_its_end_is_reported(tmp_path: Path) -> None:
     sleeper = process(tmp_path)
-    told: list[tuple[str, int | None]] = []
-    said: list[str] = []
+    ended: list[tuple[str, int | None]] = []
+    messages: list[str] = []
     supervisor = Supervisor(
         [sleeper],
-        say=said.append,
+        write_line=messages.append,
         longest_pause=0.01,
-        ended=lambda which, code: told.append((which.name, code)),
+        ended=lambda which, code: ended.append((which.name, code)),
     )
     try:
         assert supervisor.start() is None
         for number in (1, 2, 3):
             eventually(lambda expected=number: len(lines(tmp_path)) == expected)
             assert sleeper.kill()
-            eventually(lambda expected=number: len(told) == expected)
+            eventually(lambda expected=number: len(ended) == expected)
         eventually(lambda: len(lines(tmp_path)) == 4)
     finally:
         supervisor.stop()
-    assert told == [("The sleeper", -9)] * 3
-    assert said == ["The sleeper ended (signal SIGKILL); starting it again."] * 3
+    assert ended == [("The sleeper", -9)] * 3
+    assert messages == ["The sleeper ended (signal SIGKILL); starting it again."] * 3
     assert len({line.split()[0] for line in lines(tmp_path)}) == 4
     assert all(line.endswith(f"somebody {tmp_path}") for line in lines(tmp_path))
 
 
 def test_stop_ends_the_process_for_good(tmp_path: Path) -> None:
     sleeper = process(tmp_path)
-    supervisor = Supervisor([sleeper], say=lambda _: None, longest_pause=0.01)
+    supervisor = Supervisor([sleeper], write_line=lambda _: None, longest_pause=0.01)
     assert supervisor.start() is None
     supervisor.stop()
     for watcher in supervisor.watchers:
@@ -67,7 +67,7 @@ def test_stop_ends_the_process_for_good(tmp_path: Path) -> None:
 def test_process_that_cannot_become_healthy_is_named(tmp_path: Path) -> None:
     broken = process(tmp_path, "raise SystemExit(3)")
     broken.health = "http://127.0.0.1:9/"
-    supervisor = Supervisor([broken], say=lambda _: None)
+    supervisor = Supervisor([broken], write_line=lambda _: None)
     try:
         assert supervisor.start() is broken
     finally:

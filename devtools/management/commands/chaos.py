@@ -1,9 +1,8 @@
-"""``manage.py chaos``: the promise of the product, put to the test with ``kill -9``.
+"""``manage.py chaos``: test the product's guarantees with ``kill -9``.
 
-Runs the whole stack on a scratch folder and a scratch database, submits, approves, declines
-and withdraws over HTTP, kills processes at random, waits until everything has come to its
-end, and reports what is lost, doubled, stuck or wrong. The exit code is 0 only when all
-four are zero.
+Runs the whole stack on a folder and a database of its own, submits, approves, declines
+and withdraws over HTTP, kills processes at random, waits until everything has ended, and
+reports what is lost, doubled, stuck or wrong. The exit code is 0 only when all four are zero.
 
 The seed fixes the plan: applications, decisions, withdrawals, kills. It cannot fix timing
 (see ``devtools.chaos.plan``).
@@ -20,7 +19,7 @@ from django.db import OperationalError
 
 from devtools.chaos.report import Report
 from devtools.chaos.run import Options, Run, RunFailed
-from devtools.chaos.sandbox import DatabaseInUse, Scratch
+from devtools.chaos.sandbox import DatabaseInUse, Sandbox
 
 # Lowest and highest, both included.
 LIMITS: dict[str, tuple[float, float]] = {
@@ -33,7 +32,7 @@ LIMITS: dict[str, tuple[float, float]] = {
 
 
 class Command(BaseCommand):
-    help = "Drive the whole stack, kill its processes at random, and judge what is left."
+    help = "Run the whole stack, kill its processes at random, and check that nothing is lost."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--applications", type=int, default=200)
@@ -58,7 +57,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--keep",
             action="store_true",
-            help="Keep the scratch folder and database even if nothing was found.",
+            help="Keep the run's folder and database even if nothing was found.",
         )
 
     def handle(self, *args: Any, keep: bool = False, **options: Any) -> None:  # noqa: ARG002
@@ -71,10 +70,10 @@ class Command(BaseCommand):
         self.interrupted = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.interrupted.set())
-        scratch = Scratch(latency=chosen.latency)
+        sandbox = Sandbox(latency=chosen.latency)
         keep_it = True
         try:
-            report = self.run_in(scratch, chosen)
+            report = self.run_in(sandbox, chosen)
             keep_it = keep or not report.clean
         except KeyboardInterrupt:
             keep_it = keep
@@ -82,32 +81,34 @@ class Command(BaseCommand):
         except RunFailed as failed:
             raise CommandError(str(failed)) from None
         finally:
-            scratch.leave()
+            sandbox.restore()
             if not keep_it:
-                scratch.discard()
-            elif scratch.folder.exists():
-                self.say(f"Kept: {scratch.kept}")
+                sandbox.discard()
+            elif sandbox.folder.exists():
+                self.write_line(f"Kept: {sandbox.kept}")
         if not report.clean:
             raise SystemExit(1)
 
-    def run_in(self, scratch: Scratch, options: Options) -> Report:
-        """Make the scratch, do the run and print its report."""
+    def run_in(self, sandbox: Sandbox, options: Options) -> Report:
+        """Create the sandbox, do the run and print its report."""
         try:
-            scratch.make()
+            sandbox.create()
         except (DatabaseInUse, OperationalError) as error:
             raise CommandError(str(error)) from None
-        self.say(f"Working in {scratch.folder}.")
-        report = Run(options, scratch, say=self.say, interrupted=self.interrupted).go()
-        self.say(report.text())
+        self.write_line(f"Working in {sandbox.folder}.")
+        report = Run(
+            options, sandbox, write_line=self.write_line, interrupted=self.interrupted
+        ).go()
+        self.write_line(report.text())
         return report
 
-    def say(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
 
 
 def check_limits(options: dict[str, Any]) -> None:
-    """Raise ``CommandError`` for a figure that makes no sense."""
+    """Raise ``CommandError`` for a figure outside of its limits."""
     for name, (lowest, highest) in LIMITS.items():
         if not lowest <= options[name] <= highest:
             raise CommandError(

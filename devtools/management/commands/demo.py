@@ -1,4 +1,4 @@
-"""``manage.py demo``: the whole product on this machine, with people to log in as."""
+"""``manage.py demo``: run the whole product on this machine, with demo logins."""
 
 import socket
 from typing import Any
@@ -29,7 +29,9 @@ class Command(BaseCommand):
         create_demo_data()
         web = f"http://127.0.0.1:{settings.PORT}"
         processes = stack_processes(port=settings.PORT, engine_port=settings.ENGINE_PORT)
-        code = Supervisor(processes, say=self.stdout.write).run(ready=lambda: self.welcome(web))
+        code = Supervisor(processes, write_line=self.stdout.write).run(
+            ready=lambda: self.welcome(web)
+        )
         if code:
             raise SystemExit(code)
 
@@ -53,7 +55,7 @@ Ctrl-C stops it.
 
 
 def refuse_another_version() -> None:
-    """Raise ``CommandError`` when another version made the database; it is left as it is."""
+    """Raise ``CommandError`` when another version made the database; nothing is changed."""
     if not is_of_another_version():
         return
     if connection.vendor == "sqlite":
@@ -67,7 +69,7 @@ def refuse_another_version() -> None:
 
 
 def refuse_taken_port(name: str, port: int) -> None:
-    """Raise ``CommandError`` when something listens there already."""
+    """Raise ``CommandError`` when another process listens there already."""
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise CommandError(

@@ -1,6 +1,6 @@
-"""``manage.py seed_applications N``: made-up applications, to see how the desk holds up.
+"""``manage.py seed_applications N``: add made-up applications, to try lists at scale.
 
-``devtools.seeding.seed`` says what kinds of cases there are and why.
+``devtools.seeding.seed`` says which kinds of applications there are and why.
 """
 
 import time
@@ -12,23 +12,23 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from applications.models import LoanApplication
-from devtools.seeding.bulk_insert import settle
+from devtools.seeding.bulk_insert import analyze
 from devtools.seeding.row_builder import ORDER
-from devtools.seeding.seed import SweptDatabase, Wanted, seed
+from devtools.seeding.seed import SeedRequest, SweptDatabase, seed
 from lending.errors import NoPolicy
 
 MOST = 5_000_000
-MOST_OPEN = 1_000  # what a demo's engine carries within minutes
+MOST_OPEN = 1_000  # what a demo's engine runs within minutes
 
 
 def whole(lowest: int, highest: int) -> Any:
     """An argument that is a whole number in these limits."""
 
-    def read(said: str) -> int:
+    def read(text: str) -> int:
         try:
-            number = int(said.replace("_", "").replace(",", ""))
+            number = int(text.replace("_", "").replace(",", ""))
         except ValueError:
-            raise ArgumentTypeError(f"“{said}” is not a whole number") from None
+            raise ArgumentTypeError(f"“{text}” is not a whole number") from None
         if not lowest <= number <= highest:
             raise ArgumentTypeError(f"{number:,} is not from {lowest:,} to {highest:,}")
         return number
@@ -42,7 +42,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("number", metavar="N", type=whole(1, MOST), help="How many to add.")
         parser.add_argument(
-            "--seed", type=int, default=1, help="The same seed, the same cases (default 1)."
+            "--seed", type=int, default=1, help="The same seed, the same applications (default 1)."
         )
         parser.add_argument(
             "--days",
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         closed = number - opened - options["standing"]
         if closed < 0:
             raise CommandError("--open and --standing together are more than N.")
-        wanted = Wanted(
+        request = SeedRequest(
             closed=closed,
             open=opened,
             standing=options["standing"],
@@ -95,12 +95,12 @@ class Command(BaseCommand):
         began = time.monotonic()
         try:
             with tqdm(total=number, unit=" applications", file=self.stderr) as bar:
-                rows = seed(wanted, say=bar.update)
-            settle(ORDER)
+                rows = seed(request, on_batch=bar.update)
+            analyze(ORDER)
         except (SweptDatabase, NoPolicy) as refused:
             raise CommandError(str(refused)) from None
         took = time.monotonic() - began
         self.stdout.write(
             f"{number:,} applications ({closed:,} closed, {opened:,} open, "
-            f"{wanted.standing:,} standing), {rows:,} rows in {took:.1f} s."
+            f"{request.standing:,} standing), {rows:,} rows in {took:.1f} s."
         )

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from applications.models import LoanApplication
 from core.admin.paging import BoundedPaginator
-from devtools.seeding.seed import Wanted, seed
+from devtools.seeding.seed import SeedRequest, seed
 from partners.models import Partner
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login
@@ -38,13 +38,13 @@ def asked(client: Client, address: str) -> int:
 def test_same_queries_for_few_rows_and_many_and_for_many_partners(
     login: Login, manager: User, query: str
 ) -> None:
-    seed(Wanted(closed=170, standing=30), now=timezone.now())
+    seed(SeedRequest(closed=170, standing=30), now=timezone.now())
     client = login(manager)
     address = f"{LIST}?{query}".format(partner=first_partner())
     client.get(address)
     before = asked(client, address)
 
-    seed(Wanted(closed=600), now=timezone.now())
+    seed(SeedRequest(closed=600), now=timezone.now())
     Partner.objects.bulk_create(Partner(name=f"Partner {number:03}") for number in range(300))
 
     assert asked(client, address) == before <= 9
@@ -61,7 +61,7 @@ def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_more_than_the_pages_hold_is_said_and_not_counted(
     few_pages: None, login: Login, auditor: User
 ) -> None:
-    seed(Wanted(closed=200), now=timezone.now())
+    seed(SeedRequest(closed=200), now=timezone.now())
 
     answer = login(auditor).get(LIST)
 
@@ -77,7 +77,7 @@ def test_more_than_the_pages_hold_is_said_and_not_counted(
 def test_search_that_finds_too_much_says_so_beside_the_search_too(
     few_pages: None, login: Login, auditor: User
 ) -> None:
-    seed(Wanted(closed=200), now=timezone.now())
+    seed(SeedRequest(closed=200), now=timezone.now())
     LoanApplication.objects.update(applicant_search="sam stone")
     client = login(auditor)
 
@@ -94,7 +94,7 @@ def test_search_that_finds_too_much_says_so_beside_the_search_too(
 def test_exact_number_is_said_when_the_pages_hold_it(
     few_pages: None, login: Login, auditor: User
 ) -> None:
-    seed(Wanted(closed=120), now=timezone.now())
+    seed(SeedRequest(closed=120), now=timezone.now())
 
     html = login(auditor).get(LIST).content.decode()
 
@@ -105,7 +105,7 @@ def test_exact_number_is_said_when_the_pages_hold_it(
 def test_page_after_the_last_leads_back_to_the_list(
     few_pages: None, login: Login, auditor: User
 ) -> None:
-    seed(Wanted(closed=200), now=timezone.now())
+    seed(SeedRequest(closed=200), now=timezone.now())
     client = login(auditor)
 
     assert len(client.get(f"{LIST}?p=3").context["cl"].result_list) == 20
@@ -117,7 +117,7 @@ def test_page_after_the_last_leads_back_to_the_list(
 
 
 def test_paginator_counts_no_further_than_one_row_more(db: None) -> None:
-    seed(Wanted(closed=30), now=timezone.now())
+    seed(SeedRequest(closed=30), now=timezone.now())
 
     class Short(BoundedPaginator):
         most = 10

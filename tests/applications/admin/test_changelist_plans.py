@@ -7,7 +7,7 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from applications.models import LoanApplication
-from devtools.seeding.seed import Wanted, seed
+from devtools.seeding.seed import SeedRequest, seed
 from partners.models import Partner
 from tests.applications.admin.conftest import LIST, Login
 from tests.plans import SORTS, plans
@@ -22,7 +22,7 @@ POSTGRESQL = connection.vendor == "postgresql"
 def many(module_rows: None, django_db_blocker: DjangoDbBlocker) -> None:
     """Enough rows, with what the database knows of them, for it to choose as with a million."""
     with django_db_blocker.unblock():
-        seed(Wanted(closed=2600, standing=400), now=timezone.now())
+        seed(SeedRequest(closed=2600, standing=400), now=timezone.now())
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
 

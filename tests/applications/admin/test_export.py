@@ -20,7 +20,7 @@ from accounts.roles import Role
 from applications.admin import export
 from applications.choices import Status
 from applications.models import LoanApplication
-from devtools.seeding.seed import Wanted, seed
+from devtools.seeding.seed import SeedRequest, seed
 from partners.models import Partner
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login, said
@@ -148,7 +148,7 @@ def test_quotes_commas_line_ends_and_other_scripts_come_through(
 def test_export_is_what_the_list_shows_in_its_order(
     login: Login, auditor: User, query: str
 ) -> None:
-    seed(Wanted(closed=150, standing=20), now=timezone.now())
+    seed(SeedRequest(closed=150, standing=20), now=timezone.now())
     # Many at the same moment and of the same amount and name: pieces end in the middle.
     some = LoanApplication.objects.filter(pk__in=LoanApplication.objects.order_by("pk")[:60])
     some.update(created_at=timezone.now() - timedelta(days=1), loan_amount=Decimal(30000))
@@ -164,7 +164,7 @@ def test_export_is_what_the_list_shows_in_its_order(
 def test_page_of_the_list_does_not_matter_and_its_end_neither(
     login: Login, auditor: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seed(Wanted(closed=130), now=timezone.now())
+    seed(SeedRequest(closed=130), now=timezone.now())
     monkeypatch.setattr("core.admin.paging.BoundedPaginator.most", 100)
 
     assert len(references(login(auditor))) == 130
@@ -255,7 +255,7 @@ def test_every_piece_is_found_in_an_index_and_never_sorted(
     login: Login, auditor: User, monkeypatch: pytest.MonkeyPatch, query: str, index: str
 ) -> None:
     monkeypatch.setattr(export, "ROWS_AT_ONCE", 20)
-    seed(Wanted(closed=1000), now=timezone.now())
+    seed(SeedRequest(closed=1000), now=timezone.now())
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     client = login(auditor)

@@ -11,9 +11,14 @@ from django.utils import timezone
 from applications.choices import FraudVerdict
 from applications.models import LoanApplication
 from applications.services import funding, intake
-from devtools.chaos.acknowledgements import CaseTold, Reply, State, Told
+from devtools.chaos.acknowledgements import (
+    Acknowledgements,
+    ApplicationAcknowledgements,
+    Reply,
+    State,
+)
 from devtools.chaos.plan import Occasion, PlannedApplication, PlannedDecision, Withdrawal
-from devtools.chaos.snapshot import Books, EngineRun, books_read
+from devtools.chaos.snapshot import EngineExecution, Snapshot, snapshot_read
 from lending.choices import Outcome
 from partners.models import Partner
 from reviews.choices import TaskKind
@@ -35,18 +40,18 @@ class Office:
 
     partner: Partner
     people: dict[str, User]
-    told: Told
-    engine: list[EngineRun]
+    acknowledgements: Acknowledgements
+    engine: list[EngineExecution]
 
     @property
-    def books(self) -> Books:
-        return books_read(runs=tuple(self.engine))
+    def snapshot(self) -> Snapshot:
+        return snapshot_read(engine_executions=tuple(self.engine))
 
-    def case(self, name: str) -> CaseTold:
-        return self.told.cases[name]
+    def acknowledged(self, name: str) -> ApplicationAcknowledgements:
+        return self.acknowledgements.applications[name]
 
     def row(self, name: str) -> LoanApplication:
-        return LoanApplication.objects.get(reference=self.case(name).reference)
+        return LoanApplication.objects.get(reference=self.acknowledged(name).reference)
 
 
 def planned(
@@ -73,16 +78,16 @@ PLANNED = (
 
 def open_office(partner: Partner, people: dict[str, User]) -> Office:
     """Carry every planned case to its end, and acknowledge what was done."""
-    office = Office(partner, people, Told(PLANNED), engine=[])
-    for case in office.told.cases.values():
-        _carry(office, case)
+    office = Office(partner, people, Acknowledgements(PLANNED), engine=[])
+    for acknowledged in office.acknowledgements.applications.values():
+        _carry(office, acknowledged)
     OutboxMessage.objects.update(status=OutboxMessage.Status.SENT, sent_at=timezone.now())
     return office
 
 
-def submitted(office: Office, case: CaseTold) -> LoanApplication:
+def submitted(office: Office, acknowledged: ApplicationAcknowledgements) -> LoanApplication:
     """One more application of this planned case."""
-    plan = case.planned
+    plan = acknowledged.planned
     return casework.submit(
         None,
         partner=office.partner,
@@ -92,24 +97,24 @@ def submitted(office: Office, case: CaseTold) -> LoanApplication:
     )
 
 
-def _carry(office: Office, case: CaseTold) -> None:
-    application = submitted(office, case)
-    case.reference, case.submission = application.reference, ACKNOWLEDGED
+def _carry(office: Office, acknowledged: ApplicationAcknowledgements) -> None:
+    application = submitted(office, acknowledged)
+    acknowledged.reference, acknowledged.submission = application.reference, ACKNOWLEDGED
     run = casework.run_of(application)
     casework.assess(application)
-    if case.planned.withdrawal is not None:
+    if acknowledged.planned.withdrawal is not None:
         casework.ask(application)
         intake.application_withdraw(reference=application.reference, partner=office.partner)
-        case.withdrawal = ACKNOWLEDGED
+        acknowledged.withdrawal = ACKNOWLEDGED
         executions.execution_end(run, status=Execution.Status.STOPPED)
         _ran(office, application, "STOPPED")
         return
-    for kind in dict.fromkeys(decision.kind for decision in case.planned.decisions):
+    for kind in dict.fromkeys(decision.kind for decision in acknowledged.planned.decisions):
         task = casework.ask(application, kind)
-        for decision in [d for d in case.planned.decisions if d.kind == kind]:
-            _decide(office, case, task, decision)
+        for decision in [d for d in acknowledged.planned.decisions if d.kind == kind]:
+            _decide(office, acknowledged, task, decision)
         pending.callbacks_settle(run)
-    if all(decision.approved for decision in case.planned.decisions):
+    if all(decision.approved for decision in acknowledged.planned.decisions):
         _pay(application)
     else:
         records.declined_on_review(run, MANAGER)
@@ -117,14 +122,19 @@ def _carry(office: Office, case: CaseTold) -> None:
     _ran(office, application, "SUCCEEDED")
 
 
-def _decide(office: Office, case: CaseTold, task: ReviewTask, decision: PlannedDecision) -> None:
+def _decide(
+    office: Office,
+    acknowledged: ApplicationAcknowledgements,
+    task: ReviewTask,
+    decision: PlannedDecision,
+) -> None:
     review_decisions.task_decide(
         task=task,
         user=office.people[decision.person],
         outcome=Outcome.APPROVE if decision.approved else Outcome.DECLINE,
         reason="" if decision.approved else "No.",
     )
-    case.decisions[decision] = ACKNOWLEDGED
+    acknowledged.decisions[decision] = ACKNOWLEDGED
 
 
 def _pay(application: LoanApplication) -> None:
@@ -148,16 +158,18 @@ def pay(application: LoanApplication, *, key: str) -> SimulatedPayout:
 
 def _ran(office: Office, application: LoanApplication, status: str) -> None:
     execution = Execution.objects.get(application=application)
-    office.engine.append(EngineRun(execution.name, str(execution.arn), status))
+    office.engine.append(EngineExecution(execution.name, str(execution.arn), status))
 
 
-def without(books: Books, field: str, unwanted: Callable[[Any], bool]) -> Books:
+def without(snapshot: Snapshot, field: str, unwanted: Callable[[Any], bool]) -> Snapshot:
     """The same books with lines torn out, which the database would not allow."""
-    kept = tuple(line for line in getattr(books, field) if not unwanted(line))
-    return Books(**{**books.__dict__, field: kept})
+    kept = tuple(line for line in getattr(snapshot, field) if not unwanted(line))
+    return Snapshot(**{**snapshot.__dict__, field: kept})
 
 
-def twice(books: Books, field: str, wanted: Callable[[Any], bool]) -> Books:
+def twice(snapshot: Snapshot, field: str, wanted: Callable[[Any], bool]) -> Snapshot:
     """The same books with lines written twice, which the database would not allow."""
-    lines = getattr(books, field)
-    return Books(**{**books.__dict__, field: (*lines, *(line for line in lines if wanted(line)))})
+    lines = getattr(snapshot, field)
+    return Snapshot(
+        **{**snapshot.__dict__, field: (*lines, *(line for line in lines if wanted(line)))}
+    )

@@ -20,7 +20,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.script: Script = []
-        self.heard: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.reply_count: list[tuple[str, str, dict[str, str], bytes]] = []
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -31,7 +31,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.heard.append((self.command, self.path, dict(self.headers), body))
+        self.server.reply_count.append((self.command, self.path, dict(self.headers), body))
         answer = self.server.script.pop(0)
         if answer is None:
             return
@@ -91,7 +91,7 @@ def test_lost_answer_is_asked_for_again_with_the_same_words(
     answer = listener.client.ask("POST", "/a/", {"x": 1}, headers={"Idempotency-Key": "k"})
     assert (answer.status, answer.body, answer.lost) == (200, {"reference": "LOAN-1"}, 1)
     assert listener.lost == 1
-    first, second = server.heard
+    first, second = server.reply_count
     assert first[:2] == second[:2] == ("POST", "/a/")
     assert first[3] == second[3] == b'{"x": 1}'
     assert second[2]["Idempotency-Key"] == "k"
@@ -113,13 +113,16 @@ def test_answer_that_says_nothing_is_not_taken_for_one(
     server.script = [refusal, DONE]
     answer = listener.client.ask("POST", "/a/", {})
     assert (answer.status, answer.lost) == (200, lost)
-    assert len(server.heard) == 2
+    assert len(server.reply_count) == 2
 
 
 def test_refusal_is_an_answer(server: Server, listener: Listener) -> None:
     server.script = [problem(409, "already-decided")]
     answer = listener.client.ask("POST", "/a/", {})
-    assert (answer.problem, answer.said) == ("/problems/already-decided", "409 already-decided No.")
+    assert (answer.problem, answer.summary) == (
+        "/problems/already-decided",
+        "409 already-decided No.",
+    )
 
 
 def test_end_of_the_run_is_the_end_of_asking(server: Server, listener: Listener) -> None:
@@ -154,7 +157,7 @@ def test_cookies_come_back_and_an_absolute_address_is_asked_here(
     server.script = [(200, {"Set-Cookie": "csrftoken=abc; Path=/"}, b"{}"), DONE]
     listener.client.ask("GET", "/a/")
     listener.client.ask("GET", "https://elsewhere.example/b/?cursor=1")
-    _, path, headers, _ = server.heard[1]
+    _, path, headers, _ = server.reply_count[1]
     assert path == "/b/?cursor=1"
     assert headers["Cookie"] == "csrftoken=abc"
     assert headers["X-CSRFToken"] == "abc"

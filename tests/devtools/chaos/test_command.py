@@ -195,7 +195,7 @@ def test_report_counts_and_lists_what_was_found() -> None:
         "  kills                  4  engine 3, sweep 1 (1 after their moment)",
         "  lost answers           9  asked again",
         "  seconds             40.0",
-        "  cases a second      0.50",
+        "  per second          0.50",
         "  lost                   1",
         "  doubled                0",
         "  stuck                  0",

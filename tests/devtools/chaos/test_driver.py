@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from accounts.roles import Role
 from applications.models import LoanApplication
 from applications.services import intake
-from devtools.chaos.acknowledgements import Reply, State, Told
+from devtools.chaos.acknowledgements import Acknowledgements, Reply, State
 from devtools.chaos.client import Client
 from devtools.chaos.driver import Driver
 from devtools.chaos.plan import Occasion, Plan, PlannedApplication, PlannedDecision, Withdrawal
@@ -43,7 +43,7 @@ class Scene:
     def driver(self, *applications: PlannedApplication) -> Driver:
         driver = Driver(
             plan=Plan(applications, kills=()),
-            told=Told(applications),
+            acknowledgements=Acknowledgements(applications),
             base=self.base,
             keys=[self.key],
         )
@@ -52,8 +52,8 @@ class Scene:
 
     def waiting(self, driver: Driver, kind: TaskKind = MANAGER) -> LoanApplication:
         """The driver's only case, submitted and acknowledged, waiting for a person."""
-        (case,) = driver.told.cases.values()
-        plan = case.planned
+        (acknowledged,) = driver.acknowledgements.applications.values()
+        plan = acknowledged.planned
         application = casework.submit(
             None,
             partner=self.partner,
@@ -63,7 +63,10 @@ class Scene:
         )
         casework.assess(application)
         casework.ask(application, kind)
-        case.reference, case.submission = application.reference, Reply(State.ACKNOWLEDGED)
+        acknowledged.reference, acknowledged.submission = (
+            application.reference,
+            Reply(State.ACKNOWLEDGED),
+        )
         return application
 
     def client(self, driver: Driver, person: str) -> Client:
@@ -81,8 +84,8 @@ def scene(partner: Partner, live_server: Any, manager: User) -> Iterator[Scene]:
 
 
 def case_of(driver: Driver) -> Any:
-    (case,) = driver.told.cases.values()
-    return case
+    (acknowledged,) = driver.acknowledgements.applications.values()
+    return acknowledged
 
 
 def test_partner_submits_and_withdraws_and_is_told_so(scene: Scene) -> None:
@@ -98,10 +101,12 @@ def test_partner_submits_and_withdraws_and_is_told_so(scene: Scene) -> None:
         "kept": "submitted",
         "left": "withdrawn",
     }
-    for name, case in driver.told.cases.items():
-        assert case.reference == rows[name].reference
+    for name, acknowledged in driver.acknowledgements.applications.items():
+        assert acknowledged.reference == rows[name].reference
         assert rows[name].loan_amount == 20_000
-    assert driver.told.cases["left"].withdrawal == Reply(State.ACKNOWLEDGED, "200")
+    assert driver.acknowledgements.applications["left"].withdrawal == Reply(
+        State.ACKNOWLEDGED, "200"
+    )
     assert driver.failed == []
 
 
@@ -110,11 +115,11 @@ def test_withdrawal_that_is_refused_is_told_so(scene: Scene) -> None:
         planned("paid", "3333", 20_000, withdrawal=Withdrawal(Occasion.SUBMITTED, 0))
     )
     funded = casework.funded(None, partner=scene.partner, external_id="paid")
-    case = case_of(driver)
-    case.reference, case.submission = funded.reference, Reply(State.ACKNOWLEDGED)
+    acknowledged = case_of(driver)
+    acknowledged.reference, acknowledged.submission = funded.reference, Reply(State.ACKNOWLEDGED)
     driver.partners[-1].start()
-    eventually(lambda: case.withdrawal)
-    assert case.withdrawal.state == State.REFUSED
+    eventually(lambda: acknowledged.withdrawal)
+    assert acknowledged.withdrawal.state == State.REFUSED
     assert driver.complete
 
 
@@ -167,10 +172,12 @@ def test_already_decided_by_oneself_is_an_acknowledgement(scene: Scene, manager:
     decisions.task_decide(
         task=application.review_tasks.get(), user=manager, outcome=Outcome.APPROVE
     )
-    case = case_of(driver)
+    acknowledged = case_of(driver)
     client = scene.client(driver, "manager")
-    driver.decide(client, case, case.planned.decisions[0], version=application.version)
-    assert next(iter(case.decisions.values())).state == State.ACKNOWLEDGED
+    driver.decide(
+        client, acknowledged, acknowledged.planned.decisions[0], version=application.version
+    )
+    assert next(iter(acknowledged.decisions.values())).state == State.ACKNOWLEDGED
     assert ReviewDecision.objects.count() == 1
 
 
@@ -184,28 +191,28 @@ def test_already_decided_by_somebody_else_is_a_refusal(
         user=make_user("manager2", Role.MANAGER),
         outcome=Outcome.APPROVE,
     )
-    case = case_of(driver)
+    acknowledged = case_of(driver)
     driver.decide(
         scene.client(driver, "manager"),
-        case,
-        case.planned.decisions[0],
+        acknowledged,
+        acknowledged.planned.decisions[0],
         version=application.version,
     )
-    assert next(iter(case.decisions.values())).state == State.REFUSED
+    assert next(iter(acknowledged.decisions.values())).state == State.REFUSED
 
 
 def test_case_that_changed_is_read_again_and_decided(scene: Scene, officer: User) -> None:
     driver = scene.driver(planned("mine", "1111", 150_000, (MANAGER, "manager", True)))
     application = scene.waiting(driver)
     intake.application_edit(reference=application.reference, user=officer, phone="613-555-0199")
-    case = case_of(driver)
+    acknowledged = case_of(driver)
     driver.decide(
         scene.client(driver, "manager"),
-        case,
-        case.planned.decisions[0],
+        acknowledged,
+        acknowledged.planned.decisions[0],
         version=application.version,
     )
-    assert next(iter(case.decisions.values())).state == State.ACKNOWLEDGED
+    assert next(iter(acknowledged.decisions.values())).state == State.ACKNOWLEDGED
     assert ReviewDecision.objects.get().application_version == application.version + 1
 
 
@@ -214,9 +221,11 @@ def test_keyed_decision_is_sent_under_a_key(scene: Scene, keyed: bool) -> None:
     decision = PlannedDecision(MANAGER, "manager", approved=True, keyed=keyed)
     driver = scene.driver(replace(planned("mine", "1111", 150_000), decisions=(decision,)))
     application = scene.waiting(driver)
-    case = case_of(driver)
-    driver.decide(scene.client(driver, "manager"), case, decision, version=application.version)
-    assert case.decisions[decision].state == State.ACKNOWLEDGED
+    acknowledged = case_of(driver)
+    driver.decide(
+        scene.client(driver, "manager"), acknowledged, decision, version=application.version
+    )
+    assert acknowledged.decisions[decision].state == State.ACKNOWLEDGED
     assert IdempotencyKey.objects.count() == int(keyed)
 
 
@@ -243,7 +252,7 @@ def test_refusal_after_a_lost_answer_is_read_as_what_it_is(
         planned("both", "4444", 150_000, (MANAGER, "manager", True), (ANALYST, "analyst", True))
     )
     application = scene.waiting(driver)
-    case = case_of(driver)
+    acknowledged = case_of(driver)
 
     def the_workflow_goes_on() -> None:
         application.refresh_from_db()
@@ -251,12 +260,12 @@ def test_refusal_after_a_lost_answer_is_read_as_what_it_is(
 
     client = Forgetful(scene.base, meanwhile=the_workflow_goes_on)
     client.log_in("manager", "demo")
-    decision = case.planned.decisions[0]
-    driver.decide(client, case, decision, version=application.version)
-    reply = case.decisions[decision]
+    decision = acknowledged.planned.decisions[0]
+    driver.decide(client, acknowledged, decision, version=application.version)
+    reply = acknowledged.decisions[decision]
     assert reply.state == State.ACKNOWLEDGED
-    assert reply.said.startswith("403")
-    assert driver.told.counts["decisions acknowledged by reading"] == 1
+    assert reply.summary.startswith("403")
+    assert driver.acknowledgements.counts["decisions acknowledged by reading"] == 1
     assert ReviewDecision.objects.count() == 1
 
 

@@ -1,4 +1,4 @@
-"""The judge finds every kind of damage, and nothing where there is none."""
+"""The invariant check finds every kind of damage, and nothing where there is none."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,8 +12,8 @@ from accounts.roles import Role
 from applications.choices import Status
 from applications.models import ApplicationEvent, Disbursement, LoanApplication, LoanOffer
 from devtools.chaos.acknowledgements import Reply, State
-from devtools.chaos.invariants import Fault, Finding, expected_statuses, judge
-from devtools.chaos.snapshot import Books, EngineRun
+from devtools.chaos.invariants import Fault, Finding, check_invariants, expected_statuses
+from devtools.chaos.snapshot import EngineExecution, Snapshot
 from partners.models import Partner
 from reviews.choices import TaskStatus
 from reviews.models import ReviewDecision, ReviewTask
@@ -47,28 +47,33 @@ def office(
     return open_office(partner, people)
 
 
-def found(office: Office, books: Books | None = None) -> list[Finding]:
-    return judge(told=office.told, books=books or office.books)
+def found(office: Office, snapshot: Snapshot | None = None) -> list[Finding]:
+    return check_invariants(
+        acknowledgements=office.acknowledgements, snapshot=snapshot or office.snapshot
+    )
 
 
-def only(office: Office, books: Books | None = None) -> tuple[Fault, str, str]:
+def only(office: Office, snapshot: Snapshot | None = None) -> tuple[Fault, str, str]:
     """The one finding: its fault, the name of its case, its sentence."""
-    (finding,) = found(office, books)
-    names = {case.reference: name for name, case in office.told.cases.items()}
+    (finding,) = found(office, snapshot)
+    names = {
+        acknowledged.reference: name
+        for name, acknowledged in office.acknowledgements.applications.items()
+    }
     return finding.fault, names.get(finding.subject, finding.subject), finding.why
 
 
-def all_of(office: Office, fault: Fault, books: Books | None = None) -> list[str]:
-    return [finding.why for finding in found(office, books) if finding.fault == fault]
+def all_of(office: Office, fault: Fault, snapshot: Snapshot | None = None) -> list[str]:
+    return [finding.why for finding in found(office, snapshot) if finding.fault == fault]
 
 
 def rows(office: Office, name: str) -> dict[str, Any]:
-    return {"application__reference": office.case(name).reference}
+    return {"application__reference": office.acknowledged(name).reference}
 
 
 def test_day_that_went_well_has_no_findings(office: Office) -> None:
     assert found(office) == []
-    ends = {name: office.row(name).status for name in office.told.cases}
+    ends = {name: office.row(name).status for name in office.acknowledgements.applications}
     assert ends == {
         "alone": "funded",
         "approved": "funded",
@@ -83,9 +88,9 @@ def test_day_that_went_well_has_no_findings(office: Office) -> None:
 
 
 def test_application_that_is_gone_is_lost(office: Office) -> None:
-    reference = office.case("declined").reference
-    books = without(office.books, "cases", lambda row: row.reference == reference)
-    assert only(office, books) == (
+    reference = office.acknowledged("declined").reference
+    snapshot = without(office.snapshot, "applications", lambda row: row.reference == reference)
+    assert only(office, snapshot) == (
         Fault.LOST,
         "declined",
         "acknowledged, but there is no such application",
@@ -109,15 +114,15 @@ def test_decision_kept_as_late_is_lost(office: Office) -> None:
 @pytest.mark.parametrize("name", ["approved", "two"])
 def test_settling_decision_without_effect_is_lost(office: Office, name: str) -> None:
     ReviewTask.objects.filter(**rows(office, name)).update(status=TaskStatus.CANCELLED, outcome="")
-    fault, case, why = only(office)
-    assert (fault, case) == (Fault.LOST, name)
+    fault, acknowledged, why = only(office)
+    assert (fault, acknowledged) == (Fault.LOST, name)
     assert why.endswith("had no effect: the task is cancelled")
 
 
 def test_first_of_two_approvals_needs_no_effect_yet(office: Office) -> None:
-    case = office.case("two")
-    first, second = case.planned.decisions
-    case.decisions = {first: ACKNOWLEDGED}
+    acknowledged = office.acknowledged("two")
+    first, second = acknowledged.planned.decisions
+    acknowledged.decisions = {first: ACKNOWLEDGED}
     ReviewDecision.objects.filter(decided_by__username=second.person).delete()
     ReviewTask.objects.filter(**rows(office, "two")).update(status=TaskStatus.OPEN, outcome="")
     assert all_of(office, Fault.LOST) == []
@@ -127,12 +132,12 @@ def test_first_of_two_approvals_needs_no_effect_yet(office: Office) -> None:
 
 
 def test_second_application_of_one_submission_is_doubled_and_not_stuck(office: Office) -> None:
-    copy = submitted(office, office.case("approved"))
+    copy = submitted(office, office.acknowledged("approved"))
     OutboxMessage.objects.update(status=OutboxMessage.Status.SENT)
-    office.engine.append(EngineRun(f"{copy.reference}-1", "arn", "RUNNING"))
+    office.engine.append(EngineExecution(f"{copy.reference}-1", "arn", "RUNNING"))
     Execution.objects.filter(application=copy).update(status=Execution.Status.RUNNING, arn="arn")
-    fault, case, why = only(office)
-    assert (fault, case) == (Fault.DOUBLED, "approved")
+    fault, acknowledged, why = only(office)
+    assert (fault, acknowledged) == (Fault.DOUBLED, "approved")
     assert why.startswith("2 applications for approved: ")
     assert f"{copy.reference} (submitted)" in why
 
@@ -147,7 +152,7 @@ def test_payout_for_a_case_that_is_not_funded_is_doubled(office: Office) -> None
     assert only(office) == (
         Fault.DOUBLED,
         "withdrawn",
-        "the rail paid, but the case is withdrawn",
+        "the rail paid, but the application is withdrawn",
     )
 
 
@@ -160,9 +165,9 @@ def test_payout_for_a_case_that_is_not_funded_is_doubled(office: Office) -> None
     ],
 )
 def test_row_that_stands_twice_is_doubled(office: Office, field: str, why: str) -> None:
-    reference = office.case("approved").reference
-    books = twice(office.books, field, lambda row: row.reference == reference)
-    assert only(office, books) == (Fault.DOUBLED, "approved", why)
+    reference = office.acknowledged("approved").reference
+    snapshot = twice(office.snapshot, field, lambda row: row.reference == reference)
+    assert only(office, snapshot) == (Fault.DOUBLED, "approved", why)
 
 
 @pytest.mark.parametrize("kind", ["submitted", "risk_assessment", "manager_approval_approved"])
@@ -216,7 +221,7 @@ def test_second_execution_in_the_engine_is_doubled(office: Office) -> None:
 
 
 def test_execution_that_nobody_recorded_is_doubled(office: Office) -> None:
-    office.engine.append(EngineRun("LOAN-22222222-1", "arn", "SUCCEEDED"))
+    office.engine.append(EngineExecution("LOAN-22222222-1", "arn", "SUCCEEDED"))
     assert only(office) == (
         Fault.DOUBLED,
         "LOAN-22222222-1",
@@ -232,7 +237,7 @@ def test_second_attempt_that_nobody_asked_for_is_doubled(office: Office) -> None
         status=Execution.Status.SUCCEEDED, arn="arn", ended_at=application.submitted_at
     )
     OutboxMessage.objects.update(status=OutboxMessage.Status.SENT)
-    office.engine.append(EngineRun(execution.name, "arn", "SUCCEEDED"))
+    office.engine.append(EngineExecution(execution.name, "arn", "SUCCEEDED"))
     assert only(office) == (Fault.DOUBLED, "alone", "there are 2 executions")
 
 
@@ -285,7 +290,7 @@ def test_message_that_did_not_leave_is_stuck(office: Office, status: OutboxMessa
     OutboxMessage.objects.filter(
         kind="start_execution", execution__application=office.row("alone")
     ).update(status=status, attempts=3, last_error="EngineUnavailable: no")
-    name = f"{office.case('alone').reference}-1"
+    name = f"{office.acknowledged('alone').reference}-1"
     assert only(office) == (
         Fault.STUCK,
         "alone",
@@ -302,7 +307,7 @@ def test_mail_that_did_not_leave_is_stuck_under_its_own_name(office: Office) -> 
 
 def test_record_that_was_never_closed_is_stuck(office: Office) -> None:
     Execution.objects.filter(**rows(office, "alone")).update(ended_at=None)
-    name = f"{office.case('alone').reference}-1"
+    name = f"{office.acknowledged('alone').reference}-1"
     assert only(office) == (Fault.STUCK, "alone", f"the record says that {name} is SUCCEEDED")
 
 
@@ -330,8 +335,8 @@ def test_callback_that_nobody_closed_is_stuck(
 
 
 def test_request_that_nobody_answered_is_stuck(office: Office) -> None:
-    case = office.case("approved")
-    case.decisions = dict.fromkeys(case.decisions, UNANSWERED)
+    acknowledged = office.acknowledged("approved")
+    acknowledged.decisions = dict.fromkeys(acknowledged.decisions, UNANSWERED)
     assert only(office) == (
         Fault.STUCK,
         "approved",
@@ -340,7 +345,7 @@ def test_request_that_nobody_answered_is_stuck(office: Office) -> None:
 
 
 def test_submission_that_was_never_begun_is_stuck(office: Office) -> None:
-    office.case("alone").submission = None
+    office.acknowledged("alone").submission = None
     assert only(office) == (Fault.STUCK, "alone", "the submission was never begun")
 
 
@@ -358,10 +363,10 @@ def test_withdrawal_that_was_acknowledged_binds(office: Office) -> None:
 
 
 def test_funded_without_the_approvals_is_wrong(office: Office) -> None:
-    case = office.case("two")
-    first, second = case.planned.decisions
+    acknowledged = office.acknowledged("two")
+    first, second = acknowledged.planned.decisions
     ReviewDecision.objects.filter(decided_by__username=second.person).delete()
-    case.decisions = {first: ACKNOWLEDGED}
+    acknowledged.decisions = {first: ACKNOWLEDGED}
     assert all_of(office, Fault.WRONG) == [
         "it is funded and should be still open",
         "funded with 1 of 2 approvals (manager_approval)",
@@ -376,7 +381,7 @@ def test_funded_with_approvals_of_people_who_may_not_give_them_is_wrong(office: 
 
 def test_record_and_engine_that_disagree_are_wrong(office: Office) -> None:
     Execution.objects.filter(**rows(office, "alone")).update(status=Execution.Status.STOPPED)
-    name = f"{office.case('alone').reference}-1"
+    name = f"{office.acknowledged('alone').reference}-1"
     assert only(office) == (
         Fault.WRONG,
         "alone",
@@ -394,14 +399,14 @@ def test_record_of_what_the_engine_never_had_is_wrong(office: Office) -> None:
 
 
 def test_start_that_was_cancelled_before_it_left_is_no_finding(office: Office) -> None:
-    reference = office.case("withdrawn").reference
+    reference = office.acknowledged("withdrawn").reference
     office.engine = [run for run in office.engine if not run.name.startswith(reference)]
     assert found(office) == []
 
 
 def test_ledger_that_says_paid_without_the_rail_is_wrong(office: Office) -> None:
     SimulatedPayout.objects.filter(
-        idempotency_key=f"payout-{office.case('alone').reference}"
+        idempotency_key=f"payout-{office.acknowledged('alone').reference}"
     ).delete()
     assert only(office) == (
         Fault.WRONG,
@@ -425,9 +430,9 @@ def test_amounts_that_differ_are_wrong(office: Office) -> None:
     Disbursement.objects.filter(**rows(office, "approved")).update(
         amount=Decimal(5), currency="USD"
     )
-    SimulatedPayout.objects.filter(idempotency_key=f"payout-{office.case('two').reference}").update(
-        amount=Decimal(6), currency="EUR"
-    )
+    SimulatedPayout.objects.filter(
+        idempotency_key=f"payout-{office.acknowledged('two').reference}"
+    ).update(amount=Decimal(6), currency="EUR")
     assert {finding.fault for finding in found(office)} == {Fault.WRONG}
     assert sorted(all_of(office, Fault.WRONG)) == [
         "the amount is 1.00 and should be 120000",
@@ -442,17 +447,17 @@ def test_amounts_that_differ_are_wrong(office: Office) -> None:
 
 
 def test_refusal_of_what_was_allowed_is_wrong(office: Office) -> None:
-    case = office.case("approved")
-    case.decisions = dict.fromkeys(case.decisions, REFUSED)
+    acknowledged = office.acknowledged("approved")
+    acknowledged.decisions = dict.fromkeys(acknowledged.decisions, REFUSED)
     assert "manager's approval (manager_approval) was refused: 403 No." in all_of(
         office, Fault.WRONG
     )
 
 
 def test_decision_that_a_withdrawal_forestalled_is_no_finding(office: Office) -> None:
-    case = office.case("withdrawn")
-    decision = office.case("approved").planned.decisions[0]
-    case.decisions = {decision: REFUSED}
+    acknowledged = office.acknowledged("withdrawn")
+    decision = office.acknowledged("approved").planned.decisions[0]
+    acknowledged.decisions = {decision: REFUSED}
     assert found(office) == []
 
 
@@ -460,24 +465,24 @@ def test_decision_that_a_withdrawal_forestalled_is_no_finding(office: Office) ->
 
 
 def test_withdrawal_that_was_refused_changes_nothing(office: Office) -> None:
-    case = office.case("approved")
-    case.withdrawal = TOO_LATE
-    assert expected_statuses(case) == {Status.FUNDED}
+    acknowledged = office.acknowledged("approved")
+    acknowledged.withdrawal = TOO_LATE
+    assert expected_statuses(acknowledged) == {Status.FUNDED}
     assert found(office) == []
 
 
 def test_withdrawal_that_was_refused_for_another_reason_is_wrong(office: Office) -> None:
-    office.case("approved").withdrawal = REFUSED
+    office.acknowledged("approved").withdrawal = REFUSED
     assert only(office) == (Fault.WRONG, "approved", "the withdrawal was refused: 403 No.")
 
 
 def test_request_without_an_answer_leaves_both_ends_open(office: Office) -> None:
-    case = office.case("approved")
-    case.withdrawal = UNANSWERED
-    assert expected_statuses(case) == {Status.FUNDED, Status.WITHDRAWN}
+    acknowledged = office.acknowledged("approved")
+    acknowledged.withdrawal = UNANSWERED
+    assert expected_statuses(acknowledged) == {Status.FUNDED, Status.WITHDRAWN}
 
 
 def test_case_that_nobody_decided_may_not_end(office: Office) -> None:
-    case = office.case("approved")
-    case.decisions = {}
-    assert expected_statuses(case) == frozenset()
+    acknowledged = office.acknowledged("approved")
+    acknowledged.decisions = {}
+    assert expected_statuses(acknowledged) == frozenset()

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from devtools.chaos.oracle import Ask, course_of, instalment
+from devtools.chaos.oracle import Ask, expected_path_of, instalment
 from reviews.choices import TaskKind
 
 MANAGER = TaskKind.MANAGER_APPROVAL
@@ -30,23 +30,27 @@ ANALYST = Ask(TaskKind.FRAUD_REVIEW, 1)
 def test_course_of_a_case_that_the_policy_lets_through(
     sin_last4: str, amount: str, rate: str, asks: tuple[Ask, ...]
 ) -> None:
-    course = course_of(sin_last4=sin_last4, amount=Decimal(amount))
-    assert (course.declined, course.annual_rate, course.asks) == (False, Decimal(rate), asks)
+    expected_path = expected_path_of(sin_last4=sin_last4, amount=Decimal(amount))
+    assert (expected_path.declined, expected_path.annual_rate, expected_path.asks) == (
+        False,
+        Decimal(rate),
+        asks,
+    )
 
 
 @pytest.mark.parametrize(
     ("sin_last4", "amount"), [("1111", "1000000.01"), ("2222", "5000.00"), ("3333", "25000.01")]
 )
 def test_course_of_a_case_that_the_policy_declines(sin_last4: str, amount: str) -> None:
-    course = course_of(sin_last4=sin_last4, amount=Decimal(amount))
-    assert course.declined
-    assert course.asks == ()
+    expected_path = expected_path_of(sin_last4=sin_last4, amount=Decimal(amount))
+    assert expected_path.declined
+    assert expected_path.asks == ()
 
 
 def test_bureau_that_is_down_is_a_referral_even_above_the_tier_s_limit() -> None:
-    course = course_of(sin_last4="5555", amount=Decimal(300_000))
-    assert not course.declined
-    assert course.asks == (Ask(MANAGER, 1, above_ceiling=True),)
+    expected_path = expected_path_of(sin_last4="5555", amount=Decimal(300_000))
+    assert not expected_path.declined
+    assert expected_path.asks == (Ask(MANAGER, 1, above_ceiling=True),)
 
 
 def test_instalment_has_the_product_s_check_value() -> None:

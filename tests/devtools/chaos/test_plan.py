@@ -33,9 +33,9 @@ def test_every_application_has_a_name_and_a_course_of_its_own_kind(plan: Plan) -
     one_round = plan.applications[: len(RECIPES)]
     assert {planned.sin_last4 for planned in one_round} == {"1111", "2222", "3333", "4444", "5555"}
     courses = Counter(
-        tuple((ask.kind, ask.approvals, ask.above_ceiling) for ask in planned.course.asks)
+        tuple((ask.kind, ask.approvals, ask.above_ceiling) for ask in planned.expected_path.asks)
         for planned in one_round
-        if not planned.course.declined
+        if not planned.expected_path.declined
     )
     manager, analyst = TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW
     assert set(courses) == {
@@ -46,7 +46,7 @@ def test_every_application_has_a_name_and_a_course_of_its_own_kind(plan: Plan) -
         ((analyst, 1, False),),
         ((manager, 1, False), (analyst, 1, False)),
     }
-    assert sum(planned.course.declined for planned in one_round) == 4
+    assert sum(planned.expected_path.declined for planned in one_round) == 4
 
 
 def test_amounts_are_whole_cents_and_stand_on_the_policy_s_lines_too(plan: Plan) -> None:
@@ -57,7 +57,7 @@ def test_amounts_are_whole_cents_and_stand_on_the_policy_s_lines_too(plan: Plan)
 
 def test_decisions_follow_the_course_and_end_with_a_decline(plan: Plan) -> None:
     for planned in plan.applications:
-        asked = [ask.kind for ask in planned.course.asks for _ in range(ask.approvals)]
+        asked = [ask.kind for ask in planned.expected_path.asks for _ in range(ask.approvals)]
         kinds = [decision.kind for decision in planned.decisions]
         assert kinds == asked[: len(kinds)]
         assert len({(d.kind, d.person) for d in planned.decisions}) == len(kinds)

@@ -13,7 +13,7 @@ from accounts.roles import Role
 from applications.models import LoanApplication
 from devtools.chaos.people import create_people
 from devtools.chaos.plan import SENIORS, logins
-from devtools.chaos.sandbox import PORTS, DatabaseInUse, Scratch, free_ports, refuse_used
+from devtools.chaos.sandbox import PORTS, DatabaseInUse, Sandbox, free_ports, refuse_database_in_use
 from partners.models import Partner, PartnerKey
 from partners.services.keys import partner_key_recognise
 from tests import casework
@@ -25,13 +25,13 @@ transactional = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def scratch(
+def sandbox(
     transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Scratch]:
+) -> Iterator[Sandbox]:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("DATABASE_URL", database_url())
-    scratch = Scratch(latency=0.5)
-    yield scratch
+    sandbox = Sandbox(latency=0.5)
+    yield sandbox
     connections.close_all()
 
 
@@ -45,58 +45,58 @@ def there(database: str) -> bool:
 
 @transactional
 def test_run_works_in_a_database_of_its_own_and_leaves_nothing(
-    scratch: Scratch, make_user: object
+    sandbox: Sandbox, make_user: object
 ) -> None:
     mine = connection.settings_dict["NAME"]
     endpoint = os.environ["AWS_ENDPOINT_URL_LAMBDA"]
     Partner.objects.create(name="Not of the run")
-    scratch.make()
+    sandbox.create()
     try:
         call_command("migrate", verbosity=0)
-        assert connection.settings_dict["NAME"] == scratch.database != mine
-        assert os.environ["AWS_ENDPOINT_URL_LAMBDA"] == scratch.engine
+        assert connection.settings_dict["NAME"] == sandbox.database != mine
+        assert os.environ["AWS_ENDPOINT_URL_LAMBDA"] == sandbox.engine
         keys = create_people(partners=3)
         assert len({row.partner for key in keys if (row := partner_key_recognise(key))}) == 3
         people = {*logins(Role.MANAGER), *SENIORS, *logins(Role.RISK_ANALYST)}
         assert User.objects.filter(username__in=people, is_staff=True).count() == len(people)
         assert not Partner.objects.filter(name="Not of the run").exists()
     finally:
-        scratch.leave()
+        sandbox.restore()
     assert connection.settings_dict["NAME"] == mine
     assert os.environ["AWS_ENDPOINT_URL_LAMBDA"] == endpoint
     assert Partner.objects.filter(name="Not of the run").exists()
     assert not PartnerKey.objects.exists()
-    assert there(scratch.database)
-    assert scratch.folder.exists()
-    scratch.discard()
-    assert not there(scratch.database)
-    assert not scratch.folder.exists()
+    assert there(sandbox.database)
+    assert sandbox.folder.exists()
+    sandbox.discard()
+    assert not there(sandbox.database)
+    assert not sandbox.folder.exists()
 
 
 @transactional
 def test_processes_are_led_to_the_scratch_and_to_no_provider(
-    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EQUIFAX_URL", "https://bureau.example")
-    environment = scratch.environment
-    assert scratch.database in environment["DATABASE_URL"]
+    environment = sandbox.environment
+    assert sandbox.database in environment["DATABASE_URL"]
     assert environment["EQUIFAX_URL"] == environment["PAYOUT_RAIL_URL"] == ""
-    assert environment["LOANOFFICE_DATA"] == str(scratch.folder)
+    assert environment["LOANOFFICE_DATA"] == str(sandbox.folder)
     assert environment["LOANOFFICE_SIMULATED_LATENCY"] == "0.5"
-    assert environment["AWS_ENDPOINT_URL_LAMBDA"] == f"http://127.0.0.1:{scratch.engine_port}"
+    assert environment["AWS_ENDPOINT_URL_LAMBDA"] == f"http://127.0.0.1:{sandbox.engine_port}"
 
 
 @transactional
-def test_database_that_holds_applications_is_refused(scratch: Scratch, officer: User) -> None:
-    refuse_used()
+def test_database_that_holds_applications_is_refused(sandbox: Sandbox, officer: User) -> None:
+    refuse_database_in_use()
     casework.submit(officer)
     with pytest.raises(DatabaseInUse, match="holds applications"):
-        refuse_used()
-    if scratch.on_server:
+        refuse_database_in_use()
+    if sandbox.on_server:
         with pytest.raises(DatabaseInUse):
-            scratch.make()
-        assert not there(scratch.database)
-        assert not scratch.folder.exists()
+            sandbox.create()
+        assert not there(sandbox.database)
+        assert not sandbox.folder.exists()
     assert LoanApplication.objects.count() == 1
 
 

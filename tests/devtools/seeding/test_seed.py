@@ -12,7 +12,7 @@ from django.utils import timezone
 from applications.choices import Status
 from applications.models import ApplicationEvent, CreditReport, LoanApplication
 from devtools.seeding import seed as seeding
-from devtools.seeding.seed import SweptDatabase, Wanted, seed
+from devtools.seeding.seed import SeedRequest, SweptDatabase, seed
 from functions.loan_approval import handler
 from functions.local.engine import LocalEngine
 from functions.local.function import Function
@@ -34,7 +34,7 @@ ENDED = {Status.FUNDED, Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED}
 def test_cases_are_spread_over_the_days_that_were_asked_for(db: None) -> None:
     now = timezone.now()
 
-    seed(Wanted(closed=500, days=10), now=now)
+    seed(SeedRequest(closed=500, days=10), now=now)
 
     times = LoanApplication.objects.values_list("created_at", flat=True)
     assert now - timedelta(days=10) <= min(times) < now - timedelta(days=9)
@@ -53,7 +53,7 @@ def test_same_seed_gives_an_empty_database_the_same_cases(db: None) -> None:
     found = []
     for number in (7, 7, 8):
         with transaction.atomic():
-            seed(Wanted(closed=200, open=5, seed=number), now=NOW)
+            seed(SeedRequest(closed=200, open=5, seed=number), now=NOW)
             found.append(everything())
             transaction.set_rollback(True)
 
@@ -63,10 +63,10 @@ def test_same_seed_gives_an_empty_database_the_same_cases(db: None) -> None:
 
 
 def test_second_run_adds_others_and_leaves_the_first_alone(db: None) -> None:
-    seed(Wanted(closed=100), now=NOW)
+    seed(SeedRequest(closed=100), now=NOW)
     before = everything()[:100]
 
-    seed(Wanted(closed=100), now=NOW)
+    seed(SeedRequest(closed=100), now=NOW)
 
     assert everything()[:100] == before
     assert LoanApplication.objects.values("reference").distinct().count() == 200
@@ -79,13 +79,13 @@ def test_batch_that_was_written_stays_when_a_later_one_fails(
     monkeypatch.setattr(seeding, "BATCH", 20)
     heard = []
 
-    def say(number: int) -> None:
+    def write_line(number: int) -> None:
         heard.append(number)
         if len(heard) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        seed(Wanted(closed=100), now=NOW, say=say)
+        seed(SeedRequest(closed=100), now=NOW, on_batch=write_line)
 
     assert heard == [20, 20]
     assert LoanApplication.objects.count() == 40
@@ -106,7 +106,7 @@ def reconciled(data: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
 def test_reconciler_finds_nothing_about_closed_and_open_cases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seed(Wanted(closed=3000, open=5, seed=4), now=timezone.now())
+    seed(SeedRequest(closed=3000, open=5, seed=4), now=timezone.now())
     incidents = Incident.objects.count()
 
     report = reconciled(tmp_path, monkeypatch)
@@ -120,7 +120,7 @@ def test_reconciler_would_hand_over_every_standing_case_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Why they are refused where a sweep has been."""
-    seed(Wanted(closed=50, standing=20, seed=4), now=timezone.now())
+    seed(SeedRequest(closed=50, standing=20, seed=4), now=timezone.now())
     standing = set(Execution.objects.filter(ended_at=None).values_list("name", flat=True))
 
     report = reconciled(tmp_path, monkeypatch)
@@ -132,7 +132,7 @@ def test_reconciler_would_hand_over_every_standing_case_and_nothing_else(
 
 
 def test_open_case_starts_as_one_that_a_person_submitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    seed(Wanted(closed=0, open=3), now=timezone.now())
+    seed(SeedRequest(closed=0, open=3), now=timezone.now())
 
     with lambda_stub(monkeypatch) as aws:
         assert queue.send_due() == 3
@@ -146,7 +146,7 @@ def test_open_case_starts_as_one_that_a_person_submitted(monkeypatch: pytest.Mon
 
 def test_standing_case_waits_for_people_who_may_decide_it(manager: User) -> None:
     now = timezone.now()
-    seed(Wanted(closed=0, standing=200), now=now)
+    seed(SeedRequest(closed=0, standing=200), now=now)
 
     mine = decisions.tasks_decidable(user=manager, now=now)
     waiting = LoanApplication.objects.filter(status=Status.PENDING_APPROVAL)
@@ -163,7 +163,7 @@ def test_standing_cases_are_refused_where_a_sweep_has_been(db: None) -> None:
     PeriodicRun.objects.create(name="reconcile")
 
     with pytest.raises(SweptDatabase, match="hand every standing case to Operations"):
-        seed(Wanted(closed=1, standing=1))
+        seed(SeedRequest(closed=1, standing=1))
 
     assert not LoanApplication.objects.exists()
 
@@ -172,6 +172,6 @@ def test_nothing_is_seeded_outside_of_a_demo(db: None, settings: object) -> None
     settings.LOANOFFICE_DEMO = False  # type: ignore[attr-defined]
 
     with pytest.raises(ImproperlyConfigured, match="demo settings only"):
-        seed(Wanted(closed=1))
+        seed(SeedRequest(closed=1))
 
     assert not LoanApplication.objects.exists()

@@ -11,7 +11,7 @@ from pytest_django import DjangoDbBlocker
 
 from applications.choices import Status
 from applications.models import Disbursement, LoanApplication, LoanOffer, RiskAssessment
-from devtools.seeding.seed import Wanted, seed
+from devtools.seeding.seed import SeedRequest, seed
 from lending.choices import Outcome
 from reviews.models import ReviewDecision, ReviewTask
 from workflows.models import Execution, Incident
@@ -24,7 +24,7 @@ ENDED = {Status.FUNDED, Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED}
 @pytest.fixture(scope="module")
 def seeded(module_rows: None, django_db_blocker: DjangoDbBlocker) -> None:
     with django_db_blocker.unblock():
-        seed(Wanted(closed=3000, seed=4), now=timezone.now())
+        seed(SeedRequest(closed=3000, seed=4), now=timezone.now())
 
 
 def ended(status: Status) -> "list[LoanApplication]":

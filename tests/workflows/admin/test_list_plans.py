@@ -7,7 +7,7 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from applications.models import Disbursement
-from devtools.seeding.seed import Wanted, seed
+from devtools.seeding.seed import SeedRequest, seed
 from partners.models import Partner
 from reviews.models import ReviewDecision, ReviewTask
 from tests.applications.admin.conftest import Login
@@ -27,7 +27,7 @@ def many(module_rows: None, django_db_blocker: DjangoDbBlocker) -> None:
 
 
 def make_many() -> None:
-    seed(Wanted(closed=2500, standing=400, open=100), now=timezone.now())
+    seed(SeedRequest(closed=2500, standing=400, open=100), now=timezone.now())
     case = Execution.objects.latest("pk").application
     Incident.objects.bulk_create(
         Incident(

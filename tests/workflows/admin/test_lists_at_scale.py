@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from devtools.seeding.seed import Wanted, seed
+from devtools.seeding.seed import SeedRequest, seed
 from tests.applications.admin.conftest import Login
 
 TASKS = "/admin/reviews/reviewtask/"
@@ -19,7 +19,7 @@ def test_list_of_tasks_costs_the_same_queries_however_many_there_are(
     client = login(manager)
     numbers = []
     for _ in range(2):
-        seed(Wanted(closed=0, standing=120), now=timezone.now())
+        seed(SeedRequest(closed=0, standing=120), now=timezone.now())
         client.get(TASKS + mine)
         with CaptureQueriesContext(connection) as captured:
             assert client.get(TASKS + mine).status_code == 200
