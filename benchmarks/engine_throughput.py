@@ -116,7 +116,7 @@ def main() -> None:
         ]
         began = time.monotonic()
         spread(clients, start, range(executions))
-        wait_until(lambda: len(CALLBACKS) == executions and engine.tracked()["lanes"] == 0)
+        wait_until(lambda: len(CALLBACKS) == executions and engine.tracked()["queues"] == 0)
         report("to pending", executions, time.monotonic() - began)
         began = time.monotonic()
         spread(clients, answer, range(executions))

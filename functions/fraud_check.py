@@ -1,6 +1,6 @@
-"""The fraud check: a plain function that asks the fraud service and answers a callback.
+"""Ask the fraud service and answer the execution's callback: a plain function.
 
-Where a fraud vendor is set, it asks the vendor, who answers the callback at our own door. It is
+Where a fraud vendor is set, it asks the vendor, which answers at our callback URL later. It is
 invoked asynchronously, so it may run twice; the first answer stands.
 """
 
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """``event``: ``{"application": reference, "callback_id": ...}``.
+    """Check ``{"application": reference, "callback_id": ...}``.
 
-    Returns ``{"result": "passed" | "flagged", "applied": bool}``; of a vendor that is asked,
-    ``asked``, or ``closed`` when nobody waits any more. Raises what the fraud service or the
-    vendor raises: Lambda then invokes the function again.
+    Returns ``{"result": "passed" | "flagged", "applied": bool}``; when a vendor was asked,
+    ``asked``, or ``closed`` when the callback is no longer pending. Raises what the fraud service
+    or the vendor raises: Lambda then invokes the function again.
     """
     subject = run_in_db_thread(
         lambda: Subject.of(LoanApplication.objects.get(reference=event["application"]))

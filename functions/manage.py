@@ -1,7 +1,7 @@
-"""The plain function that runs a management command inside the network, for the deploy.
+"""Run a management command inside the network, for the deploy: a plain function.
 
-It runs from the version that is about to go live, before anything does. Only these
-commands: whoever may invoke it gets no shell.
+It runs from the version that is about to go live, before anything does. Only the listed
+commands are allowed: its callers get no shell.
 """
 
 import functions.setup  # noqa: F401, I001 - Django first
@@ -12,14 +12,14 @@ from typing import Any
 from django.core.management import CommandError, call_command
 
 COMMANDS = frozenset({"check", "collectstatic", "drain", "migrate"})
-MOST = 100_000  # characters of the output that are given back, the last ones
+MOST = 100_000  # characters of the output that are returned, the last ones
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """``event``: ``{"command": ["migrate", "--noinput"]}``.
+    """Run ``{"command": ["migrate", "--noinput"]}``.
 
     Returns ``{"exit": code, "output": text}``. Raises ``ValueError`` for another command,
-    and whatever the command raises that is no answer of its own.
+    and any exception of the command that is not an exit code.
     """
     name, *options = event["command"]
     if name not in COMMANDS:

@@ -1,4 +1,4 @@
-"""Makes Django ready before a handler module imports models. Import it first.
+"""Set Django up before a handler module imports models. Import it first.
 
 On Lambda the handler module is the entry; in the embedded engine and in tests Django is
 ready already, and this does nothing.

@@ -1,11 +1,11 @@
-"""Waiting for executions to end, without looking again and again."""
+"""Wait for executions to end, without polling."""
 
 import threading
 from collections.abc import Callable
 
 
-class Endings:
-    """Who waits for the end of which execution."""
+class CompletionWaiters:
+    """The threads that wait for the end of an execution, by ARN."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -15,12 +15,12 @@ class Endings:
         return len(self._waiting)
 
     def wait(self, execution_arn: str, has_ended: Callable[[], bool], timeout: float) -> bool:
-        """Whether the execution has ended, at once or within ``timeout`` seconds."""
+        """Return true when the execution has ended, at once or within ``timeout`` seconds."""
         announced = threading.Event()
         with self._lock:
             self._waiting.setdefault(execution_arn, []).append(announced)
         try:
-            # Looked at after registering, so that an end in between is not missed.
+            # Checked after registering, so that an end in between is not missed.
             return has_ended() or (announced.wait(timeout) and has_ended())
         finally:
             with self._lock:
@@ -30,13 +30,13 @@ class Endings:
                     del self._waiting[execution_arn]
 
     def announce(self, execution_arn: str) -> None:
-        """The execution has ended."""
+        """Wake the threads that wait for this execution: it has ended."""
         with self._lock:
             for announced in self._waiting.get(execution_arn, []):
                 announced.set()
 
-    def send_away(self) -> None:
-        """Let everybody look once more and give up."""
+    def release_all(self) -> None:
+        """Wake every waiting thread, to check once more and give up."""
         with self._lock:
             for waiting in self._waiting.values():
                 for announced in waiting:

@@ -1,4 +1,4 @@
-"""The engine's one SQLite file: connection, schema and transactions.
+"""Keep the engine's state in one SQLite file: connection, schema and transactions.
 
 Everything the engine must remember across a crash is here. One connection in WAL mode
 serves every thread behind one lock, because SQLite has one writer anyway. With
@@ -90,13 +90,13 @@ class Database:
             return self._connection.execute(sql, values).fetchall()
 
     def write(self, sql: str, values: Sequence[Value] = ()) -> int:
-        """Run one statement, durable when this returns; the number of rows it changed."""
+        """Run one statement, durable when this returns; return the number of rows it changed."""
         with self._lock:
             return self._connection.execute(sql, values).rowcount
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Several statements that happen together or not at all."""
+        """Run several statements in one transaction."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -1,8 +1,8 @@
-"""The embedded engine: Lambda with durable functions, in one process on this machine.
+"""Run the embedded engine: Lambda with durable functions, in one process on this machine.
 
 ``LocalEngine`` puts the parts together, starts and stops them. It speaks Lambda's wire
 protocol on 127.0.0.1: point ``AWS_ENDPOINT_URL_LAMBDA`` at ``url`` and use boto3. It
-knows nothing of Django and nothing of loans; functions are handed to it.
+knows nothing of Django and nothing of loans; functions are passed to it.
 """
 
 import logging
@@ -17,19 +17,19 @@ from filelock import FileLock, Timeout
 
 from functions.local.database import Database
 from functions.local.errors import EngineError
-from functions.local.events import LAMBDA_RETRY_DELAYS, DeadEvent, EventQueue
-from functions.local.execution_names import Names
-from functions.local.execution_queues import LaneRegistry
+from functions.local.events import LAMBDA_RETRY_DELAYS, EventQueue
+from functions.local.execution_names import ExecutionNames
+from functions.local.execution_queues import ExecutionQueueRegistry
 from functions.local.executions import Executions
 from functions.local.function import DEFAULT_REGION, Function
 from functions.local.heartbeats import Heartbeats
-from functions.local.http_server import LOOPBACK, FrontDoor
+from functions.local.http_server import LOOPBACK, HttpServer
 from functions.local.invocations import Invocations
 from functions.local.invoker import Activity, ThreadInvoker
 from functions.local.patched_executor import LocalExecutor, LocalScheduler, check_testing_sdk
 from functions.local.pauses import Pauses
 from functions.local.recovery import Recovered, recover
-from functions.local.responses import Reply, json_reply
+from functions.local.responses import Response, json_response
 from functions.local.store import WriteThroughStore
 
 __all__ = ["EngineError", "Function", "LocalEngine"]
@@ -43,13 +43,13 @@ logger = logging.getLogger(__name__)
 
 
 class LocalEngine:
-    """Durable and plain functions served on a port, remembered in a folder.
+    """Serve durable and plain functions on a port, with their state in a folder.
 
     ``data`` belongs to one engine at a time. ``port`` 0 takes a free one; ``engine.port``
-    and ``engine.url`` tell which. ``handler_threads`` bounds the durable invocations, the
-    events and the synchronous calls of plain functions that run at once, each kind for
-    itself. ``retry_backoff_seconds`` is the pause after an invocation that raised,
-    ``event_retry_delays`` the pauses between the tries of an event.
+    and ``engine.url`` return it. ``handler_threads`` bounds the durable invocations, the
+    events and the synchronous calls of plain functions that run at once, each kind
+    separately. ``retry_backoff_seconds`` is the pause after an invocation that raised,
+    ``event_retry_delays`` the pauses between the attempts of an event.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class LocalEngine:
     @property
     def port(self) -> int:
         """The port the engine listens on."""
-        return int(self._front_door.server_address[1])
+        return int(self._http_server.server_address[1])
 
     @property
     def url(self) -> str:
-        """What ``AWS_ENDPOINT_URL_LAMBDA`` must be."""
+        """The value for ``AWS_ENDPOINT_URL_LAMBDA``."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def __enter__(self) -> Self:
@@ -92,7 +92,7 @@ class LocalEngine:
         self.stop()
 
     def start(self) -> None:
-        """Take the folder and the port, recover, and serve; returns when recovery is done.
+        """Lock the folder, bind the port, recover, and serve; returns after recovery.
 
         Raises ``EngineError`` when the folder or the port is taken.
         """
@@ -114,7 +114,7 @@ class LocalEngine:
             self._store.load(arn)
         self._scheduler.start()
         self._server_thread = threading.Thread(
-            target=self._front_door.serve_forever,
+            target=self._http_server.serve_forever,
             kwargs={"poll_interval": 0.05},
             name="front-door",
             daemon=True,
@@ -142,8 +142,8 @@ class LocalEngine:
         self._executor.drain()
         self._invoker.drain()
         self._events.drain()
-        self._front_door.shutdown()
-        self._front_door.server_close()
+        self._http_server.shutdown()
+        self._http_server.server_close()
         if self._server_thread is not None:
             self._server_thread.join()
         deadline = time.monotonic() + grace
@@ -162,12 +162,8 @@ class LocalEngine:
         self._state = "stopped"
         return idle
 
-    def dead_events(self) -> list[DeadEvent]:
-        """Events that were given up after their last try."""
-        return self._events.dead()
-
     def tracked(self) -> dict[str, int]:
-        """Sizes of what is kept in memory for running executions."""
+        """Return the sizes of what is kept in memory for running executions."""
         return {"executions": self._store.live_count(), **self._executor.tracked()}
 
     def _build(self) -> None:
@@ -185,10 +181,10 @@ class LocalEngine:
         self._database = database
         self._activity = Activity()
         self._store = WriteThroughStore(database)
-        self._names = Names(database)
+        self._names = ExecutionNames(database)
         pauses = Pauses(database)
         self._scheduler = LocalScheduler()
-        self._registry = LaneRegistry(self._store, self._scheduler)
+        self._registry = ExecutionQueueRegistry(self._store, self._scheduler)
         self._invoker = ThreadInvoker(self._functions, region=self._region, activity=self._activity)
         self._executor = LocalExecutor(
             store=self._store,
@@ -231,16 +227,16 @@ class LocalEngine:
             database=database,
             region=self._region,
         )
-        self._front_door = FrontDoor(
+        self._http_server = HttpServer(
             self._wanted_port,
             invocations=self._invocations,
             executions=executions,
             health=self._health,
         )
 
-    def _health(self) -> Reply:
+    def _health(self) -> Response:
         events = self._events.counts()
-        return json_reply(
+        return json_response(
             200 if self._state == "ok" else 503,
             {
                 "status": self._state,

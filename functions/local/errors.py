@@ -1,6 +1,6 @@
-"""Errors of the engine: those it answers to a caller, and those that keep it from running.
+"""Errors of the engine: those it returns to a caller, and those that keep it from running.
 
-``ApiError`` covers the answers that the testing SDK has no class for; ``error_type`` names
+``ApiError`` covers the errors that the testing SDK has no class for; ``error_type`` names
 any of them as AWS does, for the ``x-amzn-ErrorType`` header.
 """
 
@@ -35,11 +35,11 @@ class EngineError(Exception):
 
 
 class EngineStoppingError(Exception):
-    """An invocation that was due when the engine was told to stop; the next one begins it."""
+    """An invocation was due while the engine stops; the next engine begins it."""
 
 
 class ApiError(AwsApiException):
-    """An answer with a status and one of AWS's error types."""
+    """An error response with a status and one of AWS's error types."""
 
     def __init__(self, status: int, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -47,12 +47,12 @@ class ApiError(AwsApiException):
         self.error_type = error_type
 
     def to_dict(self) -> dict[str, Any]:
-        """The body as the testing SDK's own handlers would send it."""
+        """Return the body as the testing SDK's own handlers would send it."""
         return {"Type": self.error_type, "Message": str(self)}
 
 
 def callback_closed() -> ApiError:
-    """The callback was answered, has expired, or its execution has ended."""
+    """Make the error for a callback that is answered, expired, or of an ended execution."""
     return ApiError(
         400,
         "CallbackTimeoutException",
@@ -62,12 +62,12 @@ def callback_closed() -> ApiError:
 
 
 def conflict(message: str) -> ApiError:
-    """The execution is not in a state that allows what was asked."""
+    """Make the error for an execution whose state does not allow the operation."""
     return ApiError(409, "ResourceConflictException", message)
 
 
 def error_type(error: AwsApiException) -> str:
-    """AWS's name for an error."""
+    """Return AWS's name for an error."""
     if isinstance(error, ApiError):
         return error.error_type
     return _TYPE_OF.get(type(error), SERVICE_EXCEPTION)

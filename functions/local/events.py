@@ -1,8 +1,8 @@
-"""Event invocations of plain functions: a durable queue with Lambda's retries.
+"""Deliver event invocations of plain functions: a durable queue with Lambda's retries.
 
-Lambda keeps an event until the function has taken it, and tries twice more when the
-function fails. An event is a row before its sender gets an answer. A crash in the middle
-of a try costs no try: the event is delivered again. After the last failed try the row
+Lambda keeps an event until the function has accepted it, and retries twice when the
+function fails. An event is a row before its sender gets a response. A crash during an
+attempt does not count: the event is delivered again. After the last failed attempt the row
 stays, as dead, with the traceback.
 """
 
@@ -13,7 +13,6 @@ import traceback
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 from aws_durable_execution_sdk_python_testing.scheduler import Scheduler
 from aws_durable_execution_sdk_python_testing.threads import DaemonThreadPool
@@ -22,21 +21,10 @@ from functions.local.database import Database
 from functions.local.function import Function, FunctionName, context_for
 from functions.local.invoker import Activity
 
-# Seconds before the second and the third try, as Lambda waits.
+# Seconds before the second and the third attempt, as Lambda waits.
 LAMBDA_RETRY_DELAYS = (60.0, 120.0)
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class DeadEvent:
-    """An event whose every try failed; ``error`` is the last traceback."""
-
-    id: int
-    function: str
-    payload: str
-    attempts: int
-    error: str
 
 
 class EventQueue:
@@ -63,7 +51,7 @@ class EventQueue:
         self._draining = False
 
     def put(self, function: FunctionName, payload: str) -> str:
-        """Keep an event and deliver it soon; return its request id."""
+        """Store an event and deliver it soon; return its request id."""
         request_id = str(uuid.uuid4())
         rows = self._database.read(
             "INSERT INTO events (request_id, function, qualifier, payload, due_at) "
@@ -74,7 +62,7 @@ class EventQueue:
         return request_id
 
     def recover(self) -> int:
-        """Deliver what the last run left behind, each when it is due; return how many."""
+        """Deliver the events of the previous process when they are due; return how many."""
         rows = self._database.read(
             "SELECT id, due_at FROM events WHERE state = 'queued' ORDER BY id"
         )
@@ -84,7 +72,7 @@ class EventQueue:
         return len(rows)
 
     def drain(self) -> None:
-        """Begin no further try; what waits is delivered after the next start."""
+        """Begin no further attempt; queued events are delivered after the next start."""
         self._draining = True
 
     def stop(self) -> None:
@@ -92,20 +80,9 @@ class EventQueue:
         self._pool.shutdown()
 
     def counts(self) -> dict[str, int]:
-        """The number of events by state."""
+        """Return the number of events by state."""
         rows = self._database.read("SELECT state, COUNT(*) FROM events GROUP BY state")
         return {str(state): int(number or 0) for state, number in rows}
-
-    def dead(self) -> list[DeadEvent]:
-        """The events that were given up, oldest first."""
-        rows = self._database.read(
-            "SELECT id, function, payload, attempts, error FROM events "
-            "WHERE state = 'dead' ORDER BY id"
-        )
-        return [
-            DeadEvent(int(key or 0), str(function), str(payload), int(attempts or 0), str(error))
-            for key, function, payload, attempts, error in rows
-        ]
 
     def _deliver_later(self, event_id: int, delay: float) -> None:
         if delay > 0:
@@ -114,9 +91,9 @@ class EventQueue:
             self._submit(event_id)
 
     def _submit(self, event_id: int) -> Future[None] | None:
-        return None if self._draining else self._pool.submit(self._try, event_id)
+        return None if self._draining else self._pool.submit(self._attempt, event_id)
 
-    def _try(self, event_id: int) -> None:
+    def _attempt(self, event_id: int) -> None:
         if self._draining:
             return
         with self._activity.one():
@@ -131,7 +108,7 @@ class EventQueue:
             name = FunctionName(str(function_name), str(qualifier))
             try:
                 self._run(name, str(payload), str(request_id))
-            except (Exception, SystemExit):  # noqa: BLE001 - all of it is a failed try
+            except (Exception, SystemExit):  # noqa: BLE001 - all of it is a failed attempt
                 self._failed(event_id, name, int(attempts or 0) + 1, traceback.format_exc())
             else:
                 self._database.write("DELETE FROM events WHERE id = ?", [event_id])
@@ -163,7 +140,7 @@ class EventQueue:
             [attempts, time.time() + delay, error, event_id],
         )
         logger.warning(
-            "Event %s for %s failed (try %s); again in %s s.\n%s",
+            "Event %s for %s failed (attempt %s); again in %s s.\n%s",
             event_id,
             name.identifier,
             attempts,

@@ -1,8 +1,8 @@
-"""Execution names: one execution for each function and name.
+"""Reserve execution names: one execution for each function and name.
 
 A name is reserved, with the ARN and the payload of its execution, before the execution
 is created. A crash between the two leaves a reservation without an execution, which
-recovery starts under the ARN that the caller may already have been told.
+recovery starts under the ARN that the caller may already have received.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ class Reservation:
 
 
 def fingerprint(payload: str) -> str:
-    """The same for two JSON texts that mean the same."""
+    """Hash a JSON text; equal for two texts with the same meaning."""
     canonical = json.dumps(json.loads(payload), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-class Names:
+class ExecutionNames:
     """The table of reservations."""
 
     _COLUMNS = "function, qualifier, name, arn, payload, fingerprint"
@@ -48,7 +48,7 @@ class Names:
         return self._select("WHERE function = ? AND name = ?", function.name, name)[0]
 
     def unstarted(self) -> list[Reservation]:
-        """Reservations that have no execution yet."""
+        """Return the reservations that have no execution yet."""
         return self._select("WHERE arn NOT IN (SELECT arn FROM executions)")
 
     def forget(self, arn: str) -> None:

@@ -1,12 +1,12 @@
-"""Serial lanes on a few shared threads.
+"""Serial queues, one for each execution, on a few shared threads.
 
-The executor runs every change of one execution one after the other on that execution's
-lane. The testing SDK gives each running execution a thread for its lane: a thousand
-executions that wait for a person are a thousand idle threads. Here a lane is a queue,
-and a small pool runs whichever queues have work. A lane with no work and no running
-invocation is dropped, for to the executor no lane means "not invoked yet".
+The executor applies the changes of one execution one after the other. The testing SDK gives
+each running execution a thread for that: a thousand executions that wait for a person are a
+thousand idle threads. Here each execution has a queue, and a small pool runs whichever queues
+have work. A queue with no work and no running invocation is dropped, because to the executor
+no queue means "not invoked yet".
 
-Lane tasks never wait for other lanes, so a small pool cannot lock up.
+Queued tasks never wait for other queues, so a small pool cannot deadlock.
 """
 
 import threading
@@ -24,11 +24,11 @@ from aws_durable_execution_sdk_python_testing.worker.task import ExecutionTask
 
 from functions.local.store import WriteThroughStore
 
-LANE_THREADS = 4
+QUEUE_THREADS = 4
 
 
-class Lane:
-    """The queue of one execution, and whether a handler runs for it."""
+class ExecutionQueue:
+    """The queue of one execution, and its invocation state."""
 
     def __init__(self, execution_arn: str, store: WriteThroughStore) -> None:
         self.arn = execution_arn
@@ -39,15 +39,15 @@ class Lane:
 
     @property
     def status(self) -> InvocationState:
-        """Whether a handler runs; authoritative inside a task of this lane."""
+        """The invocation state; authoritative inside a task of this queue."""
         return self._status
 
     def set_status(self, status: InvocationState) -> None:
-        """Called by the executor from inside a task."""
+        """Set the invocation state; the executor calls it from inside a task."""
         self._status = status
 
     def reload(self) -> Execution:
-        """The execution as it is now."""
+        """Load the execution as it is now."""
         return self._store.load(self.arn)
 
     def run(self, task: ExecutionTask[Any], future: Future[Any]) -> None:
@@ -64,80 +64,80 @@ class Lane:
             future.set_result(outcome.value)
 
 
-class LaneRegistry(ExecutionRegistry):
-    """Hands out lanes; every public method of the base class is replaced."""
+class ExecutionQueueRegistry(ExecutionRegistry):
+    """Create and find queues; replaces every public method of the base class."""
 
     def __init__(self, store: WriteThroughStore, scheduler: Scheduler) -> None:
         super().__init__(store, scheduler)
         self._write_through = store
-        self._lanes: dict[str, Lane] = {}
+        self._queues: dict[str, ExecutionQueue] = {}
         self._guard = threading.Lock()
-        self._emptied = threading.Condition(self._guard)
-        self._pool = DaemonThreadPool(LANE_THREADS, "execution-lane")
+        self._idle = threading.Condition(self._guard)
+        self._pool = DaemonThreadPool(QUEUE_THREADS, "execution-queue")
         self._closed = False
 
-    # The lane stands in for the base class's worker: same methods, no thread of its own.
-    def get_or_create(self, execution_arn: str) -> Lane:  # type: ignore[override]
-        """Return the lane of an execution, made if absent."""
+    # The queue replaces the base class's worker: same methods, no thread of its own.
+    def get_or_create(self, execution_arn: str) -> ExecutionQueue:  # type: ignore[override]
+        """Return the queue of an execution, created if absent."""
         with self._guard:
-            return self._lane(execution_arn)
+            return self._queue(execution_arn)
 
-    def get(self, execution_arn: str) -> Lane | None:  # type: ignore[override]
-        """Return the lane of an execution if it has one."""
+    def get(self, execution_arn: str) -> ExecutionQueue | None:  # type: ignore[override]
+        """Return the queue of an execution if it has one."""
         with self._guard:
-            return self._lanes.get(execution_arn)
+            return self._queues.get(execution_arn)
 
     def submit[T](self, execution_arn: str, task: ExecutionTask[T]) -> Future[T]:
         """Queue a task; raises ``RuntimeError`` once the engine has stopped."""
         future: Future[T] = Future()
         with self._guard:
-            lane = self._lane(execution_arn)
-            lane.tasks.append(lambda: lane.run(task, future))
-            idle = not lane.scheduled
-            lane.scheduled = True
+            queue = self._queue(execution_arn)
+            queue.tasks.append(lambda: queue.run(task, future))
+            idle = not queue.scheduled
+            queue.scheduled = True
         if idle:
-            self._pool.submit(self._drain, lane)
+            self._pool.submit(self._drain, queue)
         return future
 
     def remove(self, execution_arn: str) -> None:
-        """Drop a lane; a lane drops itself when it has nothing to do."""
+        """Drop a queue; a queue drops itself when it has nothing to do."""
         with self._guard:
-            self._lanes.pop(execution_arn, None)
+            self._queues.pop(execution_arn, None)
 
     def active_count(self) -> int:
-        """The number of executions with work queued or a handler running."""
+        """Count the executions with work queued or a handler running."""
         with self._guard:
-            return len(self._lanes)
+            return len(self._queues)
 
     def wait_until_idle(self, timeout: float) -> bool:
-        """Whether no lane has work or a running handler, at once or in time."""
-        with self._emptied:
-            return self._emptied.wait_for(lambda: not self._lanes, timeout)
+        """Return true when no queue has work or a running handler, at once or in time."""
+        with self._idle:
+            return self._idle.wait_for(lambda: not self._queues, timeout)
 
     def shutdown(self) -> None:
         """Refuse new tasks and drop the queued ones."""
         with self._guard:
             self._closed = True
-            self._lanes.clear()
+            self._queues.clear()
         self._pool.shutdown()
 
-    def _lane(self, execution_arn: str) -> Lane:
+    def _queue(self, execution_arn: str) -> ExecutionQueue:
         if self._closed:
             raise RuntimeError("The engine is stopping.")
-        lane = self._lanes.get(execution_arn)
-        if lane is None:
-            lane = self._lanes[execution_arn] = Lane(execution_arn, self._write_through)
-        return lane
+        queue = self._queues.get(execution_arn)
+        if queue is None:
+            queue = self._queues[execution_arn] = ExecutionQueue(execution_arn, self._write_through)
+        return queue
 
-    def _drain(self, lane: Lane) -> None:
+    def _drain(self, queue: ExecutionQueue) -> None:
         while True:
             with self._guard:
-                if not lane.tasks:
-                    lane.scheduled = False
-                    if lane.status is not InvocationState.INVOKING:
-                        self._lanes.pop(lane.arn, None)
-                        if not self._lanes:
-                            self._emptied.notify_all()
+                if not queue.tasks:
+                    queue.scheduled = False
+                    if queue.status is not InvocationState.INVOKING:
+                        self._queues.pop(queue.arn, None)
+                        if not self._queues:
+                            self._idle.notify_all()
                     return
-                run = lane.tasks.popleft()
+                run = queue.tasks.popleft()
             run()

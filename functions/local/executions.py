@@ -1,4 +1,4 @@
-"""Lambda's API for durable executions: read, list, control, and answer callbacks."""
+"""Implement Lambda's API for durable executions: read, list, control, and answer callbacks."""
 
 import base64
 import json
@@ -18,12 +18,12 @@ from aws_durable_execution_sdk_python_testing.model import (
 
 from functions.local.database import Database
 from functions.local.errors import ApiError, conflict
-from functions.local.execution_names import Names
+from functions.local.execution_names import ExecutionNames
 from functions.local.function import ACCOUNT, Function, parse_function_name
 from functions.local.history import with_details
 from functions.local.patched_executor import LocalExecutor
 from functions.local.pauses import Pauses
-from functions.local.responses import Reply, Request, json_reply
+from functions.local.responses import Request, Response, json_response
 from functions.local.store import ListFilter, Summary, WriteThroughStore
 
 PAGE_SIZE = 100
@@ -35,7 +35,7 @@ _STATUSES = frozenset(
 
 
 class Executions:
-    """One method for each operation."""
+    """One method for each API operation."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Executions:
         *,
         executor: LocalExecutor,
         store: WriteThroughStore,
-        names: Names,
+        names: ExecutionNames,
         pauses: Pauses,
         database: Database,
         region: str,
@@ -56,7 +56,7 @@ class Executions:
         self._database = database
         self._region = region
 
-    def get(self, request: Request, arn: str) -> Reply:
+    def get(self, request: Request, arn: str) -> Response:
         """GetDurableExecution."""
         execution = self._executor.get_execution(arn)
         included = request.flag("IncludeExecutionData", default=True)
@@ -81,9 +81,9 @@ class Executions:
         if not included:
             for key in ("InputPayload", "Result", "Error"):
                 body.pop(key, None)
-        return json_reply(200, body)
+        return json_response(200, body)
 
-    def history(self, request: Request, arn: str) -> Reply:
+    def history(self, request: Request, arn: str) -> Response:
         """GetDurableExecutionHistory."""
         execution = self._executor.get_execution(arn)
         page = self._executor.get_execution_history(
@@ -95,9 +95,9 @@ class Executions:
         )
         events = with_details(execution, page.events)
         completed = GetDurableExecutionHistoryResponse(events, page.next_marker)
-        return json_reply(200, completed.to_dict())
+        return json_response(200, completed.to_dict())
 
-    def state(self, request: Request, arn: str) -> Reply:
+    def state(self, request: Request, arn: str) -> Response:
         """GetDurableExecutionState, for a handler that runs in another process."""
         page = self._executor.get_execution_state(
             arn,
@@ -105,20 +105,20 @@ class Executions:
             marker=request.parameter("Marker") or None,
             max_items=_page_size(request),
         )
-        return json_reply(200, page.to_dict())
+        return json_response(200, page.to_dict())
 
-    def checkpoint(self, request: Request, arn: str) -> Reply:
+    def checkpoint(self, request: Request, arn: str) -> Response:
         """CheckpointDurableExecution, for a handler that runs in another process."""
         asked = CheckpointDurableExecutionRequest.from_dict(_json_object(request.body), arn)
         response = self._executor.checkpoint_execution(
             arn, asked.checkpoint_token, asked.updates, asked.client_token
         )
-        return json_reply(200, response.to_dict())
+        return json_response(200, response.to_dict())
 
-    def list_by_function(self, request: Request, function_name: str) -> Reply:
+    def list_by_function(self, request: Request, function_name: str) -> Response:
         """ListDurableExecutionsByFunction, newest first; ``ReverseOrder`` is oldest first.
 
-        A number as qualifier selects that version. Aliases are not kept, so an alias
+        A number as qualifier selects that version. Aliases are not stored, so an alias
         selects everything, as does no qualifier.
         """
         name = parse_function_name(function_name, request.parameter("Qualifier"))
@@ -144,17 +144,17 @@ class Executions:
         }
         if len(summaries) > size:
             body["NextMarker"] = _write_marker(summaries[size - 1])
-        return json_reply(200, body)
+        return json_response(200, body)
 
-    def stop(self, request: Request, arn: str) -> Reply:
+    def stop(self, request: Request, arn: str) -> Response:
         """StopDurableExecution; the body is the error itself."""
         error = _json_object(request.body)
         response = self._executor.stop_execution(
             arn, ErrorObject.from_dict(error) if error else None
         )
-        return json_reply(200, response.to_dict())
+        return json_response(200, response.to_dict())
 
-    def pause(self, request: Request, arn: str) -> Reply:
+    def pause(self, request: Request, arn: str) -> Response:
         """PauseDurableExecution."""
         asked = _json_object(request.body)
         self._executor.pause(
@@ -163,24 +163,24 @@ class Executions:
             reason=asked.get("Reason"),
             stops_clock=bool(asked.get("ExecutionTimeoutPaused", True)),
         )
-        return json_reply(202, {})
+        return json_response(202, {})
 
-    def resume(self, request: Request, arn: str) -> Reply:
+    def resume(self, request: Request, arn: str) -> Response:
         """ResumeDurableExecution."""
         self._executor.resume(arn, token=_json_object(request.body).get("ClientToken"))
-        return json_reply(202, {})
+        return json_response(202, {})
 
-    def delete(self, request: Request, arn: str) -> Reply:  # noqa: ARG002 - one shape for all
-        """DeleteDurableExecution: an ended execution goes, and its name is free again."""
+    def delete(self, request: Request, arn: str) -> Response:  # noqa: ARG002 - one shape for all
+        """DeleteDurableExecution: delete an ended execution and free its name."""
         if not self._executor.get_execution(arn).is_complete:
             raise conflict("Only an execution that has ended can be deleted.")
         with self._database.transaction():
             self._names.forget(arn)
             self._pauses.forget(arn)
             self._store.delete(arn)
-        return json_reply(202, {"DeletionRequestTimestamp": datetime.now(UTC)})
+        return json_response(202, {"DeletionRequestTimestamp": datetime.now(UTC)})
 
-    def callback(self, request: Request, callback_id: str, verb: str) -> Reply:
+    def callback(self, request: Request, callback_id: str, verb: str) -> Response:
         """SendDurableExecutionCallbackSuccess, Failure and Heartbeat."""
         if len(request.body) > CALLBACK_LIMIT:
             raise ApiError(413, "RequestTooLargeException", "A result is at most 1 MB.")
@@ -194,7 +194,7 @@ class Executions:
                 )
             case _:
                 self._executor.send_callback_heartbeat(callback_id)
-        return json_reply(200, {})
+        return json_response(200, {})
 
     def _shown(self, summary: Summary) -> dict[str, Any]:
         status = summary.status
@@ -238,7 +238,7 @@ def _statuses(asked: list[str]) -> list[str]:
     unknown = sorted(set(asked) - _STATUSES)
     if unknown:
         raise InvalidParameterValueException(f"Unknown statuses: {', '.join(unknown)}")
-    # Whether a pause has taken hold yet is not stored: both words find all paused ones.
+    # PAUSING is not stored apart from PAUSED: both words find all paused executions.
     return sorted({"PAUSED" if status == "PAUSING" else status for status in asked})
 
 

@@ -1,4 +1,4 @@
-"""What a function is to the engine, how callers name one, and the context it runs with."""
+"""Functions as the engine serves them: names, ARNs and the context of an invocation."""
 
 import re
 import time
@@ -32,7 +32,7 @@ class Function:
     """A function the engine serves.
 
     ``execution_timeout_seconds`` bounds a whole durable execution, ``timeout_seconds``
-    one invocation: a durable invocation that takes longer is tried again, a plain one
+    one invocation: a durable invocation that takes longer is retried, a plain one
     only sees it in ``get_remaining_time_in_millis``.
     """
 
@@ -65,7 +65,7 @@ class FunctionName:
         return f"arn:aws:lambda:{region}:{ACCOUNT}:function:{self.identifier}"
 
     def execution_arn(self, region: str, execution_name: str) -> str:
-        """A fresh ARN for an execution of this function."""
+        """Make a new ARN for an execution of this function."""
         return (
             f"arn:aws:lambda:{region}:{ACCOUNT}:function:{self.name}:{self.version}"
             f"/durable-execution/{execution_name}/{uuid.uuid4()}"
@@ -73,7 +73,7 @@ class FunctionName:
 
 
 def parse_function_name(text: str, qualifier: str | None = None) -> FunctionName:
-    """Read a plain name, ``name:qualifier``, or a partial or full ARN.
+    """Parse a plain name, ``name:qualifier``, or a partial or full ARN.
 
     Raises ``InvalidParameterValueException`` when it is none of these, or when it names
     another qualifier than the separate parameter does.
@@ -100,7 +100,7 @@ def check_execution_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class LocalContext:
-    """The Lambda context of one invocation, with a clock that runs."""
+    """The Lambda context of one invocation, with a running clock."""
 
     function_name: str
     function_version: str
@@ -124,12 +124,12 @@ class LocalContext:
         return f"[{self.function_version}]{self.aws_request_id}"
 
     def get_remaining_time_in_millis(self) -> int:
-        """The time left before Lambda would end this invocation."""
+        """Return the time left before Lambda would end this invocation."""
         left = self.timeout_seconds - (time.monotonic() - self.started)
         return max(0, int(left * 1000))
 
     def log(self, message: str) -> None:
-        """Lambda's old way to log; goes nowhere here."""
+        """Ignore a message: Lambda's old way to log, which goes nowhere here."""
 
 
 def context_for(
@@ -140,7 +140,7 @@ def context_for(
     request_id: str | None = None,
     tenant_id: str | None = None,
 ) -> LocalContext:
-    """A fresh context for one invocation; the tries of one event share a request id."""
+    """Make the context of one invocation; the attempts of one event share a request id."""
     return LocalContext(
         function_name=name.name,
         function_version=name.version,

@@ -1,4 +1,4 @@
-"""The last heartbeat of each pending callback, so that a restart does not shorten it."""
+"""Store the last heartbeat of each pending callback, so that a restart does not shorten it."""
 
 import time
 from datetime import UTC, datetime
@@ -21,12 +21,12 @@ class Heartbeats:
         )
 
     def last(self, callback_id: str) -> datetime | None:
-        """The last heartbeat, if there was one."""
+        """Return the last heartbeat, if there was one."""
         rows = self._database.read(
             "SELECT beat_at FROM heartbeats WHERE callback_id = ?", [callback_id]
         )
         return datetime.fromtimestamp(float(rows[0][0] or 0), UTC) if rows else None
 
     def forget(self, callback_id: str) -> None:
-        """Drop what is known of a closed callback."""
+        """Delete the heartbeat of a closed callback."""
         self._database.write("DELETE FROM heartbeats WHERE callback_id = ?", [callback_id])

@@ -1,7 +1,7 @@
-"""History events with the details that the testing SDK leaves out.
+"""Complete history events with the details that the testing SDK omits.
 
 Version 1.4.0 drops the details of ``InvocationCompleted`` when it numbers the events and
-does not hand the callback's options to ``CallbackStarted``.
+does not pass the callback's options to ``CallbackStarted``.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from aws_durable_execution_sdk_python_testing.model import (
 
 
 def callback_options(execution: Execution, operation_id: str) -> CallbackOptions:
-    """The timeouts a callback was created with; zero means none."""
+    """Return the timeouts a callback was created with; zero means none."""
     for update in execution.updates:
         if (
             update.operation_id == operation_id
@@ -30,7 +30,7 @@ def callback_options(execution: Execution, operation_id: str) -> CallbackOptions
 
 
 def with_details(execution: Execution, events: list[Event]) -> list[Event]:
-    """The same events, completed."""
+    """Return the same events, completed."""
     completions = {done.end_timestamp: done for done in execution.invocation_completions}
     return [_completed(execution, event, completions) for event in events]
 

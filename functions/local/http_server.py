@@ -1,6 +1,6 @@
-"""The HTTP server on 127.0.0.1: reads a request, finds its operation, sends the answer.
+"""Serve HTTP on 127.0.0.1: read a request, find its operation, send the response.
 
-The paths are Lambda's. ``GET /health`` is outside of them and tells the supervisor whether
+The paths are Lambda's. ``GET /health`` is outside of them and shows the supervisor that
 recovery is done.
 """
 
@@ -17,21 +17,21 @@ from aws_durable_execution_sdk_python_testing.exceptions import (
 from functions.local.errors import ApiError
 from functions.local.executions import Executions
 from functions.local.invocations import Invocations
-from functions.local.responses import Reply, Request, error_reply, request_id
+from functions.local.responses import Request, Response, error_response, request_id
 
 LOOPBACK = "127.0.0.1"
 INVOKE_API = "2015-03-31"
 DURABLE_API = "2025-12-01"
 # No operation but Invoke takes more; a checkpoint batch is at most 750 KB.
 BODY_LIMIT = 10 * 1024 * 1024
-# A body over the limit is read and thrown away, so that its sender sees the answer.
+# A body over the limit is read and discarded, so that its sender sees the response.
 LARGEST_DISCARDED = 64 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
 
 
-class FrontDoor(ThreadingHTTPServer):
-    """One thread for each request in hand."""
+class HttpServer(ThreadingHTTPServer):
+    """HTTP server with one thread for each open request."""
 
     daemon_threads = True
     block_on_close = False
@@ -43,12 +43,12 @@ class FrontDoor(ThreadingHTTPServer):
         *,
         invocations: Invocations,
         executions: Executions,
-        health: Callable[[], Reply],
+        health: Callable[[], Response],
     ) -> None:
         self.invocations = invocations
         self.executions = executions
         self.health = health
-        self._by_verb: dict[tuple[str, ...], Callable[[Request, str], Reply]] = {
+        self._by_verb: dict[tuple[str, ...], Callable[[Request, str], Response]] = {
             ("GET",): executions.get,
             ("DELETE",): executions.delete,
             ("GET", "history"): executions.history,
@@ -60,19 +60,19 @@ class FrontDoor(ThreadingHTTPServer):
         }
         super().__init__((LOOPBACK, port), RequestHandler)
 
-    def answer(self, request: Request) -> Reply:
-        """Run the operation a request asks for; errors become answers."""
+    def answer(self, request: Request) -> Response:
+        """Run the operation of a request; errors become error responses."""
         try:
             return self._operation(request)
         except AwsApiException as error:
             if error.http_status_code >= 500:
                 logger.exception("%s /%s failed.", request.method, "/".join(request.segments))
-            return error_reply(error)
+            return error_response(error)
         except Exception as error:
             logger.exception("%s /%s failed.", request.method, "/".join(request.segments))
-            return error_reply(error)
+            return error_response(error)
 
-    def _operation(self, request: Request) -> Reply:
+    def _operation(self, request: Request) -> Response:
         match (request.method, *request.segments):
             case ("GET", "health"):
                 return self.health()
@@ -92,9 +92,9 @@ class FrontDoor(ThreadingHTTPServer):
 
 
 class RequestHandler(BaseHTTPRequestHandler):
-    """Reads one request and closes the connection, so that no thread waits for a next one."""
+    """Read one request and close the connection, so that no thread waits for a next one."""
 
-    server: FrontDoor
+    server: HttpServer
     # Seconds a client may take to send its request.
     timeout = 30
 
@@ -111,7 +111,7 @@ class RequestHandler(BaseHTTPRequestHandler):
         self._handle()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Requests are logged for debugging only, and not on stderr."""
+        """Log requests for debugging only, and not on stderr."""
         logger.debug(format, *args)
 
     def _handle(self) -> None:
@@ -122,7 +122,7 @@ class RequestHandler(BaseHTTPRequestHandler):
         try:
             body = self._read_body(segments, headers)
         except AwsApiException as error:
-            self._send(error_reply(error))
+            self._send(error_response(error))
             return
         request = Request(
             method=self.command,
@@ -155,14 +155,14 @@ class RequestHandler(BaseHTTPRequestHandler):
             f"{length} byte payload is too large: the limit is {limit} bytes.",
         )
 
-    def _send(self, reply: Reply) -> None:
+    def _send(self, response: Response) -> None:
         try:
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
+            self.send_response(response.status)
+            for name, value in response.headers.items():
                 self.send_header(name, value)
             self.send_header("x-amzn-RequestId", request_id())
-            self.send_header("Content-Length", str(len(reply.body)))
+            self.send_header("Content-Length", str(len(response.body)))
             self.end_headers()
-            self.wfile.write(reply.body)
+            self.wfile.write(response.body)
         except (BrokenPipeError, ConnectionResetError):
-            logger.info("The client left before its answer: %s", self.path)
+            logger.info("The client disconnected before its response: %s", self.path)

@@ -1,4 +1,4 @@
-"""Lambda's Invoke: durable and plain functions, answered now or later."""
+"""Implement Lambda's Invoke: durable and plain functions, synchronous or as events."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ from aws_durable_execution_sdk_python_testing.model import StartDurableExecution
 
 from functions.local.errors import SERVICE_EXCEPTION, ApiError
 from functions.local.events import EventQueue
-from functions.local.execution_names import Names, Reservation, fingerprint
+from functions.local.execution_names import ExecutionNames, Reservation, fingerprint
 from functions.local.function import (
     ACCOUNT,
     Function,
@@ -27,7 +27,7 @@ from functions.local.function import (
 )
 from functions.local.invoker import Activity
 from functions.local.patched_executor import LocalExecutor
-from functions.local.responses import Reply, Request, json_reply
+from functions.local.responses import Request, Response, json_response
 from functions.local.store import WriteThroughStore
 
 EVENT_LIMIT = 1024 * 1024
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 class Invocations:
-    """Starts executions and runs plain functions."""
+    """Start executions and run plain functions."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Invocations:
         *,
         executor: LocalExecutor,
         store: WriteThroughStore,
-        names: Names,
+        names: ExecutionNames,
         events: EventQueue,
         activity: Activity,
         region: str,
@@ -61,16 +61,16 @@ class Invocations:
         self._activity = activity
         self._region = region
         self._starting = threading.Lock()
-        # A plain function that is waited for runs on its request's own thread. It must not
+        # A synchronous plain function runs on its request's own thread. It must not
         # take one of the durable handlers' threads: these may be what waits for it.
         self._sync_slots = threading.BoundedSemaphore(threads)
 
     @staticmethod
     def body_limit(headers: Mapping[str, str]) -> int:
-        """The largest payload Lambda takes for this kind of invocation."""
+        """Return the largest payload Lambda accepts for this kind of invocation."""
         return EVENT_LIMIT if _invocation_type(headers) == "Event" else SYNC_LIMIT
 
-    def invoke(self, request: Request, function_name: str) -> Reply:
+    def invoke(self, request: Request, function_name: str) -> Response:
         """Answer an Invoke request."""
         name = parse_function_name(function_name, request.parameter("Qualifier"))
         function = self._functions.get(name.name)
@@ -78,7 +78,7 @@ class Invocations:
             raise ResourceNotFoundException(f"Function not found: {name.arn(self._region)}")
         kind = _invocation_type(request.headers)
         if kind == "DryRun":
-            return Reply(204)
+            return Response(204)
         if kind not in {"Event", "RequestResponse"}:
             raise InvalidParameterValueException(f"Unknown invocation type: {kind}")
         payload = _payload(request.body)
@@ -91,11 +91,11 @@ class Invocations:
             )
         if kind == "Event":
             self._events.put(name, payload)
-            return Reply(202, headers=_version(name))
+            return Response(202, headers=_version(name))
         return self._run_now(function, name, payload)
 
     def start_reserved(self, reservation: Reservation) -> None:
-        """Create and invoke the execution that a reserved name stands for."""
+        """Create and invoke the execution of a reserved name."""
         function = self._functions.get(reservation.function.name)
         if function is None or not function.durable:
             logger.error(
@@ -139,11 +139,11 @@ class Invocations:
 
     def _invoke_durable(
         self, name: FunctionName, execution_name: str | None, payload: str, kind: str
-    ) -> Reply:
+    ) -> Response:
         arn = self._start(name, execution_name, payload)
         headers = {"X-Amz-Durable-Execution-Arn": arn, **_version(name)}
         if kind == "Event":
-            return Reply(202, headers=headers)
+            return Response(202, headers=headers)
         if not self._executor.wait_until_ended(arn, LONGEST_SYNC_SECONDS):
             if self._executor.draining:
                 raise ApiError(500, SERVICE_EXCEPTION, "The engine is stopping.")
@@ -152,7 +152,7 @@ class Invocations:
             )
         details = self._executor.get_execution_details(arn)
         if details.status == "SUCCEEDED":
-            return Reply(200, (details.result or "null").encode(), {**_JSON, **headers})
+            return Response(200, (details.result or "null").encode(), {**_JSON, **headers})
         error = details.error
         return _function_error(
             (error.type if error else None) or details.status,
@@ -161,7 +161,7 @@ class Invocations:
             error.stack_trace if error else None,
         )
 
-    def _run_now(self, function: Function, name: FunctionName, payload: str) -> Reply:
+    def _run_now(self, function: Function, name: FunctionName, payload: str) -> Response:
         context = context_for(function, name, self._region)
         headers = _version(name)
         with self._sync_slots, self._activity.one():
@@ -184,7 +184,7 @@ class Invocations:
                 f"size ({SYNC_LIMIT} bytes).",
                 headers,
             )
-        return Reply(200, output, {**_JSON, **headers})
+        return Response(200, output, {**_JSON, **headers})
 
 
 _JSON = {"Content-Type": "application/json"}
@@ -213,8 +213,8 @@ def _version(name: FunctionName) -> dict[str, str]:
 
 def _function_error(
     kind: str, message: str, headers: Mapping[str, str], stack_trace: list[str] | None = None
-) -> Reply:
+) -> Response:
     body: dict[str, object] = {"errorMessage": message, "errorType": kind}
     if stack_trace:
         body["stackTrace"] = stack_trace
-    return json_reply(200, body, {**UNHANDLED, **headers})
+    return json_response(200, body, {**UNHANDLED, **headers})

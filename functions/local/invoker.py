@@ -1,8 +1,7 @@
-"""Runs durable handlers: the testing SDK's invoker on threads, and its checkpoint client.
+"""Run durable handlers: the testing SDK's invoker on threads, and its checkpoint client.
 
 The executor calls ``ThreadInvoker.invoke`` on its bounded pool. The handler gets a
-client that hands checkpoints straight to the executor, where Lambda's would go over
-HTTP.
+client that passes checkpoints straight to the executor, where Lambda's would use HTTP.
 """
 
 import logging
@@ -46,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpoints(Protocol):
-    """The part of the executor that a running handler talks to."""
+    """The part of the executor that a running handler calls."""
 
     def checkpoint_execution(
         self,
@@ -133,7 +132,7 @@ def _as_client_error(error: AwsApiException, operation: str) -> ClientError:
 
 
 class Activity:
-    """Counts what runs, so that a stop can wait for it."""
+    """Count running handlers, so that a stop can wait for them."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -141,7 +140,7 @@ class Activity:
 
     @property
     def running(self) -> int:
-        """The number of handlers that run now."""
+        """Return the number of handlers that run now."""
         return self._running
 
     @contextmanager
@@ -157,13 +156,13 @@ class Activity:
                 self._changed.notify_all()
 
     def wait_until_idle(self, timeout: float) -> bool:
-        """Whether everything ended in time."""
+        """Return true when all handlers ended in time."""
         with self._changed:
             return self._changed.wait_for(lambda: self._running == 0, timeout)
 
 
 class ThreadInvoker(Invoker):
-    """Calls the durable functions of this process."""
+    """Call the durable functions of this process."""
 
     def __init__(
         self, functions: Mapping[str, Function], *, region: str, activity: Activity
@@ -175,15 +174,15 @@ class ThreadInvoker(Invoker):
         self._draining = False
 
     def drain(self) -> None:
-        """Begin no further handler; those that wait for a thread are sent back."""
+        """Begin no further handler; those that wait for a thread are refused."""
         self._draining = True
 
     def connect(self, checkpoints: Checkpoints) -> None:
-        """Tell where checkpoints go; the executor is made after its invoker."""
+        """Set the receiver of checkpoints; the executor is created after its invoker."""
         self._client = DirectClient(checkpoints)
 
     def create_invocation_input(self, execution: Execution) -> DurableExecutionInvocationInput:
-        """The first page of the execution's operations, with a fresh token."""
+        """Make the first page of the execution's operations, with a new token."""
         operations, marker = OperationPaginatorState.pin(execution).page(
             None, DEFAULT_MAX_INVOCATION_PAGE_BYTES
         )

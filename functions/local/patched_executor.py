@@ -1,6 +1,6 @@
-"""The executor and scheduler of the testing SDK, with what the engine changes in them.
+"""Extend the executor and scheduler of the testing SDK for the engine.
 
-This is the only module that touches names the testing SDK keeps private, which is why
+This is the only module that uses private names of the testing SDK, which is why
 its version is pinned exactly and checked at start. The names, and why:
 
 ``Executor._registry _store _clock _scheduler _invoker``
@@ -9,15 +9,15 @@ its version is pinned exactly and checked at start. The names, and why:
     Replaced by a pool whose size the engine decides.
 ``Executor._launch_execution _complete_events``
     Replaced and extended: without completion events, which are never freed, and with
-    everything about an ended execution forgotten.
+    everything about an ended execution dropped.
 ``Executor._begin_invocation _retry_after_error _set_invocation_gate``
     Guarded: no invocation begins while the engine stops, none is retried after the end.
 ``Executor._apply_timeout _apply_callback_timeout``
     Guarded: a timer that loses a race against the end changes nothing.
 ``Executor._process_callback_heartbeat _reset_callback_heartbeat_timeout``
-    Extended: the beat is remembered across a crash.
+    Extended: the heartbeat is stored, so that it survives a crash.
 ``Executor._set_paused _resume_execution _invocation_gate``
-    Pause without waiting for the running invocation, as AWS does, and tell PAUSING apart.
+    Pause without waiting for the running invocation, as AWS does, and report PAUSING.
 ``Executor._execution_timeouts _callback_timeouts _callback_heartbeats _pending_wakeup
 _pending_wakeup_lock _cleanup_callback_timeouts _on_callback_timeout
 _on_callback_heartbeat_timeout _schedule_earliest_pending _invoke_execution
@@ -58,9 +58,9 @@ from aws_durable_execution_sdk_python_testing.token import CallbackToken
 from aws_durable_execution_sdk_python_testing.worker.checkpoint_tasks import CallableTask
 from aws_durable_execution_sdk_python_testing.worker.status import InvocationState
 
-from functions.local.completion_waiters import Endings
+from functions.local.completion_waiters import CompletionWaiters
 from functions.local.errors import EngineError, callback_closed, conflict
-from functions.local.execution_queues import LaneRegistry
+from functions.local.execution_queues import ExecutionQueueRegistry
 from functions.local.heartbeats import Heartbeats
 from functions.local.history import callback_options
 from functions.local.invoker import ThreadInvoker
@@ -97,14 +97,14 @@ class LocalScheduler(Scheduler):
 
 
 class LocalExecutor(Executor):
-    """The state machine of durable executions, made to last."""
+    """The state machine of durable executions, extended to survive restarts."""
 
     def __init__(
         self,
         *,
         store: WriteThroughStore,
         scheduler: Scheduler,
-        registry: LaneRegistry,
+        registry: ExecutionQueueRegistry,
         invoker: ThreadInvoker,
         heartbeats: Heartbeats,
         pauses: Pauses,
@@ -127,7 +127,7 @@ class LocalExecutor(Executor):
         self._heartbeats = heartbeats
         self._pauses = pauses
         self._draining = False
-        self._endings = Endings()
+        self._waiters = CompletionWaiters()
 
     # Starting, waiting, stopping.
 
@@ -140,31 +140,31 @@ class LocalExecutor(Executor):
         self._launch_execution(execution, start.execution_timeout_seconds)
 
     def wait_until_ended(self, execution_arn: str, timeout: float) -> bool:
-        """Whether the execution has ended, at once or within ``timeout`` seconds."""
-        return self._endings.wait(
+        """Return true when the execution has ended, at once or within ``timeout`` seconds."""
+        return self._waiters.wait(
             execution_arn, lambda: self.get_execution(execution_arn).is_complete, timeout
         )
 
     @property
     def draining(self) -> bool:
-        """Whether the engine is on its way to stop."""
+        """True while the engine is stopping."""
         return self._draining
 
     def drain(self) -> None:
-        """Begin no further invocation, and send away those who wait for an end."""
+        """Begin no further invocation, and release the threads that wait for an end."""
         self._draining = True
-        self._endings.send_away()
+        self._waiters.release_all()
 
     def tracked(self) -> dict[str, int]:
-        """The sizes of the maps that must be empty when nothing runs."""
+        """Return the sizes of the maps that must be empty when nothing runs."""
         return {
             "execution timeouts": len(self._execution_timeouts),
             "callback timeouts": len(self._callback_timeouts),
             "callback heartbeats": len(self._callback_heartbeats),
             "wake-ups": len(self._pending_wakeup),
             "completion events": len(self._completion_events),
-            "waiters": len(self._endings),
-            "lanes": self._registry.active_count(),
+            "waiters": len(self._waiters),
+            "queues": self._registry.active_count(),
             "scheduler events": self._scheduler.event_count(),
             "scheduler tasks": self._scheduler.task_count(),
         }
@@ -182,7 +182,7 @@ class LocalExecutor(Executor):
 
     def _retry_after_error(self, execution_arn: str, error: ErrorObject) -> None:
         if self._draining:
-            # Not a failed try: the next engine replays it.
+            # Not a failed attempt: the next engine replays it.
             self._set_invocation_gate(execution_arn, InvocationState.PRE_INVOKE)
             return
         if self.get_execution(execution_arn).is_complete:
@@ -198,12 +198,12 @@ class LocalExecutor(Executor):
         for operation in self.get_execution(execution_arn).get_navigable_operations():
             if operation.operation_type is OperationType.CALLBACK and operation.callback_details:
                 self._close_callback(operation.callback_details.callback_id)
-        self._endings.announce(execution_arn)
+        self._waiters.announce(execution_arn)
 
     # The execution's clock.
 
     def times_out_at(self, execution: Execution) -> datetime | None:
-        """When the execution times out, counting pauses; ``None`` for never."""
+        """Return when the execution times out, counting pauses; ``None`` for never."""
         timeout = execution.start_input.execution_timeout_seconds
         started = execution.get_operation_execution_started().start_timestamp
         if timeout <= 0 or started is None:
@@ -214,8 +214,8 @@ class LocalExecutor(Executor):
             pause = self._pauses.current(arn)
             if pause is not None and pause.stops_clock:
                 return latest
-        stood_still = self._pauses.seconds_stood_still(arn)
-        return min(latest, started + timedelta(seconds=timeout + stood_still))
+        paused_seconds = self._pauses.paused_seconds(arn)
+        return min(latest, started + timedelta(seconds=timeout + paused_seconds))
 
     def _arm_execution_timeout(self, execution: Execution) -> None:
         arn = execution.durable_execution_arn
@@ -239,8 +239,8 @@ class LocalExecutor(Executor):
     # Recovery.
 
     def rearm(self, execution_arn: str) -> None:
-        """After a restart: arm what was armed, with the time that is left, and replay."""
-        self._on_lane(execution_arn, lambda: self._rearm(execution_arn))
+        """Restore the timers after a restart, with the time that is left, and replay."""
+        self._on_queue(execution_arn, lambda: self._rearm(execution_arn))
         self._schedule_earliest_pending(execution_arn)
         self._invoke_execution(execution_arn)
 
@@ -254,8 +254,8 @@ class LocalExecutor(Executor):
             if details and operation.status is OperationStatus.STARTED:
                 options = callback_options(execution, operation.operation_id)
                 started = operation.start_timestamp or self._clock.now()
-                beaten = self._heartbeats.last(details.callback_id) or started
-                self._arm_callback(execution_arn, details.callback_id, options, started, beaten)
+                last_beat = self._heartbeats.last(details.callback_id) or started
+                self._arm_callback(execution_arn, details.callback_id, options, started, last_beat)
 
     def _arm_callback(
         self,
@@ -263,7 +263,7 @@ class LocalExecutor(Executor):
         callback_id: str,
         options: CallbackOptions,
         started: datetime,
-        beaten: datetime,
+        last_beat: datetime,
     ) -> None:
         now = self._clock.now()
         if options.timeout_seconds > 0:
@@ -272,13 +272,13 @@ class LocalExecutor(Executor):
                 lambda: self._on_callback_timeout(execution_arn, callback_id), delay=max(0.0, left)
             )
         if options.heartbeat_timeout_seconds > 0:
-            left = options.heartbeat_timeout_seconds - (now - beaten).total_seconds()
+            left = options.heartbeat_timeout_seconds - (now - last_beat).total_seconds()
             self._callback_heartbeats[callback_id] = self._scheduler.call_later(
                 lambda: self._on_callback_heartbeat_timeout(execution_arn, callback_id),
                 delay=max(0.0, left),
             )
 
-    # Callbacks. The checks run on the lane, so that of two answers one loses.
+    # Callbacks. The checks run on the execution's queue, so that of two answers one loses.
 
     def send_callback_success(
         self, callback_id: str, result: bytes | None = None
@@ -308,8 +308,8 @@ class LocalExecutor(Executor):
     def send_callback_heartbeat(
         self, callback_id: str
     ) -> SendDurableExecutionCallbackHeartbeatResponse:
-        """Give a callback its whole heartbeat timeout again."""
-        self._on_lane(
+        """Restart a callback's heartbeat timeout."""
+        self._on_queue(
             _execution_of(callback_id), lambda: self._process_callback_heartbeat(callback_id)
         )
         return SendDurableExecutionCallbackHeartbeatResponse()
@@ -323,7 +323,7 @@ class LocalExecutor(Executor):
             self._store.update(execution)
             self._close_callback(callback_id)
 
-        self._on_lane(execution_arn, apply)
+        self._on_queue(execution_arn, apply)
         self._invoke_execution(execution_arn)
 
     def _process_callback_heartbeat(self, callback_id: str) -> None:
@@ -373,7 +373,7 @@ class LocalExecutor(Executor):
             self._set_paused(execution_arn)
             self._arm_execution_timeout(execution)
 
-        self._on_lane(execution_arn, apply)
+        self._on_queue(execution_arn, apply)
 
     def resume(self, execution_arn: str, *, token: str | None) -> None:
         """End a pause; an invocation that was held back begins."""
@@ -390,16 +390,16 @@ class LocalExecutor(Executor):
             self._pauses.end(execution_arn, token=token)
             self._arm_execution_timeout(execution)
 
-        self._on_lane(execution_arn, apply)
+        self._on_queue(execution_arn, apply)
 
     def shown_status(self, execution: Execution) -> str:
-        """The status as AWS shows it."""
+        """Return the status as AWS shows it."""
         if execution.is_complete or not execution.is_paused:
             return execution.current_status().value
         gate = self._invocation_gate(execution.durable_execution_arn)
         return "PAUSING" if gate is InvocationState.INVOKING else "PAUSED"
 
-    def _on_lane(self, execution_arn: str, change: Callable[[], None]) -> None:
+    def _on_queue(self, execution_arn: str, change: Callable[[], None]) -> None:
         self._validate_execution_arn(execution_arn)
         self._registry.submit(execution_arn, CallableTask(change)).result()
 

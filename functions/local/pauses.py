@@ -1,6 +1,6 @@
-"""Pauses of executions: when, why, and how much the execution's clock stood still.
+"""Store pauses of executions: when, why, and how long the execution's clock was stopped.
 
-The testing SDK keeps whether an execution is paused. AWS also tells when and why, and
+The testing SDK only stores that an execution is paused. AWS also returns when and why, and
 by default extends the execution timeout by the time spent paused.
 """
 
@@ -43,7 +43,7 @@ class Pauses:
         )
 
     def current(self, arn: str) -> Pause | None:
-        """The open pause, if any."""
+        """Return the open pause, if any."""
         rows = self._database.read(
             "SELECT paused_at, reason, stops_clock, token FROM pauses "
             "WHERE arn = ? AND resumed_at IS NULL ORDER BY id DESC LIMIT 1",
@@ -60,14 +60,14 @@ class Pauses:
         )
 
     def resumed_with(self, arn: str, token: str | None) -> bool:
-        """Whether the last pause was ended by a request with this token."""
+        """Return true when the last pause was ended by a request with this token."""
         rows = self._database.read(
             "SELECT resume_token FROM pauses WHERE arn = ? ORDER BY id DESC LIMIT 1", [arn]
         )
         return bool(rows) and token is not None and rows[0][0] == token
 
-    def seconds_stood_still(self, arn: str) -> float:
-        """How long the clock has stood still in pauses that are over."""
+    def paused_seconds(self, arn: str) -> float:
+        """Sum the seconds for which ended pauses stopped the clock."""
         rows = self._database.read(
             "SELECT TOTAL(resumed_at - paused_at) FROM pauses "
             "WHERE arn = ? AND stops_clock AND resumed_at IS NOT NULL",
@@ -76,9 +76,9 @@ class Pauses:
         return float(rows[0][0] or 0)
 
     def discard_open(self, arn: str) -> None:
-        """Drop a pause that was recorded but never took effect, because of a crash."""
+        """Delete a pause that was recorded but never took effect, because of a crash."""
         self._database.write("DELETE FROM pauses WHERE arn = ? AND resumed_at IS NULL", [arn])
 
     def forget(self, arn: str) -> None:
-        """Drop everything about a deleted execution."""
+        """Delete everything about a deleted execution."""
         self._database.write("DELETE FROM pauses WHERE arn = ?", [arn])

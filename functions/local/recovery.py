@@ -1,7 +1,7 @@
-"""What happens at boot: everything that was under way goes on.
+"""Recover at start: continue every execution, start and event that had not ended.
 
-A timer, a retry or an invocation lives only in the process that had it. What they were
-for is in the database: each running execution gets its timers back with the time that
+A timer, a retry or an invocation lives only in the process that had it. Their causes
+are in the database: each running execution gets its timers back with the time that
 is left, and is replayed once, whether it seems to wait for something or not. (To replay
 only those that look interrupted loses the ones that were killed between two
 checkpoints.) Replay is what the SDK is made for: finished steps answer from the log.
@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 
 from functions.local.events import EventQueue
-from functions.local.execution_names import Names
+from functions.local.execution_names import ExecutionNames
 from functions.local.invocations import Invocations
 from functions.local.patched_executor import LocalExecutor
 from functions.local.store import WriteThroughStore
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recovered:
-    """How much went on."""
+    """Numbers of recovered executions, reservations and events."""
 
     executions: int
     reservations: int
@@ -29,7 +29,7 @@ class Recovered:
 
     @property
     def total(self) -> int:
-        """Everything that went on."""
+        """The sum of all three."""
         return self.executions + self.reservations + self.events
 
 
@@ -37,12 +37,12 @@ def recover(
     *,
     store: WriteThroughStore,
     executor: LocalExecutor,
-    names: Names,
+    names: ExecutionNames,
     invocations: Invocations,
     events: EventQueue,
     unfinished: list[str],
 ) -> Recovered:
-    """Let ``unfinished`` executions, unstarted reservations and queued events go on."""
+    """Continue ``unfinished`` executions, unstarted reservations and queued events."""
     for arn in unfinished:
         executor.rearm(arn)
     reservations = names.unstarted()

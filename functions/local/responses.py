@@ -1,4 +1,4 @@
-"""Answers on the wire: JSON bodies, Lambda's headers, and errors boto3 can type."""
+"""Requests and responses of the engine: JSON bodies, Lambda's headers, errors for boto3."""
 
 import uuid
 from collections.abc import Mapping
@@ -24,42 +24,42 @@ class Request:
     body: bytes
 
     def parameter(self, name: str) -> str | None:
-        """A query parameter that may be given once."""
+        """Return a query parameter that may be given once."""
         values = self.query.get(name)
         return values[0] if values else None
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """A boolean query parameter."""
+        """Return a boolean query parameter."""
         value = self.parameter(name)
         return default if value is None else value.lower() == "true"
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An answer, ready to be sent."""
+class Response:
+    """A complete HTTP response."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def json_reply(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """An answer with a JSON body; times become Unix seconds."""
-    return Reply(
+def json_response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """Make a response with a JSON body; times become Unix seconds."""
+    return Response(
         status, _JSON.to_bytes(body), {"Content-Type": "application/json", **(headers or {})}
     )
 
 
-def error_reply(error: Exception) -> Reply:
-    """An error as AWS sends it.
+def error_response(error: Exception) -> Response:
+    """Make an error response as AWS sends it.
 
-    boto3 picks its exception class by ``x-amzn-ErrorType``. Its shapes spell the message
+    boto3 chooses its exception class by ``x-amzn-ErrorType``. Its shapes spell the message
     in two ways, so both are there.
     """
     if not isinstance(error, AwsApiException):
         error = ApiError(500, SERVICE_EXCEPTION, f"{type(error).__name__}: {error}")
     fault = "Service" if error.http_status_code >= 500 else "User"
-    return json_reply(
+    return json_response(
         error.http_status_code,
         {"Type": fault, "Message": str(error), "message": str(error)},
         {"x-amzn-ErrorType": error_type(error)},
@@ -67,5 +67,5 @@ def error_reply(error: Exception) -> Reply:
 
 
 def request_id() -> str:
-    """A value for ``x-amzn-RequestId``."""
+    """Make a value for ``x-amzn-RequestId``."""
     return str(uuid.uuid4())

@@ -1,9 +1,9 @@
-"""The write-through store: running executions in memory, every change in SQLite.
+"""Write-through store: running executions in memory, every change in SQLite.
 
 The testing SDK's own SQLite store opens a connection and parses the whole execution at
 every access. Here a running execution is one live object, shared by everyone who loads
-it, and is written at every save. A lane (see ``lanes.py``) collects the saves of one
-task into one write, made before the task's caller learns its result.
+it, and is written at every save. An execution's queue (see ``execution_queues``) collects the
+saves of one task into one write, made before the task's caller gets its result.
 """
 
 import json
@@ -19,13 +19,13 @@ from aws_durable_execution_sdk_python_testing.stores.base import BaseExecutionSt
 
 from functions.local.database import Database, Value
 
-# How many ended executions stay in memory for those who still poll them.
+# Ended executions that stay in memory for callers that still poll them.
 RECENTLY_ENDED = 64
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a list shows of an execution; timestamps are Unix seconds."""
+    """A row of a list of executions; timestamps are Unix seconds."""
 
     arn: str
     function: str
@@ -38,7 +38,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class ListFilter:
-    """Which executions of a function to list; ``after_item`` continues a page."""
+    """Filters of a list of a function's executions; ``after_item`` continues a page."""
 
     function: str
     name: str | None = None
@@ -51,7 +51,7 @@ class ListFilter:
 
 
 class WriteThroughStore(BaseExecutionStore):
-    """The testing SDK's store protocol, plus what the engine itself asks."""
+    """The testing SDK's store protocol, plus the engine's own queries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -61,9 +61,9 @@ class WriteThroughStore(BaseExecutionStore):
         self._scope = threading.local()
 
     def save(self, execution: Execution) -> None:
-        """Write now, or once at the end of the running lane task.
+        """Write now, or once at the end of the running task of the queue.
 
-        The end of an execution is always written now: it is announced to whoever waits
+        The end of an execution is always written now: it is announced to the threads that wait
         for it before the task is over.
         """
         arn = execution.durable_execution_arn
@@ -115,13 +115,13 @@ class WriteThroughStore(BaseExecutionStore):
         return self._live.setdefault(execution_arn, execution)
 
     def exists(self, execution_arn: str) -> bool:
-        """Whether the execution was created, running or ended."""
+        """Return true when the execution was created, running or ended."""
         return execution_arn in self._live or bool(
             self._database.read("SELECT 1 FROM executions WHERE arn = ?", [execution_arn])
         )
 
     def delete(self, execution_arn: str) -> None:
-        """Forget an ended execution and its data."""
+        """Delete an ended execution and its data."""
         with self._ended_lock:
             self._ended.pop(execution_arn, None)
         self._database.write("DELETE FROM executions WHERE arn = ?", [execution_arn])
@@ -132,19 +132,19 @@ class WriteThroughStore(BaseExecutionStore):
         return [self.load(str(arn)) for (arn,) in rows]
 
     def unfinished(self) -> list[str]:
-        """The ARNs of the executions that have not ended, oldest first."""
+        """Return the ARNs of the executions that have not ended, oldest first."""
         rows = self._database.read(
             "SELECT arn FROM executions WHERE ended_at IS NULL ORDER BY started_at"
         )
         return [str(arn) for (arn,) in rows]
 
     def counts(self) -> dict[str, int]:
-        """The number of executions by status."""
+        """Return the number of executions by status."""
         rows = self._database.read("SELECT status, COUNT(*) FROM executions GROUP BY status")
         return {str(status): int(number or 0) for status, number in rows}
 
     def live_count(self) -> int:
-        """The number of executions held in memory because they run."""
+        """Return the number of executions held in memory because they run."""
         return len(self._live)
 
     def page(self, wanted: ListFilter, size: int) -> list[Summary]:

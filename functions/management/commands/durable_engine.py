@@ -23,7 +23,7 @@ DEFAULT_PORT = 9001
 
 
 def configured_functions() -> dict[str, Function]:
-    """The functions of ``settings.LOANOFFICE_FUNCTIONS``, with their handlers imported.
+    """Import the functions of ``settings.LOANOFFICE_FUNCTIONS``.
 
     ``{"name": {"handler": "dotted.path.to.callable", "durable": bool}}``; a durable function
     gets ``settings.LOAN_APPROVAL_EXECUTION_TIMEOUT``, a timedelta.
@@ -46,20 +46,20 @@ def configured_functions() -> dict[str, Function]:
 
 
 def default_data() -> Path | None:
-    """``settings.DATA_DIR / "engine"``, if there is such a setting."""
+    """Return ``settings.DATA_DIR / "engine"``, if there is such a setting."""
     data = getattr(settings, "DATA_DIR", None)
     return None if data is None else Path(data) / "engine"
 
 
 class Command(BaseCommand):
-    """Serve the project's functions on 127.0.0.1 and remember their executions."""
+    """Serve the project's functions on 127.0.0.1 and store their executions."""
 
     help = "Run the embedded engine: Lambda with durable functions, on 127.0.0.1."
     # The handlers' own checks belong to the web process; the engine starts without them.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Where to listen, where to remember, and how much to run at once."""
+        """Add the options for port, data folder, threads and grace."""
         parser.add_argument(
             "--port", type=int, default=int(getattr(settings, "ENGINE_PORT", DEFAULT_PORT))
         )
@@ -78,7 +78,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Start, say so, wait for SIGTERM or SIGINT, stop."""
+        """Start, print the ready line, wait for SIGTERM or SIGINT, stop."""
         if options["data"] is None:
             raise CommandError("--data is needed, for there is no DATA_DIR setting.")
         asked_to_stop = threading.Event()
@@ -100,7 +100,7 @@ class Command(BaseCommand):
         self.stdout.flush()
         asked_to_stop.wait()
         if not engine.stop(options["grace"]):
-            # A function is still at work. Its threads would keep the process alive; the
+            # A function is still running. Its threads would keep the process alive; the
             # next engine starts it again.
             sys.stderr.flush()
             os._exit(0)

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.local.database import Database
 from functions.local.engine import HANDLER_THREADS
-from functions.local.execution_names import Names
+from functions.local.execution_names import ExecutionNames
 from functions.local.function import FunctionName
 from tests.functions.local.handlers import runs
 from tests.functions.local.support import (
@@ -80,7 +80,7 @@ def test_killed_between_reservation_and_start_starts_what_was_promised(
     function = FunctionName("approval", "live")
     arn = function.execution_arn("us-west-2", "reserved")
     database = Database(killable.folder / "data" / "engine.db")
-    Names(database).reserve(function, "reserved", arn, json.dumps(event))
+    ExecutionNames(database).reserve(function, "reserved", arn, json.dumps(event))
     database.close()
     assert killable.start().recovered == 1
     # The sender, who got no answer, asks again and is told the same execution.

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.local.database import Database
 from functions.local.engine import LocalEngine
 from tests.functions.local.handlers import FUNCTIONS, runs
 from tests.functions.local.support import client_for
@@ -51,10 +52,15 @@ def test_event_that_always_fails_is_logged_with_its_traceback_and_kept_as_dead(
         functions=FUNCTIONS, data=tmp_path / "data", event_retry_delays=(0.01, 0.02)
     ) as engine:
         send(client_for(engine.url), "broken", "doomed", tmp_path)
-        dead = eventually(engine.dead_events)
-    assert [(event.function, event.attempts) for event in dead] == [("broken", 3)]
-    assert "KeyError: 'missing'" in dead[0].error
-    assert json.loads(dead[0].payload)["id"] == "doomed"
+        eventually(lambda: engine._events.counts().get("dead") == 1)
+    database = Database(tmp_path / "data" / "engine.db")
+    [(state, function, attempts, error, payload)] = database.read(
+        "SELECT state, function, attempts, error, payload FROM events"
+    )
+    database.close()
+    assert (state, function, attempts) == ("dead", "broken", 3)
+    assert "KeyError: 'missing'" in str(error)
+    assert json.loads(str(payload))["id"] == "doomed"
     assert runs(tmp_path, "doomed", "broken") == 3
     last = [record for record in caplog.records if record.levelno == logging.ERROR][-1]
     assert "given up" in last.getMessage()

@@ -237,4 +237,4 @@ def test_health_tells_that_recovery_is_done(engine: LocalEngine) -> None:
 
 def test_engine_listens_on_loopback_only(engine: LocalEngine) -> None:
     assert engine.url == f"http://127.0.0.1:{engine.port}"
-    assert engine._front_door.server_address[0] == "127.0.0.1"
+    assert engine._http_server.server_address[0] == "127.0.0.1"

@@ -15,7 +15,7 @@ from tests.waiting import eventually
 
 MANY = 200
 HANDLER_THREADS = 8
-# The scheduler's two, the lanes' four, the front door, and the requests in hand.
+# The scheduler's two, the queues' four, the HTTP server, and the requests in hand.
 OTHER_THREADS = 14
 
 
@@ -44,7 +44,7 @@ def test_hundreds_of_executions_wait_on_few_threads_and_leave_nothing_behind(
             pass
         callbacks = list(pool.map(lambda name: callback_of(tmp_path, name), names))
     eventually(lambda: roomy._activity.running == 0)
-    eventually(lambda: roomy.tracked()["lanes"] == 0, what="idle lanes are dropped")
+    eventually(lambda: roomy.tracked()["queues"] == 0, what="idle queues are dropped")
     assert threading.active_count() - before <= HANDLER_THREADS + OTHER_THREADS
     waiting = roomy.tracked()
     assert waiting["executions"] == waiting["execution timeouts"] == MANY
