@@ -1,4 +1,4 @@
-"""Runs management commands in the new package, in its place on AWS, before anything goes live.
+"""Run management commands in the new package on AWS, before anything goes live.
 
 The database is reached from inside the network only, so a companion runs them there, from
 the version that was just published.
@@ -12,7 +12,7 @@ import click
 from botocore.config import Config
 from click import ClickException
 
-from deploy.explained_errors import told
+from deploy.explained_errors import explained
 from deploy.stage import companions_of
 
 LONGEST = 900  # seconds that a function may take
@@ -21,14 +21,14 @@ NOT_LIVE = "Nothing has gone live. When the cause is mended, run the same comman
 
 
 def run_before_live(cli: Any, published: dict[str, str]) -> None:
-    """Run what the companions have to do first; the first that fails ends the deploy."""
+    """Run the companions' commands; the first that fails ends the deploy."""
     for companion in companions_of(cli):
         for command in companion.before_live:
-            _run(cli, companion.function, published[companion.function], _words(command))
+            _run(cli, companion.function, published[companion.function], _command_line(command))
 
 
-def _words(command: str) -> list[str]:
-    """``drain`` may be told which versions do without what the migrations take away."""
+def _command_line(command: str) -> list[str]:
+    """Make the command's words; ``drain`` gets the versions without running executions."""
     words = command.split()
     if words[0] == "drain" and (version := os.environ.get(SAFE_FROM)):
         words += ["--safe-from", version]
@@ -38,9 +38,9 @@ def _words(command: str) -> list[str]:
 def _run(cli: Any, function: str, version: str, words: list[str]) -> None:
     line = f"manage.py {' '.join(words)}"
     click.echo(f"{line}, in {function}:{version}")
-    # Asked once: a migration must not be begun again beside one that takes its time.
+    # Invoked once: a slow migration must not be started a second time beside itself.
     config = Config(read_timeout=LONGEST + 10, retries={"total_max_attempts": 1})
-    with told(f"{line} could not be run", mend=NOT_LIVE):
+    with explained(f"{line} could not be run", advice=NOT_LIVE):
         answer = cli.zappa.boto_client("lambda", config=config).invoke(
             FunctionName=function, Qualifier=version, Payload=json.dumps({"command": words})
         )

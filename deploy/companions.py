@@ -1,4 +1,4 @@
-"""Creates and updates the companions' code and configuration, and publishes a version.
+"""Create and update the companions' code and configuration, and publish a version.
 
 Nothing here goes live: that is the alias, and ``releases`` moves it.
 """
@@ -9,7 +9,7 @@ import click
 from botocore.exceptions import ClientError
 from click import ClickException
 
-from deploy.explained_errors import is_missing, told
+from deploy.explained_errors import explained, is_missing
 from deploy.stage import Companion, companions_of
 
 RUN_AGAIN = (
@@ -19,9 +19,11 @@ RUN_AGAIN = (
 
 
 def refuse_without_roles(cli: Any) -> None:
-    """Raise ``ClickException`` with the roles that are not there."""
+    """Raise ``ClickException`` with the names of missing roles."""
     names = [cli.zappa.role_name, *(companion.function for companion in companions_of(cli))]
-    with told("The roles cannot be looked up", mend="Nothing was done. It takes iam:GetRole."):
+    with explained(
+        "The roles cannot be looked up", advice="Nothing was done. It takes iam:GetRole."
+    ):
         missing = [name for name in names if _role_arn(cli, name) is None]
     if missing:
         raise ClickException(
@@ -31,7 +33,7 @@ def refuse_without_roles(cli: Any) -> None:
 
 
 def publish_all(cli: Any, code: dict[str, Any]) -> dict[str, str]:
-    """Bring every companion to this code; returns the published version of each function.
+    """Update every companion to this code; return the published version of each function.
 
     ``code`` is where the package is: ``{"S3Bucket", "S3Key"}`` or ``{"ZipFile"}``.
     """
@@ -40,8 +42,8 @@ def publish_all(cli: Any, code: dict[str, Any]) -> dict[str, str]:
 
 def _publish(cli: Any, companion: Companion, code: dict[str, Any]) -> str:
     name, client = companion.function, cli.zappa.lambda_client
-    with told(f"{name} could not be brought up to date", mend=RUN_AGAIN):
-        existing = _configuration(client, name)
+    with explained(f"{name} could not be brought up to date", advice=RUN_AGAIN):
+        existing = _existing(client, name)
         if existing is None:
             sha = _create(cli, companion, code)
         else:
@@ -64,7 +66,7 @@ def _create(cli: Any, companion: Companion, code: dict[str, Any]) -> str:
         Architectures=[cli.architecture],
         Code=code,
         Publish=False,
-        **_wanted(cli, companion),
+        **_configuration(cli, companion),
         **more,
     )
     cli.zappa.wait_until_lambda_function_is_active(companion.function)
@@ -78,15 +80,15 @@ def _update(cli: Any, companion: Companion, code: dict[str, Any], existing: dict
     changed = companion.durable and companion.durable.items() - existing["DurableConfig"].items()
     client.update_function_configuration(
         FunctionName=name,
-        **_wanted(cli, companion),
+        **_configuration(cli, companion),
         **({"DurableConfig": companion.durable} if changed else {}),
     )
     cli.zappa.wait_until_lambda_function_is_updated(name)
     return str(updated["CodeSha256"])
 
 
-def _wanted(cli: Any, companion: Companion) -> dict[str, Any]:
-    """The configuration: as the web function's, but for what is a companion's own."""
+def _configuration(cli: Any, companion: Companion) -> dict[str, Any]:
+    """The configuration: the web function's, with what the companion overrides."""
     vpc = cli.vpc_config or {}
     variables = {**cli.aws_environment_variables, **companion.environment}
     return {
@@ -116,7 +118,7 @@ def _refuse_to_make_durable(companion: Companion, existing: dict[str, Any]) -> N
         )
 
 
-def _configuration(client: Any, name: str) -> dict[str, Any] | None:
+def _existing(client: Any, name: str) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = client.get_function_configuration(FunctionName=name)
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Which executions of a durable function have not ended, and on which version they run."""
+"""List the unfinished executions of a durable function, and the versions they run on."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Unfinished:
 
 
 def unfinished(client: Any, function: str) -> Unfinished:
-    """Ask for all of them, page by page, oldest first. Raises ``ClientError``."""
+    """List all of them, page by page, oldest first. Raises ``ClientError``."""
     names: dict[str, list[str]] = defaultdict(list)
     pages = client.get_paginator("list_durable_executions_by_function").paginate(
         FunctionName=function, Statuses=UNFINISHED, ReverseOrder=True, MaxItems=PAGE

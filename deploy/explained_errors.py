@@ -1,4 +1,4 @@
-"""What went wrong, in a sentence that says what to do, instead of a traceback."""
+"""Turn errors of AWS into a sentence that says what to do, instead of a traceback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ MISSING = frozenset({"ResourceNotFoundException", "NoSuchEntity"})
 
 
 @contextmanager
-def told(what: str, *, mend: str) -> Iterator[None]:
-    """Turn what AWS answers, or does not, into ``<what>: <why>. <mend>``."""
+def explained(what: str, *, advice: str) -> Iterator[None]:
+    """Raise ``ClickException`` with ``<what>: <why>. <advice>`` for an error of AWS."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise ClickException(f"{what}: {error}\n{mend}") from error
+        raise ClickException(f"{what}: {error}\n{advice}") from error
 
 
 def is_missing(error: ClientError) -> bool:

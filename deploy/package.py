@@ -1,8 +1,8 @@
-"""The package that Zappa has packed, made ready: the same each time, compiled, small enough.
+"""Finish the package that Zappa has packed: reproducible, compiled, small enough.
 
-What Zappa packs has the hour, a random number and this machine's folders in it, so no two
+Zappa's package contains the hour, a random number and this machine's folders, so no two
 packages are alike, and it is compiled when it is first imported, which is most of a cold
-start. ``finish`` mends both. The same sources and requirements, on the same Python, then
+start. ``finish`` corrects both. The same sources and requirements, on the same Python, then
 give the same bytes, and the same ``CodeSha256`` on AWS.
 """
 
@@ -20,20 +20,20 @@ import click
 from click import ClickException
 
 MEGABYTE = 1024 * 1024
-MOST_ZIPPED = 50 * MEGABYTE  # what Lambda takes in a request
+MOST_ZIPPED = 50 * MEGABYTE  # the largest upload that Lambda accepts in a request
 MOST_UNZIPPED = 250 * MEGABYTE
-UNPACKED_AT = "/var/task"  # where Lambda has it: what a traceback says
+UNPACKED_AT = "/var/task"  # the path on Lambda, which tracebacks show
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 READABLE = 0o100644
-# How a distribution was installed here; of no use there.
+# Records of how a distribution was installed here; of no use on Lambda.
 HOW_INSTALLED = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 PACKED_WHEN_AND_BY_WHOM = "package_info.json"
 # Bytecode of another kind, and what bytecode, extensions and translations were made from.
 SOURCES = frozenset({".pyc", ".c", ".pyx", ".pyi", ".po"})
 
 
-def finish_when_packed(cli: Any) -> None:
-    """Let ``finish`` follow whenever Zappa makes a package. ``cli`` is Zappa's own object."""
+def finish_after_packing(cli: Any) -> None:
+    """Run ``finish`` whenever Zappa makes a package. ``cli`` is Zappa's own object."""
     original = cli.create_package
 
     @functools.wraps(original)
@@ -46,9 +46,9 @@ def finish_when_packed(cli: Any) -> None:
 
 
 def finish(package: Path) -> str:
-    """Rewrite a package in its place; says how large it is.
+    """Rewrite a package in place and print its size.
 
-    Raises ``ClickException`` when Lambda would not take it, or when it cannot be compiled.
+    Raises ``ClickException`` when it is too large for Lambda, or cannot be compiled.
     """
     with tempfile.TemporaryDirectory(prefix="loanoffice-package-") as scratch:
         folder = Path(scratch)
@@ -67,7 +67,7 @@ def finish(package: Path) -> str:
 
 
 def is_wanted(name: str) -> bool:
-    """Whether a file of Zappa's package stays in it."""
+    """Return true when a file of Zappa's package stays in it."""
     path = PurePosixPath(name)
     if name == PACKED_WHEN_AND_BY_WHOM or path.suffix in SOURCES:
         return False
@@ -78,7 +78,7 @@ def is_wanted(name: str) -> bool:
 
 
 def _compile(folder: Path) -> None:
-    """Bytecode beside every source, valid whatever the time of the source says.
+    """Write bytecode beside every source, valid whatever the source's time is.
 
     One process with a fixed seed: bytecode depends on what was compiled before it.
     """
@@ -96,13 +96,13 @@ def _compile(folder: Path) -> None:
 
 
 def _pack(folder: Path, package: Path) -> int:
-    """Zip the folder; returns the bytes that go in."""
+    """Zip the folder; return the unpacked size in bytes."""
     unzipped = 0
     beside = package.with_suffix(".part")
     with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for path in _files(folder):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), LONG_AGO)
-            entry.create_system = 3  # Unix, whose rights these are
+            entry.create_system = 3  # Unix, for the permission bits
             entry.external_attr = READABLE << 16
             content = path.read_bytes()
             unzipped += len(content)

@@ -1,6 +1,6 @@
-"""What is live: moves the alias, forward and back, and forgets versions that nobody needs.
+"""Move the aliases, forward and back, and delete versions that are not needed.
 
-All functions run from one package, so an equal ``CodeSha256`` says which version of a
+All functions run from one package, so an equal ``CodeSha256`` tells which version of a
 companion belongs to which version of the web function. Version numbers drift apart.
 """
 
@@ -10,7 +10,7 @@ import click
 from click import ClickException
 
 from deploy.executions import unfinished
-from deploy.explained_errors import told
+from deploy.explained_errors import explained
 from deploy.stage import ALIAS, Companion, companions_of
 
 UNPUBLISHED = "$LATEST"
@@ -19,16 +19,16 @@ UNPUBLISHED = "$LATEST"
 def go_live(cli: Any, published: dict[str, str]) -> None:
     """Point the alias of every companion at its published version."""
     for function, version in published.items():
-        with told(
+        with explained(
             f"{function}:{ALIAS} could not be moved to version {version}",
-            mend="Run the same command again: it moves those that were left behind.",
+            advice="Run the same command again: it moves those that were left behind.",
         ):
             before = cli.zappa.migrate_lambda_alias(function, ALIAS, version)
         click.echo(f"{function}:{ALIAS} is version {version} now, was {before or 'nothing'}.")
 
 
-def forget_old_versions(cli: Any) -> None:
-    """Delete the versions that are not live, not in use, and not a rollback's goal.
+def delete_old_versions(cli: Any) -> None:
+    """Delete the versions that are not live, not in use, and no target of a rollback.
 
     As many versions can be rolled back to as Zappa keeps of the web function.
     """
@@ -36,9 +36,9 @@ def forget_old_versions(cli: Any) -> None:
         return
     goals = {version["CodeSha256"] for version in _versions(cli, cli.lambda_name)}
     for companion in companions_of(cli):
-        with told(
+        with explained(
             f"Old versions of {companion.function} could not be deleted",
-            mend="The new one is live. The next update tries again.",
+            advice="The new one is live. The next update tries again.",
         ):
             _forget(cli, companion, goals)
 
@@ -59,8 +59,8 @@ def _forget(cli: Any, companion: Companion, goals: set[str]) -> None:
 
 
 def package_to_roll_back_to(cli: Any, versions_back: int) -> str:
-    """``CodeSha256`` of the web function's version that Zappa is about to bring back."""
-    with told("The versions could not be listed", mend="Nothing was rolled back."):
+    """Return ``CodeSha256`` of the web function's version that Zappa will restore."""
+    with explained("The versions could not be listed", advice="Nothing was rolled back."):
         versions = _versions(cli, cli.lambda_name)
     if versions_back >= len(versions):
         raise ClickException(
@@ -71,10 +71,10 @@ def package_to_roll_back_to(cli: Any, versions_back: int) -> str:
 
 
 def versions_with(cli: Any, package: str) -> dict[str, str]:
-    """For every companion its newest version of this package. Raises ``ClickException``."""
+    """Return the newest version of this package for every companion. Raises ``ClickException``."""
     found, missing = {}, []
     for companion in companions_of(cli):
-        with told("The versions could not be listed", mend="Nothing was rolled back."):
+        with explained("The versions could not be listed", advice="Nothing was rolled back."):
             versions = _versions(cli, companion.function)
         numbers = [each["Version"] for each in versions if each["CodeSha256"] == package]
         if numbers:
@@ -92,17 +92,19 @@ def versions_with(cli: Any, package: str) -> dict[str, str]:
 
 def refuse_another_package(cli: Any, package: str) -> None:
     """Raise ``ClickException`` when the web function does not run this package."""
-    with told("The web function was rolled back and does not answer", mend=_by_hand(package)):
+    with explained(
+        "The web function was rolled back and does not answer", advice=_manual_steps(package)
+    ):
         cli.zappa.wait_until_lambda_function_is_updated(cli.lambda_name)
         now = cli.zappa.lambda_client.get_function_configuration(FunctionName=cli.lambda_name)
     if now["CodeSha256"] != package:
         raise ClickException(
             f"{cli.lambda_name} was rolled back to CodeSha256 {now['CodeSha256']}, not to "
-            f"{package}. {_by_hand(package)}"
+            f"{package}. {_manual_steps(package)}"
         )
 
 
-def _by_hand(package: str) -> str:
+def _manual_steps(package: str) -> str:
     return (
         f"The companions' alias `{ALIAS}` was left alone. `zappa update` brings all functions to "
         f"one package again; `aws lambda update-alias` moves them to the one of {package}."
@@ -110,7 +112,7 @@ def _by_hand(package: str) -> str:
 
 
 def _versions(cli: Any, function: str) -> list[dict[str, Any]]:
-    """The published versions, oldest first; none of a function that is not there."""
+    """The published versions, oldest first; none of a function that does not exist."""
     client = cli.zappa.lambda_client
     pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function)
     try:

@@ -1,4 +1,4 @@
-"""Patience with what AWS refuses for a moment, for our calls and for Zappa's own.
+"""Retry calls that AWS refuses temporarily, for our calls and for Zappa's own.
 
 A new role is not visible to Lambda at once, and a function takes one update at a time.
 """
@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-MOST = 8  # tries again, about two minutes
+MOST = 8  # retries, about two minutes
 LONGEST = 30  # seconds
 ONE_AT_A_TIME = frozenset({"UpdateFunctionCode", "UpdateFunctionConfiguration", "PublishVersion"})
 WITH_A_ROLE = frozenset({"CreateFunction", "UpdateFunctionConfiguration"})
 
 
-def be_patient(client: Any) -> None:
-    """Make a boto3 Lambda client try again where waiting helps, whoever calls it."""
+def retry_temporary_errors(client: Any) -> None:
+    """Make a boto3 Lambda client retry where waiting helps, whoever calls it."""
     client.meta.events.register("needs-retry.lambda", pause_before_retry, unique_id="patience")
 
 
@@ -25,10 +25,10 @@ def pause_before_retry(
     attempts: int,
     **_: Any,
 ) -> int | None:
-    """How many seconds botocore shall wait before it tries again; None when it shall not."""
+    """Return the seconds that botocore waits before a retry; None for no retry."""
     if response is None or attempts > MOST:
         return None
-    why = _passing(operation.name, response[1].get("Error", {}))
+    why = _temporary_reason(operation.name, response[1].get("Error", {}))
     if why is None:
         return None
     seconds = min(2 ** (attempts - 1), LONGEST)
@@ -36,8 +36,8 @@ def pause_before_retry(
     return int(seconds)
 
 
-def _passing(operation: str, error: dict[str, str]) -> str | None:
-    """What AWS is not ready for; None when waiting does not help."""
+def _temporary_reason(operation: str, error: dict[str, str]) -> str | None:
+    """The reason why AWS is not ready; None when waiting does not help."""
     code, message = error.get("Code"), error.get("Message", "")
     if code == "ResourceConflictException" and operation in ONE_AT_A_TIME:
         return "another update is in progress"

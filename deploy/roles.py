@@ -1,7 +1,7 @@
-"""``python -m deploy.roles STAGE``: makes a stage's roles, or brings them to what is written here.
+"""``python -m deploy.roles STAGE``: create a stage's roles, or update them.
 
 A role for each function, with one policy of its own: what is in ``policies/``, filled in
-from ``zappa_settings.json``. Who runs this may change roles; the deploy itself need not.
+from ``zappa_settings.json``. This needs the right to change roles; the deploy itself does not.
 ``--print`` shows the documents and changes nothing.
 """
 
@@ -17,7 +17,7 @@ import boto3
 import click
 from botocore.exceptions import ClientError
 
-from deploy.explained_errors import is_missing, told
+from deploy.explained_errors import explained, is_missing
 from deploy.stage import companions, faults, refuse
 
 POLICIES = Path(__file__).parent / "policies"
@@ -35,7 +35,7 @@ class Role:
 
 
 def main() -> int:
-    """The exit code."""
+    """Run the command; return the exit code."""
     parser = argparse.ArgumentParser(prog="deploy.roles", description=__doc__)
     parser.add_argument("stage")
     parser.add_argument("--print", action="store_true", dest="only_print")
@@ -43,23 +43,23 @@ def main() -> int:
     config = stage_config(json.loads(SETTINGS.read_text()), asked.stage)
     refuse(asked.stage, [*faults(config)])
     session = boto3.Session(region_name=config["aws_region"])
-    with told("AWS cannot be asked", mend="Look at the credentials of this shell."):
+    with explained("AWS cannot be asked", advice="Look at the credentials of this shell."):
         account = session.client("sts").get_caller_identity()["Account"]
     roles = roles_of(asked.stage, config, account=account, partition=_partition(session))
     if asked.only_print:
         click.echo(json.dumps({r.name: [r.trust, r.policy] for r in roles}, indent=2))
         return 0
     for role in roles:
-        with told(
+        with explained(
             f"{role.name} could not be brought about",
-            mend="Whoever runs this has to be allowed to change roles. It can be run again.",
+            advice="Whoever runs this has to be allowed to change roles. It can be run again.",
         ):
-            click.echo(f"{role.name}: {bring_about(session.client('iam'), role)}")
+            click.echo(f"{role.name}: {role_apply(session.client('iam'), role)}")
     return 0
 
 
 def stage_config(stages: dict[str, Document], name: str) -> Document:
-    """A stage's settings, with those that it extends, as Zappa reads them."""
+    """Return a stage's settings, with those that it extends, as Zappa reads them."""
     if name not in stages:
         raise click.ClickException(f"{SETTINGS} has no stage {name}, only {', '.join(stages)}.")
     own = stages[name]
@@ -67,7 +67,7 @@ def stage_config(stages: dict[str, Document], name: str) -> Document:
 
 
 def roles_of(stage: str, config: Document, *, account: str, partition: str) -> list[Role]:
-    """The web function's role and one for each companion."""
+    """Return the web function's role and one for each companion."""
     web = f"{config['project_name']}-{stage}"
     variables = config["aws_environment_variables"]
     here = {
@@ -90,8 +90,8 @@ def roles_of(stage: str, config: Document, *, account: str, partition: str) -> l
     return roles
 
 
-def bring_about(iam: Any, role: Role) -> str:
-    """Make the role what it shall be; says what had to be done."""
+def role_apply(iam: Any, role: Role) -> str:
+    """Create or update the role; return a sentence about what was done."""
     trust, policy = json.dumps(role.trust), json.dumps(role.policy)
     try:
         existing = iam.get_role(RoleName=role.name)["Role"]

@@ -1,6 +1,6 @@
-"""What a Zappa stage says of the functions beside the web function, and what it may not say.
+"""Read and check what a Zappa stage says about the companions.
 
-``cli`` is Zappa's own object of the running command, here and in the modules beside.
+``cli`` is Zappa's own object of the running command, here and in the other modules.
 Nothing in this package imports the product: it runs in the environment of the deploy.
 """
 
@@ -35,27 +35,27 @@ class Companion:
 
 
 def companions(config: dict[str, Any], lambda_name: str) -> tuple[Companion, ...]:
-    """The companions that a stage's settings name, in their order."""
+    """Return the companions that a stage's settings name, in their order."""
     return tuple(
         Companion(
-            function=f"{lambda_name}-{told['name']}",
-            handler=told["handler"],
-            timeout=told["timeout_seconds"],
-            memory_size=told["memory_size"],
-            environment=told.get("environment", {}),
-            durable=told.get("durable"),
-            before_live=tuple(told.get("before_live", ())),
+            function=f"{lambda_name}-{settings['name']}",
+            handler=settings["handler"],
+            timeout=settings["timeout_seconds"],
+            memory_size=settings["memory_size"],
+            environment=settings.get("environment", {}),
+            durable=settings.get("durable"),
+            before_live=tuple(settings.get("before_live", ())),
         )
-        for told in config.get("companions", [])
+        for settings in config.get("companions", [])
     )
 
 
 def companions_of(cli: Any) -> tuple[Companion, ...]:
-    """The companions of the stage that the command is for."""
+    """Return the companions of the stage that the command is for."""
     return companions(cli.stage_config, cli.lambda_name)
 
 
-def refuse_what_cannot_work(cli: Any) -> None:
+def refuse_invalid_settings(cli: Any) -> None:
     """Raise ``ClickException`` with everything that is wrong with the stage's settings."""
     found = [*faults(cli.stage_config)]
     if cli.command in BUILDING and not (cli.vargs or {}).get("zip"):
@@ -70,14 +70,14 @@ def refuse_what_cannot_work(cli: Any) -> None:
 def refuse(stage: str, found: list[str]) -> None:
     """Raise ``ClickException`` with these faults, when there are any."""
     if found:
-        told = "\n".join(f"  - {fault}" for fault in found)
-        raise ClickException(f"Nothing was done. Stage {stage} cannot work:\n{told}")
+        lines = "\n".join(f"  - {fault}" for fault in found)
+        raise ClickException(f"Nothing was done. Stage {stage} cannot work:\n{lines}")
 
 
 def faults(config: dict[str, Any]) -> Iterator[str]:
-    """What cannot work in a stage's settings, whatever is done with them."""
+    """Find what cannot work in a stage's settings, whatever the command."""
     environment = config.get("aws_environment_variables", {})
-    for where in sorted(_not_filled_in(config)):
+    for where in sorted(_placeholders(config)):
         yield f"zappa_settings.json: {where} still has to be filled in."
     for name in sorted(filter(SECRET.search, environment)):
         yield (
@@ -96,15 +96,15 @@ def faults(config: dict[str, Any]) -> Iterator[str]:
         yield "slim_handler leaves the code out of the package, and all functions run from it."
 
 
-def _not_filled_in(told: Any, where: str = "") -> Iterator[str]:
-    """Where the settings still have a ``<placeholder>``."""
-    if isinstance(told, dict):
-        for key, value in told.items():
-            yield from _not_filled_in(value, f"{where}.{key}" if where else key)
-    elif isinstance(told, list):
-        for value in told:
-            yield from _not_filled_in(value, where)
-    elif isinstance(told, str) and (found := NOT_FILLED_IN.search(told)):
+def _placeholders(settings: Any, where: str = "") -> Iterator[str]:
+    """The places where the settings still have a ``<placeholder>``."""
+    if isinstance(settings, dict):
+        for key, value in settings.items():
+            yield from _placeholders(value, f"{where}.{key}" if where else key)
+    elif isinstance(settings, list):
+        for value in settings:
+            yield from _placeholders(value, where)
+    elif isinstance(settings, str) and (found := NOT_FILLED_IN.search(settings)):
         yield f"{where} ({found[0]})"
 
 

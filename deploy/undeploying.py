@@ -1,4 +1,4 @@
-"""Takes the companions away, unless that would end executions that people wait for."""
+"""Delete the companions, unless that would end executions that are still open."""
 
 import os
 from typing import Any
@@ -8,23 +8,23 @@ from botocore.exceptions import ClientError
 from click import ClickException
 
 from deploy.executions import unfinished
-from deploy.explained_errors import is_missing, told
+from deploy.explained_errors import explained, is_missing
 from deploy.stage import companions_of
 
 OVERRIDE, ANYWAY = "LOANOFFICE_UNDEPLOY", "anyway"
 
 
 def refuse_while_executions_are_open(cli: Any) -> None:
-    """Raise ``ClickException`` with their number and names, and when they cannot be asked for."""
+    """Raise ``ClickException`` with their number and names, or when AWS cannot list them."""
     if os.environ.get(OVERRIDE) == ANYWAY:
         return
     client = cli.zappa.lambda_client
     open_ones = []
     for companion in companions_of(cli):
         if companion.durable:
-            with told(
+            with explained(
                 f"Not known whether {companion.function} has unfinished executions",
-                mend=f"Nothing was undeployed. {OVERRIDE}={ANYWAY} undeploys without asking.",
+                advice=f"Nothing was undeployed. {OVERRIDE}={ANYWAY} undeploys without asking.",
             ):
                 found = unfinished(client, companion.function)
             open_ones += [str(found)] if found.many else []
@@ -39,7 +39,9 @@ def refuse_while_executions_are_open(cli: Any) -> None:
 def remove_companions(cli: Any) -> None:
     """Delete the companions, and their logs when Zappa deletes those of the web function."""
     for companion in companions_of(cli):
-        with told(f"{companion.function} could not be deleted", mend="Run the same command again."):
+        with explained(
+            f"{companion.function} could not be deleted", advice="Run the same command again."
+        ):
             try:
                 cli.zappa.lambda_client.delete_function(FunctionName=companion.function)
             except ClientError as error:

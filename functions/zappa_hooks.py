@@ -1,11 +1,11 @@
-"""Zappa's callbacks: the durable function and its companions follow the web function.
+"""Deploy the durable function and its companions with the web function: Zappa's callbacks.
 
 ``on_settings`` runs first in every command and wraps the four methods with which Zappa
 changes the web function; ``on_post`` runs last in ``deploy`` and ``update``. Zappa's own
 ``zip`` callback is not used: it is skipped with ``--zip``, a wrapped method never is.
 
-Zappa loads this file anew for each callback, as a module of no package, so nothing is
-remembered here: what has to be is kept on ``cli``.
+Zappa loads this file anew for each callback, as a module of no package, so module state is
+lost between them: state is kept on ``cli``.
 """
 
 import functools
@@ -19,40 +19,40 @@ import click
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from deploy import commands, companions, package, releases, undeploying
-from deploy.retries import be_patient
-from deploy.stage import refuse_what_cannot_work
+from deploy.retries import retry_temporary_errors
+from deploy.stage import refuse_invalid_settings
 
 
 def on_settings(cli: Any) -> None:
-    """Refuse what cannot work before anything is done, and wrap what is about to be done."""
+    """Refuse invalid settings before anything is done, and wrap Zappa's methods."""
     if cli.command in {"deploy", "update", "package"}:
-        refuse_what_cannot_work(cli)
-        package.finish_when_packed(cli)
+        refuse_invalid_settings(cli)
+        package.finish_after_packing(cli)
     if cli.command in {"deploy", "update", "rollback"}:
-        be_patient(cli.zappa.lambda_client)
+        retry_temporary_errors(cli.zappa.lambda_client)
     if cli.command in {"deploy", "update"}:
         companions.refuse_without_roles(cli)
-        _before(cli, "create_lambda_function", bring_companions)
-        _before(cli, "update_lambda_function", bring_companions)
+        _before(cli, "create_lambda_function", publish_companions)
+        _before(cli, "update_lambda_function", publish_companions)
     elif cli.command == "rollback":
         _roll_back_together(cli)
     elif cli.command == "undeploy":
         undeploying.refuse_while_executions_are_open(cli)
-        _before(cli, "delete_lambda_function", take_companions_away)
+        _before(cli, "delete_lambda_function", delete_companions)
 
 
 def on_post(cli: Any) -> None:
-    """The web function runs the new package: now let the companions follow."""
+    """Move the companions' aliases: the web function runs the new package now."""
     published = getattr(cli, "companions_published", None)
     if published is None:
         click.echo("No package was uploaded, so the companions stay as they are.")
         return
     releases.go_live(cli, published)
-    releases.forget_old_versions(cli)
+    releases.delete_old_versions(cli)
 
 
-def bring_companions(cli: Any, **web: Any) -> None:
-    """The companions get the package that the web function is about to get; none is live yet."""
+def publish_companions(cli: Any, **web: Any) -> None:
+    """Publish the web function's new package in the companions; none is live yet."""
     code = (
         {"ZipFile": web["local_zip"]}
         if web.get("local_zip")
@@ -63,14 +63,14 @@ def bring_companions(cli: Any, **web: Any) -> None:
     cli.companions_published = published
 
 
-def take_companions_away(cli: Any, *_: Any) -> None:
-    """By now nothing calls the web function any more: ask again, so that none slips through."""
+def delete_companions(cli: Any, *_: Any) -> None:
+    """Check again for open executions, as no new ones start any more, and delete."""
     undeploying.refuse_while_executions_are_open(cli)
     undeploying.remove_companions(cli)
 
 
 def _before(cli: Any, method: str, do: Any) -> None:
-    """Let ``do`` come first whenever Zappa calls the method."""
+    """Call ``do`` before each call of Zappa's method."""
     original = getattr(cli.zappa, method)
 
     @functools.wraps(original)
@@ -87,9 +87,9 @@ def _roll_back_together(cli: Any) -> None:
     @functools.wraps(original)
     def together(function_name: str, versions_back: int = 1, **more: Any) -> Any:
         package = releases.package_to_roll_back_to(cli, versions_back)
-        goals = releases.versions_with(cli, package)  # all there, or nothing moves
+        goals = releases.versions_with(cli, package)  # all of them exist, or nothing is moved
         rolled_back = original(function_name, versions_back=versions_back, **more)
-        if rolled_back is False:  # what Zappa says when it cannot fetch the old code
+        if rolled_back is False:  # Zappa returns it when it cannot fetch the old code
             raise click.ClickException("Nothing was rolled back: the old code cannot be fetched.")
         releases.refuse_another_package(cli, package)
         releases.go_live(cli, goals)
