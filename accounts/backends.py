@@ -1,4 +1,4 @@
-"""Who a session belongs to, together with what its second factor needs; one query."""
+"""Load a session's user together with what its second factor needs; one query."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
-"""What sign-in refuses. Each has a sentence for the person."""
+"""Errors of sign-in. Each has a sentence for the person."""
 
 
 class AccountsError(Exception):
-    """Something that a person is told."""
+    """Base class: an error whose sentence is shown to the person."""
 
 
 class CodeRefused(AccountsError):

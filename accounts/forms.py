@@ -1,4 +1,4 @@
-"""The forms of sign-in. They read what was typed; services judge it."""
+"""Forms of sign-in. They read the input; services check it."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class CodeForm(forms.Form):
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
-    """Django's own; that it was changed is on record."""
+    """Django's own form, with an audit entry for the change."""
 
     @transaction.atomic
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002

@@ -1,10 +1,10 @@
-"""How many failed sign-ins are too many, and for whom. django-axes counts them in the database.
+"""Limit failed sign-ins by name and address. django-axes counts them in the database.
 
 Two counts, each of the last quarter of an hour. ``HERE``: under one name from one address; that
-stops a person or a program that guesses, and shuts nobody else out. ``ANYWHERE``: under one
+stops a person or a program that guesses, and locks nobody else out. ``ANYWHERE``: under one
 name from everywhere; that stops guessing from many addresses at once. Because anybody can make
 the second one grow, it does not count against an address from which that person signed in
-within a month: who works at the usual desk cannot be kept out from elsewhere.
+within a month: an attacker elsewhere cannot lock people out at their usual desk.
 """
 
 from typing import Any
@@ -29,16 +29,16 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
         request: HttpRequest | None = None,
         **kwargs: Any,
     ) -> None:
-        """Note the failure, then count it: the log has it before the lockout that follows.
+        """Record the failure, then count it: the log has it before its lockout.
 
-        What is tried while locked out is neither counted nor noted.
+        An attempt while locked out is neither counted nor recorded.
         """
         if not getattr(request, "axes_locked_out", False):
             sign_in_failed(username=str(credentials.get("username") or ""))
         super().user_login_failed(sender, credentials, request, **kwargs)
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        """Failures under this name and from this address, or ``HERE`` when all are too many."""
+        """Count the failures from this address, or return ``HERE`` when all are too many."""
         here, anywhere = (
             rows.aggregate(all=Sum("failures_since_start"))["all"] or 0
             for rows in self.get_user_attempts(request, credentials)
@@ -54,12 +54,12 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
     def reset_user_attempts(
         self, request: HttpRequest, credentials: dict[str, Any] | None = None
     ) -> int:
-        """A sign-in forgives what failed from the same address, and no other address."""
+        """Delete the failures from the address of a sign-in, and no others."""
         here, _ = self.filter_user_attempts(request, credentials)
         count, _ = here.delete()
         return int(count)
 
 
 def client_ip(request: HttpRequest) -> str | None:  # noqa: ARG001
-    """The address that ``ClientMiddleware`` found; django-axes would ask ``REMOTE_ADDR``."""
+    """Return the address that ``ClientIpMiddleware`` found, in place of ``REMOTE_ADDR``."""
     return client_address.get() or None

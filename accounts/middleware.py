@@ -1,4 +1,4 @@
-"""How long a session lives, and what it has to show before it may do anything."""
+"""Limit the life of a session, and require the second factor before anything else."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,21 +15,21 @@ from accounts.services.sign_in import ACTIVE_AT, SIGNED_IN_AT
 
 # A session's row is written for activity once a minute at most.
 RESOLUTION = 60  # seconds
-# What a page asks by itself says so, and is no sign of a person.
+# Requests that a page makes by itself are marked so, and are no activity.
 BY_ITSELF = ("X-Requested-With", "fetch")
 
-# Where somebody may go who has not shown the second factor: to show it, or out.
+# Pages that are allowed without the second factor: to enter it, or to sign out.
 OPEN = {
     Lacks.CODE: {"account:code", "admin:logout", "admin:login"},
     Lacks.ENROLMENT: {"account:enrol", "account:qr", "admin:logout", "admin:login"},
 }
 WAY = {Lacks.CODE: "account:code", Lacks.ENROLMENT: "account:enrol"}
-# Who answers for the API's addresses; it refuses by itself.
+# URL namespaces of the API, which refuses by itself.
 API = {"api", "partner_api", "review_api", "webhook_api"}
 
 
 class SessionLimitsMiddleware:
-    """Ends a session that was left alone, or that is a day's work old."""
+    """End a session that was idle too long, or that is a working day old."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -50,7 +50,7 @@ class SessionLimitsMiddleware:
 
     @staticmethod
     def _over(request: HttpRequest, now: float) -> str:
-        """Why the session is over; empty when it is not."""
+        """The reason why the session is over; empty when it is not."""
         session = request.session
         if SIGNED_IN_AT not in session:  # it began before there were limits
             session[SIGNED_IN_AT] = session[ACTIVE_AT] = now
@@ -67,7 +67,7 @@ class SessionLimitsMiddleware:
 
 
 class SecondFactorMiddleware:
-    """Leads whoever lacks the second factor to it, from every page there is.
+    """Redirect a session without its second factor to it, from every page.
 
     The API refuses instead: ``StaffSessionAuthentication`` asks the same question.
     """

@@ -1,4 +1,4 @@
-"""What belongs to somebody's sign-in: who needs a second factor, and what opens without one."""
+"""Models of sign-in: groups that need a second factor, recovery codes, proxies for the admin."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,13 +10,13 @@ from django.db import models
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-# After failed codes the next one is taken after 1, 2, 4 ... seconds, but never later than this:
-# otherwise whoever knows a password could keep its owner out for days.
+# After failed codes the next one is accepted after 1, 2, 4 ... seconds, at most after this:
+# otherwise anybody who knows a password could keep its owner out for days.
 LONGEST_THROTTLE = timedelta(minutes=15)
 
 
 class RequiredSecondFactor(models.Model):
-    """A group whose members sign in with a second factor, or set one up before anything else."""
+    """A group whose members need a second factor, and set one up before anything else."""
 
     group = models.OneToOneField(
         Group, on_delete=models.CASCADE, related_name="second_factor_requirement"
@@ -33,9 +33,9 @@ class RequiredSecondFactor(models.Model):
 
 
 class RecoveryCode(models.Model):
-    """Opens once when the telephone is lost. Shown once; only its SHA-256 is stored.
+    """A code that replaces the telephone once. Shown once; only its SHA-256 is stored.
 
-    A code is 76 random bits, and tries are throttled: there is nothing to guess.
+    A code is 76 random bits, and attempts are throttled: there is nothing to guess.
     """
 
     user = models.ForeignKey(
@@ -56,7 +56,7 @@ class RecoveryCode(models.Model):
 
 
 class SecondFactor(TOTPDevice):  # type: ignore[misc]
-    """Somebody's authenticator app. The row is django-otp's own."""
+    """A user's authenticator app. The row is django-otp's own."""
 
     class Meta:
         proxy = True

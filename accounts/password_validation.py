@@ -1,15 +1,15 @@
-"""What a new password may not be, besides what Django's own validators refuse."""
+"""Validators of new passwords, besides Django's own."""
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
-# Whoever guesses tries these first, with a year or an exclamation mark behind them.
+# Guessed first, with a year or an exclamation mark behind them.
 WORDS = ("loanoffice", "loan", "office", "password", "welcome", "letmein", "admin", "qwerty")
 OWN_SIGNS = 8
 
 
 class OwnWordsValidator:
-    """Eight signs have to be left without the office's words and the person's own names."""
+    """Require eight characters apart from the office's words and the person's own names."""
 
     def validate(self, password: str, user: User | None = None) -> None:
         names = [user.username, user.first_name, user.last_name] if user is not None else []
@@ -27,7 +27,7 @@ class OwnWordsValidator:
 
 
 class AnotherPasswordValidator:
-    """It has to be another one: who changes a password that leaked gains nothing otherwise."""
+    """Require another password: to keep one that leaked gains nothing."""
 
     def validate(self, password: str, user: User | None = None) -> None:
         if user is not None and user.pk is not None and user.check_password(password):

@@ -1,4 +1,4 @@
-"""One-line receivers: each calls a service. A failed sign-in is noted in ``lockouts``."""
+"""Receivers of one line: each calls a service. A failed sign-in is recorded in ``lockouts``."""
 
 from typing import Any
 

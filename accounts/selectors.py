@@ -16,7 +16,7 @@ SIGN_INS = (Action.SIGNED_IN, Action.SIGN_IN_FAILED, Action.LOCKED_OUT, Action.S
 
 
 class Lacks(Enum):
-    """What a session lacks before it may do anything."""
+    """The second factor that a session lacks before it may do anything."""
 
     NOTHING = "nothing"
     CODE = "code"  # the person has a second factor, and this session has not shown it
@@ -24,14 +24,14 @@ class Lacks(Enum):
 
 
 def with_second_factor(users: "QuerySet[User]") -> "QuerySet[User]":
-    """The same users, each with what ``session_lacks`` needs to know; no query more."""
+    """Annotate users with what ``session_lacks`` needs, without a further query."""
     devices = SecondFactor.objects.filter(user=OuterRef("pk"), confirmed=True)
     needed = RequiredSecondFactor.objects.filter(group__user=OuterRef("pk"))
     return users.annotate(has_second_factor=Exists(devices), needs_second_factor=Exists(needed))
 
 
 def session_lacks(user: Any) -> Lacks:
-    """``user`` is a request's; one that no session made (a test's, a command's) is looked up."""
+    """Return what the session of ``user`` lacks; a user without a session is looked up."""
     if not isinstance(user, User) or getattr(user, "otp_device", None) is not None:
         return Lacks.NOTHING
     if not hasattr(user, "has_second_factor"):
@@ -52,7 +52,7 @@ def second_factor_of(user: User) -> SecondFactor | None:
 
 
 def second_factor_begun(user: User) -> SecondFactor | None:
-    """One that was begun and not confirmed with a code yet."""
+    """Return a second factor that is not confirmed with a code yet."""
     rows = SecondFactor.objects.filter(user=user, confirmed=False)
     device: SecondFactor | None = rows.order_by("-pk").first()
     return device
@@ -64,13 +64,13 @@ def groups_that_need_one(user: User) -> list[str]:
 
 
 def sign_ins(user: User, *, most: int = 10) -> QuerySet[AuditEntry]:
-    """The latest under this name, also those that failed: a person knows which were theirs."""
+    """Return the latest sign-ins under this name, failed ones too, for the person to check."""
     rows = AuditEntry.objects.filter(who=user.get_username(), action__in=SIGN_INS)
     return rows[:most]
 
 
 def is_known_address(*, username: str, address: str | None) -> bool:
-    """Whether this person signed in from this address within the last month."""
+    """Return true when this person signed in from this address within the last month."""
     if not username or not address:
         return False
     return AuditEntry.objects.filter(

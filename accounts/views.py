@@ -1,4 +1,4 @@
-"""One's own account: the second factor, its codes, one's latest sign-ins; and being locked out."""
+"""Pages of one's own account: second factor, recovery codes, sign-ins; and the lockout page."""
 
 import io
 from base64 import b32encode
@@ -25,7 +25,7 @@ asks = require_http_methods(["GET", "HEAD", "POST"])
 
 
 def person(request: HttpRequest) -> User:
-    """Who is logged in; only behind ``admin_view``, which lets nobody else in."""
+    """Return the signed-in user; only behind ``admin_view``, which admits nobody else."""
     if not isinstance(request.user, User):
         raise TypeError("nobody is logged in")
     return request.user
@@ -49,7 +49,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @asks
 def code(request: HttpRequest) -> HttpResponse:
-    """Asks for the code after the password, and lets in."""
+    """Ask for the code after the password, and complete the sign-in."""
     user = person(request)
     if session_lacks(user) is not Lacks.CODE:
         return HttpResponseRedirect(_next(request))
@@ -63,9 +63,9 @@ def code(request: HttpRequest) -> HttpResponse:
 
 @asks
 def enrol(request: HttpRequest) -> HttpResponse:
-    """Show a new secret, and take a code that proves the app has it.
+    """Show a new secret, and accept a code that proves the app has it.
 
-    Whoever has a second factor already shows it once more to put another in its place.
+    A user with a second factor enters it once more to replace it.
     """
     user = person(request)
     device = selectors.second_factor_of(user)
@@ -100,7 +100,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def qr(request: HttpRequest) -> HttpResponse:
-    """The secret as a picture for the app; only while it is not confirmed."""
+    """Return the secret as a QR code for the app; only while it is not confirmed."""
     begun = selectors.second_factor_begun(person(request))
     if begun is None:
         raise Http404
@@ -115,7 +115,7 @@ def qr(request: HttpRequest) -> HttpResponse:
 
 @asks
 def renew(request: HttpRequest) -> HttpResponse:
-    """New recovery codes, against a code."""
+    """Make new recovery codes, after a code."""
     user = person(request)
     form = CodeForm(request.POST if request.method == "POST" else None)
     if _checked(user, form) is not None:
@@ -133,7 +133,7 @@ def renew(request: HttpRequest) -> HttpResponse:
 
 @asks
 def remove(request: HttpRequest) -> HttpResponse:
-    """Take one's own second factor away, against a code."""
+    """Remove one's own second factor, after a code."""
     user = person(request)
     form = CodeForm(request.POST if request.method == "POST" else None)
     if _checked(user, form) is not None:
@@ -159,7 +159,7 @@ def locked_out(
     response: HttpResponse | None = None,  # noqa: ARG001
     credentials: dict[str, Any] | None = None,  # noqa: ARG001
 ) -> HttpResponse:
-    """What django-axes answers with while a name is locked out."""
+    """Render the page that django-axes answers with while a name is locked out."""
     wait = get_cool_off(request)
     page = _page(
         request,
@@ -174,7 +174,7 @@ def locked_out(
 
 
 def _checked(user: User, form: CodeForm) -> SecondFactor | None:
-    """The device that a code stands for; ``None`` when there is none, which the form says."""
+    """The device of a valid code; ``None`` when there is none, which the form shows."""
     if not form.is_valid():
         return None
     try:
@@ -194,7 +194,7 @@ def _codes_page(request: HttpRequest, codes: list[str]) -> HttpResponse:
 
 
 def _next(request: HttpRequest) -> str:
-    """Where the person was going, if that is a page of ours."""
+    """The page to continue to, if it is one of ours."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     fine = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()

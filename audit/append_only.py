@@ -1,8 +1,8 @@
-"""Triggers that refuse UPDATE and DELETE on a table, whoever asks. For migrations.
+"""Add triggers that refuse UPDATE and DELETE on a table, for every client. For migrations.
 
 The models refuse as well, but a shell, a careless service or another program on the database
-would not ask them. What differs between PostgreSQL and SQLite is here and nowhere else. Whoever
-owns the tables can still take the triggers away: the account that the product runs under need
+would bypass them. The differences between PostgreSQL and SQLite are here and nowhere else. The
+owner of the tables can still remove the triggers: the account that the product runs under need
 not be the owner (see the runbook).
 """
 
@@ -17,7 +17,7 @@ def trigger_name(table: str, operation: str) -> str:
 
 
 def protect(schema_editor: Any, table: str) -> None:
-    """From now on rows of ``table`` are added and read, and nothing else."""
+    """Make ``table`` append-only: rows are added and read, and nothing else."""
     quoted = schema_editor.quote_name(table)
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(_PG_FUNCTION, params=None)  # % is PL/pgSQL's own
@@ -37,7 +37,7 @@ def protect(schema_editor: Any, table: str) -> None:
 
 
 def release(schema_editor: Any, table: str) -> None:
-    """The way back of a migration."""
+    """Remove the triggers: the reverse of a migration."""
     quoted = schema_editor.quote_name(table)
     on = f" ON {quoted}" if schema_editor.connection.vendor == "postgresql" else ""
     for operation in OPERATIONS:

@@ -1,6 +1,6 @@
-"""What the audit log keeps of personal data: enough to see that it changed, too little to use.
+"""Mask personal data: enough to see that it changed, too little to use.
 
-Pure, and used by the pages too, so that a value looks the same wherever it is hidden.
+Pure, and used by the pages too, so that a masked value looks the same everywhere.
 """
 
 import re
@@ -11,10 +11,10 @@ SIGN = re.compile(r"\w")
 
 
 def mask(value: object, *, first: int = 1, last: int = 2) -> str:
-    """``6••-•••-••01`` of ``613-555-0101``: the first sign and the last two stay.
+    """Mask ``613-555-0101`` as ``6••-•••-••01``: the first character and the last two stay.
 
-    Punctuation stays, so that the kind of value can be told. A value that is too short to
-    hide anything in is hidden whole; an empty one stays empty.
+    Punctuation stays, so that the kind of value is recognisable. A value that is too short to
+    mask in part is masked completely; an empty one stays empty.
     """
     text = "" if value is None else str(value)
     signs = len(SIGN.findall(text))
@@ -33,7 +33,7 @@ def mask(value: object, *, first: int = 1, last: int = 2) -> str:
 
 
 def mask_email(value: object) -> str:
-    """``a••••@e••••.com``: neither the name nor the house, only that it is this kind of address."""
+    """Mask an e-mail address as ``a••••@e••••.com``."""
     text = "" if value is None else str(value)
     name, at, house = text.rpartition("@")
     if not at:
@@ -43,12 +43,12 @@ def mask_email(value: object) -> str:
 
 
 def mask_words(value: object) -> str:
-    """``1•••• …``: how it begins and nothing else, not even how long it is."""
+    """Mask a text as ``1•••• …``: its first character, and not even its length."""
     text = "" if value is None else str(value)
     return f"{text[:1]}{HIDDEN}" if text else ""
 
 
 def mask_name(value: object) -> str:
-    """``A. J.``: the initials."""
+    """Mask a name as its initials: ``A. J.``."""
     text = "" if value is None else str(value)
     return " ".join(f"{word[0]}." for word in text.split())

@@ -1,7 +1,7 @@
-"""One line for everything that a person or a partner did or looked at; never changed.
+"""Audit entries: one for everything that a person or a partner did or viewed; never changed.
 
-Lowest of all: it imports nothing of the product, and points at what it is about by kind and
-key, so a line outlives what it tells of.
+The lowest package: it imports nothing of the product, and refers to objects by kind and
+key, so an entry outlives its object.
 """
 
 from typing import Any, NoReturn
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 
 class Action(models.TextChoices):
-    """What was done, coarsely: what an auditor filters by. ``message`` says it in full."""
+    """The kind of action, coarse: the filter of the log. ``message`` has the details."""
 
     VIEWED = "viewed", "Viewed"
     REVEALED = "revealed", "Revealed"
@@ -40,11 +40,11 @@ class Action(models.TextChoices):
 
 
 class AppendOnlyError(TypeError):
-    """Raised when something tries to change or delete a line that is kept for good."""
+    """Something tried to change or delete an append-only row."""
 
 
 class AppendOnlyQuerySet[M: models.Model](models.QuerySet[M]):
-    """Refuses here what triggers in the database refuse to everybody else."""
+    """Refuse changes here too, which triggers refuse in the database."""
 
     def update(self, **kwargs: Any) -> NoReturn:  # noqa: ARG002
         raise AppendOnlyError("Kept lines are append-only: they are never changed.")

@@ -1,4 +1,4 @@
-"""Reads of the audit log: for its page, its export, and to say one thing once."""
+"""Read the audit log: for its page, its export, and to avoid repeated entries."""
 
 import re
 from datetime import timedelta
@@ -13,7 +13,7 @@ LOOKS_LIKE_REFERENCE = re.compile(r"LOAN-[A-Z0-9]{8}", re.IGNORECASE)
 
 
 def entries_found(term: str) -> QuerySet[AuditEntry]:
-    """Those of one application, of one request, or of one person: each is one look into an index.
+    """Find the entries of one application, request, or person: each is one index lookup.
 
     A reference is recognised by its form; anything else is a request's id if there is one
     like that, and a person's or partner's name otherwise.
@@ -29,7 +29,7 @@ def entries_found(term: str) -> QuerySet[AuditEntry]:
 def was_noted(
     *, actor: User, action: Action, message: str, reference: str, within: timedelta
 ) -> bool:
-    """Whether this person is on record with this already, a moment ago."""
+    """Return true when this person has the same entry already, a moment ago."""
     return AuditEntry.objects.filter(
         reference=reference,
         at__gte=timezone.now() - within,

@@ -1,7 +1,7 @@
-"""Writes the audit log. A caller is in the transaction that does what the entry tells of.
+"""Write the audit log. The caller is in the transaction that makes the recorded change.
 
-``entry_record`` is for one, ``entries_record`` for many in one statement. Who acts is said by
-the caller; from where, and in which request, is known here.
+``entry_record`` is for one, ``entries_record`` for many in one statement. The caller passes
+who acts; the address and the request are known here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,10 +33,10 @@ def entry_make(
     details: Mapping[str, object] | None = None,
     at: datetime | None = None,
 ) -> AuditEntry:
-    """An entry that is not stored yet.
+    """Make an entry that is not stored yet.
 
-    ``who`` is for those who have no account: a partner's name (``is_partner``), or what
-    somebody typed as a username. ``target`` is what it was done to. ``changes`` must be masked
+    ``who`` is for actors without an account: a partner's name (``is_partner``), or what
+    somebody typed as a username. ``target`` is the object of the action. ``changes`` must be masked
     already where a value is personal; they are made JSON here.
     """
     kind, key, name = object_of(target)
@@ -59,9 +59,9 @@ def entry_make(
     )
 
 
-def entry_record(*, action: Action, message: str, **told: Any) -> AuditEntry:
+def entry_record(*, action: Action, message: str, **fields: Any) -> AuditEntry:
     """Append one entry; takes what ``entry_make`` takes."""
-    (entry,) = entries_record([entry_make(action=action, message=message, **told)])
+    (entry,) = entries_record([entry_make(action=action, message=message, **fields)])
     return entry
 
 
@@ -71,14 +71,14 @@ def entries_record(entries: Iterable[AuditEntry]) -> list[AuditEntry]:
 
 
 def object_of(target: Model | None) -> tuple[str, str, str]:
-    """What an entry keeps of an object: its kind, its key and what it was called."""
+    """Return what an entry stores of an object: its kind, its key and its name."""
     if target is None:
         return "", "", ""
     return target._meta.label_lower, str(target.pk), str(target)[:200]
 
 
 def plain(value: object) -> object:
-    """As JSON can keep it: amounts and times as text, never as a float."""
+    """Convert to JSON values: amounts and times as text, never as a float."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, Decimal):
@@ -91,7 +91,7 @@ def plain(value: object) -> object:
 
 
 def _address(text: str) -> str | None:
-    """What a proxy called an address, if it is one: an entry is never lost over it."""
+    """The address that a proxy sent, if it is valid: a bad one must not lose the entry."""
     try:
         return str(ip_address(text))
     except ValueError:

@@ -1,10 +1,10 @@
-"""What ties one request, its workflow, its log lines and its audit entries together. Pure."""
+"""Context variables that connect a request, its workflow, log lines and audit entries. Pure."""
 
 from contextvars import ContextVar
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 execution_name: ContextVar[str] = ContextVar("execution_name", default="")
-# Where the request came from, as far as nobody can make it up: see ``LOANOFFICE_TRUSTED_PROXIES``.
+# The client's address, as far as it cannot be forged: see ``LOANOFFICE_TRUSTED_PROXIES``.
 client_address: ContextVar[str] = ContextVar("client_address", default="")
-# What the client says it is; anybody may say anything.
+# The client's own description of itself; it can be forged.
 user_agent: ContextVar[str] = ContextVar("user_agent", default="")

@@ -1,4 +1,4 @@
-"""Big tables: what differs between PostgreSQL and SQLite when they are searched or changed.
+"""Search and change big tables: the differences between PostgreSQL and SQLite.
 
 ``locking`` has the locks. Knows no model; models, services and migrations may import it.
 """
@@ -11,23 +11,23 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Func
 
 ROWS_AT_ONCE = 1000
-# Sorts after every string with the same beginning: Unicode's last code point, which is no sign.
+# Sorts after every string with the same prefix: Unicode's last code point, never assigned.
 LAST = "\U0010ffff"
 
 
 def byte_order(database: BaseDatabaseWrapper) -> str | None:
-    """The collation that compares byte by byte, so that an index finds a beginning.
+    """Return the collation that compares byte by byte, so that an index finds a prefix.
 
-    PostgreSQL orders by language unless it is told not to; SQLite's own order is that one.
+    PostgreSQL orders by language unless told otherwise; SQLite's own order is that one.
     """
     return "C" if database.vendor == "postgresql" else None
 
 
 def beginning(field: str, start: str) -> dict[str, str]:
-    """The lookups by which an index finds what begins with ``start``, capitals as they are.
+    """Return the lookups by which an index finds the prefix ``start``, case-sensitively.
 
     PostgreSQL's ``LIKE`` uses the index of a unique name, or one in byte order. SQLite's
-    takes capitals for small letters and no index, so there it is a range.
+    ignores case and uses no index, so there it is a range.
     """
     if connection.vendor == "postgresql":
         return {f"{field}__startswith": start}
@@ -35,7 +35,7 @@ def beginning(field: str, start: str) -> dict[str, str]:
 
 
 class NotLookedUp(Func):
-    """A column by which rows are only told apart that another column's index has found.
+    """Compare a column without using its index, on rows that another index has found.
 
     Without it SQLite, which does not know how common a value is, may take the wrong index
     and then sort. PostgreSQL counts values, and sees the column itself.
@@ -49,7 +49,7 @@ class NotLookedUp(Func):
 
 
 def clock() -> str:
-    """SQL for the microseconds since 1970 by the database's own clock, when it is asked.
+    """Return SQL for the microseconds since 1970 by the database's own clock.
 
     PostgreSQL's is read anew each time it stands in a statement; SQLite's, which goes by the
     millisecond, once in each.
@@ -60,7 +60,7 @@ def clock() -> str:
 
 
 def in_pieces(rows: "models.QuerySet[Any]", *fields: str) -> Iterator[list[tuple[Any, ...]]]:
-    """``(pk, *fields)`` of rows by primary key, so many at once; each read is short."""
+    """Yield ``(pk, *fields)`` of rows by primary key in pieces; each read is short."""
     last = 0
     while True:
         piece = list(
@@ -75,7 +75,7 @@ def in_pieces(rows: "models.QuerySet[Any]", *fields: str) -> Iterator[list[tuple
 def update_each(
     table: str, *, sets: list[str], where: list[str], values: Sequence[tuple[Any, ...]]
 ) -> None:
-    """One short transaction: for each of ``values``, set columns where columns are."""
+    """Set columns for each of ``values`` in one short transaction."""
     quote = connection.ops.quote_name
     assigned = ", ".join(f"{quote(name)} = %s" for name in sets)
     found = " AND ".join(f"{quote(name)} = %s" for name in where)

@@ -2,14 +2,14 @@
 
 
 class DomainError(Exception):
-    """The root: something was refused, and nothing was written."""
+    """Base class: a service refused something, and nothing was written."""
 
     code = "refused"
     title = "Refused"
     http_status = 409
 
     def for_partners(self) -> str:
-        """The sentence without the name of a member of staff."""
+        """Return the sentence without the name of a member of staff."""
         return str(self)
 
 

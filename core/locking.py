@@ -1,4 +1,4 @@
-"""Row locks. What differs between PostgreSQL and SQLite in locking is here and nowhere else.
+"""Lock rows. Differences between PostgreSQL and SQLite in locking are here and nowhere else.
 
 One lock order everywhere: idempotency key, then application, then task, then callback,
 then outbox; rows of a bulk by primary key. SQLite has one write lock, which ``atomic()``
@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, models, transaction
 
 
 def locked[M: models.Model](rows: "models.QuerySet[M]") -> "models.QuerySet[M]":
-    """``rows``, locked until the transaction ends.
+    """Lock ``rows`` until the transaction ends.
 
     ``no_key``: an insert elsewhere that refers to the row by foreign key does not wait.
     """
@@ -22,7 +22,7 @@ def locked[M: models.Model](rows: "models.QuerySet[M]") -> "models.QuerySet[M]":
 
 
 def locked_if_free[M: models.Model](rows: "models.QuerySet[M]") -> "models.QuerySet[M]":
-    """As ``locked``, without the rows that another transaction holds."""
+    """Lock as ``locked``, without the rows that another transaction holds."""
     skip = connection.features.has_select_for_update_skip_locked
     return rows.select_for_update(skip_locked=skip, of=("self",)).order_by("pk")
 
@@ -36,9 +36,9 @@ CONTENTION_WORDS = (LOCKED_WORDS, "deadlock detected", "could not serialize")
 
 
 def is_contention(error: OperationalError) -> bool:
-    """True when the database rolled a transaction back because another was in its way.
+    """Return true when the database rolled a transaction back because of a conflict.
 
-    False for a lost connection: then nobody knows whether the transaction was committed,
+    False for a lost connection: then it is unknown if the transaction was committed,
     and it must not be repeated. PostgreSQL has a code for it, SQLite only words.
     """
     state = getattr(error.__cause__, "sqlstate", None)
@@ -48,12 +48,12 @@ def is_contention(error: OperationalError) -> bool:
 
 
 class StillLocked(Exception):
-    """Whoever holds what was waited for did not end in time."""
+    """The holder of the lock did not release it in time."""
 
 
 @contextmanager
 def claimed[T](claim: Callable[[], T], *, longest_wait: timedelta) -> Iterator[T]:
-    """An outermost transaction that begins with ``claim``, which one at a time may do.
+    """Run an outermost transaction that begins with ``claim``, one at a time.
 
     Raises ``StillLocked`` when another still holds it after ``longest_wait``. PostgreSQL
     waits inside of the claim; SQLite, which has one write lock, before the transaction
@@ -73,7 +73,7 @@ def claimed[T](claim: Callable[[], T], *, longest_wait: timedelta) -> Iterator[T
 
 
 def _lock_timeout(longest: str | None) -> None:
-    """Bound the waits of this transaction, or not any more; a failed one forgets it itself."""
+    """Bound the lock waits of this transaction, or end the bound; a rollback ends it too."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             if longest is None:

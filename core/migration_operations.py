@@ -1,4 +1,4 @@
-"""Changes to big tables that nobody waits for: operations for migrations, of every app.
+"""Migration operations that change big tables without blocking, for every app.
 
 Apart from ``database`` because only migrations load what it imports.
 """
@@ -10,11 +10,10 @@ from django.db.migrations.state import ProjectState
 
 
 class AddIndexOnline(AddIndex):
-    """``AddIndex`` that others do not wait for: PostgreSQL builds it while rows are written.
+    """``AddIndex`` without blocking: PostgreSQL builds it while rows are written.
 
-    The migration has to be ``atomic = False``. An index that a build left behind when it was
-    interrupted is invalid; it is dropped and built again. SQLite has one writer, and builds
-    it as ever.
+    The migration has to be ``atomic = False``. An index that an interrupted build left behind
+    is invalid; it is dropped and built again. SQLite has one writer, and builds it as usual.
     """
 
     atomic = False

@@ -1,6 +1,6 @@
 """Users and groups: Django's own pages, which write to the audit log here.
 
-With boxes to tick: Django's lists that move things from left to right cannot be used with a
+With checkboxes: Django's lists that move things from left to right cannot be used with a
 screen reader.
 """
 
@@ -24,7 +24,7 @@ else:
 
 
 class PermissionField(PermissionFieldBase):
-    """Permissions by what they are about, in words."""
+    """Permissions grouped by model, with readable names."""
 
     widget = forms.CheckboxSelectMultiple
 
@@ -33,7 +33,7 @@ class PermissionField(PermissionFieldBase):
 
 
 def boxes(field: str, request: HttpRequest | None, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG001
-    """How a many-to-many field is shown: as boxes to tick."""
+    """Use checkboxes as the widget of a many-to-many field."""
     if field in {"permissions", "user_permissions"}:
         kwargs["form_class"] = PermissionField
         kwargs["queryset"] = Permission.objects.select_related("content_type")
@@ -91,7 +91,7 @@ class AuditedGroupAdmin(AuditedGroup, GroupAdmin):
 
 
 class SuperusersOnly:
-    """A page that no permission opens: what it changes decides who gets in."""
+    """A page for superusers only: what it changes decides who gets access."""
 
     def _may(self, request: HttpRequest) -> bool:
         user = request.user
@@ -114,7 +114,7 @@ class SuperusersOnly:
 
 
 class SuperusersLook(SuperusersOnly):
-    """The same, and rows are written by services alone."""
+    """The same, read-only: rows are written by services alone."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False
@@ -127,7 +127,7 @@ class SuperusersLook(SuperusersOnly):
 
 
 class RequiredSecondFactorAdmin(SuperusersOnly, AuditedAdmin[RequiredSecondFactor]):
-    """Members of a group that is here are led to set up a second factor, at their next click."""
+    """Members of a group listed here have to set up a second factor, at their next click."""
 
     list_display = ("group", "created_at")
     list_select_related = ("group",)

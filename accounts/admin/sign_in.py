@@ -1,4 +1,4 @@
-"""Second factors and lockouts: a superuser looks, and resets or lifts; each press is audited."""
+"""Second factors and lockouts: superusers view, reset and lift them; each action is audited."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from audit.admin.base import TypedAdmin
 
 
 class SecondFactorAdmin(SuperusersLook, TypedAdmin[SecondFactor]):
-    """Who has one. The secret is on no page."""
+    """The users with a second factor. The secret is on no page."""
 
     list_display = ("user", "confirmed", "created_at", "last_used_at", "codes_left")
     list_select_related = ("user",)
@@ -66,7 +66,7 @@ class SecondFactorAdmin(SuperusersLook, TypedAdmin[SecondFactor]):
 
 
 class FailedSignInAdmin(SuperusersLook, TypedAdmin[FailedSignIn]):
-    """Failed sign-ins that are still remembered, and what is locked out by them."""
+    """Failed sign-ins that still count, and the lockouts they cause."""
 
     list_display = ("username", "ip_address", "failures_since_start", "attempt_time", "state")
     search_fields = ("username",)
@@ -118,7 +118,7 @@ class FailedSignInAdmin(SuperusersLook, TypedAdmin[FailedSignIn]):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def reset_view(request: HttpRequest, *, pk: int, model_admin: SecondFactorAdmin) -> HttpResponse:
-    """Ask once more, then take somebody's second factor away."""
+    """Ask for confirmation, then remove a user's second factor."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     device = get_object_or_404(SecondFactor.objects.select_related("user"), pk=pk)
@@ -140,7 +140,7 @@ def reset_view(request: HttpRequest, *, pk: int, model_admin: SecondFactorAdmin)
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def lift_view(request: HttpRequest, *, pk: int, model_admin: FailedSignInAdmin) -> HttpResponse:
-    """Ask once more, then forget the failures under a name."""
+    """Ask for confirmation, then delete the failures under a name."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     failed = get_object_or_404(FailedSignIn, pk=pk)

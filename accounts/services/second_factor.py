@@ -1,6 +1,6 @@
-"""An authenticator app as second factor: set up, asked for, recovered, taken away.
+"""Second factor with an authenticator app: enrol, check, recover, remove.
 
-Codes are checked under a lock on the device's row, so one code opens once, and its failures
+Codes are checked under a lock on the device's row, so a code is accepted once, and its failures
 are counted; both by django-otp. Each of these is in the audit log.
 """
 
@@ -18,20 +18,20 @@ from audit.models import Action
 from audit.services import entry_record
 
 RECOVERY_CODES = 10
-# Without vowels and what is mistaken for something else: a person types this from paper.
+# Without vowels and without characters that look alike: a person types this from paper.
 ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"
 RECOVERY_LENGTH = 16
 
 
 def recovery_hash(code: str) -> str:
-    """SHA-256 of a code as it is compared: without spaces and dashes, in capitals."""
+    """Hash a code with SHA-256 as it is compared: without spaces and dashes, in capitals."""
     bare = "".join(sign for sign in code.upper() if sign.isalnum())
     return hashlib.sha256(bare.encode()).hexdigest()
 
 
 @transaction.atomic
 def enrolment_begin(*, user: User) -> SecondFactor:
-    """A new secret, good for nothing before a code confirms it; one begun before is dropped."""
+    """Make a new secret, unusable until a code confirms it; an older unconfirmed one is dropped."""
     SecondFactor.objects.filter(user=user, confirmed=False).delete()
     device: SecondFactor = SecondFactor.objects.create(
         user=user, name="Authenticator app", confirmed=False
@@ -40,9 +40,9 @@ def enrolment_begin(*, user: User) -> SecondFactor:
 
 
 def enrolment_confirm(*, user: User, code: str) -> tuple[SecondFactor, list[str]]:
-    """The person's app has the secret: from now on it is asked for. Returns recovery codes.
+    """Confirm the secret with a code; it is required from now on. Return recovery codes.
 
-    The codes are never to be had again. Raises ``NotEnrolled``, ``CodeRefused``,
+    The codes cannot be shown again. Raises ``NotEnrolled``, ``CodeRefused``,
     ``TooManyCodes``.
     """
     with transaction.atomic():
@@ -62,7 +62,7 @@ def enrolment_confirm(*, user: User, code: str) -> tuple[SecondFactor, list[str]
 
 
 def code_check(*, user: User, code: str) -> SecondFactor:
-    """Take a code of the app, or a recovery code, and say which device it stands for.
+    """Check a code of the app, or a recovery code, and return its device.
 
     Raises ``NotEnrolled``, ``CodeRefused``, ``TooManyCodes``.
     """
@@ -82,7 +82,7 @@ def code_check(*, user: User, code: str) -> SecondFactor:
 
 
 def _refusal(device: SecondFactor, code: str) -> AccountsError | None:
-    """Why a code is not taken; ``None`` when it is, and then it is used up."""
+    """The reason why a code is refused; ``None`` when it is accepted, and then it is used up."""
     allowed, told = device.verify_is_allowed()
     if not allowed:
         until = (told or {}).get("locked_until")
@@ -115,7 +115,7 @@ def _recovery_refusal(device: SecondFactor, code: str) -> AccountsError | None:
 
 @transaction.atomic
 def recovery_codes_renew(*, user: User) -> list[str]:
-    """Ten new ones; the old ones open nothing any more."""
+    """Make ten new recovery codes; the old ones become invalid."""
     codes = _recovery_codes_make(user)
     _note(user, user, "Made new recovery codes.")
     return codes
@@ -135,14 +135,14 @@ def _recovery_codes_make(user: User) -> list[str]:
 
 @transaction.atomic
 def second_factor_remove(*, user: User) -> None:
-    """Somebody takes their own away; the page asks for a code first."""
+    """Remove one's own second factor; the page asks for a code first."""
     _forget(user)
     _note(user, user, "Removed the second factor.")
 
 
 @transaction.atomic
 def second_factor_reset(*, user: User, by: User | None) -> None:
-    """A superuser takes somebody's away: the telephone is lost, and the recovery codes too.
+    """Remove another user's second factor, when telephone and recovery codes are lost.
 
     ``None`` is a command, which nobody but the deploy's own role may run. Raises
     ``OnlySuperusers``.

@@ -1,4 +1,4 @@
-"""What the audit log and the log keep of signing in and out."""
+"""Record sign-ins and sign-outs in the audit log and the log."""
 
 import logging
 from datetime import timedelta
@@ -16,7 +16,7 @@ from audit.tracing import client_address
 
 logger = logging.getLogger(__name__)
 SIGNED_IN_AT, ACTIVE_AT = "signed_in_at", "active_at"
-# Failures under names that nobody has are noted once in a while: anybody can make them up.
+# Failures under unknown names are recorded at intervals only: they cost an attacker nothing.
 UNKNOWN_EVERY = timedelta(minutes=1)
 LOCKED_EVERY = timedelta(minutes=15)
 
@@ -32,9 +32,9 @@ def signed_out(*, user: User, why: str = "") -> None:
 
 
 def sign_in_failed(*, username: str) -> None:
-    """A wrong name or password. What was typed is kept only where it is somebody's name.
+    """Record a wrong name or password. The name is stored only where it is a user's.
 
-    Some type their password where the name belongs.
+    Some people type their password into the field of the name.
     """
     logger.warning("Sign-in failed", extra={"address": client_address.get()})
     user = User.objects.filter(username=username).first()
@@ -49,7 +49,7 @@ def sign_in_failed(*, username: str) -> None:
 
 
 def locked_out(*, username: str) -> None:
-    """Too many failures: noted once a lockout."""
+    """Record a lockout: once for each."""
     user = User.objects.filter(username=username).first()
     who = username if user is not None else ""
     if _noted(who, Action.LOCKED_OUT, LOCKED_EVERY):
@@ -64,13 +64,13 @@ def locked_out(*, username: str) -> None:
 
 
 def password_changed(*, user: User) -> None:
-    """Of somebody's own password; Django ends their other sessions."""
+    """Record a change of one's own password; Django ends their other sessions."""
     entry_record(action=Action.PASSWORD, message="Changed the password.", actor=user, target=user)
 
 
 @transaction.atomic
 def lockout_lift(*, username: str, by: User) -> int:
-    """Forget the failures under a name, from everywhere. Raises ``OnlySuperusers``."""
+    """Delete the failures under a name, from everywhere. Raises ``OnlySuperusers``."""
     if not by.is_superuser:
         raise OnlySuperusers
     count: int = AxesProxyHandler.reset_attempts(username=username)
@@ -85,7 +85,7 @@ def lockout_lift(*, username: str, by: User) -> int:
 
 
 def _noted(who: str, action: Action, within: timedelta) -> bool:
-    """The same from the same address a moment ago."""
+    """True when the same was recorded from the same address a moment ago."""
     return AuditEntry.objects.filter(
         who=who,
         at__gte=timezone.now() - within,

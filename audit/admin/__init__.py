@@ -1,4 +1,4 @@
-"""The audit log's page, and what makes every other page of the admin write to it."""
+"""The audit log's page, and the base class that makes every other admin write to it."""
 
 from django.contrib import admin
 

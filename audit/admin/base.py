@@ -1,4 +1,4 @@
-"""Django's admin class for a type checker, and the one that writes to the audit log.
+"""Base classes of admins: one for the type checker, one that writes to the audit log.
 
 Django's admin classes are generic for a type checker only, so the bases are named here.
 """
@@ -27,7 +27,7 @@ else:
 
 
 class AuditedAdmin[M: Model](TypedAdmin[M]):
-    """What is saved or deleted through Django's own forms goes into the audit log.
+    """Write everything that is saved or deleted through Django's own forms to the audit log.
 
     In the transaction that saves it, with every field before and after, those of inlines too.
     A page that calls a service instead leaves the entry to the service.
@@ -37,7 +37,7 @@ class AuditedAdmin[M: Model](TypedAdmin[M]):
     def construct_change_message(
         self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
     ) -> Any:
-        # Django calls this once all is saved, and what was before is in the forms alone.
+        # Django calls this once all is saved, and the previous values are in the forms alone.
         request.META["audit.changes"] = changes_of(form, formsets or [])
         return super().construct_change_message(request, form, formsets, add)
 

@@ -1,4 +1,4 @@
-"""What a form that was saved changed: every field before and after, as an entry keeps it."""
+"""Compute what a saved form changed: every field before and after, as an entry stores it."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,9 +16,9 @@ SECRET = "password"  # noqa: S105 - in the name of a field that holds one
 
 
 def changes_of(form: BaseForm, formsets: Iterable[Any]) -> Found:
-    """``{"field": (before, after)}`` of a form and of the inlines below it.
+    """Return ``{"field": (before, after)}`` of a form and of the inlines below it.
 
-    A field of an inline is called by the row it belongs to. Passwords are never in here.
+    A field of an inline is named after its row. Passwords are never in here.
     """
     found = _of_form(form)
     for formset in formsets:

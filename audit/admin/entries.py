@@ -1,4 +1,4 @@
-"""The page "Audit log": who did what, when and from where; found in millions of lines."""
+"""The page "Audit log": who did what, when and from where, over millions of entries."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ TONES = {
 }
 
 
-# Whose pages an auditor may open.
+# Models whose pages an auditor may open.
 LINKED = {"partners", "lending", "applications", "reviews", "workflows", "webhooks"}
 
 
@@ -47,7 +47,7 @@ class AuditEntryAdmin(TypedAdmin[AuditEntry]):
     list_display = ("when", "by", "action_shown", "message", "about", "address")
     list_display_links = ("when",)
     list_filter = (Person, "action", ObjectKind, Lately)
-    search_fields = ("reference",)  # there is a search; ``entries_found`` says what it does
+    search_fields = ("reference",)  # enables the search; ``entries_found`` does it
     search_help_text = "A whole reference, request id, username or partner's name."
     sortable_by = ()
     list_per_page = 50
@@ -98,7 +98,7 @@ class AuditEntryAdmin(TypedAdmin[AuditEntry]):
 
     @admin.display(description="Object", empty_value="")
     def about(self, entry: AuditEntry) -> SafeString | str:
-        """A link to what it is about, where there is a page for it."""
+        """Link to the object of the entry, where there is a page for it."""
         name = entry.object_name or entry.reference
         if entry.object_kind.partition(".")[0] not in LINKED:
             return name
@@ -137,13 +137,13 @@ class AuditEntryAdmin(TypedAdmin[AuditEntry]):
 
     @admin.display(description="Request", empty_value="-")
     def request(self, entry: AuditEntry) -> SafeString | str:
-        """What else happened in the same request is one click away."""
+        """Link to the other entries of the same request."""
         if not entry.request_id:
             return ""
         address = reverse("admin:audit_auditentry_changelist", query={"q": entry.request_id})
         return format_html('<a href="{}">{}</a>', address, entry.request_id)
 
-    # --- Read, and nothing else -----------------------------------------------------------
+    # --- Read-only ------------------------------------------------------------------------
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False
@@ -165,7 +165,7 @@ class AuditEntryAdmin(TypedAdmin[AuditEntry]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        # A filter hands on what it is given, and PostgreSQL refuses null characters.
+        # A filter passes its value to the query, and PostgreSQL refuses null characters.
         if any("\0" in value for _, values in request.GET.lists() for value in values):
             raise BadRequest("Null characters are not allowed.")
         may = request.user.has_perm("audit.export_auditentry")
@@ -178,7 +178,7 @@ class AuditEntryAdmin(TypedAdmin[AuditEntry]):
         object_id: str,
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """An entry has none: it is never changed."""
+        """Answer 404: an entry has no history, as it is never changed."""
         return self.change_view(request, object_id, extra_context=extra_context)
 
     def get_urls(self) -> list[URLPattern]:

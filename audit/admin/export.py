@@ -1,4 +1,4 @@
-"""The audit log as a file for a spreadsheet: what the list shows now, row by row as it is read."""
+"""Export the audit log for a spreadsheet: the rows of the list, streamed as they are read."""
 
 import csv
 import json
@@ -35,22 +35,22 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "
 CHUNK = 1000
 
 
-class _Echo:
-    """A file that hands back what is written to it."""
+class _EchoBuffer:
+    """A file that returns what is written to it."""
 
     def write(self, line: str) -> str:
         return line
 
 
-def harmless(cell: object) -> str:
-    """The text of a cell, with a quote in front where a spreadsheet would run it."""
+def escape_formula(cell: object) -> str:
+    """Return the text of a cell, with a quote in front where a spreadsheet would run it."""
     text = "" if cell is None else str(cell)
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
 @require_POST
 def export_view(request: HttpRequest, *, model_admin: Any) -> StreamingHttpResponse:
-    """Every entry that the filters and the search in the address leave, newest first."""
+    """Export every entry that the address's filters and search select, newest first."""
     if not request.user.has_perm("audit.export_auditentry"):
         raise PermissionDenied
     found = model_admin.get_changelist_instance(request).get_queryset(request)
@@ -70,11 +70,11 @@ def export_view(request: HttpRequest, *, model_admin: Any) -> StreamingHttpRespo
 
 
 def _lines(entries: Any) -> Iterator[str]:
-    writer = csv.writer(_Echo())
+    writer = csv.writer(_EchoBuffer())
     yield "\ufeff"  # spreadsheets would guess the encoding, and wrong
     yield writer.writerow(COLUMNS)
     for entry in entries.iterator(chunk_size=CHUNK):
-        yield writer.writerow([harmless(cell) for cell in _cells(entry)])
+        yield writer.writerow([escape_formula(cell) for cell in _cells(entry)])
 
 
 def _cells(entry: AuditEntry) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""What an auditor narrows the log by. Each is a range of an index, with the time."""
+"""Filters of the audit log. Each is a range of an index, together with the time."""
 
 from datetime import timedelta
 from typing import Any
@@ -47,7 +47,7 @@ class Lately(admin.SimpleListFilter):
 
 
 class Person(admin.SimpleListFilter):
-    """Members of staff; a partner is searched for by name."""
+    """Filter by members of staff; a partner is searched for by name."""
 
     title = "person"
     parameter_name = "who"

@@ -1,14 +1,14 @@
-"""Pages of a table that only grows, without ever counting it."""
+"""Paginate a table that only grows, without ever counting it."""
 
 from functools import cached_property
 
 from django.core.paginator import Paginator
 
-FARTHEST = 10_000  # rows: who looks for something older narrows the search
+FARTHEST = 10_000  # rows: older entries are found by narrowing the search
 
 
 class NearPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts up to ``FARTHEST`` and stops; older rows are found by filters and by search."""
+    """Count up to ``FARTHEST`` and stop; older rows are found by filters and by search."""
 
     @cached_property
     def count(self) -> int:

@@ -1,4 +1,4 @@
-"""Base classes of every admin: nothing is deleted, and most of it is only read."""
+"""Base classes of every admin: nothing is deleted, and most of it is read-only."""
 
 from typing import Any
 
@@ -13,26 +13,26 @@ from core.admin.paging import BoundedChangeList, BoundedPaginator
 
 
 def staff(request: HttpRequest) -> User:
-    """Who is logged in; only behind ``admin_view``, which lets nobody else in."""
+    """Return the signed-in member of staff; only behind ``admin_view``."""
     if not isinstance(request.user, User):
         raise TypeError("nobody is logged in")
     return request.user
 
 
 def refuse_null_characters(request: HttpRequest) -> None:
-    """A filter hands on what it is given, and PostgreSQL refuses null characters."""
+    """Refuse null characters in a filter, which PostgreSQL would raise an error for."""
     if any("\0" in value for _, values in request.GET.lists() for value in values):
         raise BadRequest("Null characters are not allowed.")
 
 
 class NoDeleteAdmin[M: Model](AuditedAdmin[M]):
-    """Rows stay: there is no delete button, page or action, for superusers neither."""
+    """Admin without deletion: no delete button, page or action, for superusers neither."""
 
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a count for every choice reads every row
     list_per_page = 50
-    nothing_said = ""  # what will be in this list, and what to do, where it is empty
+    nothing_said = ""  # shown for an empty list: what will be in it, and what to do
 
     changelist_class: type[BoundedChangeList] = BoundedChangeList
 
@@ -60,7 +60,7 @@ class NoDeleteAdmin[M: Model](AuditedAdmin[M]):
 
 
 class ReadOnlyAdmin[M: Model](NoDeleteAdmin[M]):
-    """A mirror to look into: services write these rows, never a form."""
+    """Read-only admin: services write these rows, never a form."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False

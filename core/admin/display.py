@@ -1,4 +1,4 @@
-"""How the admin shows an amount, a status and a moment. Words and colours, no rules."""
+"""Format an amount, a status and a moment for the admin. Words and colours, no rules."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -13,14 +13,14 @@ def badge(label: str, tone: str) -> SafeString:
 
 
 def money(amount: Decimal, currency: str) -> SafeString:
-    """``150,000.00 CAD``: digits that line up, the currency a little quieter."""
+    """Format ``150,000.00 CAD``: aligned digits, the currency in a muted colour."""
     return format_html(
         '<span class="money">{} <span class="currency">{}</span></span>', f"{amount:,.2f}", currency
     )
 
 
 def moment(at: datetime) -> SafeString:
-    """A time to the minute, in local time, that a machine can read too."""
+    """Format a time to the minute, in local time, with a machine-readable value."""
     local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M}"
@@ -28,7 +28,7 @@ def moment(at: datetime) -> SafeString:
 
 
 def instant(at: datetime) -> SafeString:
-    """A time to the second, for what follows itself quickly."""
+    """Format a time to the second, for events in quick succession."""
     local = timezone.localtime(at)
     return format_html(
         '<time datetime="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}"
@@ -36,7 +36,7 @@ def instant(at: datetime) -> SafeString:
 
 
 def clock(at: datetime) -> str:
-    """``14:03:07`` for today, with the date for any other day."""
+    """Format ``14:03:07`` for today, with the date for any other day."""
     local = timezone.localtime(at)
     today = timezone.localdate()
     return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"

@@ -5,13 +5,13 @@ from django.core.exceptions import NON_FIELD_ERRORS
 
 
 class MomentField(forms.DateTimeField):
-    """A time to the minute, in the office's time zone."""
+    """Form field for a time to the minute, in the office's time zone."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
 def show_refusal(form: forms.BaseForm, errors: dict[str, list[str]]) -> None:
-    """Show a service's field errors; one of a field that is not here stands on top."""
+    """Show a service's field errors; one of a field that the form lacks is shown on top."""
     for name, said in errors.items():
         for sentence in said:
             form.add_error(name if name in form.fields else NON_FIELD_ERRORS, sentence)

@@ -17,9 +17,9 @@ MOST = 10_000  # rows
 
 
 class BoundedPaginator(RowsPaginator):
-    """Counts as far as ``MOST`` and ends there; ``is_cut`` says that there is more.
+    """Count up to ``MOST`` and stop; ``is_cut`` is true when there is more.
 
-    The page says so too, and asks for a narrower search.
+    The page shows that too, and asks for a narrower search.
     """
 
     most = MOST
@@ -43,9 +43,9 @@ class BoundedPaginator(RowsPaginator):
 
 
 class BoundedChangeList(ChangeList):
-    """A list that asks for as many rows as it shows, also when they are one page.
+    """A list that fetches as many rows as it shows, also when they fit on one page.
 
-    Django asks for all of them then; a database that takes a rare combination for a common
+    Django would fetch all of them then; a database that takes a rare combination for a common
     one expects many, and reads and sorts the whole table for the few.
     """
 

@@ -17,7 +17,7 @@ def confirmation(
     status: int = 200,
     **shown: Any,
 ) -> HttpResponse:
-    """A page that asks once more before something is done."""
+    """Render a page that asks for confirmation."""
     request.current_app = model_admin.admin_site.name
     return TemplateResponse(
         request,

@@ -1,4 +1,4 @@
-"""How templates show amounts and times; the same as the lists do."""
+"""Template filters for amounts and times, as the lists show them."""
 
 from decimal import Decimal
 
@@ -16,5 +16,5 @@ register.filter(display.clock)
 
 @register.filter
 def figures(amount: Decimal) -> str:
-    """An amount in a column whose heading says the currency."""
+    """Format an amount in a column whose heading has the currency."""
     return f"{amount:,.2f}"

@@ -1,4 +1,4 @@
-"""``reset_second_factor NAME``: for the last superuser whose telephone is lost."""
+"""``reset_second_factor NAME``: remove a second factor, for the last superuser without a phone."""
 
 from argparse import ArgumentParser
 from typing import Any
