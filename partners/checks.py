@@ -1,4 +1,4 @@
-"""System checks of settings that only a request would trip over."""
+"""System checks of settings that otherwise only a request would find wrong."""
 
 from typing import Any
 

@@ -9,7 +9,7 @@ from partners.choices import KeyState
 
 
 class IdempotencyKeyReused(DomainError):
-    """The caller sent something else under this key in the last 24 hours."""
+    """The caller sent another request under this key in the last 24 hours."""
 
     code = "idempotency-key-reused"
     title = "The idempotency key stands for another request"
@@ -23,7 +23,7 @@ class IdempotencyKeyReused(DomainError):
 
 
 class IdempotencyKeyInFlight(DomainError):
-    """The POST that has this key had not ended when the wait for it was over."""
+    """The POST that has this key did not end within the wait for it."""
 
     code = "idempotency-key-in-flight"
     title = "A request with this idempotency key is still in flight"
@@ -55,7 +55,7 @@ class KeyReplacedAlready(DomainError):
 
 
 class KeyIssuedAlready(DomainError):
-    """The same form was sent a second time, and the first time it issued a key."""
+    """The same form was sent a second time; the first time it issued a key."""
 
     code = "key-issued-already"
     title = "The key was issued already"

@@ -69,10 +69,10 @@ class PartnerKey(models.Model):
 
 
 class RateCounter(models.Model):
-    """What one caller has used up of a rate; a row whose time is over says nothing.
+    """The used part of a caller's rate; a row whose time is over has no meaning.
 
     Not an index beside the key: nearly every call changes ``full_at``, and PostgreSQL then
-    needs not touch any index. The table is unlogged there: a crash forgives what was used up,
+    needs not touch any index. The table is unlogged there: a crash resets what was used up,
     and a call does not wait for the disk.
     """
 
@@ -88,7 +88,7 @@ class RateCounter(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """What a caller's key stands for: one POST, and the answer that it got.
+    """A caller's key: one POST, and its answer.
 
     The row is written and answered in the transaction that does the POST's work, so no
     committed row is without an answer. ``response_body`` may name an applicant: rows are

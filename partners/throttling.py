@@ -1,11 +1,11 @@
-"""How many calls in how long: ``600/min``. Pure."""
+"""Rate limits: ``600/min``. Pure."""
 
 import re
 from dataclasses import dataclass
 from typing import Self
 
 PERIODS = {"s": 1, "min": 60, "hour": 3600, "day": 86_400}  # seconds
-SECOND = 1_000_000  # microseconds, which everything here is counted in
+SECOND = 1_000_000  # microseconds, the unit of everything here
 MOST = 10_000  # calls a second: a step between two is rounded by a hundredth at most
 WRITTEN = re.compile(r"([1-9][0-9]{0,8})/(s|min|hour|day)", re.ASCII)
 SENTENCE = "Write a number of calls and a period, as in 600/min (s, min, hour or day)."
@@ -21,7 +21,7 @@ class Rate:
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """``None`` for an empty text: no limit. Raises ``ValueError``."""
+        """Parse a rate; ``None`` for an empty text: no limit. Raises ``ValueError``."""
         if not text:
             return None
         found = WRITTEN.fullmatch(text)
@@ -34,16 +34,16 @@ class Rate:
 
     @property
     def period(self) -> int:
-        """Microseconds after which all of the limit is there again."""
+        """Return the microseconds after which the whole limit is available again."""
         return self.limit * self.step
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a call was told: whether it may go on, and what the caller has left.
+    """The result for one call: allowed or not, and what the caller has left.
 
     ``reset``: seconds until all of ``limit`` is there again; ``retry_after``: until one call
-    is, 0 when it may go on. Both are rounded up, so who waits that long is not refused.
+    is, 0 when it is allowed. Both are rounded up, so a caller that waits that long is not refused.
     """
 
     limit: int
@@ -57,7 +57,10 @@ class Verdict:
 
 
 def verdict(*, rate: Rate, full_at: int, allowed: bool, now: int) -> Verdict:
-    """``full_at``: when all of the limit will be there again. Both in microseconds since 1970."""
+    """Decide on one call.
+
+    ``full_at``: when all of the limit will be available again. Both in microseconds since 1970.
+    """
     left = max(now + rate.period - full_at, 0) // rate.step
     return Verdict(
         limit=rate.limit,

@@ -1,4 +1,4 @@
-"""The types of events. Public: added to, never changed."""
+"""Types of webhook events. Public: types may be added, never changed."""
 
 from django.db.models import TextChoices
 
@@ -17,7 +17,7 @@ class EventType(TextChoices):
     EXPIRED = "application.expired", "Expired"
 
 
-# Of what happens inside (in review, needs attention) a partner is not told.
+# Internal statuses (in review, needs attention) have no event.
 TOLD = {
     status: EventType(f"application.{status.value}")
     for status in Status

@@ -1,4 +1,4 @@
-"""How a webhook leaves: signed as Standard Webhooks says, to a pinned address, in bounded time.
+"""Deliver webhooks: signed as Standard Webhooks says, to a pinned address, in bounded time.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -29,7 +29,7 @@ from workflows.outbox.queue import Handler, Send
 
 CONNECT = 5.0  # seconds
 ANSWER = 10.0  # seconds from the first byte that we send to the last that we read
-MOST_READ = 64 * 1024  # bytes; nobody needs to say more than yes
+MOST_READ = 64 * 1024  # bytes of an answer that are read; an acknowledgement needs no more
 MOST_KEPT = 2000  # characters
 USER_AGENT = "LoanOffice-Webhooks/1"
 # The specification's own schedule: about three days.
@@ -37,14 +37,14 @@ SCHEDULE = tuple(
     timedelta(seconds=seconds)
     for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
-# A receiver that is down holds up its own: what waits behind it is tried less often, not for ever.
+# While a receiver is down, the messages behind it are tried less often, but not given up at once.
 LONGEST = timedelta(days=4)
 GONE = 410
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """Everything that a thread needs which may not touch the database."""
+    """The request as plain values, for a thread that may not touch the database."""
 
     url: str
     public_id: str
@@ -53,13 +53,13 @@ class Outgoing:
 
 
 def delay(attempts: int) -> timedelta:
-    """The schedule, with up to a tenth more so that a crowd does not come back at once."""
+    """Return the seconds until the next attempt, with up to a tenth added as jitter."""
     planned = SCHEDULE[min(attempts, len(SCHEDULE)) - 1]
     return planned * random.uniform(1, 1.1)
 
 
 def prepare(message: OutboxMessage) -> Send:
-    """What goes outside; nothing when the endpoint was disabled or deleted meanwhile."""
+    """Prepare the request; nothing when the endpoint was disabled or deleted meanwhile."""
     delivery = WebhookDelivery.objects.select_related("event", "endpoint").get(
         pk=message.payload["delivery"]
     )
@@ -115,7 +115,7 @@ def send(outgoing: Outgoing) -> DeliveryResult:
 
 
 def headers_of(outgoing: Outgoing, *, at: datetime) -> dict[str, str]:
-    """The headers of one try: the time is that of the try, a signature for each live secret."""
+    """Return the headers of one attempt: its time, and a signature for each live secret."""
     signatures = (
         Webhook(secret).sign(outgoing.public_id, at, outgoing.body) for secret in outgoing.secrets
     )
@@ -160,7 +160,7 @@ def _post(target: Target, body: bytes, headers: dict[str, str]) -> tuple[int, st
 
 
 class _ended_after:  # noqa: N801 - reads as what it does
-    """Cuts the line after so many seconds, however slowly the other side drips.
+    """Close the connection after so many seconds, however slowly the other side sends.
 
     A socket's timeout counts each read anew; this one counts all of them together.
     """
@@ -192,11 +192,11 @@ class _ended_after:  # noqa: N801 - reads as what it does
             raise urllib3.exceptions.TimeoutError(f"no whole answer within {ANSWER:g} s")
 
 
-# --- What is noted ------------------------------------------------------------------------
+# --- Records of attempts --------------------------------------------------------------------
 
 
 def accepted(message: OutboxMessage, future: "Future[Any]") -> None:
-    """Note the answer; raises what the try raised."""
+    """Record a 2xx answer; raise what the attempt raised otherwise."""
     told: DeliveryResult = future.result()
     rows = WebhookDelivery.objects.filter(pk=message.payload["delivery"])
     _note(message, told)
@@ -206,7 +206,7 @@ def accepted(message: OutboxMessage, future: "Future[Any]") -> None:
 
 
 def failed(message: OutboxMessage, error: Exception, final: bool) -> None:  # noqa: FBT001
-    """Note a try that was not accepted; the last one fails the delivery."""
+    """Record an attempt that was not accepted; the last one fails the delivery."""
     _note(
         message,
         error.told if isinstance(error, WebhookError) else DeliveryResult(error=repr(error)[:500]),

@@ -1,6 +1,6 @@
-"""A partner's endpoints and their secrets: made, rotated, disabled, enabled.
+"""Create, rotate, disable and enable a partner's webhook endpoints and their secrets.
 
-A secret is returned by what makes it and shown once; the audit log and messages never have it.
+A new secret is returned and shown once; the audit log and messages never have it.
 """
 
 import base64
@@ -43,7 +43,7 @@ class InvalidEndpoint(DomainError):
 
 
 def secret_make() -> str:
-    """``whsec_`` and 32 random bytes in base64 (the specification: 24 to 64)."""
+    """Make a secret: ``whsec_`` and 32 random bytes in base64 (the specification: 24 to 64)."""
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
@@ -54,9 +54,9 @@ def endpoint_create(
     event_types: list[str] | None = None,
     by: User | None = None,
 ) -> tuple[WebhookEndpoint, str]:
-    """Make an endpoint; returns it and its secret, which is shown this once.
+    """Create an endpoint; return it and its secret, which is shown this once.
 
-    Without ``event_types`` it is told of everything. ``by`` is who made it, ``None`` for a
+    Without ``event_types`` it receives all types. ``by`` is who made it, ``None`` for a
     command. The URL's host is looked up, so call it outside of a transaction. Raises
     ``InvalidEndpoint``, ``NotPermitted``.
     """
@@ -90,9 +90,9 @@ def endpoint_create(
 def endpoint_rotate(
     *, endpoint: WebhookEndpoint, by: User | None = None, until: datetime | None = None
 ) -> str:
-    """Make a new secret and return it; ``until`` then the one before signs as well.
+    """Make a new secret and return it; the previous one signs as well until ``until``.
 
-    That is for a day unless told; a time that is over ends it at once. Raises
+    The default is a day; a time in the past ends it at once. Raises
     ``InvalidEndpoint`` for a time too far away, ``NotPermitted``.
     """
     _require(by, CHANGE)
@@ -118,7 +118,7 @@ def endpoint_rotate(
 
 @transaction.atomic
 def endpoint_disable(*, endpoint: WebhookEndpoint, why: str, by: User | None = None) -> bool:
-    """Send nothing there any more; false when it was disabled already.
+    """Disable an endpoint; return false when it was disabled already.
 
     ``by`` is ``None`` when the endpoint itself asked for it. Raises ``InvalidEndpoint`` without
     a reason, ``NotPermitted``.
@@ -142,7 +142,7 @@ def endpoint_disable(*, endpoint: WebhookEndpoint, why: str, by: User | None = N
 
 @transaction.atomic
 def endpoint_enable(*, endpoint: WebhookEndpoint, why: str = "", by: User | None = None) -> bool:
-    """Send there again what happens from now on; false when it was active already.
+    """Enable an endpoint for events from now on; return false when it was active already.
 
     Raises ``NotPermitted``; with ``by`` also ``InvalidEndpoint`` without a reason.
     """
@@ -162,9 +162,9 @@ def endpoint_enable(*, endpoint: WebhookEndpoint, why: str = "", by: User | None
 
 
 def secrets_forget(*, now: datetime) -> int:
-    """Forget secrets that sign no more; returns how many. For the sweep."""
+    """Delete secrets that no longer sign; return how many. For the sweep."""
     over = WebhookEndpoint.objects.filter(previous_until__lte=now)
-    if not over.exists():  # a look that takes no lock: mostly there is nothing
+    if not over.exists():  # a read without a lock: mostly there is nothing to delete
         return 0
     return over.update(previous_secret="", previous_until=None)
 
@@ -192,7 +192,7 @@ def _note(
     changes: Changes | None = None,
     details: Mapping[str, object] | None = None,
 ) -> None:
-    """In the audit log; by nobody when the endpoint's own answer did it."""
+    """Record it in the audit log; without an actor when the endpoint's own answer did it."""
     entry_record(
         action=action,
         message=message,

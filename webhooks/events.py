@@ -1,6 +1,6 @@
-"""What partners are told of: an event for each status that they know, and its deliveries.
+"""Publish and resend webhook events: one for each status that partners know.
 
-Written in the transaction that changes the case; sent by the sweep.
+Written in the transaction that changes the application; delivered by the sweep.
 """
 
 import json
@@ -68,9 +68,9 @@ class EndpointDisabled(DomainError):
 
 
 def event_publish(*, application: LoanApplication) -> WebhookEvent | None:
-    """Tell the application's partner of its present status. The application must be locked.
+    """Publish the application's present status to its partner. The application must be locked.
 
-    Nothing for an application of no partner, and for a status that partners are not told of.
+    Nothing for an application of no partner, and for a status without an event type.
     """
     type_ = TOLD.get(Status(application.status))
     if type_ is None or application.partner_id is None:
@@ -96,11 +96,11 @@ def event_publish(*, application: LoanApplication) -> WebhookEvent | None:
 
 @transaction.atomic
 def event_resend(*, event: WebhookEvent, partner: Partner) -> int:
-    """Send an event to every endpoint that is active and listens now, anew; to how many.
+    """Send an event again to every active endpoint of its type; return to how many.
 
-    ``partner`` asks for it. An endpoint that was made after the event gets it as well. What is
-    on its way already is not put on the way twice. Raises ``NobodyListens``, and
-    ``NoSuchEvent`` when the sweep forgot it a moment before.
+    ``partner`` asks for it. An endpoint that was made after the event gets it as well. A delivery
+    that is pending is not queued twice. Raises ``NobodyListens``, and
+    ``NoSuchEvent`` when the sweep deleted it a moment before.
     """
     if not locked(WebhookEvent.objects.filter(pk=event.pk)):
         raise NoSuchEvent
@@ -139,7 +139,7 @@ def delivery_resend_check(*, delivery: WebhookDelivery, user: User) -> None:
 
 @transaction.atomic
 def delivery_resend(*, delivery: WebhookDelivery, user: User) -> bool:
-    """Send one delivery anew; false when somebody else did it a moment before.
+    """Send one delivery again; return false when somebody else did a moment before.
 
     Raises ``DeliveryUnderWay``, ``EndpointDisabled``, ``NotPermitted``.
     """
@@ -152,14 +152,14 @@ def delivery_resend(*, delivery: WebhookDelivery, user: User) -> bool:
 
 @dataclass(frozen=True)
 class Resent:
-    """What became of many: ``others`` had not failed, or their endpoint is disabled."""
+    """The result for many: ``others`` had not failed, or their endpoint is disabled."""
 
     sent: int
     others: int
 
 
 def deliveries_resend(*, deliveries: Iterable[int], user: User) -> Resent:
-    """Send those of these (primary keys) anew that failed. Raises ``NotPermitted``.
+    """Send the failed ones of these (primary keys) again. Raises ``NotPermitted``.
 
     A hundred at a time are committed together, in the order of their keys.
     """
@@ -192,7 +192,7 @@ def events_of(
     created_after: datetime | None = None,
     created_before: datetime | None = None,
 ) -> QuerySet[WebhookEvent]:
-    """A partner's own events, with their deliveries: three queries in all."""
+    """Read a partner's own events, with their deliveries: three queries in all."""
     rows = WebhookEvent.objects.filter(partner=partner)
     if type_ is not None:
         rows = rows.filter(type=type_)
@@ -207,7 +207,7 @@ def events_of(
 
 
 def event_get(*, public_id: str, partner: Partner) -> WebhookEvent:
-    """One of a partner's own events. Raises ``NoSuchEvent``."""
+    """Read one of a partner's own events. Raises ``NoSuchEvent``."""
     event = events_of(partner=partner).filter(public_id=public_id).first()
     if event is None:
         raise NoSuchEvent
@@ -215,7 +215,7 @@ def event_get(*, public_id: str, partner: Partner) -> WebhookEvent:
 
 
 def message_key(delivery: WebhookDelivery, number: int) -> str:
-    """What the message is called that carries a delivery in its ``number``-th round."""
+    """Return the key of the outbox message of a delivery's ``number``-th round."""
     return f"webhook/{delivery.pk}/{number}"
 
 
@@ -227,7 +227,7 @@ def _listening(event: WebhookEvent) -> list[WebhookEndpoint]:
 
 
 def _of_event(event: WebhookEvent) -> dict[str, Any]:
-    """What a delivery keeps of its event."""
+    """The fields that a delivery copies from its event."""
     return {"partner_id": event.partner_id, "event_type": event.type}
 
 

@@ -9,9 +9,9 @@ from partners.models import Partner
 
 
 class WebhookEndpoint(models.Model):
-    """Where a partner wants to be told what becomes of its applications.
+    """A partner's URL that receives webhook events of its applications.
 
-    The secrets sign what is sent, so they are kept as they are and shown once, when made.
+    The secrets sign the requests, so they are stored as they are and shown once, when created.
     For a while after a rotation both sign.
     """
 
@@ -40,7 +40,7 @@ class WebhookEndpoint(models.Model):
 
 
 class WebhookEvent(models.Model):
-    """Something that a partner is told of, once, however many endpoints it has."""
+    """A change that a partner is notified of, once, however many endpoints it has."""
 
     public_id = models.CharField(max_length=40, unique=True)
     partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="webhook_events")
@@ -72,10 +72,10 @@ class WebhookEvent(models.Model):
 
 
 class WebhookDelivery(models.Model):
-    """One event on its way to one endpoint. ``round`` counts how often it was begun anew.
+    """One event on its way to one endpoint. ``round`` counts how often it was restarted.
 
-    ``partner`` and ``event_type`` are the event's, kept here for the list to be found by them;
-    ``attempts`` to ``last_status_code`` sum its tries up.
+    ``partner`` and ``event_type`` are the event's, copied here for the list to be found by them;
+    ``attempts`` to ``last_status_code`` sum its attempts up.
     """
 
     class Status(models.TextChoices):
@@ -120,7 +120,7 @@ class WebhookDelivery(models.Model):
 
 
 class WebhookAttempt(models.Model):
-    """One try at a delivery: what was sent, what came back. ``status_code`` 0: no answer."""
+    """One attempt of a delivery: the request and the answer. ``status_code`` 0: no answer."""
 
     delivery = models.ForeignKey(WebhookDelivery, on_delete=models.PROTECT, related_name="tries")
     at = models.DateTimeField(default=timezone.now)

@@ -1,4 +1,4 @@
-"""What webhooks do when something happens to an application. One line each."""
+"""Receivers that publish webhook events when an application changes. One line each."""
 
 from typing import Any
 

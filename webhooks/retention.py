@@ -1,6 +1,6 @@
-"""What is kept of webhooks, and for how long: what partners were told is no record for ever.
+"""Delete old webhook events and rotated secrets.
 
-An event goes with its deliveries, their tries and the messages that carried them.
+An event is deleted with its deliveries, their attempts and their outbox messages.
 """
 
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEvent
 from workflows.models import OutboxMessage
 
 PENDING = WebhookDelivery.Status.PENDING
-FAILED_LONGER = 3  # times; somebody may still want to send it again
+FAILED_LONGER = 3  # times as long, as it may still be sent again
 AT_ONCE = 1000  # events, each with its deliveries and their attempts
 
 
@@ -31,7 +31,7 @@ def forget() -> dict[str, int]:
 
 
 def webhooks_forget(*, now: datetime, limit: int) -> int:
-    """Delete up to ``limit`` old events that nobody waits for; returns how many. For the sweep.
+    """Delete up to ``limit`` old settled events; return how many. For the sweep.
 
     Older than ``LOANOFFICE_WEBHOOK_DAYS`` days, and delivered before that too, or to nobody.
     What failed is kept three times as long; what is on its way stays.
@@ -47,12 +47,12 @@ def webhooks_forget(*, now: datetime, limit: int) -> int:
         .exclude(Exists(delivery.filter(wanted | failed)))
         .order_by("created_at", "id")
     )
-    if not old.exists():  # a look that takes no lock: mostly there is nothing
+    if not old.exists():  # a read without a lock: mostly there is nothing to delete
         return 0
     with transaction.atomic():
         events = set(locked_if_free(old).values_list("pk", flat=True)[:limit])
         deliveries = list(locked(WebhookDelivery.objects.filter(event__in=events)))
-        # One that was sent again between the look and the lock stays.
+        # One that was sent again between the read and the lock stays.
         events -= {row.event_id for row in deliveries if row.status == PENDING}
         gone = [row for row in deliveries if row.event_id in events]
         keys = [message_key(row, number) for row in gone for number in range(1, row.round + 1)]

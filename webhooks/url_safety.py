@@ -1,7 +1,7 @@
-"""Where a webhook may go: https, to a public address, which is looked up once and pinned.
+"""Check the URL of a webhook: https, to a public address, looked up once and pinned.
 
 A partner names the host, so the host is not trusted (OWASP: Server-Side Request Forgery
-Prevention). The name is resolved here, every address that it has is judged, and the one that
+Prevention). The name is resolved here, every address that it has is checked, and the one that
 passed is the one that is called: a name that resolves to something else a moment later
 ("DNS rebinding") gains nothing.
 """
@@ -19,7 +19,7 @@ LOWEST_PORT = 1024  # of the others: nothing of the system's own
 # RFC 6052: an IPv4 address in the last 32 bits, reached through a translator. Not RFC 8215's
 # prefix for local use: where its addresses lie is the translator's own affair.
 NAT64 = IPv6Network("64:ff9b::/96")
-# All that is given out to the world (IANA). What Python calls global has more in it: IPv4 in
+# The global unicast space (IANA). Python's ``is_global`` includes more: IPv4 in
 # ::/96, site-local addresses, and what was set apart after it was released.
 UNICAST = IPv6Network("2000::/3")
 DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637
@@ -28,12 +28,12 @@ type Address = IPv4Address | IPv6Address
 
 
 class AddressRefusedError(ValueError):
-    """This URL is not called; the text says why."""
+    """The URL is not allowed; the text says why."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A URL taken apart, and the one address that is called for it."""
+    """A parsed URL, and the one address that is called for it."""
 
     is_secure: bool
     host: str
@@ -54,10 +54,10 @@ def url_check(url: str) -> None:
 
 
 def entry_check(url: str) -> None:
-    """What somebody who enters a URL is told at once. Raises ``AddressRefusedError``.
+    """Check a URL at the moment of entering it. Raises ``AddressRefusedError``.
 
     A name that cannot be looked up, or that has a public address among others, may be entered:
-    names change. ``target_of`` judges again, and in full, before anything is sent.
+    names change. ``target_of`` checks again, and in full, before anything is sent.
     """
     parts = _parts(url)
     is_secure = parts.scheme == "https"
@@ -76,7 +76,7 @@ def entry_check(url: str) -> None:
 
 
 def target_of(url: str) -> Target:
-    """Look the host up and choose its address. Raises ``AddressRefusedError``."""
+    """Look up the host and choose its address. Raises ``AddressRefusedError``."""
     parts = _parts(url)
     host = parts.hostname or ""
     port = parts.port or (HTTPS_PORT if parts.scheme == "https" else 80)

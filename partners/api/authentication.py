@@ -1,4 +1,4 @@
-"""Who is calling: a partner with a bearer key, or staff with a session.
+"""Authenticate a caller: a partner with a bearer key, or staff with a session.
 
 ``request.auth`` is the ``PartnerKey`` of a partner and ``None`` for staff; ``request.user``
 is a ``PartnerCaller`` or the member of staff.
@@ -23,12 +23,14 @@ from partners.services.keys import partner_key_admit
 from partners.throttling import Verdict
 
 KEYWORD = "Bearer"
-VERDICT = "applications.api.verdict"  # where a request keeps what its partner is told
+VERDICT = (
+    "applications.api.verdict"  # where a request keeps the verdict of its partner's rate limit
+)
 
 
 @dataclass(frozen=True)
 class PartnerCaller:
-    """A partner has no login; this stands where Django expects a user."""
+    """The user of a request by a partner, who has no login."""
 
     name: str
     is_authenticated: bool = True
@@ -38,13 +40,13 @@ class PartnerCaller:
 
 
 class PartnerKeyAuthentication(BaseAuthentication):
-    """``Authorization: Bearer <key>``. Another scheme is left to the other classes.
+    """Authenticate ``Authorization: Bearer <key>``. Other schemes are for the other classes.
 
     Raises ``InvalidKey`` (401) for a key that is malformed, unknown, expired or revoked,
     or whose partner is not active; the answer does not say which. Raises ``TooManyCalls``
-    (429) where the partner has used up its rate, or where too many bad keys came from. It is
-    here that calls are counted, so what is refused later, whyever, counts too. Sessions of
-    staff are not: who they are is known, and their reads are on record one by one.
+    (429) where the partner has used up its rate, or where too many bad keys came from. Calls
+    are counted here, so those refused later count too. Sessions of staff are not: they are
+    identified, and their reads are on record one by one.
     """
 
     def authenticate(self, request: Request) -> tuple[PartnerCaller, PartnerKey] | None:
@@ -66,10 +68,10 @@ class PartnerKeyAuthentication(BaseAuthentication):
 
 
 class StaffSessionAuthentication(SessionAuthentication):
-    """The session of the admin. Anything but a read needs the CSRF token as well.
+    """Authenticate the admin's session. Anything but a read needs the CSRF token as well.
 
-    A session that has not shown a second factor where one is asked for is none: see
-    ``accounts.middleware``, which leads to it from every page. Raises ``SecondFactorNeeded``.
+    A session without the second factor that it needs does not count: see
+    ``accounts.middleware``, which redirects every page. Raises ``SecondFactorNeeded``.
     """
 
     def authenticate(self, request: Request) -> Any:
@@ -88,24 +90,24 @@ class StaffSessionAuthentication(SessionAuthentication):
 
 
 def verdict_of(request: Request) -> Verdict | None:
-    """What the calling partner has left of its rate; ``None`` where nothing was counted."""
+    """Return what the calling partner has left of its rate; ``None`` where nothing was counted."""
     found: Verdict | None = request.META.get(VERDICT)
     return found
 
 
 def partner_of(request: Request) -> Partner | None:
-    """The partner that is calling, or ``None`` for staff, who see everything."""
+    """Return the partner that is calling, or ``None`` for staff, who see everything."""
     return request.auth.partner if isinstance(request.auth, PartnerKey) else None
 
 
 def staff_of(request: Request) -> User:
-    """The member of staff who is calling; only where a permission let nobody else in."""
+    """Return the member of staff who is calling; only where a permission admits nobody else."""
     if not isinstance(request.user, User):
         raise TypeError("the caller is not a member of staff")
     return request.user
 
 
 def caller_of(request: Request) -> str:
-    """Who is calling, as a text that no other caller has: ``partner/7``, ``staff/3``."""
+    """Return a text that identifies the caller: ``partner/7``, ``staff/3``."""
     partner = partner_of(request)
     return f"staff/{staff_of(request).pk}" if partner is None else f"partner/{partner.pk}"

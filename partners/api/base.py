@@ -1,4 +1,4 @@
-"""What every endpoint does the same way: access, caching, reading a body, a query, a page."""
+"""Base class of every endpoint: access, caching, reading a body, a query, a page."""
 
 from typing import Any, ClassVar
 
@@ -19,27 +19,27 @@ from partners.api.serializers import StrictSerializer
 
 
 class ApiView(APIView):
-    """What the endpoints share: who may use them, how they are cached, how bodies are read."""
+    """Base view: who may use it, how it is cached, how bodies are read."""
 
     permission_classes = [MayUse]
     http_method_names = ["get", "head", "post"]
     access: ClassVar[dict[str, Access]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Whatever an endpoint's ``post`` does, it does once for an ``Idempotency-Key``."""
+        """Wrap ``post``, so that it takes effect once for an ``Idempotency-Key``."""
         super().__init_subclass__(**kwargs)
         if "post" in cls.__dict__:
             cls.post = once(cls.post)  # type: ignore[attr-defined]
 
     def same_body(self, request: Request) -> bytes:
-        """What a retry has to send again: all of it. Read before there is a transaction.
+        """Return what a retry has to repeat: all of the body. Read before the transaction.
 
-        A multipart upload, whose boundary is another each time, says what is the same in it.
+        A multipart upload, whose boundary is another each time, returns what stays the same in it.
         """
         return raw_body(request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # First of all, so that whatever else is wrong with it, the call is counted and the
+        # First of all, so that even an invalid call is counted and the
         # answer says what the partner has left.
         self.perform_authentication(request)
         super().initial(request, *args, **kwargs)
@@ -59,20 +59,20 @@ class ApiView(APIView):
 def body_of(
     request: Request, shape: type[StrictSerializer], *, required: bool = True
 ) -> dict[str, Any]:
-    """The request's body in this shape. Raises ``Malformed``, ``ValidationError``."""
+    """Validate the request's body. Raises ``Malformed``, ``ValidationError``."""
     if required and request.stream is None:
         raise Malformed("The body is empty; send a JSON object.")
     return _valid(shape(data=request.data))
 
 
 def query_of(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]:
-    """The request's query in this shape; a parameter that it does not know is refused."""
+    """Validate the request's query; an unknown parameter is refused."""
     _once_each(request.query_params)
     return _valid(shape(data=request.query_params.dict()))
 
 
 def form_of(request: Request, shape: type[StrictSerializer]) -> dict[str, Any]:
-    """The fields and files of a multipart body in this shape. Raises ``ValidationError``."""
+    """Validate the fields and files of a multipart body. Raises ``ValidationError``."""
     given = request.data
     if not isinstance(given, MultiValueDict):
         raise TypeError("the body was not read as a form")
@@ -92,7 +92,7 @@ def _valid(serializer: StrictSerializer) -> dict[str, Any]:
 
 
 def paging_of(query: dict[str, Any]) -> dict[str, Any]:
-    """Take what is about pages out of a query."""
+    """Split the paging parameters from a query."""
     return {
         "cursor": query.pop("cursor", None),
         "size": query.pop("page_size", DEFAULT_SIZE),

@@ -1,7 +1,7 @@
-"""The reference page: the OpenAPI document for people, as plain HTML.
+"""Render the OpenAPI document for people, as plain HTML.
 
-Made here and not by a bundle in the browser: those write styles into the page, which the
-content security policy does not let happen, and show nothing without scripts.
+Rendered here and not by a bundle in the browser: those write styles into the page, which the
+content security policy forbids, and show nothing without scripts.
 """
 
 import json
@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from partners.api.schema_view import document
 from partners.api.serializers import NOT_BLANK
 
-LONGEST_PATTERN = 40  # characters; what a longer one means is said in words
+LONGEST_PATTERN = 40  # characters; a longer pattern is described in words
 LIMITS = {
     "minLength": "at least {} characters",
     "maxLength": "at most {} characters",
@@ -69,7 +69,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operation:
-    """``who`` are the ways to be let in; one of them is enough."""
+    """One operation. ``who`` are the ways to authenticate; one of them is enough."""
 
     name: str
     method: str
@@ -91,7 +91,7 @@ class Group:
 
 @require_safe
 def reference_view(request: HttpRequest) -> HttpResponse:
-    """The page, for anybody; it says the same to everybody."""
+    """Render the page, for anybody; it is the same for everybody."""
     found = document()
     return render(
         request,
@@ -102,7 +102,7 @@ def reference_view(request: HttpRequest) -> HttpResponse:
 
 @cache
 def groups() -> tuple[Group, ...]:
-    """The operations by their tag, in the document's order."""
+    """Group the operations by their tag, in the document's order."""
     made = [
         _operation(path, method, operation)
         for path, methods in document()["paths"].items()
@@ -125,7 +125,7 @@ def groups() -> tuple[Group, ...]:
 
 @cache
 def webhooks() -> tuple[Operation, ...]:
-    """What we send, when the document names it."""
+    """Read the webhooks, when the document names them."""
     return tuple(
         _operation(name, method, operation)
         for name, methods in document().get("webhooks", {}).items()
@@ -248,14 +248,14 @@ def _field(name: str, shape: dict[str, Any], *, is_required: bool, text: str = "
 
 
 def _is_noise(key: str, value: Any) -> bool:
-    """What is said in words, or by ``required``."""
+    """True for what is described in words, or by ``required``."""
     if key == "pattern":
         return value == NOT_BLANK or len(value) > LONGEST_PATTERN
     return bool(key == "minLength" and value == 1)
 
 
 def _resolved(shape: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """A shape without references, and whether null may stand in its place."""
+    """A shape without references, and true when null is allowed."""
     may_be_null = False
     while True:
         if "$ref" in shape:

@@ -13,7 +13,7 @@ class InvalidKey(exceptions.AuthenticationFailed):
 
 
 class TooManyCalls(exceptions.APIException):
-    """``retry_after``: seconds after which one more call is let through."""
+    """The rate limit is used up. ``retry_after``: seconds until one more call is allowed."""
 
     status_code = 429
     default_code = "rate-limited"
@@ -51,7 +51,7 @@ class Malformed(exceptions.ParseError):
 
 
 class KeyNotValid(exceptions.APIException):
-    """The header that names the request cannot be used."""
+    """The ``Idempotency-Key`` header is invalid."""
 
     status_code = 400
     default_code = "idempotency-key-invalid"

@@ -1,8 +1,8 @@
-"""The door of every POST: it is one transaction, and under an ``Idempotency-Key`` done once.
+"""Run every POST as one transaction, and once for an ``Idempotency-Key``.
 
-``once`` goes around a view's ``post``; ``ApiView`` puts it there, so that no endpoint can
+``once`` wraps a view's ``post``; ``ApiView`` does it, so that no endpoint can
 forget it. The view reads the request, calls services and answers; it may be called a second
-time when the database took the first back.
+time when the database rolled the first back.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,12 @@ from partners.services.idempotency import Answer, Call, call_answer
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
-LONGEST_KEY = 255  # signs
+LONGEST_KEY = 255  # characters
 KEY_SENTENCE = f"Send 1 to {LONGEST_KEY} printable ASCII characters, or leave the header out."
 
 
 class WithBody(Protocol):
-    """A view that says what of a body has to be the same for the POST to be the same."""
+    """A view that returns the parts of a body that a repeated POST has to share."""
 
     def same_body(self, request: Request) -> bytes: ...
 
@@ -34,7 +34,7 @@ class WithBody(Protocol):
 
 
 def once(post: Callable[..., Response]) -> Callable[..., HttpResponse]:
-    """Around a view's ``post``. Raises ``KeyNotValid``, ``TryAgain``, and see ``call_answer``."""
+    """Wrap a view's ``post``. Raises ``KeyNotValid``, ``TryAgain``, and see ``call_answer``."""
 
     @wraps(post)
     def handler(view: WithBody, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -66,7 +66,7 @@ def _key(request: Request) -> str:
 
 
 def _rendered(view: WithBody, request: Request, response: Response) -> Answer:
-    """The answer as it will leave, and as it will leave again."""
+    """The answer as it is sent now and for every repetition."""
     response.accepted_renderer = request.accepted_renderer
     response.accepted_media_type = request.accepted_media_type
     response.renderer_context = view.get_renderer_context()  # type: ignore[attr-defined]
@@ -86,10 +86,10 @@ def _response(answer: Answer) -> HttpResponse:
 
 
 def again_if_lost[T](work: Callable[[], T]) -> T:
-    """Do a transaction; once more when the database picked it as the victim of a conflict.
+    """Run a transaction; once more when the database rolled it back in a conflict.
 
-    One that lost was rolled back whole, so doing it again is safe. Raises ``TryAgain``
-    when it loses twice.
+    It was rolled back as a whole, so running it again is safe. Raises ``TryAgain``
+    when that happens twice.
     """
     try:
         return work()

@@ -1,4 +1,4 @@
-"""In which form an endpoint answers that has only one."""
+"""Negotiate the content type of an endpoint that has only one."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 
 class OneForm(DefaultContentNegotiation):
-    """The one that there is, whatever is asked for: an answer does not get lost over ``Accept``."""
+    """Choose the only renderer, whatever ``Accept`` asks for: an answer must not get lost."""
 
     def select_renderer(
         self,

@@ -1,4 +1,4 @@
-"""Cursor pages: a cursor names the row at a page's edge, so new rows move nothing.
+"""Cursor pagination: a cursor names the row at a page's edge, so new rows move nothing.
 
 Rows are ordered by ``keys`` (as for ``order_by``), which together are unique and never
 change; a page is found by comparing with the edge, not by counting. A cursor is opaque to
@@ -37,7 +37,7 @@ class Page[M: Model]:
 def page_of[M: Model](
     rows: QuerySet[M], *, keys: tuple[str, ...], cursor: str | None, size: int = DEFAULT_SIZE
 ) -> Page[M]:
-    """One page; without a cursor the first. One query (and the prefetches of ``rows``).
+    """Read one page; without a cursor the first. One query (and the prefetches of ``rows``).
 
     Raises ``ValidationError`` on ``cursor`` when it is not one of ours.
     """
@@ -62,7 +62,7 @@ def page_of[M: Model](
 
 
 def link(request: Request, cursor: str | None) -> str | None:
-    """The address of the page at ``cursor``: this one's, filters and all, with that cursor."""
+    """Return this page's address with another ``cursor``, its filters included."""
     if cursor is None:
         return None
     here = remove_query_param(request.build_absolute_uri(), "cursor")

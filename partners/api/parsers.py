@@ -1,8 +1,8 @@
-"""Reads a JSON body strictly, so that two readers cannot understand it differently.
+"""Parse a JSON body strictly, so that two readers cannot understand it differently.
 
-UTF-8 only; no name twice, no NaN or Infinity, no null characters or half characters, not
+UTF-8 only; no name twice, no NaN or Infinity, no null characters or lone surrogates, not
 nested deeply, an object at the top. A number becomes a ``Decimal``: money never goes
-through a float. Nothing of a value is repeated in an error.
+through a float. An error never repeats a value.
 """
 
 import json
@@ -20,14 +20,14 @@ from rest_framework.request import Request
 from partners.api.errors import BodyTooLarge, Malformed
 
 DEEPEST = 16  # levels of nesting
-LONGEST_NUMBER = 400  # signs
-LONGEST_NAME = 100  # signs of a field's name that an error repeats
+LONGEST_NUMBER = 400  # characters
+LONGEST_NAME = 100  # characters of a field's name that an error repeats
 CHUNK = 64 * 1024  # bytes
 CUT_SHORT = "The body ended before it was complete."
 
 
 class StrictJSONParser(BaseParser):
-    """``application/json`` to a ``dict``.
+    """Parse ``application/json`` to a ``dict``.
 
     Raises ``BodyTooLarge`` (413), ``UnsupportedMediaType`` (415) for a charset other than
     UTF-8, ``Malformed`` or ``ValidationError`` (400).
@@ -52,7 +52,7 @@ class StrictJSONParser(BaseParser):
 
 
 def raw_body(request: Request) -> bytes:
-    """The body's bytes; once read here, a parser and others can read it again.
+    """Read the body's bytes; a parser and others can read it again afterwards.
 
     Raises ``Malformed``, and Django's ``RequestDataTooBig`` for more than the limit.
     """
@@ -63,7 +63,7 @@ def raw_body(request: Request) -> bytes:
 
 
 def decode(raw: bytes) -> dict[str, Any]:
-    """A body's bytes as a ``dict``. Raises ``Malformed`` or ``ValidationError``."""
+    """Parse a body's bytes to a ``dict``. Raises ``Malformed`` or ``ValidationError``."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -93,13 +93,13 @@ def decode(raw: bytes) -> dict[str, Any]:
 
 
 def name_shown(name: str) -> str:
-    """A field's name as an error may repeat it: short, and always encodable."""
+    """Shorten a field's name for an error, always encodable."""
     shown = name[:LONGEST_NAME].encode("utf-8", "replace").decode("utf-8")
     return shown.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def declared_length(content_length: object) -> int:
-    """What a body says of its length, in bytes; 0 when it says nothing that can be read."""
+    """Return the declared length of the body, in bytes; 0 when it is missing or invalid."""
     try:
         return int(str(content_length))
     except ValueError:
@@ -147,7 +147,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check(body: dict[str, Any]) -> None:
-    """Look at every text of the body; errors are told under the outermost name."""
+    """Check every text of the body; errors are reported under the outermost name."""
     errors: dict[str, list[str]] = {}
     waiting: list[tuple[str, Any, int]] = []
     for name, value in body.items():

@@ -1,4 +1,4 @@
-"""Who may use which method of an endpoint. What they may do to a case, services say."""
+"""Decide who may use which method of an endpoint. Services decide on the application itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from partners.models import PartnerKey
 
 @dataclass(frozen=True)
 class Access:
-    """``scope``: what a partner's key needs, empty when partners may not.
+    """Rights of one method. ``scope``: what a partner's key needs, empty when partners may not.
 
     ``staff``: permissions of which a member of staff needs one; empty when staff may not.
     ``or_else``: another way in which a member of staff may be allowed, asked last.
@@ -27,13 +27,13 @@ class Access:
 
 
 class WithAccess(Protocol):
-    """A view that says who may use its methods."""
+    """A view that declares who may use its methods."""
 
     access: dict[str, Access]
 
 
 class MayUse(BasePermission):
-    """Asks the view's ``access``. Raises ``MissingScope`` or ``NotAllowedHere`` (403)."""
+    """Check the view's ``access``. Raises ``MissingScope`` or ``NotAllowedHere`` (403)."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not request.user:

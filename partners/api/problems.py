@@ -1,8 +1,8 @@
-"""RFC 9457 problems: the one form of everything that goes wrong where programs call.
+"""RFC 9457 problems: the one form of every error of the API and of callbacks.
 
 ``{"type", "title", "status", "detail", "instance", "request_id"}`` and, on 400, ``errors``
 (field -> list of sentences, perhaps empty). ``type`` is ``/problems/<code>``, a name that
-never changes its meaning; ``instance`` is the path that was asked for. The codes are those
+never changes its meaning; ``instance`` is the path of the request. The codes are those
 of each app's ``errors`` and the ones below.
 """
 
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "/problems/"
 PATH_PREFIX = "/api/v1/"
-# Whoever calls here is a program as well: an outside service that answers.
+# The caller here is a program as well: an outside service that answers.
 PREFIXES = (PATH_PREFIX, "/callbacks/")
 
 
@@ -118,7 +118,7 @@ class Problem:
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """Whatever a view raised, as a problem. What nobody foresaw is logged and a bare 500."""
+    """Turn an exception of a view into a problem; an unexpected one is logged and a bare 500."""
     request: Request = context["request"]
     problem = problem_of(error, to_staff=isinstance(request.user, User))
     if problem is None:
@@ -134,9 +134,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
 
 
 def problem_of(error: Exception, *, to_staff: bool = False) -> Problem | None:
-    """What ``error`` means to the caller; ``None`` for one that should not have happened.
+    """Map ``error`` to a problem; ``None`` for an unexpected error.
 
-    Only staff are told which member of staff was first.
+    Only staff see which member of staff was first.
     """
     if isinstance(error, DomainError):
         return Problem(
@@ -152,14 +152,14 @@ def problem_of(error: Exception, *, to_staff: bool = False) -> Problem | None:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """``handler400``: a request that was refused before it reached a view."""
+    """Answer a request that was refused before it reached a view (``handler400``)."""
     if not request.path_info.startswith(PREFIXES):
         return defaults.bad_request(request, exception)
     return _as_response(request, _problem(*OTHERS[BadRequest]))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """``handler500``: what went wrong outside of a view; Django has logged it."""
+    """Answer an error outside of a view, which Django has logged (``handler500``)."""
     if not request.path_info.startswith(PREFIXES):
         return defaults.server_error(request)
     return _as_response(
@@ -202,7 +202,7 @@ def _of_framework(error: exceptions.APIException) -> Problem | None:
 
 
 def flat(detail: Any, name: str | None = None) -> dict[str, list[str]]:
-    """A framework's nested errors as field -> sentences; a nested field is ``outer.inner``."""
+    """Flatten nested errors to field -> sentences; a nested field is ``outer.inner``."""
     if isinstance(detail, dict):
         found: dict[str, list[str]] = {}
         for inner, value in detail.items():

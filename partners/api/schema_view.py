@@ -1,4 +1,4 @@
-"""The OpenAPI document, made once: it says the same to everybody."""
+"""Serve the OpenAPI document, made once: it is the same for everybody."""
 
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from partners.api.openapi import security  # noqa: F401 - its schemes register t
 
 @cache
 def document() -> dict[str, Any]:
-    """The document; not to be changed. Made from the views, so not when this is imported."""
+    """Return the document; not to be changed. Made from the views, so not at import."""
     from drf_spectacular.generators import SchemaGenerator  # noqa: PLC0415
 
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
 """Fields and serializers that every endpoint shares.
 
-No rules beyond shape: what the values may mean, services say. Money is read as a string (or a
+No rules beyond shape: services decide which values are allowed. Money is read as a string (or a
 JSON number) and written as a string.
 """
 
@@ -18,9 +18,9 @@ from rest_framework import serializers
 from partners.api.pagination import DEFAULT_SIZE, LARGEST_SIZE
 from partners.api.parsers import name_shown
 
-# Above zero, below ten thousand million; leading zeros and blanks around it do no harm.
+# Above zero, below ten thousand million; leading zeros and surrounding blanks are allowed.
 MONEY_PATTERN = r"^\s*(0*[1-9][0-9]{0,9}(\.[0-9]{1,2})?|0+\.(0[1-9]|[1-9][0-9]?))\s*$"
-# One sign that is not blank, as ``str.strip`` sees it.
+# One character that is not blank, as ``str.strip`` sees it.
 NOT_BLANK = r"^[\s\S]*[^\s\u001c-\u001f\u0085][\s\S]*$"
 AMOUNT = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]+)(\.(?P<cents>[0-9]+))?", re.ASCII)
 
@@ -29,13 +29,13 @@ AMOUNT = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]+)(\.(?P<cents>[0-9]+))?", r
 
 
 class TextField(serializers.CharField):
-    """A JSON string, trimmed; nothing else is turned into one."""
+    """A JSON string, trimmed; other types are not converted."""
 
     default_error_messages = {"text": "Write this as a JSON string."}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        if not self.allow_blank:  # the document says it by the pattern
+        if not self.allow_blank:  # the document has it as the pattern
             self.validators.append(RegexValidator(NOT_BLANK, self.error_messages["blank"]))
 
     def to_internal_value(self, data: Any) -> str:

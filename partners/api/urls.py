@@ -1,4 +1,4 @@
-"""The document of the partner API, its page, and every address that nothing else answers for."""
+"""URLs of the OpenAPI document, its page, and the catch-all of the API."""
 
 from django.urls import URLPattern, path, re_path
 

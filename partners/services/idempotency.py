@@ -1,4 +1,4 @@
-"""POSTs that may be sent twice: each is one transaction, and its key keeps the answer."""
+"""Answer POSTs that may be repeated: each is one transaction, and its key stores the answer."""
 
 import hashlib
 from collections.abc import Callable
@@ -19,7 +19,7 @@ LONGEST_WAIT = timedelta(seconds=10)  # for another POST with the same key
 
 @dataclass(frozen=True)
 class Call:
-    """One POST. Without a ``key`` nothing is kept of it. ``caller`` is whose key it is."""
+    """One POST. Without a ``key`` nothing is stored of it. ``caller`` is the owner of the key."""
 
     caller: str
     key: str
@@ -29,13 +29,13 @@ class Call:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of what has to be the same for it to be the same POST, in hex."""
+        """Hash the parts that make two requests the same POST: SHA-256 in hex."""
         return hashlib.sha256(f"{self.method} {self.path}\n".encode() + self.body).hexdigest()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a POST is answered: ``body`` to the byte, and the headers of the endpoint itself."""
+    """The answer to a POST: ``body`` to the byte, and the endpoint's own headers."""
 
     status: int
     body: str
@@ -44,16 +44,16 @@ class Answer:
 
 
 def call_answer(*, call: Call, work: Callable[[], Answer]) -> Answer:
-    """Do the work of a POST in one transaction, unless it was answered before: then repeat that.
+    """Do the work of a POST in one transaction, or repeat the stored answer.
 
     The key's row, the work and the answer are committed together, so a crash in the middle
     leaves nothing, and the key can be tried again. A second POST with the key waits until the
-    first has ended. Only answers below 400 are kept: a refused POST changed nothing that
-    counts, and what stood in its way may be gone when the caller tries again under the key.
+    first has ended. Only answers below 400 are stored: a refused POST changed nothing that
+    counts, and its obstacle may be gone when the caller tries again under the key.
 
     Raises ``IdempotencyKeyReused``, ``IdempotencyKeyInFlight``, and what ``work`` raises. A
     domain error ends the transaction as it would end without one around it: what services
-    committed stays, as a decision that came too late. Anything else takes all of it back.
+    committed stays, as a decision that came too late. Anything else is rolled back.
     """
     if not call.key:
         with transaction.atomic(durable=True):
@@ -75,9 +75,9 @@ def call_answer(*, call: Call, work: Callable[[], Answer]) -> Answer:
 
 
 def idempotency_keys_forget(*, now: datetime, limit: int) -> int:
-    """Delete up to ``limit`` keys that count no more; returns how many. For the sweep."""
+    """Delete up to ``limit`` expired keys; return how many. For the sweep."""
     old = IdempotencyKey.objects.filter(created_at__lte=now - KEPT)
-    if not old.exists():  # a look that takes no lock: mostly there is nothing
+    if not old.exists():  # a read without a lock: mostly there is nothing to delete
         return 0
     with transaction.atomic():
         found = list(locked_if_free(old).values_list("pk", flat=True)[:limit])
@@ -91,7 +91,7 @@ def _claim(call: Call, now: datetime) -> IdempotencyKey:
     Where another transaction has written or deleted that row, the insert waits for its end.
     """
     rows = IdempotencyKey.objects.filter(caller=call.caller, key=call.key)
-    while True:  # again when the row was too old, or the sweep deleted it between two looks
+    while True:  # again when the row was too old, or the sweep deleted it between two reads
         IdempotencyKey.objects.bulk_create(
             [
                 IdempotencyKey(

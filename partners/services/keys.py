@@ -1,4 +1,4 @@
-"""Partners' keys: issue, rotate, change the expiry, revoke, recognise."""
+"""Partner keys: issue, rotate, change the expiry, revoke, recognise."""
 
 import hashlib
 import secrets
@@ -26,21 +26,21 @@ KEY_PREFIX = "lo_"
 PREFIX_LENGTH = 8
 # The last-used time is for people, who need days: one write a minute is plenty.
 LAST_USED_RESOLUTION = timedelta(minutes=1)
-# How long a key lives on beside the one that replaces it, unless somebody says otherwise.
+# The overlap of a rotation, if none is given: the old key is valid for this much longer.
 OVERLAP = timedelta(hours=24)
 SOON = timedelta(days=14)
 
 
 @dataclass(frozen=True)
 class Admission:
-    """Whose key it is, ``None`` for nobody's, and what the caller is told of its rate."""
+    """The key and its partner, ``None`` for an unknown key, and the verdict of the rate limit."""
 
     key: PartnerKey | None
     verdict: Verdict | None
 
 
 def key_hash(key: str) -> str:
-    """SHA-256 of a key, in hex. Keys are random enough to need no salt or stretching."""
+    """Hash a key with SHA-256, in hex. Keys are random enough to need no salt or stretching."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -55,7 +55,7 @@ def key_state(key: PartnerKey, *, now: datetime) -> KeyState:
 
 
 def is_live(key: PartnerKey, *, now: datetime) -> bool:
-    """Whether the key opens anything, as far as the key itself goes."""
+    """Return true when the key itself is neither expired nor revoked."""
     return key_state(key, now=now) in {KeyState.LIVE, KeyState.EXPIRES_SOON}
 
 
@@ -70,7 +70,7 @@ def partner_key_issue(
     key: str | None = None,
     form_id: UUID | None = None,
 ) -> tuple[PartnerKey, str]:
-    """Make a key; returns its row and the key itself, which is never to be had again.
+    """Issue a key; return its row and the key itself, which is not stored.
 
     ``by`` is who made it, ``None`` for a command. ``key`` is for the demo, whose key is well
     known. ``form_id`` names the form that was filled in: one form issues one key, however
@@ -106,11 +106,11 @@ def partner_key_issue(
 def partner_key_rotate(
     *, partner_key: PartnerKey, by: User | None = None, overlap: timedelta = OVERLAP
 ) -> tuple[PartnerKey, str]:
-    """Make a key that takes this one's place; this one expires after ``overlap``, or before.
+    """Issue a key that replaces this one; this one expires after ``overlap``, or before.
 
     The new one has the same scopes and label, and lives as long as this one was meant to, from
-    now on. Returns its row and the key itself. ``overlap`` may be nothing: then only the new one
-    is good. Raises ``KeyNotLive`` and, while a replacement is live, ``KeyReplacedAlready``: so a
+    now on. Returns its row and the key itself. ``overlap`` may be zero: then only the new one
+    is valid. Raises ``KeyNotLive`` and, while a replacement is live, ``KeyReplacedAlready``: so a
     form that is sent twice makes one key.
     """
     old = locked(PartnerKey.objects.select_related("partner")).get(pk=partner_key.pk)
@@ -147,10 +147,10 @@ def partner_key_rotate(
 def partner_key_expire(
     *, partner_key: PartnerKey, expires_at: datetime | None, by: User | None = None
 ) -> None:
-    """Let a live key expire sooner or later than it would; ``None``: never.
+    """Change the expiry of a live key; ``None``: never.
 
-    Raises ``KeyNotLive``: a key that was dead does not come back. Raises ``InvalidExpiry`` for a
-    moment that is over; a key that has to end now is revoked.
+    Raises ``KeyNotLive``: an expired or revoked key does not become valid again. Raises
+    ``InvalidExpiry`` for a moment in the past; a key that has to end now is revoked.
     """
     row = locked(PartnerKey.objects.select_related("partner")).get(pk=partner_key.pk)
     now = timezone.now()
@@ -163,7 +163,7 @@ def partner_key_expire(
 
 @transaction.atomic
 def partner_key_revoke(*, partner_key: PartnerKey, by: User | None = None) -> None:
-    """From now on the key is refused. Doing it again changes nothing."""
+    """Revoke a key. Doing it again changes nothing."""
     now = timezone.now()
     if PartnerKey.objects.filter(pk=partner_key.pk, revoked_at__isnull=True).update(revoked_at=now):
         entry_record(
@@ -177,7 +177,7 @@ def partner_key_revoke(*, partner_key: PartnerKey, by: User | None = None) -> No
 
 
 def partner_key_recognise(key: str) -> PartnerKey | None:
-    """The live key that this is, with its partner; ``None`` for any other string."""
+    """Return the live key with its partner; ``None`` for any other string."""
     now = timezone.now()
     row = _with_hash_of(key).first()
     if row is None or not _opens(row, now):
@@ -189,11 +189,11 @@ def partner_key_recognise(key: str) -> PartnerKey | None:
 def partner_key_admit(*, key: str, address: str) -> Admission:
     """Recognise a key from this address, and count the call.
 
-    Keys that nobody has are counted by address: after too many of them every key from there is
-    refused for a while, a good one as well, for otherwise trying on would still tell which is
-    good. A key that was good once is no guess: it is counted by itself, so that a program which
-    was forgotten somewhere shuts out nothing but itself. Where the address is not known,
-    everybody would share its count, and good keys are let through.
+    Unknown keys are counted by address: after too many of them every key from there is
+    refused for a while, a good one as well, because otherwise further attempts would still show
+    which is good. A key that was good once is no guess: it is counted by itself, so that an old
+    program locks out nothing but itself. Where the address is not known, everybody would share
+    its count, and good keys are admitted.
     """
     now = timezone.now()
     bad = throttling.bad_key_rate()

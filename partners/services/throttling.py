@@ -1,7 +1,7 @@
-"""How often a caller may call. Counted in the database, for all processes together.
+"""Limit the rate of a caller. Counted in the database, for all processes together.
 
 The algorithm is GCRA in its form of virtual scheduling (ITU-T Recommendation I.371): one
-moment is kept for each caller, at which all of its limit will be there again. A call moves it
+moment is stored for each caller, at which its whole limit is available again. A call moves it
 on by one step, and is refused where that would take it more than a whole period ahead; then it
 uses nothing up. So it is a bucket of ``limit`` calls that fills steadily, and has no edge at
 which twice as many pass, as windows with fixed ends have.
@@ -11,7 +11,7 @@ is a transaction of its own, before that of the request begins: no lock outlives
 be in a deadlock, and whatever becomes of the request, the call was counted.
 
 The clock is the database's, read once the row is locked, so that it is one for all servers and
-calls that waited for one another see it go on.
+is monotonic for calls that waited for one another.
 """
 
 import logging
@@ -30,9 +30,9 @@ from partners.throttling import Rate, Verdict, verdict
 logger = logging.getLogger(__name__)
 
 EPOCH = datetime.fromtimestamp(0, tz=UTC)
-# Who holds one IPv6 address mostly holds the 2^64 beside it.
+# A client with one IPv6 address mostly has the whole /64 network.
 OWN_IPV6 = 64
-# What stands further ahead than a period, where a rate was changed or a clock put back, is
+# A moment more than a period ahead, after a rate was changed or a clock put back, is
 # brought back: nobody waits longer than one period of the rate that holds now.
 TAKE = """
 INSERT INTO {table} AS held (name, full_at, allowed)
@@ -53,9 +53,9 @@ RETURNING full_at, allowed, {clock}
 
 
 def call_count(*, name: str, rate: Rate, now: datetime | None = None) -> Verdict | None:
-    """Count one call of ``name``, unless it has none left; what it is told.
+    """Count one call of ``name``, unless it has none left; return the verdict.
 
-    ``now`` stands for the database's clock. ``None``: it could not be counted, because another
+    ``now`` replaces the database's clock. ``None``: it could not be counted, because another
     writer held the database for longer than one waits. An API that answers is worth more than
     a count that is right.
     """
@@ -81,19 +81,19 @@ def call_count(*, name: str, rate: Rate, now: datetime | None = None) -> Verdict
 
 
 def look(*, rate: Rate, full_at: int, now: datetime) -> Verdict:
-    """What a call would be told by a counter that stands at ``full_at``; it is not counted."""
+    """Return the verdict for a counter at ``full_at``, without counting a call."""
     at = microseconds(now)
     allowed = full_at <= at + rate.period - rate.step
     return verdict(rate=rate, full_at=min(full_at, at + rate.period), allowed=allowed, now=at)
 
 
 def rate_of(partner: Partner) -> Rate | None:
-    """How often this partner may call; ``None`` for as often as it likes."""
+    """Return the rate of this partner; ``None`` for no limit."""
     return read(partner.rate_limit or settings.LOANOFFICE_PARTNER_RATE)
 
 
 def bad_key_rate() -> Rate | None:
-    """How many bad keys one address may try."""
+    """Return the rate of bad keys from one address."""
     return read(settings.LOANOFFICE_BAD_KEY_RATE)
 
 
@@ -109,7 +109,7 @@ def key_counter(key: PartnerKey) -> str:
 
 
 def address_counter(address: str) -> str:
-    """Of the clients at this address; an IPv6 client has a whole network of them."""
+    """Return the counter's name for an address; for IPv6, of its /64 network."""
     if not address:
         return "address/unknown"
     found = ip_address(address)
@@ -119,12 +119,12 @@ def address_counter(address: str) -> str:
 
 
 def microseconds(at: datetime) -> int:
-    """Since 1970, exactly."""
+    """Return the microseconds since 1970, exactly."""
     return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def rate_counters_forget(*, now: datetime, limit: int) -> int:
-    """Delete up to ``limit`` counters whose limit is all there again: no row says the same.
+    """Delete up to ``limit`` counters that are full again: no row means the same.
 
     Returns how many. For the sweep.
     """

@@ -1,4 +1,4 @@
-"""Texts of the OpenAPI document on a page."""
+"""Template filters for the texts of the OpenAPI document."""
 
 import re
 
@@ -13,13 +13,13 @@ LINK = re.compile(r"\[([^\]]+)\]\((https://[^)\s]+)\)")
 
 @register.filter
 def coded(text: str) -> SafeString:
-    """The text, escaped, with what stands between backquotes as code, and links as links."""
+    """Escape a text, with words in backquotes as code, and links as links."""
     escaped = CODE.sub(r"<code>\1</code>", conditional_escape(text))
     return mark_safe(LINK.sub(r'<a href="\2">\1</a>', escaped))  # noqa: S308 - escaped above
 
 
 @register.filter
 def paragraphs(text: str) -> SafeString:
-    """As ``coded``, in paragraphs that empty lines set apart."""
+    """Format as ``coded``, in paragraphs that empty lines separate."""
     parts = [part for part in re.split(r"\n\s*\n", text.strip()) if part]
     return format_html_join("\n", "<p>{}</p>", ((coded(part),) for part in parts))

@@ -1,4 +1,4 @@
-"""The operations on webhook events, as the document says them."""
+"""Describe the operations on webhook events for the OpenAPI document."""
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 

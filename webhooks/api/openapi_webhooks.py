@@ -1,6 +1,6 @@
-"""What partners receive, as the document's ``webhooks``: one entry for each type of event.
+"""Describe what partners receive, as the document's ``webhooks``: one entry for each type.
 
-Written out, for drf-spectacular leaves the headers of a webhook away. The settings name them.
+Written out, because drf-spectacular omits the headers of a webhook. The settings name them.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""What the workflow adds to the partner API. Public: added to, never changed.
+"""URLs of webhook events in the partner API. Public: added to, never changed.
 
-Included before ``applications.api.urls``, which answers for every other path.
+Included before ``applications.api.urls``, which answers every other path.
 """
 
 from django.urls import URLPattern, path, register_converter
@@ -10,7 +10,7 @@ from webhooks.api import views
 
 
 class EventIdConverter(StringConverter):
-    """What the id of a webhook event may look like; any other text is simply no address."""
+    """Match ids of webhook events only; any other text is not an address of the API."""
 
     regex = r"[A-Za-z0-9_]{1,40}"
 

@@ -1,4 +1,4 @@
-"""A partner's webhook events: what it was told, what became of it, and telling it again."""
+"""A partner's webhook events: list them with their deliveries, and send one again."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,7 +14,7 @@ from webhooks import events
 from webhooks.api import openapi as operations
 from webhooks.api.serializers import WebhookEventQuerySerializer, WebhookEventSerializer
 
-# Staff have the back office's pages, which show more.
+# Staff have the admin's pages, which show more.
 READ_OWN = Access(scope="applications:read")
 
 
@@ -53,7 +53,7 @@ class ResendView(ApiView):
 
 
 def _partner(request: Request) -> Partner:
-    """The partner that is calling; only where ``access`` lets no staff in."""
+    """The partner that is calling; only where ``access`` admits no staff."""
     partner = partner_of(request)
     if partner is None:
         raise TypeError("the caller is not a partner")

@@ -1,4 +1,4 @@
-"""What the document says before its operations."""
+"""The introduction of the OpenAPI document."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ Of another partner's applications there is nothing to see: their references are 
 
 
 def introduce(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """A hook of drf-spectacular: the introduction, one line a paragraph."""
+    """Add the introduction, one line a paragraph: a hook of drf-spectacular."""
     paragraphs = INTRODUCTION.strip().split("\n\n")
     result["info"]["description"] = "\n\n".join(text.replace("\n", " ") for text in paragraphs)
     return result

@@ -1,4 +1,4 @@
-"""Headers and examples that operations share."""
+"""Describe the headers and examples that operations share."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The problems that an operation may answer, with an example of each."""
+"""Describe the problems that an operation may answer, with an example of each."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ REQUEST_ID = "3f0c9f5e-6d0a-4f6c-9a38-0f4b6f3d2a11"
 
 
 def titles() -> dict[str, str]:
-    """Code to title of every problem: the domain's errors, and the API's own."""
+    """Return the title of every problem by its code: the domain's errors, and the API's own."""
     found: dict[str, str] = {}
     waiting = [DomainError]
     while waiting:
@@ -44,14 +44,14 @@ FIELDS: dict[str, dict[str, list[str]]] = {
 
 
 def describe(code: str, detail: str, errors: dict[str, list[str]] | None = None) -> None:
-    """The example of one problem, for the app whose problem it is; before ``problem`` names it."""
+    """Register the example of one problem, before ``problem`` names it; called by its app."""
     DETAILS[code] = detail
     if errors is not None:
         FIELDS[code] = errors
 
 
 def problem(status: int, *codes: str) -> dict[Any, OpenApiResponse]:
-    """One status of an operation: the codes that it may have, an example of each."""
+    """Describe one status of an operation: its codes, with an example of each."""
     shape = InvalidSerializer if status == 400 else ProblemSerializer
     title = titles()
     return {
@@ -101,10 +101,10 @@ NOT_FOUND = problem(404, "not-found")
 
 
 def invalid(*codes: str) -> dict[Any, OpenApiResponse]:
-    """The 400 of a POST: these codes, and what any POST may be told."""
+    """Describe the 400 of a POST: these codes, and those of every POST."""
     return problem(400, *codes, "malformed-json", "idempotency-key-invalid")
 
 
 def conflict(*codes: str) -> dict[Any, OpenApiResponse]:
-    """The 409 of a POST: these codes, and what any POST may meet."""
+    """Describe the 409 of a POST: these codes, and those of every POST."""
     return problem(409, *codes, "try-again", "idempotency-key-in-flight")

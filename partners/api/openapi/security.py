@@ -1,4 +1,4 @@
-"""Who may call what, as the document says it: read from what is enforced.
+"""Describe who may call what in the OpenAPI document: read from what is enforced.
 
 ``refuse_unknown_fields`` is named in the settings.
 """
@@ -35,7 +35,7 @@ class PartnerKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
 
 
 class StaffSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The back office's session, and its CSRF token for anything but a read."""
+    """The admin's session, and its CSRF token for anything but a read."""
 
     target_class = "partners.api.authentication.StaffSessionAuthentication"
     name = ["staffSession", "csrfToken"]
@@ -63,7 +63,7 @@ class StaffSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unt
 
 
 def refuse_unknown_fields(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Say of every request's shape that it takes no other fields, which is how they are read."""
+    """Mark every request's shape as closed to other fields, which is how they are read."""
     for name, shape in result["components"]["schemas"].items():
         if name.endswith("Request"):
             shape["additionalProperties"] = False

@@ -1,8 +1,7 @@
 """``partner_key``: list, issue, rotate and revoke the keys of partners, from a shell.
 
-A key that is made is alone on stdout, so that it can be piped to where it is kept; whatever
-else there is to say goes to stderr. The audit log has each act, without somebody who was
-signed in.
+A new key is alone on stdout, so that it can be piped to where it is stored; everything
+else goes to stderr. The audit log has each action, without a signed-in user.
 """
 
 import json
@@ -138,7 +137,7 @@ class Command(BaseCommand):
 
 
 def partner_named(name: str, *, create: bool = False) -> Partner:
-    """Raises ``CommandError`` when there is none of this name, and none was to be made."""
+    """Find or create a partner. Raises ``CommandError`` when there is none of this name."""
     partner = Partner.objects.filter(name=name).first()
     if partner is not None:
         return partner
@@ -155,7 +154,7 @@ def partner_named(name: str, *, create: bool = False) -> Partner:
 
 
 def key_named(partner_name: str, named: str) -> PartnerKey:
-    """The one key of the partner that begins like this, or has this id. Raises ``CommandError``."""
+    """Find the partner's one key with this prefix or id. Raises ``CommandError``."""
     partner = partner_named(partner_name)
     rows = PartnerKey.objects.select_related("partner").filter(partner=partner)
     if named.isascii() and named.isdecimal():
@@ -173,7 +172,7 @@ def key_named(partner_name: str, named: str) -> PartnerKey:
 
 
 def moment(text: str) -> datetime:
-    """The beginning of a day, or so many days from now. Raises ``CommandError``."""
+    """Parse a date, or a number of days from now. Raises ``CommandError``."""
     if text.isascii() and text.isdecimal():
         days = int(text[:9])
         if not 0 < days <= MOST_DAYS:
@@ -189,7 +188,7 @@ def moment(text: str) -> datetime:
 
 
 def shown(row: PartnerKey) -> dict[str, Any]:
-    """A key as the list shows it."""
+    """Format a key for the list."""
     return {
         "id": row.pk,
         "partner": row.partner.name,
