@@ -67,7 +67,7 @@ class AppendOnlyModel(models.Model):
 
 
 class AuditEntry(AppendOnlyModel):
-    """Who did what to which object, when, from where, and what it was before and after.
+    """An action of a person or partner: object, time, address, values before and after.
 
     ``who`` is a member of staff's username or a partner's name as it was then; ``actor`` is
     the account when somebody was signed in. ``reference`` is the application's that it

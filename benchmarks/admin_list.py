@@ -1,10 +1,10 @@
-"""Milliseconds that the big lists of the admin take, with many applications.
+"""Measure the milliseconds that the big lists of the admin take, with many applications.
 
     python benchmarks/admin_list.py [--applications 1000000]
     python -m tests.postgresql python benchmarks/admin_list.py
 
-Fills a scratch SQLite database, or the one that ``DATABASE_URL`` names (which has to be
-without applications, or hold what an earlier run wrote), and asks each page a few times in
+Fills a temporary SQLite database, or the one that ``DATABASE_URL`` names (which has to be
+without applications, or hold those of an earlier run), and requests each page a few times in
 one thread with Django's test client. Medians of the server's time, templates included.
 ``LOANOFFICE_BENCH_APPLICATIONS`` changes how many there are when no argument does.
 """
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIST = "/admin/applications/loanapplication/"
 TASKS = "/admin/reviews/reviewtask/"
 MOST = 5_000_000
-STANDING = 0.02  # the share of cases that wait for somebody
+STANDING = 0.02  # the share of applications that wait for a person
 TARGET = 100.0  # milliseconds
 OTHERS = (
     "reviews/reviewtask",
@@ -37,7 +37,7 @@ OTHERS = (
 
 
 def pages(example: Any, partner: int) -> dict[str, str]:
-    """What is asked, and its address."""
+    """Return the name and address of each page."""
     found = {"first page": LIST, "front page": "/admin/"}
     found |= {
         f"status {status}": f"{LIST}?status__exact={status}"
@@ -75,7 +75,7 @@ def pages(example: Any, partner: int) -> dict[str, str]:
 
 
 def measure(client: Any, address: str, times: int) -> float:
-    """The median of some answers, in milliseconds; the first is not counted."""
+    """Measure some answers and return the median, in milliseconds; the first is not counted."""
     took = []
     for _ in range(times + 1):
         began = time.perf_counter()

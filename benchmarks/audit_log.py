@@ -1,9 +1,9 @@
-"""How long the audit log's pages take with many entries, and what an entry costs a submission.
+"""Measure the audit log's pages with many entries, and the cost of entries in a submission.
 
     python benchmarks/audit_log.py [--entries 1000000]
     python -m tests.postgresql python benchmarks/audit_log.py
 
-On a scratch database, or on the empty one that ``DATABASE_URL`` names. Each page is asked for
+On a temporary database, or on the empty one that ``DATABASE_URL`` names. Each page is requested
 by one auditor through all of the middleware, in one process; the median of some rounds.
 """
 
@@ -86,7 +86,7 @@ def pages() -> None:
 
 
 def submissions() -> None:
-    """What of a submission is spent on its entries."""
+    """Measure the share of a submission that its entries take."""
     from django.contrib.auth.models import User  # noqa: PLC0415
 
     from applications.services import intake, timeline  # noqa: PLC0415

@@ -1,11 +1,11 @@
-"""How long the request takes that decides many cases, and until all answers are delivered.
+"""Measure a request that decides many applications, and the time until all are delivered.
 
     python benchmarks/bulk_decisions.py [--cases 500] [--wire 0.0]
 
-Two lots of cases wait in the embedded engine, a process of its own on a scratch folder. The
-first is decided as a single decision is, each answer sent when it is committed; the second
-as bulk decisions are, the answers together after the last. ``--wire`` puts so many seconds
-between this process and the engine, as a network does. ``DATABASE_URL`` says where.
+Two sets of applications wait in the embedded engine, a process of its own on a temporary folder.
+The first is decided as a single decision is, each answer sent when it is committed; the second
+as bulk decisions are, the answers together after the last. ``--wire`` adds a delay in seconds
+between this process and the engine, as a network does. ``DATABASE_URL`` selects the database.
 """
 
 import argparse
@@ -32,8 +32,8 @@ from benchmarks.cases_to_funded import PORT, ROOT, healthy, wait_until
 LIST = "/admin/applications/loanapplication/"
 
 
-def waiting_cases(count: int) -> list[int]:
-    """So many new cases that wait for a manager, by primary key."""
+def waiting_applications(count: int) -> list[int]:
+    """Create applications that wait for a manager; return their primary keys."""
     from django.contrib.auth.models import User  # noqa: PLC0415
 
     from applications.services import intake  # noqa: PLC0415
@@ -56,7 +56,7 @@ def waiting_cases(count: int) -> list[int]:
 
 
 def relay(source: socket.socket, target: socket.socket, delay: float) -> None:
-    """Pass on what comes, so many seconds later."""
+    """Forward what arrives, after a delay in seconds."""
     with contextlib.suppress(OSError):
         while chunk := source.recv(65536):
             time.sleep(delay)
@@ -66,7 +66,7 @@ def relay(source: socket.socket, target: socket.socket, delay: float) -> None:
 
 
 def wire(delay: float) -> int:
-    """The port of a way to the engine that takes so many seconds."""
+    """Start a proxy to the engine with a delay in seconds; return its port."""
     door = socket.create_server(("127.0.0.1", 0))
 
     def accept() -> None:
@@ -81,7 +81,7 @@ def wire(delay: float) -> int:
 
 
 def decide(keys: list[int]) -> tuple[float, float]:
-    """Seconds of the request that decides them all, and from its start to the last delivery."""
+    """Decide them all; return the seconds of the request, and until the last delivery."""
     from django.contrib.auth.models import User  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415
 
@@ -113,7 +113,7 @@ def decide(keys: list[int]) -> tuple[float, float]:
 
     wait_until("all answers to be delivered", all_delivered)
     ended = time.perf_counter()
-    # The next lot finds an engine that is idle.
+    # The next set finds an engine that is idle.
     funded = LoanApplication.objects.filter(pk__in=keys, status="funded")
     wait_until("all to be funded", lambda: funded.count() == len(keys))
     return answered - began, ended - began
@@ -137,8 +137,8 @@ def measure(cases: int, delay: float) -> None:
         mock.patch("workflows.outbox.queue.held_back", return_value=nullcontext([])),
         mock.patch("reviews.services.bulk_decisions.PATIENCE", timedelta(minutes=10)),
     ):
-        alone, alone_delivered = decide(waiting_cases(cases))
-    together, together_delivered = decide(waiting_cases(cases))
+        alone, alone_delivered = decide(waiting_applications(cases))
+    together, together_delivered = decide(waiting_applications(cases))
     print(f"{cases} cases on {connection.vendor}, {delay} s to the engine")
     for how, request, delivered in (
         ("one by one", alone, alone_delivered),

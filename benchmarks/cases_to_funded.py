@@ -1,9 +1,9 @@
-"""Loan applications a second through the real engine, submit to funded, on one machine.
+"""Measure applications a second through the real engine, submit to funded, on one machine.
 
     python benchmarks/cases_to_funded.py [--cases 200]
 
-Runs the embedded engine as a process of its own on a scratch folder, with no simulated
-latency. Half of the work is the SDK's; ``engine_throughput.py`` shows how much.
+Runs the embedded engine as a process of its own on a temporary folder, with no simulated
+latency. Half of the work is the SDK's; ``engine_throughput.py`` measures how much.
 """
 
 import argparse

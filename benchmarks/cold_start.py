@@ -1,9 +1,9 @@
-"""How long the functions of a package take to import, beside what they cannot do without.
+"""Measure how long the functions of a package take to import, and their minimum.
 
     python benchmarks/cold_start.py [dist/loanoffice-production.zip] [--rounds 9]
 
 Unpacks the package (``make package`` builds it) and imports each handler in fresh processes
-that see nothing else, taking turns; says the median of each, by the clock and in processor
+that see nothing else, taking turns; prints the median of each, by the clock and in processor
 time, and how it compares with the bare import of Django's ORM, the durable SDK and boto3
 from the same package. On a machine that is busy otherwise, look at the processor time.
 """
@@ -35,7 +35,7 @@ IMPORTS = {
 }
 CLOCKS = "time.perf_counter(), time.process_time()"
 TIMED = f"import time; began = {CLOCKS}; {{}}; print(*(b - a for a, b in zip(began, ({CLOCKS}))))"
-# What the functions ask for at their start; nobody is spoken to.
+# Variables that the functions require at start; nothing is contacted.
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "loanoffice.settings.functions",
     "AWS_DEFAULT_REGION": "ca-central-1",
@@ -52,7 +52,7 @@ ENVIRONMENT = {
 
 
 def run(package: Path, code: str) -> str:
-    """What a fresh interpreter prints that sees the unpacked package and Python's library."""
+    """Return the output of a fresh interpreter that sees the unpacked package only."""
     python = getattr(sys, "_base_executable", sys.executable)
     code = f"import sys; sys.path.insert(0, {str(package)!r}); {code}"
     return subprocess.run(
@@ -74,7 +74,7 @@ class Figure:
 
 
 def measure(package: Path, *, rounds: int) -> dict[str, Figure]:
-    """Each import: the median of so many processes, after one that warms the disk."""
+    """Measure each import: the median of so many processes, after one that warms the disk."""
     taken: dict[str, list[tuple[float, ...]]] = {name: [] for name in IMPORTS}
     for number in range(rounds + 1):
         for name, code in IMPORTS.items():
@@ -87,8 +87,8 @@ def measure(package: Path, *, rounds: int) -> dict[str, Figure]:
     }
 
 
-def told(figures: dict[str, Figure]) -> str:
-    """A line for each."""
+def report_lines(figures: dict[str, Figure]) -> str:
+    """Format a line for each."""
     bare = figures[BARE]
     return "\n".join(
         f"{name:34} {each.clock:.3f} s ({each.clock / bare.clock:.2f}), "
@@ -108,7 +108,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(asked.package) as packed:
             packed.extractall(folder)
-        print(told(measure(Path(folder), rounds=asked.rounds)))
+        print(report_lines(measure(Path(folder), rounds=asked.rounds)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast the embedded engine takes executions to "waiting for a person" and to their end.
+"""Measure how fast the embedded engine takes executions to a callback and to their end.
 
 ``python -m benchmarks.engine_throughput [--executions 500] [--clients 4]``
 
@@ -32,7 +32,7 @@ CALLBACKS: dict[int, str] = {}
 
 @durable_execution
 def case(event: dict[str, int], context: DurableContext) -> int:
-    """A step, a callback, and a step that hands the callback's id out."""
+    """Durable function: a step, a callback, and a step that publishes the callback's id."""
     number = event["number"]
     context.step(lambda _: number, name="first")
     callback = context.create_callback(name="answer")
@@ -51,7 +51,7 @@ def wait_until(done: Callable[[], bool]) -> None:
 
 
 def resident_megabytes() -> float:
-    """The memory of this process now, or at its highest where /proc is missing."""
+    """Return the memory of this process now, or at its highest where /proc is missing."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(row for row in status.read_text().splitlines() if row.startswith("VmRSS"))

@@ -1,11 +1,11 @@
-"""What counting a partner's calls costs: a call, the same without a limit, the statement alone.
+"""Measure the cost of counting a partner's calls: with a limit, without, the statement alone.
 
     python benchmarks/rate_limit.py
     python -m tests.postgresql python benchmarks/rate_limit.py
 
-On a scratch database, or on the empty one that ``DATABASE_URL`` names. Calls go through all of
-the middleware, in one process. The last line is for many at once: threads that count for one
-partner, which is the worst that can happen.
+On a temporary database, or on the empty one that ``DATABASE_URL`` names. Calls go through all of
+the middleware, in one process. The last line is for concurrent calls: threads that count for one
+partner, which is the worst case.
 """
 
 import os
@@ -25,7 +25,7 @@ LIST = "/api/v1/applications/"
 
 
 def median(body: Callable[[], object]) -> float:
-    """In milliseconds; the first few are not counted."""
+    """Return the median in milliseconds; the first few are not counted."""
     taken = []
     for number in range(CALLS + 20):
         began = time.perf_counter()

@@ -18,7 +18,7 @@ LAST = "\U0010ffff"
 def byte_order(database: BaseDatabaseWrapper) -> str | None:
     """Return the collation that compares byte by byte, so that an index finds a prefix.
 
-    PostgreSQL orders by language unless told otherwise; SQLite's own order is that one.
+    PostgreSQL orders by language by default; SQLite's own order is that one.
     """
     return "C" if database.vendor == "postgresql" else None
 

@@ -1,6 +1,6 @@
-"""The admin site of Loan Office: its name, its front page and the way around it.
+"""The admin site of Loan Office: its name, its front page and its navigation.
 
-Django makes the site before any app's admin is loaded, so what knows them is imported late.
+Django makes the site before any app's admin is loaded, so imports of the apps are late.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts.forms import OwnPasswordForm
 
-# What people come for, in this order; the rest of each app follows under its own name.
+# The models that people work with, in this order; the rest follows by app.
 FIRST = ("LoanApplication", "Incident")
 
 
@@ -29,7 +29,7 @@ class LoanOfficeAdminSite(AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        """The dashboard: what this person may see of the office today."""
+        """Render the dashboard of this person."""
         from loanoffice.dashboard import dashboard_of  # noqa: PLC0415
         from loanoffice.front_page import drawn  # noqa: PLC0415
 
@@ -37,20 +37,20 @@ class LoanOfficeAdminSite(AdminSite):
         return super().index(request, {**drawn(shown), **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """What every page has; the queue is counted when the page draws it."""
+        """Return the context of every page; the badge is counted when the page renders it."""
         return {**super().each_context(request), "queue": SimpleLazyObject(lambda: _queue(request))}
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         return [path("queue/", self.admin_view(self.queue), name="queue"), *super().get_urls()]
 
     def queue(self, request: HttpRequest) -> HttpResponse:
-        """How much waits on this person, for the badge that keeps itself up to date."""
+        """Answer the number of the badge, which refreshes itself."""
         from loanoffice.header_badge import queue_response  # noqa: PLC0415
 
         return queue_response(request)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """The way around: first what is worked on, then everything else by app."""
+        """Return the navigation: first what is worked on, then the rest by app."""
         apps: list[Any] = super().get_app_list(request, app_label)
         if app_label is not None:
             return apps
@@ -69,7 +69,7 @@ class LoanOfficeAdminSite(AdminSite):
 
 
 def _my_approvals(models: dict[str, Any]) -> Iterable[Any]:
-    """The list of tasks as the person who looks wants it; the whole list stays where it is."""
+    """The list of tasks filtered for this person; the whole list keeps its address."""
     tasks = models.get("ReviewTask")
     if tasks is not None and tasks["admin_url"]:
         yield {

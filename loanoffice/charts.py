@@ -1,7 +1,7 @@
-"""Where the marks of a chart stand: plain numbers for an SVG that a template draws. Pure.
+"""Compute the positions of a chart's marks: plain numbers for an SVG template. Pure.
 
 A chart is drawn in a box of its own units and stretched to the page, so it holds no words;
-those stand around it.
+those are around it.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars side by side for each place along the way, and where the scale ends."""
+    """Bars side by side for each group, and the upper end of the scale."""
 
     bars: Sequence[Bar]
     top: int  # the value at the upper edge
@@ -38,7 +38,7 @@ class Bars:
 
 
 def grouped_bars(series: dict[str, Sequence[int]]) -> Bars:
-    """``series`` by name, as many values in each; what is zero has no bar."""
+    """Place the bars of ``series``, by name, as many values in each; zero has no bar."""
     longest = max((len(values) for values in series.values()), default=0)
     top = round_up(max((value for values in series.values() for value in values), default=0))
     slot = WIDTH / longest if longest else WIDTH
@@ -59,7 +59,7 @@ def grouped_bars(series: dict[str, Sequence[int]]) -> Bars:
 
 
 def round_up(value: int) -> int:
-    """The next of 1, 2, 5, 10, 20, 50 ...: where a scale ends."""
+    """Round up to the next of 1, 2, 5, 10, 20, 50 ...: the end of a scale."""
     step = 1
     while True:
         for times in (1, 2, 5):

@@ -1,9 +1,9 @@
-"""Where a request comes from: kept for the audit log, the lockouts and the logs.
+"""Find the client's address of a request, for the audit log, the lockouts and the logs.
 
-``REMOTE_ADDR`` is what the web server saw. Behind a proxy that is the proxy, and Zappa sets
-it from ``X-Forwarded-For`` by a rule that holds for one kind of front door only, so a client
-could choose it. Each proxy appends the address that it saw to that header; of what stands
-left of the trusted ones' additions, every word may be made up.
+``REMOTE_ADDR`` is the address of the web server's peer. Behind a proxy that is the proxy, and
+Zappa sets it from ``X-Forwarded-For`` by a rule that holds for one kind of proxy only, so a client
+could choose it. Each proxy appends the address that it saw to that header; everything to the
+left of the trusted proxies' additions can be forged.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from audit.tracing import client_address, user_agent
 
 
 def address_of(request: HttpRequest) -> str:
-    """The client's address as the outermost trusted proxy saw it; empty when it is none.
+    """Return the client's address as the outermost trusted proxy saw it; empty when invalid.
 
-    ``LOANOFFICE_TRUSTED_PROXIES`` says how many addresses our own front door appends: 0 none,
+    ``LOANOFFICE_TRUSTED_PROXIES`` is the number of addresses that our own proxies append: 0 none,
     1 a regional API Gateway or one load balancer, 2 API Gateway behind CloudFront.
     """
     trusted = settings.LOANOFFICE_TRUSTED_PROXIES

@@ -1,8 +1,8 @@
-"""What the front page shows, read for one person: figures, charts, what has waited longest.
+"""Read the front page's figures for one person: figures, charts, the oldest open tasks.
 
-Reads only. What everybody sees alike is read once a minute (Django's cache), and from
-indexes: figures over thirty days never touch the table of applications. What waits on a
-person is read each time. Days are those of ``TIME_ZONE``.
+Reads only. What is the same for everybody is read once a minute (Django's cache), and from
+indexes: figures over thirty days never touch the table of applications. The tasks of a
+person are read each time. Days are those of ``TIME_ZONE``.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ DAYS = 30
 KEPT_FOR = 60  # seconds
 OLDEST = 8
 MOST_WAITING = 100
-# How long an open task has waited: up to, and how a person says it.
+# Age groups of open tasks: the upper bound, and its label.
 AGES: tuple[tuple[timedelta | None, str], ...] = (
     (timedelta(hours=4), "Under 4 hours"),
     (timedelta(days=1), "4 to 24 hours"),
@@ -41,7 +41,7 @@ AGES: tuple[tuple[timedelta | None, str], ...] = (
 
 @dataclass(frozen=True)
 class Day:
-    """What happened to applications on one local day."""
+    """Numbers of applications by event on one local day."""
 
     day: date
     submitted: int
@@ -62,7 +62,7 @@ class Flow:
 
     @property
     def total(self) -> Day:
-        """All of it, under its first day."""
+        """Sum all days, under the first day."""
         return Day(
             day=self.days[0].day,
             submitted=sum(each.submitted for each in self.days),
@@ -73,7 +73,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class Age:
-    """So many open tasks have waited for this long."""
+    """The number of open tasks in one age group."""
 
     label: str
     tasks: int
@@ -81,7 +81,7 @@ class Age:
 
 @dataclass(frozen=True)
 class Queue:
-    """Everything that people are asked: how much is overdue, and how old it is."""
+    """All open tasks: how many are overdue, and their ages."""
 
     overdue: int
     ages: Sequence[Age]
@@ -93,7 +93,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class OldTask:
-    """An open task, and whether the person who looks may decide it now."""
+    """An open task; true when the person who looks may decide it now."""
 
     task: ReviewTask
     is_mine: bool
@@ -115,7 +115,10 @@ class Dashboard:
 
 
 def dashboard_of(*, user: User, now: datetime) -> Dashboard:
-    """At most eleven queries, five of them once a minute, however much there is."""
+    """Read the dashboard of one person.
+
+    At most eleven queries, five of them once a minute, whatever the size of the data.
+    """
     sees_cases = user.has_perm("applications.view_loanapplication")
     sees_tasks = user.has_perm("reviews.view_reviewtask")
     incidents = incidents_unresolved() if user.has_perm("workflows.view_incident") else None
@@ -131,7 +134,7 @@ def dashboard_of(*, user: User, now: datetime) -> Dashboard:
 
 
 def waiting_on(*, user: User, now: datetime) -> int | None:
-    """How many tasks this person may decide now; ``None`` for who decides nothing.
+    """Count the tasks this person may decide now; ``None`` for one who decides nothing.
 
     One that is ``MOST_WAITING`` may stand for more.
     """
@@ -141,13 +144,13 @@ def waiting_on(*, user: User, now: datetime) -> int | None:
 
 
 def incidents_unresolved() -> dict[str, int]:
-    """By status, how many are not resolved."""
+    """Count the unresolved incidents by status."""
     rows = Incident.objects.exclude(status=Incident.Status.RESOLVED).order_by()
     return dict(rows.values_list("status").annotate(many=Count("*")))
 
 
 def oldest_waiting(*, user: User, now: datetime) -> list[OldTask]:
-    """The open tasks that have waited longest, whoever is asked; two or three queries."""
+    """Read the oldest open tasks of every role; two or three queries."""
     rows = ReviewTask.objects.filter(status=TaskStatus.OPEN).order_by("opened_at", "pk")
     tasks = list(rows.select_related("application")[:OLDEST])
     if not tasks:
@@ -166,7 +169,7 @@ def oldest_waiting(*, user: User, now: datetime) -> list[OldTask]:
 
 
 def queue_of(*, now: datetime) -> Queue:
-    """One query over the open tasks."""
+    """Read the ages of open tasks in one query."""
     ends = [now - limit for limit, _ in AGES if limit is not None]
     bounds = [None, *ends, None]  # the youngest first: opened after the first, and so on
     counts = {
@@ -189,7 +192,7 @@ def _opened(*, before: datetime | None, after: datetime | None) -> Q:
 
 
 def flow_of(*, now: datetime) -> Flow:
-    """Four or five queries, each a range of an index."""
+    """Read the past thirty days in four or five queries, each a range of an index."""
     today = timezone.localdate(now)
     days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
     rows = LoanApplication.objects.order_by()
@@ -204,14 +207,14 @@ def flow_of(*, now: datetime) -> Flow:
 
 
 def day_begins(day: date) -> datetime:
-    """The first moment of a local day."""
+    """Return the first moment of a local day."""
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def _per_day(rows: QuerySet[LoanApplication], field: str, days: Sequence[date]) -> dict[date, int]:
-    """How many rows each day has: one query, in which each day is a range of the index.
+    """Count the rows of each day: one query, in which each day is a range of the index.
 
-    Grouping by a day would work it out for each row; a local day is not always 24 hours.
+    Grouping by a day would compute it for each row; a local day is not always 24 hours.
     """
     counts = [
         rows.filter(
@@ -230,6 +233,6 @@ def _per_day(rows: QuerySet[LoanApplication], field: str, days: Sequence[date]) 
 
 
 def _kept[T](name: str, now: datetime, read: Callable[[], T]) -> T:
-    """What ``read`` gave within the past minute of today."""
+    """The result of ``read`` within the past minute of today, from the cache."""
     found: Any = cache.get_or_set(f"dashboard/{name}/{timezone.localdate(now)}", read, KEPT_FOR)
     return cast("T", found)

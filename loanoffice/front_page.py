@@ -1,4 +1,4 @@
-"""What the admin's front page draws: the dashboard's values, its charts, where tiles lead."""
+"""Prepare the admin's front page: the dashboard's values, its charts, the links of tiles."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from loanoffice.dashboard import Dashboard, day_begins
 
 
 def drawn(dashboard: Dashboard) -> dict[str, Any]:
-    """What ``admin/index.html`` draws of it: the values, the charts, and where tiles lead."""
+    """Return the context of ``admin/index.html``: the values, the charts, the links of tiles."""
     context: dict[str, Any] = {"dashboard": dashboard}
     if (flow := dashboard.flow) is not None:
         context |= {

@@ -1,4 +1,4 @@
-"""The badge in the header of every page: how much waits on the person who looks."""
+"""The badge in the header of every page: the number of tasks that the user may decide."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from loanoffice.dashboard import MOST_WAITING, waiting_on
 
 @dataclass(frozen=True)
 class Queue:
-    """``shown``: ``3``, or ``99+`` for more than is counted."""
+    """The number of the badge. ``shown``: ``3``, or ``99+`` for more than is counted."""
 
     waiting: int
 
@@ -29,7 +29,7 @@ class Queue:
 
 
 def queue_of(request: HttpRequest) -> Queue | None:
-    """What waits on whoever asks; ``None`` for one who decides nothing."""
+    """Count the tasks of the user; ``None`` for a user who decides nothing."""
     if not isinstance(request.user, User) or not request.user.is_staff:
         return None
     waiting = waiting_on(user=request.user, now=timezone.now())
@@ -38,7 +38,7 @@ def queue_of(request: HttpRequest) -> Queue | None:
 
 @require_safe
 def queue_response(request: HttpRequest) -> HttpResponse:
-    """``{"waiting", "shown", "sentence"}``, or 304 when the badge has it already."""
+    """Answer ``{"waiting", "shown", "sentence"}``, or 304 when the badge is up to date."""
     queue = queue_of(request) or Queue(0)
     etag = f'"{queue.waiting}"'
     headers = {"ETag": etag, "Cache-Control": "no-store"}

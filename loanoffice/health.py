@@ -1,4 +1,4 @@
-"""Is the process up, and can it work? For load balancers and the demo's supervisor."""
+"""Health checks for load balancers and the demo's supervisor: alive, and ready."""
 
 import logging
 
@@ -14,13 +14,13 @@ logger = logging.getLogger(__name__)
 
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
-    """200 while the process answers at all."""
+    """Answer 200 while the process answers at all."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
-    """200 when database and engine answer, else 503 with the one that does not."""
+    """Answer 200 when database and engine answer, else 503 with the one that does not."""
     found = {"database": "ok", "engine": "ok"}
     try:
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Log lines: JSON for machines, one readable line for a terminal. Both carry the ids."""
+"""Format log lines: JSON for machines, one readable line for a terminal. Both have the ids."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"
 
 
 def extras(record: logging.LogRecord) -> dict[str, object]:
-    """What the caller said beside the message, and the ids of the request and execution."""
+    """Return the extra fields of a record, and the ids of the request and execution."""
     found = {name: value for name, value in record.__dict__.items() if name not in STANDARD}
     for name, variable in (("request_id", request_id), ("execution", execution_name)):
         if variable.get():

@@ -1,4 +1,4 @@
-"""The middle one of many spans of time, exactly, as each database finds it best."""
+"""Compute the exact median of many durations, in the fastest way of each database."""
 
 from datetime import datetime, timedelta
 
@@ -7,7 +7,7 @@ from django.db.models import Aggregate, DurationField, F, FloatField, Func, Mode
 
 
 class Percentile(Aggregate):
-    """PostgreSQL's ``percentile_cont``: between the two in the middle where there are two."""
+    """PostgreSQL's ``percentile_cont``: interpolates between the two in the middle."""
 
     function = "percentile_cont"
     template = "%(function)s(%(fraction)s) WITHIN GROUP (ORDER BY %(expressions)s)"
@@ -15,7 +15,7 @@ class Percentile(Aggregate):
 
 
 def median_span(rows: "QuerySet[Model]", *, start: str, end: str) -> timedelta | None:
-    """The median of ``end - start`` over ``rows``, where neither is empty; ``None`` of none."""
+    """Compute the median of ``end - start`` over ``rows``; ``None`` when there is none."""
     if connection.vendor == "postgresql":
         span = Percentile(F(end) - F(start), fraction=0.5)
         found: timedelta | None = rows.aggregate(median=span)["median"]
@@ -24,7 +24,7 @@ def median_span(rows: "QuerySet[Model]", *, start: str, end: str) -> timedelta |
 
 
 def _middle(rows: "QuerySet[Model]", start: str, end: str) -> timedelta | None:
-    """SQLite has no percentile: it sorts by the span, and the one or two in the middle count."""
+    """SQLite has no percentile: sort by the duration, and take the one or two in the middle."""
     many = rows.count()
     if not many:
         return None

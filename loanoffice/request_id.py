@@ -1,4 +1,4 @@
-"""Gives every request an id: accepted or made, kept for the logs, sent back."""
+"""Give every request an id: accepted or generated, kept for the logs, returned in the response."""
 
 import re
 import uuid
@@ -13,7 +13,7 @@ HEADER = "X-Request-Id"
 
 
 class RequestIdMiddleware:
-    """``X-Request-Id`` in and out. An id that we would not log safely is replaced."""
+    """Read and return ``X-Request-Id``. An id that is unsafe to log is replaced."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

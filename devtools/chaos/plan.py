@@ -196,7 +196,7 @@ def _decisions(
 
 
 def logins(role: Role) -> tuple[str, ...]:
-    """Who has the role: the demo's people, and a second senior manager."""
+    """Return the logins with a role: the demo's people, and a second senior manager."""
     if role == Role.SENIOR_MANAGER:
         return SENIORS
     return tuple(login for login, has in ROLES.items() if has == role)

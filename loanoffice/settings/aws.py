@@ -1,4 +1,4 @@
-"""What the web function and the companions share on AWS: secrets, the database, documents.
+"""Settings that the web function and the companions share on AWS: secrets, database, documents.
 
 ``production`` and ``functions`` build on this module. Each names the variables that it
 needs, and does not start when one is missing.
@@ -60,7 +60,7 @@ def require(names: Iterable[str]) -> None:
 
 
 def refuse_weak_database() -> None:
-    """Raise ``ImproperlyConfigured`` unless it is PostgreSQL, over TLS when it is elsewhere."""
+    """Raise ``ImproperlyConfigured`` unless it is PostgreSQL, over TLS when it is remote."""
     database = DATABASES["default"]
     if database["ENGINE"] != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL has to name a PostgreSQL database.")
@@ -73,7 +73,7 @@ def refuse_weak_database() -> None:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether the address is a loopback one."""
+    """Return true when the address is a loopback one."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -24,7 +24,7 @@ SECRET_KEY = env("SECRET_KEY", default="")
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 
 INSTALLED_APPS = [
-    "loanoffice.apps.LoanOfficeConfig",  # first: its templates stand in for the admin's own
+    "loanoffice.apps.LoanOfficeConfig",  # first: its templates override the admin's own
     "loanoffice.apps.LoanOfficeAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -110,28 +110,28 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.password_validation.AnotherPasswordValidator"},
 ]
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",  # refuses who is locked out, before any password
+    "axes.backends.AxesStandaloneBackend",  # refuses locked-out sign-ins first
     "accounts.backends.StaffBackend",
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
-# How long a session lives untouched, and at most. What a page asks by itself is no touch.
+# The idle and total life of a session. Requests that a page makes by itself are no activity.
 LOANOFFICE_SESSION_IDLE = timedelta(minutes=env.int("LOANOFFICE_SESSION_IDLE_MINUTES", default=30))
 LOANOFFICE_SESSION_LONGEST = timedelta(hours=env.int("LOANOFFICE_SESSION_HOURS", default=12))
 SESSION_COOKIE_AGE = int(LOANOFFICE_SESSION_LONGEST.total_seconds())
 
-# Failed sign-ins: how many are too many is in ``accounts.lockouts``, with the reasons.
+# Failed sign-ins: the limits are in ``accounts.lockouts``, with the reasons.
 AXES_HANDLER = "accounts.lockouts.LockoutHandler"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username"]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-# Trying on while locked out does not make it longer: nobody can keep somebody out for good.
+# Attempts during a lockout do not extend it: nobody can lock somebody out for good.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "accounts.lockouts.client_ip"
 AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
-AXES_DISABLE_ACCESS_LOG = True  # the audit log says who signed in
+AXES_DISABLE_ACCESS_LOG = True  # the audit log records sign-ins
 AXES_ENABLE_ADMIN = False  # ours is in ``accounts.admin``
 AXES_VERBOSE = False
 
@@ -253,16 +253,16 @@ SPECTACULAR_SETTINGS = {
 
 # --- Loan Office -------------------------------------------------------------------
 
-# Where staff open the admin; links in e-mails begin with it.
+# The address of the admin for staff; links in e-mails begin with it.
 SITE_URL = env("SITE_URL", default="http://127.0.0.1:8000")
 
-# How many addresses our own front door appends to X-Forwarded-For; 0: REMOTE_ADDR is the client.
+# How many addresses our own proxies append to X-Forwarded-For; 0: REMOTE_ADDR is the client.
 LOANOFFICE_TRUSTED_PROXIES = env.int("LOANOFFICE_TRUSTED_PROXIES", default=0)
 
 # How often a partner may call, all its keys together, as in 600/min (s, min, hour or day);
 # empty: as often as it likes. A partner may have a rate of its own. Staff are not limited.
 LOANOFFICE_PARTNER_RATE = env("LOANOFFICE_PARTNER_RATE", default="600/min")
-# How many keys that nobody has may come from one address.
+# The rate of unknown keys from one address.
 LOANOFFICE_BAD_KEY_RATE = env("LOANOFFICE_BAD_KEY_RATE", default="20/min")
 
 # Demo profiles, demo logins and the one-click form exist only where this is true.
@@ -284,8 +284,8 @@ LOANOFFICE_DELIVERY_GRACE = timedelta(
     seconds=env.int("LOANOFFICE_DELIVERY_GRACE_SECONDS", default=3600)
 )
 
-# How often a step of the workflow is tried before a person has to look: 1, 2, 4 ... seconds
-# apart, so six tries outlive half a minute without a database.
+# Attempts of a workflow step before Operations has to act: 1, 2, 4 ... seconds
+# apart, so six attempts outlive half a minute without a database.
 LOANOFFICE_STEP_ATTEMPTS = env.int("LOANOFFICE_STEP_ATTEMPTS", default=6)
 
 # How often the sweep compares the record with the engine.
@@ -300,7 +300,7 @@ LOANOFFICE_FUNCTIONS = {
     "fraud-check": {"handler": "functions.fraud_check.handler", "durable": False},
 }
 
-# The outside world. A provider with a URL is spoken to over HTTP; without one it is simulated.
+# Providers. One with a URL is called over HTTP; without one it is simulated.
 LOANOFFICE_PROVIDERS = {
     provider: {
         "url": env(URL_VARIABLES[provider], default=""),
@@ -322,11 +322,11 @@ LOANOFFICE_FRAUD_VENDOR_LONGEST = timedelta(
     else 0
 )
 
-# How many applications leave in one export at most; None: as many as there are. Lambda
+# The largest number of applications in one export; None: no limit. Lambda
 # answers with six megabytes at most, so there it is bounded.
 LOANOFFICE_EXPORT_MOST: int | None = None
 
-# What people and partners bring to a case. A file's bytes: Lambda takes requests of six
+# Documents of an application. A file's bytes: Lambda takes requests of six
 # megabytes, in base64, so four and a half is what fits with its frame and headers.
 LOANOFFICE_DOCUMENT_BYTES = env.int("LOANOFFICE_DOCUMENT_BYTES", default=4_500_000)
 LOANOFFICE_DOCUMENTS_MOST = env.int("LOANOFFICE_DOCUMENTS_MOST", default=20)  # a case
@@ -345,7 +345,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        # Their every-day chatter; what they warn of still shows.
+        # Without their informational lines; warnings are still logged.
         name: {"level": "WARNING"}
         for name in ("botocore", "urllib3", "fontTools", "fpdf", "axes")
     },

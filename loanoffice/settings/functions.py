@@ -1,7 +1,7 @@
-"""The durable function and the fraud check: the models and services, no door.
+"""Settings of the durable function and the fraud check: models and services, no web.
 
-Every import here is paid for at a cold start, so the admin, the API and the session
-machinery stay out. What only a door needs, these functions do not ask for.
+Every import here costs time at a cold start, so the admin, the API and the session
+machinery are left out. These functions need no setting of a web server.
 """
 
 from loanoffice.settings.aws import NEEDED, refuse_weak_database, require
@@ -21,7 +21,7 @@ INSTALLED_APPS = [
     "workflows",
     "webhooks",
 ]
-# Permissions are asked, and nobody signs in.
+# Permissions are checked, and nobody signs in.
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 MIDDLEWARE: list[str] = []
 TEMPLATES: list[dict[str, object]] = []

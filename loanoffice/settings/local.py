@@ -1,4 +1,4 @@
-"""A laptop: SQLite, the embedded engine, demo data. Never for production."""
+"""Settings of a laptop: SQLite, the embedded engine, demo data. Never for production."""
 
 from loanoffice.settings.base import *  # noqa: F403
 from loanoffice.settings.base import DATA_DIR, INSTALLED_APPS, LOGGING, MIDDLEWARE, env
@@ -14,7 +14,7 @@ LOANOFFICE_SIMULATED_LATENCY = env.float("LOANOFFICE_SIMULATED_LATENCY", default
 # Demo logins have the password "demo".
 AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []
 
-# Letters are written to files, one each.
+# E-mails are written to files, one each.
 MAILERS = {
     "default": {
         "BACKEND": "django.core.mail.backends.filebased.EmailBackend",
@@ -34,8 +34,8 @@ WHITENOISE_AUTOREFRESH = True
 PORT = env.int("PORT", default=8000)
 SITE_URL = env("SITE_URL", default=f"http://127.0.0.1:{PORT}")
 
-# Where the embedded engine listens, and where boto3 finds it. Taking these away is all
-# that it takes to speak to AWS.
+# The port of the embedded engine, and its URL for boto3. Removing these is all
+# that it takes to use AWS.
 ENGINE_PORT = env.int("ENGINE_PORT", default=9001)
 for name, value in {
     "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{ENGINE_PORT}",

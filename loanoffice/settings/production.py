@@ -1,4 +1,4 @@
-"""The web function on AWS. Refuses to start when a variable that it needs is missing."""
+"""Settings of the web function on AWS. Refuses to start when a required variable is missing."""
 
 from django.core.exceptions import ImproperlyConfigured
 

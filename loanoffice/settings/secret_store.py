@@ -1,9 +1,9 @@
-"""Secrets at a cold start: read once from AWS, put where the environment is read.
+"""Read secrets at a cold start: once from AWS, into the environment.
 
 ``LOANOFFICE_SECRETS`` names them: the path of parameters in the Parameter Store
 (``/loanoffice/production``) or the ARN of a secret in Secrets Manager, which holds a JSON
 object. Each is a variable, as ``SECRET_KEY`` and ``DATABASE_URL``. This imports nothing of
-the project, for it runs before the settings are read.
+the project, because it runs before the settings are read.
 """
 
 import json
@@ -23,7 +23,7 @@ def secrets_into(environment: MutableMapping[str, str]) -> None:
     """Add what ``LOANOFFICE_SECRETS`` names; a variable that is set already stays as it is.
 
     Does nothing when there is no such variable. Raises ``ImproperlyConfigured`` with what
-    has to be mended, never with a secret in it.
+    has to be corrected, never with a secret in it.
     """
     source = environment.get(SOURCE, "")
     if not source:

@@ -1,4 +1,4 @@
-"""The test suite: no delays, mail kept in memory, a database that ``DATABASE_URL`` names."""
+"""Settings of the tests: no delays, mail in memory, a database that ``DATABASE_URL`` names."""
 
 from loanoffice.settings.base import *  # noqa: F403
 from loanoffice.settings.base import DATA_DIR, DATABASES, INSTALLED_APPS, env
@@ -11,7 +11,7 @@ INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
 SECRET_KEY = "test-only-not-a-secret"  # noqa: S105
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 LOANOFFICE_SIMULATED_LATENCY = env.float("LOANOFFICE_SIMULATED_LATENCY", default=0.0)
-# Not limited, so that no test depends on how quick others are. Those of the limits set them.
+# Not limited, so that no test depends on the speed of others. Tests of the limits set them.
 LOANOFFICE_PARTNER_RATE = env("LOANOFFICE_PARTNER_RATE", default="")
 LOANOFFICE_BAD_KEY_RATE = env("LOANOFFICE_BAD_KEY_RATE", default="")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -24,7 +24,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, as in real use: a shared in-memory database locks whole tables.
     DATABASES["default"]["TEST"] = {"NAME": str(TEST_DIR / "test.sqlite3")}
 
-# Nothing is there unless a test starts an engine and points this at it.
+# Nothing listens there unless a test starts an engine and sets this to it.
 for name, value in {
     "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9",
     "AWS_ACCESS_KEY_ID": "test",
