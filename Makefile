@@ -1,7 +1,7 @@
-# `make` lists the targets. Nothing but Python 3.12 to 3.14 has to be there.
+# `make` lists the targets. It needs Python 3.12, 3.13 or 3.14, and nothing else.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-# The tests and the demo start many processes; each would compile the product anew.
+# The tests and the demo start many processes; each would compile the product again.
 unexport PYTHONDONTWRITEBYTECODE
 
 SUPPORTED := import sys; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 14))
@@ -19,7 +19,7 @@ BENCH_APPLICATIONS ?= 50000
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/local ## run the whole product here; PORT, ENGINE_PORT, LOANOFFICE_DATA change where
+demo: .venv/local ## run the whole product here; PORT, ENGINE_PORT and LOANOFFICE_DATA are optional
 	@$(BIN)/python manage.py demo
 
 DB ?= sqlite
@@ -31,38 +31,38 @@ test: .venv/dev
 	$(if $(filter sqlite postgresql,$(DB)),,$(error DB is "$(DB)"; it has to be sqlite or postgresql))
 	$(ON_$(DB)) $(PYTEST) -m "" $(T)
 else
-test: test-sqlite test-postgresql test-browser ## every test once; T=path runs one, DB=postgresql there
+test: test-sqlite test-postgresql test-browser ## run every test once; T=path runs one file or test, DB=postgresql on PostgreSQL
 endif
 
-test-full: test test-rest ## every test on both databases, and the long ones at length
+test-full: test test-rest ## run every test on both databases, the long ones at length
 
-test-sqlite: .venv/dev ## every test, on SQLite
+test-sqlite: .venv/dev ## run every test on SQLite
 	$(PYTEST) $(TEST_FLAGS)
 
-test-postgresql: .venv/dev ## what may differ between the databases, on a real PostgreSQL
+test-postgresql: .venv/dev ## run the tests that may differ between databases, on a real PostgreSQL
 	$(POSTGRESQL) $(PYTEST) $(TEST_FLAGS) -m "both_databases and not browser and not deploy"
 
-test-browser: .venv/dev ## what a person sees, in a real Chromium if one is there
+test-browser: .venv/dev ## run the browser tests, if a Chromium is installed
 	$(PYTEST) -m browser -n 2
 
 test-rest: export LOANOFFICE_TEST_LONG = 1
-test-rest: .venv/dev ## what test-full runs and test does not
+test-rest: .venv/dev ## run what test-full adds to test
 	$(PYTEST) $(TEST_FLAGS) -m long
 	$(POSTGRESQL) $(PYTEST) $(TEST_FLAGS) -m "(long or not both_databases) and not browser and not deploy"
 
-screens: .venv/dev ## make the pictures in docs/screens anew
+screens: .venv/dev ## write the screenshots in docs/screens
 	LOANOFFICE_SCREENS=docs/screens $(PYTEST) -m browser tests/browser/test_paths.py
 
-test-deploy: .venv/dev .venv-deploy/ready ## the real zappa command against a stand-in for AWS on loopback
+test-deploy: .venv/dev .venv-deploy/ready ## run the real zappa command against a stand-in for AWS on loopback
 	$(POSTGRESQL) $(PYTEST) -m deploy -n 2 tests/deploy
 
-package: .venv-deploy/ready ## build the package of STAGE (production) in dist/, the same bytes every time
+package: .venv-deploy/ready ## build the reproducible package of STAGE (production) in dist/
 	@mkdir -p dist
 	VIRTUAL_ENV=$(CURDIR)/.venv-deploy .venv-deploy/bin/zappa package $(STAGE) --output dist/loanoffice-$(STAGE).zip
 	.venv-deploy/bin/python -m deploy.package dist/loanoffice-$(STAGE).zip
 	@sha256sum dist/loanoffice-$(STAGE).zip
 
-lint: .venv/dev ## style, types, import contracts, migrations, the API's schema
+lint: .venv/dev ## check style, types, import contracts, migrations and the API's schema
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	git ls-files '*/templates/*.html' | xargs $(BIN)/djade --check --target-version 6.0
@@ -72,16 +72,16 @@ lint: .venv/dev ## style, types, import contracts, migrations, the API's schema
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
-schema: .venv/dev ## write the API's schema to docs/openapi.yaml anew
+schema: .venv/dev ## write the API's schema to docs/openapi.yaml
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
-format: .venv/dev ## put the code in its usual form
+format: .venv/dev ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	git ls-files '*/templates/*.html' | xargs $(BIN)/djade --target-version 6.0
 
 bench: export LOANOFFICE_BENCH_APPLICATIONS = $(BENCH_APPLICATIONS)
-bench: .venv/dev ## one figure a script; BENCH_APPLICATIONS (50000) is how long the lists are
+bench: .venv/dev ## run the benchmarks; BENCH_APPLICATIONS (50000) is the length of the lists
 	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 requirements: .venv/dev ## compile requirements/*.txt from pyproject.toml (needs uv)
@@ -98,7 +98,7 @@ clean: ## remove the environment and the demo's data
 	@echo "Making .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv
 
-# What the product needs to run here, and what its tests need besides.
+# The requirements of the product here, and those of its tests.
 .venv/local: requirements/local.txt | .venv/bin/python
 	@echo "Installing what the demo needs (once)"
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/local.txt
@@ -109,7 +109,7 @@ clean: ## remove the environment and the demo's data
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/dev.txt
 	@touch $@ .venv/local
 
-# What Zappa packs: the runtime set and Zappa itself, none of the tests' tools.
+# The environment that Zappa packs: the runtime set and Zappa, no test tools.
 .venv-deploy/ready: requirements/deploy.txt
 	@test -n "$(PYTHON)" || { echo "Loan Office needs Python 3.12, 3.13 or 3.14, and none is on the PATH."; exit 1; }
 	@echo "Making .venv-deploy, which Zappa packs (once)"
