@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 
 from core.admin.base import NoDeleteAdmin
 from core.admin.display import badge
+from reviews.admin.forms import DeclineReasonForm
 from reviews.choices import TaskKind
 from reviews.models import DeclineReason
 
@@ -15,6 +16,7 @@ from reviews.models import DeclineReason
 class DeclineReasonAdmin(NoDeleteAdmin[DeclineReason]):
     """A new wording is for decisions to come: those that were made keep theirs."""
 
+    form = DeclineReasonForm
     list_display = ("code", "text", "used_for", "asks_for_text", "position", "state")
     list_filter = ("active",)
     sortable_by = ()
@@ -22,7 +24,7 @@ class DeclineReasonAdmin(NoDeleteAdmin[DeclineReason]):
     fields = (
         "code",
         "text",
-        ("for_manager_approval", "for_fraud_review", "for_offer_acceptance"),
+        "kinds",
         "asks_for_text",
         "position",
         "active",

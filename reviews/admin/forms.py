@@ -1,7 +1,7 @@
 """Forms of decisions. They read what was typed; services judge it."""
 
-from collections.abc import Iterable
-from typing import Any, cast
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from django import forms
@@ -12,10 +12,27 @@ from reviews.choices import TaskKind
 from reviews.models import DeclineReason
 from reviews.services import decline_reasons
 
+if TYPE_CHECKING:
+    DeclineReasonFormBase = forms.ModelForm[DeclineReason]
+else:
+    DeclineReasonFormBase = forms.ModelForm
+
 IN_OWN_WORDS = (
     "Added to the reason. The applicant and the partner read this too; staff find it with the "
     "decision."
 )
+
+
+class DeclineReasonForm(DeclineReasonFormBase):
+    """A reason of the catalogue; it fits at least one kind of task."""
+
+    kinds = forms.MultipleChoiceField(
+        label="For", choices=TaskKind.choices, widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = DeclineReason
+        fields: list[str] = []  # the admin names them
 
 
 class ReasonForm(forms.Form):
@@ -29,7 +46,7 @@ class ReasonForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, outcome: Outcome, kinds: Iterable[TaskKind], **kwargs: Any
+        self, *args: Any, outcome: Outcome, kinds: Collection[TaskKind], **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self.declines = outcome == Outcome.DECLINE

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 # code, what the applicant reads, what it is a reason for, whether it asks for own words
-APPROVAL, FRAUD, OFFER = "for_manager_approval", "for_fraud_review", "for_offer_acceptance"
+APPROVAL, FRAUD, OFFER = "manager_approval", "fraud_review", "offer_acceptance"
 REASONS = (
     ("INCOME_NOT_VERIFIED", "We could not verify your income.", (APPROVAL, FRAUD), False),
     ("EMPLOYMENT_NOT_VERIFIED", "We could not verify your employment.", (APPROVAL, FRAUD), False),
@@ -44,7 +44,7 @@ def fill(apps, schema_editor):
             text=text,
             asks_for_text=asks,
             position=10 * number,
-            **{fit: True for fit in fits},
+            kinds=list(fits),
         )
         for number, (code, text, fits, asks) in enumerate(REASONS, start=1)
     )
@@ -84,16 +84,14 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('code', models.CharField(help_text='Partners read it too, such as INCOME_NOT_VERIFIED. It never changes.', max_length=40, unique=True, validators=[django.core.validators.RegexValidator('^[A-Z][A-Z0-9_]*\\Z', 'Capital letters, digits and underscores.')])),
                 ('text', models.CharField(help_text='One sentence, which the applicant and the partner read.', max_length=300)),
-                ('for_manager_approval', models.BooleanField(default=False, verbose_name='for manager approvals')),
-                ('for_fraud_review', models.BooleanField(default=False, verbose_name='for fraud reviews')),
-                ('for_offer_acceptance', models.BooleanField(default=False, verbose_name='for answers to an offer')),
+                ('kinds', models.JSONField(help_text='What may be declined for it.', verbose_name='for')),
                 ('asks_for_text', models.BooleanField(default=False, help_text='It says too little alone: who decides has to add their own words.', verbose_name='asks for words')),
                 ('active', models.BooleanField(default=True, help_text='Untick to retire it.')),
                 ('position', models.PositiveSmallIntegerField(default=100, help_text='Lowest first.')),
             ],
             options={
                 'ordering': ['position', 'code'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('for_manager_approval', True), ('for_fraud_review', True), ('for_offer_acceptance', True), _connector='OR'), name='decline_reason_fits_something', violation_error_message='Say what it is a reason for.')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('kinds', []), _negated=True), name='decline_reason_fits_something', violation_error_message='Say what it is a reason for.')],
             },
         ),
         migrations.CreateModel(

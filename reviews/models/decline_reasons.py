@@ -24,9 +24,7 @@ class DeclineReason(models.Model):
     text = models.CharField(
         max_length=300, help_text="One sentence, which the applicant and the partner read."
     )
-    for_manager_approval = models.BooleanField("for manager approvals", default=False)
-    for_fraud_review = models.BooleanField("for fraud reviews", default=False)
-    for_offer_acceptance = models.BooleanField("for answers to an offer", default=False)
+    kinds = models.JSONField("for", help_text="What may be declined for it.")
     asks_for_text = models.BooleanField(
         "asks for words",
         default=False,
@@ -39,9 +37,7 @@ class DeclineReason(models.Model):
         ordering = ["position", "code"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(for_manager_approval=True)
-                | Q(for_fraud_review=True)
-                | Q(for_offer_acceptance=True),
+                condition=~Q(kinds=[]),
                 name="decline_reason_fits_something",
                 violation_error_message="Say what it is a reason for.",
             ),
@@ -51,5 +47,4 @@ class DeclineReason(models.Model):
         return self.text
 
     def fits(self, kind: TaskKind) -> bool:
-        fits: bool = getattr(self, f"for_{kind.value}")
-        return fits
+        return kind.value in self.kinds

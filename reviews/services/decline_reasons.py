@@ -1,9 +1,7 @@
 """What a decline says: a reason of the catalogue, the decider's own words, or both."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-
-from django.db.models import Q, QuerySet
 
 from reviews.choices import TaskKind
 from reviews.errors import ReasonRequired, UnknownReason
@@ -22,12 +20,10 @@ class Reason:
     text: str = ""
 
 
-def reasons_for(kinds: Iterable[TaskKind]) -> QuerySet[DeclineReason]:
+def reasons_for(kinds: Collection[TaskKind]) -> list[DeclineReason]:
     """What may be chosen now to decline a task of any of these kinds."""
-    fits = Q(pk__in=[])
-    for kind in kinds:
-        fits |= Q(**{f"for_{kind.value}": True})
-    return DeclineReason.objects.filter(fits, active=True)
+    in_use = DeclineReason.objects.filter(active=True)
+    return [reason for reason in in_use if any(reason.fits(kind) for kind in kinds)]
 
 
 def reason_read(*, reference: str, kind: TaskKind, code: str, words: str) -> Reason:

@@ -322,7 +322,7 @@ def policy_publish(office: Office) -> None:
 def reason_add(office: Office) -> None:
     client = office.client(root=True)
     add = address("reviews_declinereason_add")
-    said = {"code": "SCENARIO", "text": "Other.", "for_manager_approval": "on"}
+    said = {"code": "SCENARIO", "text": "Other.", "kinds": "manager_approval"}
     client.post(add, typed_from(client.get(add)) | said)
 
 

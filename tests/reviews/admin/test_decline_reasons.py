@@ -29,7 +29,7 @@ def typed(**changes: object) -> dict[str, object]:
     return {
         "code": "RESIDENCE_NOT_VERIFIED",
         "text": "We could not verify where you live.",
-        "for_manager_approval": "on",
+        "kinds": ["manager_approval"],
         "position": "15",
         "active": "on",
         **changes,
@@ -65,7 +65,8 @@ def test_policy_owner_adds_rewords_and_retires_but_never_deletes_or_renames(
         ({"code": "lower"}, "code"),
         ({"code": "OTHER"}, "code"),
         ({"text": ""}, "text"),
-        ({"for_manager_approval": ""}, "__all__"),
+        ({"kinds": []}, "kinds"),
+        ({"kinds": ["no_such_kind"]}, "kinds"),
     ],
 )
 def test_reason_that_makes_no_sense_is_refused(

@@ -157,4 +157,4 @@ def test_catalogue_is_offered_by_kind_in_its_order_without_what_is_retired() -> 
     assert not {"DEBT_TOO_HIGH", "FRAUD_CONFIRMED", "TERMS_NOT_ACCEPTED"} & set(approval)
     offer = [found.code for found in reasons_for([TaskKind.OFFER_ACCEPTANCE])]
     assert offer == ["INTEREST_WITHDRAWN", "TERMS_NOT_ACCEPTED", "OTHER"]
-    assert not reasons_for([]).exists()
+    assert not reasons_for([])
