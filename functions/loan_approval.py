@@ -121,18 +121,16 @@ def carry(run: Attempt, flow: "Workflow") -> Closed:
     if risk.outcome == Outcome.DECLINE:
         return Closed(status="declined")
 
-    asked = None
     if risk.outcome == Outcome.REFER:
-        asked = TaskKind.MANAGER_APPROVAL
-        flow.ask_person(asked, wait=validated.approval_expires)
+        flow.ask_person(TaskKind.MANAGER_APPROVAL, validated)
 
-    verdict = flow.fraud_check(validated, after=asked)
+    verdict = flow.fraud_check(validated)
     if verdict == FraudVerdict.FLAGGED:
-        flow.ask_person(TaskKind.FRAUD_REVIEW, wait=validated.approval_expires)
+        flow.ask_person(TaskKind.FRAUD_REVIEW, validated)
 
     flow.step("generating_offer", lambda: steps.generate_offer(run, verdict=verdict))
-    if validated.offer_acceptance_required:
-        flow.ask_person(TaskKind.OFFER_ACCEPTANCE, wait=validated.offer_life)
+    if TaskKind.OFFER_ACCEPTANCE in validated.waits:
+        flow.ask_person(TaskKind.OFFER_ACCEPTANCE, validated)
     return Closed(**flow.step("disbursing", lambda: steps.disburse(run)))
 
 
@@ -144,6 +142,7 @@ class Workflow:
         self.context = context
         self.request = request
         self.arn = context.execution_context.durable_execution_arn
+        self.asked: TaskKind | None = None  # whose answer the next step notes as delivered
 
     def step(self, name: str, body: Callable[[], Any], config: StepConfig = STEP) -> Any:
         """Run a body once and keep what it returned, as plain JSON."""
@@ -194,19 +193,22 @@ class Workflow:
             sentence = f"The credit check failed: {'; '.join(map(str, errors))}"
             self.give_up(Incident.Kind.WORKFLOW_FAILED, sentence)
 
-    def ask_person(self, kind: TaskKind, *, wait: int) -> None:
+    def ask_person(self, kind: TaskKind, validated: Validated) -> None:
         """Sleep until a person has approved; a decline or the end of the time ends the run."""
         callback = self.context.create_callback(
             name=kind.value,
             config=CallbackConfig(
                 timeout=Duration.from_seconds(
-                    wait + settings.LOANOFFICE_DELIVERY_GRACE.total_seconds()
+                    validated.waits[kind] + settings.LOANOFFICE_DELIVERY_GRACE.total_seconds()
                 )
             ),
         )
+        after, self.asked = self.asked, kind
         self.step(
             f"open_{kind.value}",
-            lambda: steps.open_review(self.run, kind, callback_id=callback.callback_id),
+            lambda: steps.open_review(
+                self.run, kind, callback_id=callback.callback_id, after=after
+            ),
         )
         try:
             outcome = _answer(callback.result())["outcome"]
@@ -217,10 +219,9 @@ class Workflow:
         if outcome != Outcome.APPROVE:
             self.end("declined", lambda: steps.decline(self.run, kind))
 
-    def fraud_check(  # noqa: RET503 - giving up never returns
-        self, validated: Validated, *, after: TaskKind | None
-    ) -> FraudVerdict:
+    def fraud_check(self, validated: Validated) -> FraudVerdict:  # noqa: RET503 - giving up never returns
         """Ask the fraud check; ask again when it does not answer; at last give up."""
+        after, self.asked = self.asked, None
         for number in range(1, validated.fraud_check_attempts + 1):
             try:
                 return self._ask_fraud_service(number, validated.fraud_check_timeout, after)

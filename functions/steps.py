@@ -20,6 +20,7 @@ from applications.services.attempts import Attempt
 from applications.services.funding import PayoutOrder
 from core.errors import DomainError
 from reviews.choices import TaskKind
+from reviews.kinds import REVIEW_KINDS, Trigger
 from workflows import engine, executions, handover
 from workflows.callbacks import pending
 from workflows.db_threads import run_in_db_thread
@@ -103,12 +104,15 @@ def assess_risk(run: Attempt) -> Assessed:
     return run_in_db_thread(write)
 
 
-def open_review(run: Attempt, kind: TaskKind, *, callback_id: str) -> None:
-    """Ask a person, and expect the answer under this callback."""
+def open_review(run: Attempt, kind: TaskKind, *, callback_id: str, after: TaskKind | None) -> None:
+    """Ask a person, and expect the answer under this callback.
+
+    ``after`` is who was asked just before, whose answer has been delivered.
+    """
 
     @transaction.atomic
     def write() -> None:
-        if kind == TaskKind.FRAUD_REVIEW:  # the flag has been delivered
+        if after is not None or REVIEW_KINDS[kind].trigger is Trigger.FLAGGED:
             pending.callbacks_settle(run)
         task = records.review_open(run, kind)
         if task is not None:

@@ -1,5 +1,6 @@
 """The lending policy: which one is in force, publishing a new one, its rules as values."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
@@ -14,6 +15,18 @@ from lending.choices import Tier
 from lending.errors import InvalidPolicy, NoPolicy, PolicyPublished
 from lending.models import LendingPolicy
 from lending.underwriting import PolicyRules, TierRule
+
+
+@dataclass(frozen=True)
+class PersonWait:
+    """A wait for a person: its field of the policy, and the switch that it depends on, if any."""
+
+    field: str
+    required_by: str = ""
+
+
+# Added to by the app that asks people, which is above this one.
+PERSON_WAITS: list[PersonWait] = []
 
 
 def policy_current() -> LendingPolicy:
@@ -51,9 +64,12 @@ def longest_wait(policy: LendingPolicy) -> timedelta:
         * policy.fraud_check_attempts
     )
     grace: timedelta = settings.LOANOFFICE_DELIVERY_GRACE
-    reviews = 2 * (policy.approval_expires + grace)  # a manager, then a risk analyst
-    acceptance = policy.offer_life + grace if policy.offer_acceptance_required else timedelta()
-    return reviews + fraud + acceptance
+    waits = (
+        getattr(policy, wait.field) + grace
+        for wait in PERSON_WAITS
+        if not wait.required_by or getattr(policy, wait.required_by)
+    )
+    return sum(waits, fraud)
 
 
 @transaction.atomic

@@ -6,4 +6,8 @@ class ReviewsConfig(AppConfig):
     verbose_name = "Reviews"
 
     def ready(self) -> None:
-        from reviews import receivers  # noqa: F401, PLC0415
+        from lending.services import PERSON_WAITS, PersonWait  # noqa: PLC0415
+        from reviews import checks, receivers  # noqa: F401, PLC0415
+        from reviews.kinds import ROWS  # noqa: PLC0415
+
+        PERSON_WAITS[:] = [PersonWait(row.wait, row.required_by) for row in ROWS]

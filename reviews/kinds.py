@@ -57,6 +57,7 @@ class ReviewKind:
 
     kind: TaskKind
     step: Step
+    own_step: bool = True  # else it is part of a step that the workflow does itself
     status: Status  # of the application while the task is open
     trigger: Trigger
     assignees: tuple[Assignee, ...]
@@ -129,6 +130,7 @@ ROWS = (
     ReviewKind(
         kind=TaskKind.FRAUD_REVIEW,
         step=Step.FRAUD_CHECK,
+        own_step=False,
         status=Status.IN_REVIEW,
         trigger=Trigger.FLAGGED,
         assignees=(RISK_ANALYST,),
@@ -162,6 +164,7 @@ ROWS = (
 )
 REVIEW_KINDS = by_kind(ROWS)
 STAFF_KINDS = tuple(row.kind for row in ROWS if row.decided_by_staff)
+REFERRED_KINDS = tuple(row.kind for row in ROWS if row.trigger is Trigger.REFERRED)
 FOUR_EYES_KINDS = tuple(row.kind for row in ROWS if row.four_eyes)
 CEILING_KINDS = tuple(row.kind for row in ROWS if row.has_ceiling)
 ESCALATED_KINDS = tuple(row.kind for row in ROWS if row.escalated_to)

@@ -18,8 +18,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from applications.admin.display import TONES
-from applications.admin.step_indicator import StepShown, steps_shown
-from applications.choices import Status
+from applications.admin.step_indicator import PersonStep, StepShown, steps_shown
+from applications.choices import Status, Step
 from applications.models import (
     ApplicationEvent,
     Disbursement,
@@ -65,8 +65,6 @@ def etag_of(parts: list[object]) -> str:
 class ApplicationPage:
     """One application as one person may see it. The apps above add to it by a subclass."""
 
-    asked_manager = False
-
     def __init__(self, application: LoanApplication, user: User) -> None:
         self.application = application
         self.user = user
@@ -101,14 +99,18 @@ class ApplicationPage:
 
     @property
     def steps(self) -> list[StepShown]:
-        policy = self.application.policy
-        return steps_shown(
-            status=self.application.status,
-            current_step=self.application.current_step,
-            outcome_at_risk=self.assessment.outcome if self.assessment else "",
-            asked_manager=self.asked_manager,
-            acceptance_required=policy is not None and policy.offer_acceptance_required,
+        return list(
+            steps_shown(
+                status=self.application.status,
+                current_step=self.application.current_step,
+                person_steps=self.person_steps,
+            )
         )
+
+    @property
+    def person_steps(self) -> dict[Step, PersonStep]:
+        """The steps at which people are asked; the app that asks them knows."""
+        return {}
 
     @property
     def why(self) -> str:

@@ -1,12 +1,11 @@
 """The step indicator: what each step of the workflow looks like for one case. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from applications.choices import Status, Step
 from applications.transitions import is_terminal
-from lending.choices import Outcome
 
 
 class State(StrEnum):
@@ -28,48 +27,35 @@ class StepShown:
         return self.step.label
 
 
+@dataclass(frozen=True)
+class PersonStep:
+    """A step at which a person may be asked, as far as is known of one application."""
+
+    asked: bool
+    ruled_out: bool = False  # nobody will be asked
+    skipped_as: str = ""  # in words; empty: a step that is ruled out is left out
+
+
 def steps_shown(
-    *,
-    status: str,
-    current_step: str,
-    outcome_at_risk: str,
-    asked_manager: bool,
-    acceptance_required: bool,
-) -> list[StepShown]:
-    """The steps in order. ``outcome_at_risk`` is empty until the case was assessed."""
-    return list(
-        _shown(
-            status=Status(status),
-            reached=list(Step).index(Step(current_step or Step.SUBMITTED)),
-            manager_needed=outcome_at_risk == Outcome.REFER or asked_manager,
-            assessed=bool(outcome_at_risk),
-            acceptance_required=acceptance_required,
-        )
-    )
-
-
-def _shown(
-    *,
-    status: Status,
-    reached: int,
-    manager_needed: bool,
-    assessed: bool,
-    acceptance_required: bool,
+    *, status: str, current_step: str, person_steps: Mapping[Step, PersonStep]
 ) -> Iterator[StepShown]:
-    closed = is_terminal(status)
+    """The steps in order. What the workflow does itself it never skips; people it may not ask."""
+    at = Status(status)
+    closed = is_terminal(at)
+    reached = list(Step).index(Step(current_step or Step.SUBMITTED))
     for number, step in enumerate(Step):
-        if step == Step.OFFER_ACCEPTANCE and not acceptance_required:
-            continue
-        if step == Step.MANAGER_APPROVAL and assessed and not manager_needed:
-            yield StepShown(step, State.SKIPPED, "not needed")
-        elif number < reached or (number == reached and status == Status.FUNDED):
+        person = person_steps.get(step)
+        if person and not person.asked and (person.ruled_out or number < reached):
+            if person.skipped_as:
+                yield StepShown(step, State.SKIPPED, person.skipped_as)
+        elif number < reached or (number == reached and at == Status.FUNDED):
             yield StepShown(step, State.DONE, "done")
         elif number > reached:
             if closed:
                 yield StepShown(step, State.SKIPPED, "not reached")
             else:
                 yield StepShown(step, State.AHEAD, "to come")
-        elif closed or status == Status.NEEDS_ATTENTION:
-            yield StepShown(step, State.FAILED, status.label.lower())
+        elif closed or at == Status.NEEDS_ATTENTION:
+            yield StepShown(step, State.FAILED, at.label.lower())
         else:
             yield StepShown(step, State.CURRENT, "under way")

@@ -16,13 +16,13 @@ from devtools.seeding.people import PARTNERS, Person, person
 from lending.choices import Outcome
 from lending.underwriting import Assessment, PolicyRules, Report, assess
 from reviews.choices import TaskKind, TaskStatus
-from reviews.kinds import ROWS, Trigger
+from reviews.kinds import REFERRED_KINDS, REVIEW_KINDS
 
 CURRENCY = "CAD"
 TERMS = (12, 24, 36, 48, 60, 60, 60, 72, 84)
 PARTNER_SHARES = [1 / (place + 1) for place in range(len(PARTNERS))]
 LARGEST = 1_000_000
-REFERRED = tuple(row for row in ROWS if row.trigger is Trigger.REFERRED)
+REFERRED = tuple(REVIEW_KINDS[kind] for kind in REFERRED_KINDS)
 
 
 class TargetState(Enum):

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.db.models import DurationField
 from django.utils.safestring import SafeString
 
 from core.admin.display import money
@@ -18,7 +19,10 @@ else:
 
 SPAN = "Days and hours:minutes:seconds, as in “1 12:00:00”."
 WHO = ("approval_threshold", "manager_ceiling", "second_approval_threshold")
-WAITS = ("approval_due", "approval_expires", "fraud_check_timeout", "offer_life")
+WAITS = tuple(
+    column.name for column in LendingPolicy._meta.fields if isinstance(column, DurationField)
+)
+OFFER = ("offer_acceptance_required", "offer_life")
 
 
 class PolicyForm(PolicyFormBase):
@@ -56,12 +60,13 @@ def policy_fieldsets(*, typed: bool) -> list[tuple[str | None, dict[str, Any]]]:
     def as_seen(*names: str) -> tuple[Any, ...]:
         return names if typed else tuple(SHOWN.get(name, name) for name in names)
 
+    waits = [name for name in WAITS if name not in OFFER]
     return [
         (None, {"fields": as_seen("version", "currency")}),
         ("Who decides", {"fields": as_seen(*WHO)}),
         ("What may be lent", {"fields": as_seen("default_term_months", "maximum_debt_to_income")}),
-        ("How long things wait", {"fields": as_seen(*WAITS[:3], "fraud_check_attempts")}),
-        ("The offer", {"fields": as_seen("offer_acceptance_required", "offer_life")}),
+        ("How long things wait", {"fields": as_seen(*waits, "fraud_check_attempts")}),
+        ("The offer", {"fields": as_seen(*OFFER)}),
         ("Record", {"fields": as_seen("notes", "created_at", "published_at", "published_by")}),
     ]
 

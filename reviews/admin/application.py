@@ -15,6 +15,8 @@ from applications.admin.application_page import (
     Panel,
     reason_texts,
 )
+from applications.admin.step_indicator import PersonStep
+from applications.choices import Step
 from applications.models import LoanApplication
 from core.errors import DomainError, NotPermitted
 from lending.choices import Outcome
@@ -23,7 +25,7 @@ from reviews.admin.approvals import Approvals, approvals_of
 from reviews.admin.bulk_preview import BulkDecisionListAdmin
 from reviews.choices import TaskKind, TaskStatus
 from reviews.errors import AboveCeiling, FourEyesViolation
-from reviews.kinds import REVIEW_KINDS, STAFF_KINDS
+from reviews.kinds import REVIEW_KINDS, ROWS, STAFF_KINDS, Trigger
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.authority import claim_stands
 from reviews.services.decisions import decision_check
@@ -51,11 +53,22 @@ class ReviewApplicationPage(ApplicationPage):
         return next((task for task in self.tasks if task.status == TaskStatus.OPEN), None)
 
     @property
-    def asked_manager(self) -> bool:  # type: ignore[override]
-        return any(
-            task.kind == TaskKind.MANAGER_APPROVAL and task.attempt == self.application.attempt
-            for task in self.tasks
-        )
+    def person_steps(self) -> dict[Step, PersonStep]:
+        """By what was asked in this attempt, and what the policy and the assessment rule out."""
+        policy, risk = self.application.policy, self.assessment
+        asked = {task.kind for task in self.tasks if task.attempt == self.application.attempt}
+        found = {}
+        for row in ROWS:
+            if not row.own_step:
+                continue
+            off = bool(row.required_by) and not getattr(policy, row.required_by, False)
+            accepted = row.trigger is Trigger.REFERRED and risk and risk.outcome != Outcome.REFER
+            found[row.step] = PersonStep(
+                asked=row.kind in asked,
+                ruled_out=off or bool(accepted),
+                skipped_as="" if off else row.skipped_as,
+            )
+        return found
 
     @cached_property
     def _decision(self) -> tuple[bool, str, User | None]:

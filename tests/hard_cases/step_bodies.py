@@ -22,7 +22,7 @@ def bodies(run: Attempt) -> dict[str, Body]:
         return known.get(name, f"never asked: {name}")
 
     def ask(kind: TaskKind) -> Body:
-        return lambda: steps.open_review(run, kind, callback_id=callback(kind.value))
+        return lambda: steps.open_review(run, kind, callback_id=callback(kind.value), after=None)
 
     def ask_fraud_service(number: int) -> Body:
         return lambda: steps.request_fraud_check(

@@ -29,6 +29,7 @@ from lending.choices import Outcome, ReasonCode
 from lending.models import LendingPolicy
 from lending.underwriting import Report, assess
 from reviews.choices import TaskKind, TaskStatus
+from reviews.kinds import REFERRED_KINDS, REVIEW_KINDS, Trigger
 from reviews.locking import task_lock
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services import decisions, tasks
@@ -42,9 +43,7 @@ class Validated:
     valid: bool
     fraud_check_timeout: int  # seconds
     fraud_check_attempts: int
-    approval_expires: int  # seconds
-    offer_acceptance_required: bool
-    offer_life: int  # seconds
+    waits: dict[str, int]  # seconds, by kind of task; without what the policy does not ask for
 
 
 @dataclass(frozen=True)
@@ -75,9 +74,11 @@ def validation_record(run: Attempt) -> Validated:
         valid=not problems,
         fraud_check_timeout=int(policy.fraud_check_timeout.total_seconds()),
         fraud_check_attempts=policy.fraud_check_attempts,
-        approval_expires=int(policy.approval_expires.total_seconds()),
-        offer_acceptance_required=policy.offer_acceptance_required,
-        offer_life=int(policy.offer_life.total_seconds()),
+        waits={
+            kind.value: int(getattr(policy, row.wait).total_seconds())
+            for kind, row in REVIEW_KINDS.items()
+            if not row.required_by or getattr(policy, row.required_by)
+        },
     )
     if seen:
         return result
@@ -181,7 +182,7 @@ def risk_record(run: Attempt) -> Assessed:
     if assessment.outcome == Outcome.DECLINE:
         _close_declined(application, reasons)
     elif assessment.outcome == Outcome.REFER:
-        application.current_step = Step.MANAGER_APPROVAL
+        application.current_step = REVIEW_KINDS[REFERRED_KINDS[0]].step
     else:
         application.current_step = Step.FRAUD_CHECK
     save(application)
@@ -348,10 +349,9 @@ def _problems(application: LoanApplication, policy: LendingPolicy) -> list[str]:
 
 
 def _why_asked(application: LoanApplication, kind: TaskKind) -> list[dict[str, str]]:
-    if kind == TaskKind.FRAUD_REVIEW:
-        return [{"code": ReasonCode.FRAUD_SUSPECTED.value, "text": "The fraud check flagged it."}]
-    if kind == TaskKind.OFFER_ACCEPTANCE:
-        return []
+    row = REVIEW_KINDS[kind]
+    if row.trigger is not Trigger.REFERRED:
+        return [{"code": code.value, "text": text} for code, text in row.opening_reasons]
     assessment = RiskAssessment.objects.get(application=application, attempt=application.attempt)
     return list(assessment.reasons)
 

@@ -1,0 +1,63 @@
+"""System checks: what the table of review kinds names must exist."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import BooleanField, DecimalField, DurationField, Field
+
+from accounts.roles import GRANTS, Role
+from lending.models import LendingPolicy
+from reviews.kinds import ROWS, ReviewKind
+
+
+@register()
+def review_kinds_fit(**_: Any) -> list[CheckMessage]:
+    """Each row names policy fields of the right type, and roles that have its permission."""
+    return [message for row in ROWS for message in check_row(row)]
+
+
+def check_row(row: ReviewKind) -> list[CheckMessage]:
+    return [*_policy_fields(row), *_permission(row)]
+
+
+def _policy_fields(row: ReviewKind) -> Iterable[CheckMessage]:
+    named: tuple[tuple[str, str, type[Field[Any, Any]]], ...] = (
+        ("wait", row.wait, DurationField),
+        ("due", row.due, DurationField),
+        ("two_approvals_from", row.two_approvals_from, DecimalField),
+        ("required_by", row.required_by, BooleanField),
+    )
+    for attribute, name, wanted in named:
+        if not name and attribute in {"two_approvals_from", "required_by"}:
+            continue
+        try:
+            fits = isinstance(LendingPolicy._meta.get_field(name), wanted)
+        except FieldDoesNotExist:
+            fits = False
+        if not fits:
+            yield Error(
+                f"The {attribute} of review kind {row.kind.value} is {name!r}, "
+                f"which is no {wanted.__name__} of LendingPolicy.",
+                hint="Add the field to lending/models.py, or name another in reviews/kinds.py.",
+                id="reviews.E001",
+            )
+
+
+def _permission(row: ReviewKind) -> Iterable[CheckMessage]:
+    """Whoever is written to can decide; what an applicant answers somebody can record."""
+    able = {role for role in Role if row.permission in GRANTS[role]}
+    asked = {role for assignee in row.assignees for role in assignee.recipients}
+    for role in sorted(asked - able):
+        yield Error(
+            f"{role} is asked to decide a {row.kind.label.lower()} and has no {row.permission}.",
+            hint="Grant it in accounts/roles.py.",
+            id="reviews.E002",
+        )
+    if not able:
+        yield Error(
+            f"No role has {row.permission}, so nobody decides a {row.kind.label.lower()}.",
+            hint="Grant it in accounts/roles.py.",
+            id="reviews.E003",
+        )
