@@ -13,7 +13,7 @@ from accounts.roles import Role
 from applications.admin.step_indicator import State
 from applications.models import ApplicationEvent
 from devtools.chaos.plan import logins
-from devtools.seeding.seed import FORMER
+from devtools.seeding.seed import FORMER_STAFF
 from lending.choices import Outcome, ReasonCode
 from lending.models import LendingPolicy
 from lending.services import PERSON_WAITS, longest_wait, policy_current
@@ -268,5 +268,5 @@ def test_wait_counts_in_the_longest_execution_and_reaches_the_workflow(
 def test_seeding_and_chaos_have_people_who_decide_it(kind: TaskKind) -> None:
     for assignee in REVIEW_KINDS[kind].assignees:
         role = Role[assignee.role.name]
-        assert FORMER[role]
+        assert FORMER_STAFF[role]
         assert logins(role)
