@@ -51,13 +51,13 @@ def _permission(row: ReviewKind) -> Iterable[CheckMessage]:
     asked = {role for assignee in row.assignees for role in assignee.recipients}
     for role in sorted(asked - able):
         yield Error(
-            f"{role} is asked to decide a {row.kind.label.lower()} and has no {row.permission}.",
+            f"{role} is asked to decide {row.named} and has no {row.permission}.",
             hint="Grant it in accounts/roles.py.",
             id="reviews.E002",
         )
     if not able:
         yield Error(
-            f"No role has {row.permission}, so nobody decides a {row.kind.label.lower()}.",
+            f"No role has {row.permission}, so nobody decides {row.named}.",
             hint="Grant it in accounts/roles.py.",
             id="reviews.E003",
         )

@@ -1,10 +1,11 @@
 """The table of review kinds: everything that differs between them is said here, once.
 
 A new kind of human step is a member of ``TaskKind`` (and of ``Step``, if it has a step of its
-own), a row of ``ROWS``, the policy field that holds its wait, and a line in
-``functions.loan_approval.carry``. A kind without a row, or with two, fails when this module is
-imported; a policy field or a role that does not fit is an error of ``manage.py check``
-(``reviews.checks``). Imports enumerations only.
+own), a row of ``ROWS``, the policy field that holds its wait, a grant of its permission in
+``accounts.roles``, a line in ``functions.loan_approval.carry`` and one in the oracle of the chaos
+run. A kind without a row, or with two, fails when this module is imported; a policy field or a
+role that does not fit is an error of ``manage.py check`` (``reviews.checks``); what else is
+forgotten fails in ``tests.reviews.test_kinds``. Imports enumerations only.
 """
 
 from collections import Counter
@@ -75,6 +76,12 @@ class ReviewKind:
     skipped_as: str = "not needed"  # the step of an application that went on without it
     answers_offer: bool = False  # the answer is kept with the offer as well
     applicant_mail: ApplicantMail | None = None  # set: the applicant decides, staff only record it
+
+    @property
+    def named(self) -> str:
+        """The kind in a sentence, as in "a manager approval"."""
+        label = self.kind.label.lower()
+        return f"{'an' if label[0] in 'aeiou' else 'a'} {label}"
 
     @property
     def decided_by_staff(self) -> bool:

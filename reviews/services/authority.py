@@ -80,11 +80,11 @@ def authority(
 ) -> User | None:
     """Everything but the time: who may decide this task if it is not too late for it."""
     kind = TaskKind(task.kind)
-    permission = REVIEW_KINDS[kind].permission
-    own = user.has_perm(permission)
-    lent = [] if own else _lenders(user, permission, now)
+    row = REVIEW_KINDS[kind]
+    own = user.has_perm(row.permission)
+    lent = [] if own else _lenders(user, row.permission, now)
     if not own and not lent:
-        raise NotPermitted(f"You may not decide a {kind.label.lower()}.")
+        raise NotPermitted(f"You may not decide {row.named}.")
     if task.status == TaskStatus.DECIDED:
         raise already_decided(application, task)
     if not can_be_answered(application, task):
@@ -104,7 +104,7 @@ def authority(
         try:
             _check_right(application, task, user, given)
         except DomainError:
-            lent = _lenders(user, permission, now)
+            lent = _lenders(user, row.permission, now)
             if not lent:
                 raise
         else:

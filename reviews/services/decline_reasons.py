@@ -53,7 +53,7 @@ def _why_not(chosen: DeclineReason | None, kind: TaskKind) -> str:
     if not chosen.active:
         return "This reason is retired."
     if not chosen.fits(kind):
-        return f"This is no reason to decline a {kind.label.lower()}."
+        return f"This is no reason to decline {REVIEW_KINDS[kind].named}."
     return ""
 
 

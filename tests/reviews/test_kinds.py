@@ -1,7 +1,9 @@
 """The table of review kinds: complete, checked, and read by everything that differs by kind."""
 
+import inspect
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
@@ -12,11 +14,13 @@ from django.utils import timezone
 from accounts.roles import Role
 from applications.admin.step_indicator import State
 from applications.models import ApplicationEvent
-from devtools.chaos.plan import logins
+from devtools.chaos.plan import logins, plan_make
+from devtools.seeding.histories import TargetState, Terms, history_draw
 from devtools.seeding.seed import FORMER_STAFF
+from functions.loan_approval import carry
 from lending.choices import Outcome, ReasonCode
 from lending.models import LendingPolicy
-from lending.services import PERSON_WAITS, longest_wait, policy_current
+from lending.services import PERSON_WAITS, longest_wait, policy_current, policy_rules
 from reviews.admin.application import ReviewApplicationPage
 from reviews.admin.approvals import approvals_of
 from reviews.admin.forms import DeclineReasonForm, ReasonForm
@@ -161,6 +165,7 @@ def test_task_is_opened_as_the_row_says(row: ReviewKind, officer: User) -> None:
 def test_those_who_are_asked_are_written_to_and_then_those_above(
     row: ReviewKind, officer: User
 ) -> None:
+    User.objects.update(email="")  # the officer is not one of those who are counted
     for role in Role:
         user = User.objects.create_user(role.name, f"{role.name}@example.com", is_staff=True)
         user.groups.add(Group.objects.get(name=role.value))
@@ -262,6 +267,28 @@ def test_wait_counts_in_the_longest_execution_and_reaches_the_workflow(
     assert longest_wait(policy) == before + sharing * timedelta(days=1)
     found = records.validation_record(casework.run_of(casework.submit(officer)))
     assert found.waits[row.kind.value] == getattr(policy_current(), row.wait).total_seconds()
+
+
+@every_row
+def test_workflow_asks_for_it(row: ReviewKind) -> None:
+    assert f"ask_person(TaskKind.{row.kind.name}, " in inspect.getsource(carry)
+
+
+def test_chaos_decides_every_kind_that_staff_decide() -> None:
+    planned = plan_make(applications=200, kills=0, seed=1).applications
+
+    assert {decision.kind for case in planned for decision in case.decisions} == set(STAFF_KINDS)
+
+
+@pytest.mark.django_db
+def test_seeding_makes_up_tasks_of_every_kind_that_staff_decide() -> None:
+    policy, random = policy_current(), Random(1)
+    waits = {row.kind: getattr(policy, row.wait) for row in ROWS}
+    terms = Terms(now=timezone.now(), days=700, rules=policy_rules(policy), waits=waits)
+
+    drawn = [history_draw(random, terms, number=n, target=TargetState.CLOSED) for n in range(500)]
+
+    assert {kind for history in drawn for kind in history.review} == set(STAFF_KINDS)
 
 
 @pytest.mark.parametrize("kind", STAFF_KINDS)
