@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail
+from django.db import IntegrityError, transaction
 
 from applications import selectors
 from applications.models import ApplicationEvent, LoanApplication
@@ -158,3 +159,9 @@ def test_catalogue_is_offered_by_kind_in_its_order_without_what_is_retired() -> 
     offer = [found.code for found in reasons_for([TaskKind.OFFER_ACCEPTANCE])]
     assert offer == ["INTEREST_WITHDRAWN", "TERMS_NOT_ACCEPTED", "OTHER"]
     assert not reasons_for([])
+
+
+@pytest.mark.both_databases
+def test_reason_that_fits_nothing_is_refused_by_the_database() -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        DeclineReason.objects.create(code="NOTHING", text="For nothing.", kinds=[])
