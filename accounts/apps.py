@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class AccountsConfig(AppConfig):
@@ -6,4 +7,6 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts and sign-in"
 
     def ready(self) -> None:
-        from accounts import receivers  # noqa: F401, PLC0415
+        from accounts import checks, receivers  # noqa: F401, PLC0415
+
+        post_migrate.connect(receivers.on_migrated, sender=self)

@@ -5,7 +5,7 @@ from typing import Any
 
 from axes.models import AccessAttempt
 from django.conf import settings
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import models
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -30,6 +30,25 @@ class RequiredSecondFactor(models.Model):
 
     def __str__(self) -> str:
         return self.group.name
+
+
+class AppliedGrant(models.Model):
+    """A grant of the table of roles that its group was given once, after a migrate.
+
+    It is not given again: a grant that an administrator took away since then stays away.
+    """
+
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="+")
+    permission = models.ForeignKey(Permission, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["group", "permission"], name="applied_grant_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.permission}"
 
 
 class RecoveryCode(models.Model):

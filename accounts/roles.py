@@ -1,28 +1,17 @@
-"""The roles of the back office, and the permissions that each one has. Each is a Django group.
+"""The roles of the back office: one table of what each is called, may do and approves.
 
-``accounts.migrations.0002_roles`` makes the groups. Nothing is imported from the apps whose
-permissions these are: they are named as ``app_label.codename``.
+A role is a row of ``Role``; nothing else lists them. ``accounts.services.role_grants`` makes
+the Django groups from it after each migrate, and ``accounts.checks`` compares the two. Nothing
+is imported from the apps whose permissions these are: they are named as ``app_label.codename``.
 """
 
-from django.db.models import TextChoices
-
-
-class Role(TextChoices):
-    """The Django groups that a migration creates."""
-
-    LOAN_OFFICER = "Loan officer"
-    MANAGER = "Manager"
-    SENIOR_MANAGER = "Senior manager"
-    RISK_ANALYST = "Risk analyst"
-    OPERATIONS = "Operations"
-    POLICY_OWNER = "Policy owner"
-    AUDITOR = "Auditor"
-
+from enum import StrEnum, unique
 
 # Every role sees every application and what belongs to it, and may take the list with it.
 EVERY_ROLE = (
     "partners.view_partner",
     "lending.view_lendingpolicy",
+    "lending.view_policyauthority",
     "lending.view_policytier",
     "applications.export_loanapplication",
     "applications.view_applicationevent",
@@ -44,57 +33,151 @@ EVERY_ROLE = (
     "webhooks.view_webhookdelivery",
     "webhooks.view_webhookendpoint",
 )
-GRANTS: dict[Role, tuple[str, ...]] = {
-    Role.LOAN_OFFICER: (
-        "applications.add_document",
-        "applications.add_loanapplication",
-        "applications.change_loanapplication",
-        "applications.reveal_contact",
-        "applications.submit_loanapplication",
-        "applications.withdraw_loanapplication",
-        "reviews.record_offer_acceptance",
-    ),
-    Role.MANAGER: (
-        "applications.reveal_contact",
-        "reviews.add_delegation",
-        "reviews.change_delegation",
-        "reviews.decide_manager_approval",
-    ),
-    Role.SENIOR_MANAGER: (
-        "applications.reveal_contact",
-        "reviews.add_delegation",
-        "reviews.change_delegation",
-        "reviews.decide_above_ceiling",
-        "reviews.decide_manager_approval",
-    ),
-    Role.RISK_ANALYST: (
-        "applications.reveal_contact",
-        "reviews.add_delegation",
-        "reviews.change_delegation",
-        "reviews.decide_fraud_review",
-    ),
-    Role.OPERATIONS: (
-        "applications.settle_disbursement",
-        "workflows.change_incident",
-        "workflows.reconcile_execution",
-        "workflows.resend_message",
-        "workflows.restart_execution",
-        "workflows.stop_execution",
-        "webhooks.resend_webhookdelivery",
-    ),
-    Role.POLICY_OWNER: (
-        "lending.add_lendingpolicy",
-        "lending.add_policytier",
-        "lending.change_lendingpolicy",
-        "lending.change_policytier",
-        "lending.delete_policytier",
-        "lending.publish_lendingpolicy",
-        "reviews.add_declinereason",
-        "reviews.change_declinereason",
-    ),
-    Role.AUDITOR: (
-        "audit.export_auditentry",
-        "audit.view_auditentry",
-        "reviews.view_bulkdecision",
-    ),
-}
+
+
+@unique
+class Role(StrEnum):
+    """A role: the name of its Django group, its permissions besides ``EVERY_ROLE``, its rank.
+
+    A role with a rank approves loans, each up to its ceiling in the lending policy. The higher
+    rank decides what is above the ceiling of the lower one, and what is escalated.
+    """
+
+    permissions: tuple[str, ...]
+    rank: int | None
+
+    def __new__(cls, label: str, permissions: tuple[str, ...], rank: int | None = None) -> "Role":
+        role = str.__new__(cls, label)
+        role._value_ = label
+        role.permissions = permissions
+        role.rank = rank
+        return role
+
+    LOAN_OFFICER = (
+        "Loan officer",
+        (
+            "applications.add_document",
+            "applications.add_loanapplication",
+            "applications.change_loanapplication",
+            "applications.reveal_contact",
+            "applications.submit_loanapplication",
+            "applications.withdraw_loanapplication",
+            "reviews.record_offer_acceptance",
+        ),
+    )
+    MANAGER = (
+        "Manager",
+        (
+            "applications.reveal_contact",
+            "reviews.add_delegation",
+            "reviews.change_delegation",
+            "reviews.decide_manager_approval",
+        ),
+        10,
+    )
+    SENIOR_MANAGER = (
+        "Senior manager",
+        (
+            "applications.reveal_contact",
+            "reviews.add_delegation",
+            "reviews.change_delegation",
+            "reviews.decide_manager_approval",
+        ),
+        20,
+    )
+    RISK_ANALYST = (
+        "Risk analyst",
+        (
+            "applications.reveal_contact",
+            "reviews.add_delegation",
+            "reviews.change_delegation",
+            "reviews.decide_fraud_review",
+        ),
+    )
+    OPERATIONS = (
+        "Operations",
+        (
+            "applications.settle_disbursement",
+            "workflows.change_incident",
+            "workflows.reconcile_execution",
+            "workflows.resend_message",
+            "workflows.restart_execution",
+            "workflows.stop_execution",
+            "webhooks.resend_webhookdelivery",
+        ),
+    )
+    POLICY_OWNER = (
+        "Policy owner",
+        (
+            "lending.add_lendingpolicy",
+            "lending.add_policyauthority",
+            "lending.add_policytier",
+            "lending.change_lendingpolicy",
+            "lending.change_policyauthority",
+            "lending.change_policytier",
+            "lending.delete_policyauthority",
+            "lending.delete_policytier",
+            "lending.publish_lendingpolicy",
+            "reviews.add_declinereason",
+            "reviews.change_declinereason",
+        ),
+    )
+    AUDITOR = (
+        "Auditor",
+        (
+            "audit.export_auditentry",
+            "audit.view_auditentry",
+            "reviews.view_bulkdecision",
+        ),
+    )
+
+    @property
+    def key(self) -> str:
+        """How a task, a policy and the API name it: ``senior_manager``."""
+        return self.name.lower()
+
+    @property
+    def authority_permission(self) -> str:
+        """The permission that gives its holder the authority of this role."""
+        return f"reviews.approve_as_{self.key}"
+
+    @property
+    def grants(self) -> tuple[str, ...]:
+        """All permissions of its group."""
+        own = () if self.rank is None else (self.authority_permission,)
+        return (*EVERY_ROLE, *self.permissions, *own)
+
+
+def _approvers() -> tuple[Role, ...]:
+    """The roles that approve loans, the lowest rank first. Raises ``ValueError`` for a tie."""
+    by_rank: dict[int, Role] = {}
+    for role in Role:
+        if role.rank is None:
+            continue
+        if role.rank in by_rank:
+            raise ValueError(f"{by_rank[role.rank]} and {role} have the same rank {role.rank}.")
+        by_rank[role.rank] = role
+    return tuple(by_rank[rank] for rank in sorted(by_rank))
+
+
+APPROVERS = _approvers()
+
+
+def approver_choices() -> list[tuple[str, str]]:
+    """Keys and labels of the roles that approve loans, the lowest rank first."""
+    return [(role.key, role.value) for role in APPROVERS]
+
+
+def role_by_key(key: str) -> Role:
+    return Role[key.upper()]
+
+
+def roles_deciding(key: str) -> tuple[Role, ...]:
+    """The roles that may decide what waits for the role ``key``: it, and those ranked above."""
+    role = role_by_key(key)
+    return APPROVERS[APPROVERS.index(role) :] if role in APPROVERS else (role,)
+
+
+def role_above(key: str) -> Role:
+    """To whom a task of the role ``key`` is escalated: the next rank, at most the highest."""
+    return next(iter(roles_deciding(key)[1:]), APPROVERS[-1])

@@ -1,12 +1,14 @@
 """Enumerations of an application: its status and step, who it waits for, its files. Pure.
 
 The same English word ("approved") means different things in a status and an outcome; each
-enumeration is one vocabulary, and imports nothing of the project.
+enumeration is one vocabulary.
 """
 
 from decimal import Decimal
 
 from django.db.models import IntegerChoices, TextChoices
+
+from accounts.roles import approver_choices
 
 
 class Status(TextChoices):
@@ -56,13 +58,16 @@ class AmountBand(IntegerChoices):
 
 
 class WaitingOn(TextChoices):
-    """Who a case that stands still is waiting for."""
+    """Who an application may be waiting for besides the roles that approve loans."""
 
-    MANAGER = "manager", "Manager"
-    SENIOR_MANAGER = "senior_manager", "Senior manager"
     RISK_ANALYST = "risk_analyst", "Risk analyst"
     FRAUD_SERVICE = "fraud_service", "Fraud service"
     APPLICANT = "applicant", "Applicant"
+
+
+def waiting_choices() -> list[tuple[str, str]]:
+    """Everybody who an application that stands still may be waiting for."""
+    return [*approver_choices(), *WaitingOn.choices]
 
 
 class Bureau(TextChoices):

@@ -8,6 +8,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
 
+from accounts.roles import approver_choices
 from lending.choices import Tier
 from lending.fields import money_field, rate_field
 
@@ -20,9 +21,6 @@ class LendingPolicy(models.Model):
     )
     second_approval_threshold = money_field(
         default=Decimal("500000.00"), help_text="At or above this amount two people decide."
-    )
-    manager_ceiling = money_field(
-        default=Decimal("250000.00"), help_text="Above this amount a senior manager decides."
     )
     default_term_months = models.PositiveSmallIntegerField(
         default=60, validators=[MinValueValidator(1)]
@@ -94,3 +92,28 @@ class PolicyTier(models.Model):
 
     def __str__(self) -> str:
         return self.get_tier_display()
+
+
+class PolicyAuthority(models.Model):
+    """Up to how much one role approves under a policy."""
+
+    policy = models.ForeignKey(LendingPolicy, on_delete=models.CASCADE, related_name="authorities")
+    role = models.CharField(max_length=20, choices=approver_choices)
+    ceiling = money_field(
+        null=True,
+        blank=True,
+        help_text="Above this amount the next role decides. Empty: no limit.",
+    )
+
+    class Meta:
+        ordering = ["policy", models.F("ceiling").asc(nulls_last=True)]
+        verbose_name_plural = "policy authorities"
+        constraints = [
+            models.UniqueConstraint(fields=["policy", "role"], name="policy_authority_once"),
+            models.CheckConstraint(
+                condition=models.Q(ceiling__gte=0), name="authority_ceiling_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_role_display()

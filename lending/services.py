@@ -1,13 +1,17 @@
 """The lending policy: which one is in force, publishing a new one, its rules as values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.roles import APPROVERS, Role
 from audit.models import Action
 from audit.services import Changes, entry_record
 from core.errors import NotPermitted
@@ -57,6 +61,18 @@ def policy_rules(policy: LendingPolicy) -> PolicyRules:
     )
 
 
+def policy_ceilings(policy: LendingPolicy) -> dict[Role, Decimal | None]:
+    """Up to how much each role approves, the lowest rank first; ``None`` is without limit."""
+    found = {row.role: row.ceiling for row in policy.authorities.all()}
+    return {role: found[role.key] for role in APPROVERS if role.key in found}
+
+
+def approver_of(ceilings: Mapping[Role, Decimal | None], amount: Decimal) -> Role:
+    """The lowest-ranked role whose ceiling covers an amount; the highest if none does."""
+    covering = (role for role, ceiling in ceilings.items() if ceiling is None or amount <= ceiling)
+    return next(covering, APPROVERS[-1])
+
+
 def longest_wait(policy: LendingPolicy) -> timedelta:
     """How long one execution under this policy may wait in all, at the most."""
     fraud = (
@@ -76,8 +92,9 @@ def longest_wait(policy: LendingPolicy) -> timedelta:
 def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
     """Put a drafted version in force for the cases that are validated from now on.
 
-    Raises ``NotPermitted``, ``PolicyPublished``, or ``InvalidPolicy`` when a tier is missing
-    or a case could wait for longer than its execution lives.
+    Raises ``NotPermitted``, ``PolicyPublished``, or ``InvalidPolicy`` when a tier or a ceiling
+    is missing, a ceiling is below that of a lower role, or a case could wait for longer than
+    its execution lives.
     """
     if not user.has_perm("lending.publish_lendingpolicy"):
         raise NotPermitted("Only a policy owner publishes a lending policy.")
@@ -89,6 +106,7 @@ def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
         raise InvalidPolicy(
             {"tiers": [f"A policy needs every tier; missing: {', '.join(sorted(missing))}."]}
         )
+    _check_ceilings(policy)
     needed, limit = longest_wait(policy), settings.LOAN_APPROVAL_EXECUTION_TIMEOUT
     if needed >= limit:
         raise InvalidPolicy(
@@ -111,6 +129,23 @@ def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
         changes=_differences(before, policy),
     )
     return policy
+
+
+def _check_ceilings(policy: LendingPolicy) -> None:
+    """Raise ``InvalidPolicy`` unless each rank approves at least what the one below it does."""
+    ceilings, highest = policy_ceilings(policy), APPROVERS[-1]
+    problem = ""
+    if missing := [role.value for role in APPROVERS if role not in ceilings]:
+        problem = f"A policy needs the ceiling of every role; missing: {', '.join(missing)}."
+    elif ceilings[highest] is not None:
+        problem = f"{highest} decides what is above all ceilings, so it has none itself."
+    else:
+        for lower, higher in pairwise(APPROVERS):
+            low, high = ceilings[lower], ceilings[higher]
+            if high is not None and (low is None or high < low):
+                problem = f"The ceiling of {higher} is below that of {lower}."
+    if problem:
+        raise InvalidPolicy({"authorities": [problem]})
 
 
 def policy_changes(policy: LendingPolicy) -> Changes:
@@ -140,6 +175,7 @@ def _by_field(policy: LendingPolicy) -> dict[str, object]:
         for column in LendingPolicy._meta.concrete_fields
         if column.name not in left_out
     }
+    fields |= {f"{role.key}_ceiling": limit for role, limit in policy_ceilings(policy).items()}
     names = ("minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
     for tier in policy.tiers.all():
         fields |= {f"{tier.tier}: {name}": getattr(tier, name) for name in names}

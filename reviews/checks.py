@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BooleanField, DecimalField, DurationField, Field
 
-from accounts.roles import GRANTS, Role
+from accounts.roles import Role
 from lending.models import LendingPolicy
 from reviews.kinds import ROWS, ReviewKind
 
@@ -47,7 +47,7 @@ def _policy_fields(row: ReviewKind) -> Iterable[CheckMessage]:
 
 def _permission(row: ReviewKind) -> Iterable[CheckMessage]:
     """Whoever is written to can decide; what an applicant answers somebody can record."""
-    able = {role for role in Role if row.permission in GRANTS[role]}
+    able = {role for role in Role if row.permission in role.grants}
     asked = {role for assignee in row.assignees for role in assignee.recipients}
     for role in sorted(asked - able):
         yield Error(

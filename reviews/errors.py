@@ -22,9 +22,12 @@ class AboveCeiling(NotPermitted):
     code = "above-ceiling"
     title = "The amount is above what you may decide"
 
-    def __init__(self, *, reference: str, ceiling: str) -> None:
+    def __init__(self, *, reference: str, role: str, ceiling: str, needed: str) -> None:
+        """``ceiling`` is empty for a role without one, which cannot give a second approval."""
         super().__init__(
-            f"{reference} is above the manager ceiling of {ceiling}; a senior manager decides it."
+            f"{reference} is above the {role} ceiling of {ceiling}; a {needed} decides it."
+            if ceiling
+            else f"{reference} has an approval already; a {needed} gives the next one."
         )
 
 

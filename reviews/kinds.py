@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts.roles import Role
+from accounts.roles import APPROVERS, Role, role_above, roles_deciding
 from applications.choices import Status, Step, WaitingOn
 from lending.choices import Outcome, ReasonCode
 from reviews.choices import TaskKind
@@ -34,7 +34,7 @@ class Trigger(Enum):
 class Assignee:
     """Who a task waits for: as lists and pages call them, and which roles get the mail."""
 
-    role: WaitingOn
+    role: str
     described: str
     recipients: tuple[Role, ...] = ()
 
@@ -51,9 +51,9 @@ class ApplicantMail:
 class ReviewKind:
     """One kind of review task.
 
-    ``assignees`` are in order of authority: the first one is asked up to its ceiling, the last
-    one above it and for every approval after the first. ``wait``, ``due``, ``two_approvals_from``
-    and ``required_by`` name fields of ``LendingPolicy``.
+    With several ``assignees``, in order of authority, the first one whose ceiling covers the
+    amount is asked. ``wait``, ``due``, ``two_approvals_from`` and ``required_by`` name fields of
+    ``LendingPolicy``.
     """
 
     kind: TaskKind
@@ -69,7 +69,7 @@ class ReviewKind:
     two_approvals_from: str = ""  # an amount; empty: one approval is enough
     required_by: str = ""  # a switch: without it nobody is asked; empty: there is no switch
     four_eyes: bool = True  # whoever created, submitted or edited the application may not decide
-    escalated_to: tuple[Role, ...] = (Role.SENIOR_MANAGER,)
+    escalated: bool = True  # half-way to its end, to ``accounts.roles.role_above``
     words: Mapping[Outcome, str]  # what the buttons say
     declined_as: ReasonCode  # what the applicant and the partner are told of a decline
     opening_reasons: tuple[tuple[ReasonCode, str], ...] = ()
@@ -95,6 +95,11 @@ class ReviewKind:
     def assignee(self, role: str) -> Assignee:
         return next(found for found in self.assignees if found.role == role)
 
+    def next_assignee(self, role: str, *, approved_before: bool) -> Assignee:
+        """Who gives the next approval of a task of ``role``: after the first, the role above."""
+        above = self.has_ceiling and approved_before
+        return self.assignee(role_above(role).key if above else role)
+
 
 def by_kind(rows: Iterable[ReviewKind]) -> Mapping[TaskKind, ReviewKind]:
     """The rows by kind, in their order. Raises ``ImproperlyConfigured`` unless each has one."""
@@ -109,10 +114,13 @@ def by_kind(rows: Iterable[ReviewKind]) -> Mapping[TaskKind, ReviewKind]:
     return MappingProxyType({row.kind: row for row in found})
 
 
-MANAGER = Assignee(
-    WaitingOn.MANAGER, "a manager or a senior manager", (Role.MANAGER, Role.SENIOR_MANAGER)
-)
-SENIOR_MANAGER = Assignee(WaitingOn.SENIOR_MANAGER, "a senior manager", (Role.SENIOR_MANAGER,))
+def approver(role: Role) -> Assignee:
+    """A task that waits for ``role`` may be decided by it, and by those ranked above."""
+    deciding = roles_deciding(role.key)
+    *others, last = [f"a {each.lower()}" for each in deciding]
+    return Assignee(role.key, " or ".join(filter(None, (", ".join(others), last))), deciding)
+
+
 RISK_ANALYST = Assignee(WaitingOn.RISK_ANALYST, "a risk analyst", (Role.RISK_ANALYST,))
 APPLICANT = Assignee(
     WaitingOn.APPLICANT,
@@ -126,7 +134,7 @@ ROWS = (
         step=Step.MANAGER_APPROVAL,
         status=Status.PENDING_APPROVAL,
         trigger=Trigger.REFERRED,
-        assignees=(MANAGER, SENIOR_MANAGER),
+        assignees=tuple(map(approver, APPROVERS)),
         permission="reviews.decide_manager_approval",
         permission_name="Can decide manager approvals",
         wait="approval_expires",
@@ -159,7 +167,7 @@ ROWS = (
         wait="offer_life",
         required_by="offer_acceptance_required",
         four_eyes=False,  # the applicant decides: who typed the answer in does not matter
-        escalated_to=(),  # nobody is above an applicant
+        escalated=False,  # nobody is above an applicant
         words={Outcome.APPROVE: "Offer accepted", Outcome.DECLINE: "Offer declined"},
         declined_as=ReasonCode.OFFER_DECLINED,
         answers_offer=True,
@@ -174,4 +182,4 @@ STAFF_KINDS = tuple(row.kind for row in ROWS if row.decided_by_staff)
 REFERRED_KINDS = tuple(row.kind for row in ROWS if row.trigger is Trigger.REFERRED)
 FOUR_EYES_KINDS = tuple(row.kind for row in ROWS if row.four_eyes)
 CEILING_KINDS = tuple(row.kind for row in ROWS if row.has_ceiling)
-ESCALATED_KINDS = tuple(row.kind for row in ROWS if row.escalated_to)
+ESCALATED_KINDS = tuple(row.kind for row in ROWS if row.escalated)

@@ -12,7 +12,7 @@ details.
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -33,7 +33,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from applications.choices import Purpose, Status, Step, WaitingOn
+from applications.choices import Purpose, Status, Step, waiting_choices
 from applications.models import LoanApplication
 from applications.services.exports import export_check, export_record
 from core.admin.base import NoDeleteAdmin, refuse_null_characters, staff
@@ -63,9 +63,9 @@ def moment(at: datetime | None) -> str:
     return "" if at is None else timezone.localtime(at).isoformat(timespec="seconds")
 
 
-def word(vocabulary: Any) -> Show:
-    """The label of one of its values; what is none of them as it is."""
-    labels = {value: str(label) for value, label in vocabulary.choices}
+def word(choices: Iterable[tuple[Any, Any]]) -> Show:
+    """The label of one of these values; what is none of them as it is."""
+    labels = {value: str(label) for value, label in choices}
     return lambda value: labels.get(value, text(value))
 
 
@@ -75,15 +75,15 @@ COLUMNS: tuple[tuple[str, str, Show], ...] = (
     ("Applicant", "applicant_name", text),
     ("Amount", "loan_amount", amount),
     ("Currency", "currency", text),
-    ("Purpose", "purpose", word(Purpose)),
+    ("Purpose", "purpose", word(Purpose.choices)),
     ("Months", "term_months", str),
-    ("Status", "status", word(Status)),
-    ("Step", "current_step", word(Step)),
-    ("Waiting on", "waiting_on", word(WaitingOn)),
+    ("Status", "status", word(Status.choices)),
+    ("Step", "current_step", word(Step.choices)),
+    ("Waiting on", "waiting_on", word(waiting_choices())),
     ("Waiting until", "waiting_until", moment),
     ("Partner", "partner__name", text),
     ("Partner's reference", "external_id", text),
-    ("Decision", "outcome", word(Outcome)),
+    ("Decision", "outcome", word(Outcome.choices)),
     ("Decided", "decided_at", moment),
     ("Created", "created_at", moment),
     ("Submitted", "submitted_at", moment),

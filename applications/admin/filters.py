@@ -1,17 +1,18 @@
 """Filters of the list of applications."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
-from django.db.models import QuerySet, TextChoices
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from applications.choices import AmountBand, Status, Step, WaitingOn
+from applications.choices import AmountBand, Status, Step, waiting_choices
 from applications.models import LoanApplication
 from core.database import NotLookedUp
 from partners.models import Partner
@@ -41,17 +42,17 @@ def narrowed(
 
 
 class OneOf(admin.SimpleListFilter):
-    """One value of a vocabulary; the address is as Django's own filter has it."""
+    """One of the choices of a field; the address is as Django's own filter has it."""
 
     field: str
-    vocabulary: type[TextChoices]
+    options: Sequence[tuple[str, Any]]
 
     def lookups(
         self,
         request: HttpRequest,  # noqa: ARG002
         model_admin: Any,  # noqa: ARG002
     ) -> list[tuple[str, str]]:
-        return [(value, str(label)) for value, label in self.vocabulary.choices]
+        return [(value, str(label)) for value, label in self.options]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[LoanApplication]
@@ -65,21 +66,21 @@ class ByStatus(OneOf):
     title = "status"
     parameter_name = "status__exact"
     field = "status"
-    vocabulary = Status
+    options = Status.choices
 
 
 class ByStep(OneOf):
     title = "current step"
     parameter_name = "current_step__exact"
     field = "current_step"
-    vocabulary = Step
+    options = Step.choices
 
 
 class ByWaitingOn(OneOf):
     title = "waiting on"
     parameter_name = "waiting_on__exact"
     field = "waiting_on"
-    vocabulary = WaitingOn
+    options = waiting_choices()
 
 
 class PastDays(admin.SimpleListFilter):

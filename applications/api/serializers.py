@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from applications.choices import Level, Purpose, Status, Step, WaitingOn
+from applications.choices import Level, Purpose, Status, Step, waiting_choices
 from lending.choices import Outcome, Tier
 from partners.api.serializers import (
     AmountField,
@@ -88,7 +88,7 @@ class ApplicationQuerySerializer(PageQuerySerializer):
 
 
 class WaitingSerializer(serializers.Serializer[Any]):
-    who = serializers.ChoiceField(choices=WaitingOn.choices)
+    who = serializers.ChoiceField(choices=waiting_choices())
     since = moment(allow_null=True)
     until = moment(allow_null=True)
 

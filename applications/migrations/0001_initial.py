@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 ('term_months', models.PositiveSmallIntegerField(default=60, validators=[django.core.validators.MinValueValidator(6), django.core.validators.MaxValueValidator(360)])),
                 ('status', models.CharField(choices=[('draft', 'Draft'), ('submitted', 'Submitted'), ('in_review', 'In review'), ('pending_approval', 'Pending approval'), ('approved', 'Approved'), ('funded', 'Funded'), ('declined', 'Declined'), ('withdrawn', 'Withdrawn'), ('expired', 'Expired'), ('needs_attention', 'Needs attention')], default='draft', max_length=20)),
                 ('current_step', models.CharField(blank=True, choices=[('submitted', 'Submitted'), ('validating', 'Validation'), ('credit_check', 'Credit check'), ('risk_assessment', 'Risk assessment'), ('manager_approval', 'Manager approval'), ('fraud_check', 'Fraud check'), ('generating_offer', 'Offer'), ('offer_acceptance', 'Acceptance'), ('disbursing', 'Disbursement'), ('complete', 'Complete')], max_length=20)),
-                ('waiting_on', models.CharField(blank=True, choices=[('manager', 'Manager'), ('senior_manager', 'Senior manager'), ('risk_analyst', 'Risk analyst'), ('fraud_service', 'Fraud service'), ('applicant', 'Applicant')], max_length=20)),
+                ('waiting_on', models.CharField(blank=True, choices=applications.choices.waiting_choices, max_length=20)),
                 ('waiting_since', models.DateTimeField(blank=True, null=True)),
                 ('waiting_until', models.DateTimeField(blank=True, null=True)),
                 ('version', models.PositiveIntegerField(default=1)),

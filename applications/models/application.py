@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from applications.choices import AmountBand, Purpose, Status, Step, WaitingOn
+from applications.choices import AmountBand, Purpose, Status, Step, waiting_choices
 from applications.models.fields import AmountBandField, FoldedNameField
 from applications.search_names import LENGTH
 from lending.choices import Outcome
@@ -50,7 +50,7 @@ class LoanApplication(models.Model):
 
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.DRAFT)
     current_step = models.CharField(max_length=20, choices=Step.choices, blank=True)
-    waiting_on = models.CharField(max_length=20, choices=WaitingOn.choices, blank=True)
+    waiting_on = models.CharField(max_length=20, choices=waiting_choices, blank=True)
     waiting_since = models.DateTimeField(null=True, blank=True)
     waiting_until = models.DateTimeField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from accounts.roles import Role
+from accounts.roles import Role, role_by_key
 from devtools.chaos.oracle import ExpectedPath, expected_path_of
 from devtools.demo_data import ROLES
 from devtools.processes import ENGINE, SWEEP, WEB
@@ -187,7 +187,7 @@ def _decisions(
     for ask in expected_path.asks:
         highest = ask.above_ceiling or ask.approvals > 1
         asked = REVIEW_KINDS[ask.kind].assignees[-1 if highest else 0].role
-        for person in rng.sample(logins(Role[asked.name]), ask.approvals):
+        for person in rng.sample(logins(role_by_key(asked)), ask.approvals):
             keyed = rng.random() < 0.5
             planned.append(PlannedDecision(ask.kind, person, next(approved), keyed))
             if not planned[-1].approved:

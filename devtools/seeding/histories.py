@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import Enum, auto
 from random import Random
 
+from accounts.roles import Role
 from applications.choices import Bureau, Purpose, Status, Step
 from devtools.seeding.people import PARTNERS, Person, person
 from lending.choices import Outcome
@@ -40,6 +41,7 @@ class Terms:
     now: datetime
     days: float
     rules: PolicyRules
+    ceilings: Mapping[Role, Decimal | None]
     waits: Mapping[TaskKind, timedelta]  # how long a task of the kind stays open
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from accounts.roles import Role
-from applications.choices import Level, WaitingOn
+from accounts.roles import roles_deciding
+from applications.choices import Level
 from devtools.seeding.histories import History, TaskHistory
 from devtools.seeding.row_builder import ATTEMPT, RowBuilder, SeedRow
 from lending.choices import Outcome
+from lending.services import approver_of
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS, Trigger
 from reviews.models import ReviewDecision, ReviewTask
@@ -62,9 +63,11 @@ class Reviews(RowBuilder):
             deciders = self.random.sample(self._deciders_of(row, role), number)
             self._decisions(row, pk, kind, review, deciders)
 
-    def _deciders_of(self, row: SeedRow, role: WaitingOn) -> Sequence[int]:
-        """Those of the role, without who typed the application in."""
-        return [pk for pk in self.staff.by_role[Role[role.name]] if pk != row.typed_by]
+    def _deciders_of(self, row: SeedRow, role: str) -> Sequence[int]:
+        """Those of the lowest role with people that decides it, without who typed it in."""
+        known = self.staff.by_role
+        deciding = next(each for each in roles_deciding(role) if each in known)
+        return [pk for pk in known[deciding] if pk != row.typed_by]
 
     def _decisions(
         self,
@@ -102,6 +105,8 @@ class Reviews(RowBuilder):
                 data={"reason": reason, "version": 1, "task": task},
             )
 
-    def role_asked(self, history: History, kind: TaskKind) -> WaitingOn:
-        above = history.amount > self.policy.manager_ceiling
-        return REVIEW_KINDS[kind].assignees[-1 if above else 0].role
+    def role_asked(self, history: History, kind: TaskKind) -> str:
+        row = REVIEW_KINDS[kind]
+        if row.has_ceiling:
+            return approver_of(self.terms.ceilings, history.amount).key
+        return row.assignees[0].role

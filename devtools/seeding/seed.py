@@ -32,7 +32,7 @@ from devtools.seeding.batch import Batch
 from devtools.seeding.histories import TargetState, Terms, history_draw
 from devtools.seeding.people import PARTNERS
 from devtools.seeding.row_builder import Staff
-from lending.services import policy_current, policy_rules
+from lending.services import policy_ceilings, policy_current, policy_rules
 from partners.models import Partner
 from reviews.kinds import ROWS
 from workflows.models import PeriodicRun
@@ -92,6 +92,7 @@ def seed(
         now=now or timezone.now(),
         days=request.days,
         rules=policy_rules(policy),
+        ceilings=policy_ceilings(policy),
         waits={row.kind: getattr(policy, row.wait) for row in ROWS},
     )
     staff = _staff()

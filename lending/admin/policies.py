@@ -1,11 +1,13 @@
 """The lending policy in the admin: drafted by policy owners, never changed once published."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -17,54 +19,72 @@ from core.admin.display import badge
 from core.admin.view_helpers import confirmation
 from core.errors import DomainError
 from lending import services
-from lending.admin.policy_form import SHOWN, TIER_SHOWN, PolicyForm, days, policy_fieldsets
+from lending.admin.policy_form import (
+    AUTHORITY_SHOWN,
+    SHOWN,
+    TIER_SHOWN,
+    PolicyForm,
+    days,
+    policy_fieldsets,
+)
 from lending.choices import Tier
 from lending.errors import NoPolicy
-from lending.models import LendingPolicy, PolicyTier
+from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
 
 if TYPE_CHECKING:
-    TierInlineBase = admin.TabularInline[PolicyTier, LendingPolicy]
-    TierFormBase = forms.ModelForm[PolicyTier]
+    InlineBase = admin.TabularInline[Any, LendingPolicy]
+    RowFormBase = forms.ModelForm[Any]
 else:
-    TierInlineBase = admin.TabularInline
-    TierFormBase = forms.ModelForm
+    InlineBase = admin.TabularInline
+    RowFormBase = forms.ModelForm
 
 
-class PolicyTierForm(TierFormBase):
-    """A row of the table of tiers; its headings are far away, so each field says its name."""
-
-    class Meta:
-        model = PolicyTier
-        fields = "__all__"
+class RowForm(RowFormBase):
+    """A row of a table; its headings are far away, so each field says the name of its row."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        tier = self.initial.get("tier")
-        row = Tier(tier).label if tier in Tier.values else "New tier"
+        name = next(iter(self.fields))
+        labels = dict(self._meta.model._meta.get_field(name).flatchoices)
+        row = labels.get(self.initial.get(name), f"New {name}")
         for field in self.fields.values():
             field.widget.attrs["aria-label"] = f"{row}: {field.label}"
 
 
-class PolicyTierInline(TierInlineBase):
-    model = PolicyTier
-    form = PolicyTierForm
+class PolicyRowsInline(InlineBase):
+    """The rows of a table of a policy: typed while it is a draft, then only read."""
+
+    form = RowForm
     extra = 0
-    max_num = len(Tier)
+    names: tuple[str, ...]
+    shown: dict[str, Callable[[Any], object]]  # the columns as one reads them
+
+    @classmethod
+    def rows_in_force(cls) -> list[dict[str, Any]]:
+        """What a new version begins with: the rows of the policy in force, else one a choice."""
+        try:
+            current = services.policy_current()
+        except NoPolicy:
+            name = cls.names[0]
+            return [{name: key} for key, _ in cls.model._meta.get_field(name).flatchoices]
+        return list(cls.model.objects.filter(policy=current).values(*cls.names))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """As they are typed in, or as one reads them."""
-        names = ("tier", "minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
         if self.has_change_permission(request, obj):
-            return names
-        return tuple(TIER_SHOWN.get(name, name) for name in names)
+            return self.names
+        return tuple(self.shown.get(name, name) for name in self.names)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.has_change_permission(request, obj):
             return ()
-        return tuple(TIER_SHOWN.values())
+        return tuple(self.shown.values())
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:  # noqa: ARG002
-        return len(Tier) if obj is None else 0
+        return len(self.rows_in_force()) if obj is None else 0
+
+    def get_max_num(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:  # noqa: ARG002
+        return len(self.model._meta.get_field(self.names[0]).flatchoices)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_open(obj) and super().has_add_permission(request, obj)
@@ -73,19 +93,33 @@ class PolicyTierInline(TierInlineBase):
         return is_open(obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A tier of a draft was never used; everything else stays."""
+        """A row of a draft was never used; everything else stays."""
         return is_open(obj) and super().has_delete_permission(request, obj)
+
+
+class PolicyAuthorityInline(PolicyRowsInline):
+    model = PolicyAuthority
+    names = ("role", "ceiling")
+    shown = AUTHORITY_SHOWN
+    verbose_name = "ceiling"
+    verbose_name_plural = "Who approves up to how much"
+
+
+class PolicyTierInline(PolicyRowsInline):
+    model = PolicyTier
+    names = ("tier", "minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
+    shown = TIER_SHOWN
 
 
 class LendingPolicyAdmin(NoDeleteAdmin[LendingPolicy]):
     form = PolicyForm
-    inlines = (PolicyTierInline,)
+    inlines = (PolicyAuthorityInline, PolicyTierInline)
     list_display = (
         "version",
         "state",
         "currency",
         "approval_threshold",
-        "manager_ceiling",
+        "ceilings",
         "second_approval_threshold",
         "published_at",
         "published_by",
@@ -97,6 +131,16 @@ class LendingPolicyAdmin(NoDeleteAdmin[LendingPolicy]):
     @admin.display(description="State")
     def state(self, policy: LendingPolicy) -> SafeString:
         return badge("Published", "good") if policy.published_at else badge("Draft", "quiet")
+
+    @admin.display(description="Ceilings")
+    def ceilings(self, policy: LendingPolicy) -> str:
+        limits = services.policy_ceilings(policy).items()
+        return ", ".join(
+            f"{role}: {'no limit' if limit is None else f'{limit:,}'}" for role, limit in limits
+        )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LendingPolicy]:
+        return super().get_queryset(request).prefetch_related("authorities")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_open(obj) and super().has_change_permission(request, obj)
@@ -132,7 +176,7 @@ class LendingPolicyAdmin(NoDeleteAdmin[LendingPolicy]):
     ) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
         if obj._state.adding and request.method == "GET":
-            kwargs["initial"] = tiers_in_force()
+            kwargs["initial"] = inline.rows_in_force()
         return kwargs
 
     def change_view(
@@ -188,15 +232,6 @@ def _value_words(value: object) -> str:
     if isinstance(value, timedelta):
         return days(value)
     return f"{value:,}" if isinstance(value, Decimal | int) else str(value)
-
-
-def tiers_in_force() -> list[dict[str, Any]]:
-    try:
-        current = services.policy_current()
-    except NoPolicy:
-        return [{"tier": tier.value} for tier in Tier]
-    names = ("tier", "minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
-    return list(current.tiers.values(*names))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

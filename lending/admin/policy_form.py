@@ -10,7 +10,7 @@ from django.db.models import DurationField
 from django.utils.safestring import SafeString
 
 from core.admin.display import money
-from lending.models import LendingPolicy, PolicyTier
+from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
 
 if TYPE_CHECKING:
     PolicyFormBase = forms.ModelForm[LendingPolicy]
@@ -18,7 +18,7 @@ else:
     PolicyFormBase = forms.ModelForm
 
 SPAN = "Days and hours:minutes:seconds, as in “1 12:00:00”."
-WHO = ("approval_threshold", "manager_ceiling", "second_approval_threshold")
+WHO = ("approval_threshold", "second_approval_threshold")
 WAITS = tuple(
     column.name for column in LendingPolicy._meta.fields if isinstance(column, DurationField)
 )
@@ -104,6 +104,11 @@ def _debt_to_income(policy: LendingPolicy) -> str:
     return "no limit" if limit is None else f"{limit} %"
 
 
+def _ceiling(authority: PolicyAuthority) -> SafeString | str:
+    limit = authority.ceiling
+    return "no limit" if limit is None else money(limit, authority.policy.currency)
+
+
 def _largest(tier: PolicyTier) -> SafeString | str:
     return money(tier.largest_amount, tier.policy.currency) if tier.largest_amount else "declined"
 
@@ -116,6 +121,7 @@ SHOWN: dict[str, Callable[[Any], object]] = {
     ),
     "maximum_debt_to_income": _shown("maximum_debt_to_income", _debt_to_income),
 }
+AUTHORITY_SHOWN: dict[str, Callable[[Any], object]] = {"ceiling": _shown("ceiling", _ceiling)}
 TIER_SHOWN: dict[str, Callable[[Any], object]] = {
     "annual_rate": _shown("annual_rate", lambda tier: f"{tier.annual_rate} %"),
     "largest_amount": _shown("largest_amount", _largest),

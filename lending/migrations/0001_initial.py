@@ -1,3 +1,4 @@
+import accounts.roles
 import datetime
 import django.core.validators
 import django.db.models.deletion
@@ -16,6 +17,9 @@ TIERS = (
     ("deep_subprime", 0, False, "15.00", "0.00"),
 )
 
+# role, largest amount that it approves
+CEILINGS = (("manager", "250000.00"), ("senior_manager", None))
+
 
 def publish(apps, schema_editor):
     policy = apps.get_model("lending", "LendingPolicy").objects.create(
@@ -23,7 +27,6 @@ def publish(apps, schema_editor):
         currency="CAD",
         approval_threshold=Decimal("100000.00"),
         second_approval_threshold=Decimal("500000.00"),
-        manager_ceiling=Decimal("250000.00"),
         default_term_months=60,
         maximum_debt_to_income=None,
         approval_due=timedelta(days=1),
@@ -46,6 +49,11 @@ def publish(apps, schema_editor):
         )
         for tier, score, clean, rate, largest in TIERS
     )
+    authority_model = apps.get_model("lending", "PolicyAuthority")
+    authority_model.objects.bulk_create(
+        authority_model(policy=policy, role=role, ceiling=ceiling and Decimal(ceiling))
+        for role, ceiling in CEILINGS
+    )
 
 
 class Migration(migrations.Migration):
@@ -65,7 +73,6 @@ class Migration(migrations.Migration):
                 ('currency', models.CharField(default='CAD', max_length=3)),
                 ('approval_threshold', models.DecimalField(decimal_places=2, default=Decimal('100000.00'), help_text='At or above this amount a manager decides.', max_digits=12)),
                 ('second_approval_threshold', models.DecimalField(decimal_places=2, default=Decimal('500000.00'), help_text='At or above this amount two people decide.', max_digits=12)),
-                ('manager_ceiling', models.DecimalField(decimal_places=2, default=Decimal('250000.00'), help_text='Above this amount a senior manager decides.', max_digits=12)),
                 ('default_term_months', models.PositiveSmallIntegerField(default=60, validators=[django.core.validators.MinValueValidator(1)])),
                 ('maximum_debt_to_income', models.DecimalField(blank=True, decimal_places=2, help_text='Estimated payment over monthly income, in percent. Empty: no limit.', max_digits=5, null=True)),
                 ('approval_due', models.DurationField(default=datetime.timedelta(days=1))),
@@ -100,6 +107,19 @@ class Migration(migrations.Migration):
                 'ordering': ['policy', '-minimum_score'],
             },
         ),
+        migrations.CreateModel(
+            name='PolicyAuthority',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('role', models.CharField(choices=accounts.roles.approver_choices, max_length=20)),
+                ('ceiling', models.DecimalField(blank=True, decimal_places=2, help_text='Above this amount the next role decides. Empty: no limit.', max_digits=12, null=True)),
+                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='authorities', to='lending.lendingpolicy')),
+            ],
+            options={
+                'verbose_name_plural': 'policy authorities',
+                'ordering': ['policy', models.OrderBy(models.F('ceiling'), nulls_last=True)],
+            },
+        ),
         migrations.AddConstraint(
             model_name='lendingpolicy',
             constraint=models.CheckConstraint(condition=models.Q(('second_approval_threshold__gte', models.F('approval_threshold'))), name='policy_second_threshold_not_below_first'),
@@ -119,6 +139,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='policytier',
             constraint=models.CheckConstraint(condition=models.Q(('largest_amount__gte', 0)), name='tier_amount_not_negative'),
+        ),
+        migrations.AddConstraint(
+            model_name='policyauthority',
+            constraint=models.UniqueConstraint(fields=('policy', 'role'), name='policy_authority_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='policyauthority',
+            constraint=models.CheckConstraint(condition=models.Q(('ceiling__gte', 0)), name='authority_ceiling_not_negative'),
         ),
         # Lending policy version 1, in force from the start.
         migrations.RunPython(publish, migrations.RunPython.noop),

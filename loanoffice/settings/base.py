@@ -235,7 +235,7 @@ SPECTACULAR_SETTINGS = {
         "ApplicationStatus": "applications.choices.Status",
         "Step": "applications.choices.Step",
         "Purpose": "applications.choices.Purpose",
-        "WaitingOn": "applications.choices.WaitingOn",
+        "WaitingOn": "applications.choices.waiting_choices",
         "Outcome": "lending.choices.Outcome",
         "RiskTier": "lending.choices.Tier",
         "Level": "applications.choices.Level",

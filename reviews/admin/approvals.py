@@ -40,7 +40,7 @@ def approvals_of(application: LoanApplication, task: ReviewTask) -> Approvals:
 
 def _role(task: ReviewTask, given: tuple[ReviewDecision, ...]) -> str:
     row = REVIEW_KINDS[TaskKind(task.kind)]
-    return (row.assignees[-1] if given else row.assignee(task.assigned_role)).described
+    return row.next_assignee(task.assigned_role, approved_before=bool(given)).described
 
 
 def _but_not(

@@ -226,6 +226,7 @@ def rows_of(keys: list[int], user: User) -> list[Row]:
     applications = (
         LoanApplication.objects.filter(pk__in=keys)
         .select_related("policy")
+        .prefetch_related("policy__authorities")
         .prefetch_related(Prefetch("review_tasks", queryset=tasks, to_attr="asked"))
         .order_by("pk")
     )

@@ -1,3 +1,4 @@
+import applications.choices
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
@@ -117,7 +118,7 @@ class Migration(migrations.Migration):
                 ('attempt', models.PositiveIntegerField()),
                 ('kind', models.CharField(choices=[('manager_approval', 'Manager approval'), ('fraud_review', 'Fraud review'), ('offer_acceptance', 'Offer acceptance')], max_length=20)),
                 ('status', models.CharField(choices=[('open', 'Open'), ('decided', 'Decided'), ('expired', 'Expired'), ('cancelled', 'Cancelled')], default='open', max_length=10)),
-                ('assigned_role', models.CharField(choices=[('manager', 'Manager'), ('senior_manager', 'Senior manager'), ('risk_analyst', 'Risk analyst'), ('fraud_service', 'Fraud service'), ('applicant', 'Applicant')], max_length=20)),
+                ('assigned_role', models.CharField(choices=applications.choices.waiting_choices, max_length=20)),
                 ('approvals_required', models.PositiveSmallIntegerField(default=1)),
                 ('reasons', models.JSONField(blank=True, default=list, help_text='Why a person is asked.')),
                 ('outcome', models.CharField(blank=True, choices=[('approve', 'Approve'), ('refer', 'Refer'), ('decline', 'Decline')], max_length=10)),
@@ -133,7 +134,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['due_at', 'id'],
-                'permissions': [('decide_manager_approval', 'Can decide manager approvals'), ('decide_fraud_review', 'Can decide fraud reviews'), ('record_offer_acceptance', "Can record an applicant's answer to an offer"), ('decide_above_ceiling', 'Can decide approvals above the manager ceiling')],
+                'permissions': [('decide_manager_approval', 'Can decide manager approvals'), ('decide_fraud_review', 'Can decide fraud reviews'), ('record_offer_acceptance', "Can record an applicant's answer to an offer")],
             },
         ),
         migrations.CreateModel(

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from applications.choices import WaitingOn
+from applications.choices import waiting_choices
 from applications.models import LoanApplication
 from lending.choices import Outcome
 from partners.models import Partner
@@ -20,7 +20,7 @@ class ReviewTask(models.Model):
     attempt = models.PositiveIntegerField()
     kind = models.CharField(max_length=20, choices=TaskKind.choices)
     status = models.CharField(max_length=10, choices=TaskStatus.choices, default=TaskStatus.OPEN)
-    assigned_role = models.CharField(max_length=20, choices=WaitingOn.choices)
+    assigned_role = models.CharField(max_length=20, choices=waiting_choices)
     approvals_required = models.PositiveSmallIntegerField(default=1)
     reasons = models.JSONField(default=list, blank=True, help_text="Why a person is asked.")
     outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
@@ -48,7 +48,6 @@ class ReviewTask(models.Model):
         ordering = ["due_at", "id"]
         permissions = [
             *((row.permission.partition(".")[2], row.permission_name) for row in ROWS),
-            ("decide_above_ceiling", "Can decide approvals above the manager ceiling"),
         ]
         indexes = [
             models.Index(fields=["status", "kind", "due_at"], name="task_open_by_due"),

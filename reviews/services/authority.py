@@ -5,14 +5,19 @@ A person decides in their own right, or in that of somebody who handed their tas
 ask here under their locks; what is asked of many tasks at once is in ``decisions``.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.contrib.auth.models import User
+from django.db.models import Exists, Q
 
-from applications.choices import Status, WaitingOn
+from accounts.roles import APPROVERS, Role, role_above, role_by_key
+from applications.choices import Status
 from applications.models import LoanApplication
 from applications.transitions import is_terminal
 from core.errors import DomainError, NotPermitted
+from lending.services import policy_ceilings
 from reviews.choices import TaskKind, TaskStatus
 from reviews.errors import (
     AboveCeiling,
@@ -26,7 +31,6 @@ from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.delegation import delegators
 
-ABOVE_CEILING = "reviews.decide_above_ceiling"
 TOUCHED = (
     ("created_by", "created"),
     ("submitted_by", "submitted"),
@@ -73,6 +77,43 @@ def can_be_answered(application: LoanApplication, task: ReviewTask) -> bool:
     over = is_terminal(application.status) and application.status != Status.EXPIRED
     waits = task.status == TaskStatus.OPEN or (task.status == TaskStatus.EXPIRED and not over)
     return waits and task.attempt == application.attempt
+
+
+@dataclass(frozen=True)
+class ApprovalAuthority:
+    """Which tasks of kinds with a ceiling a person may decide, by the role they wait for."""
+
+    role: Role
+    first: tuple[str, ...]  # they may decide while nobody has approved
+    further: tuple[str, ...]  # they may also give an approval after the first
+
+    @property
+    def is_highest(self) -> bool:
+        return self.role == APPROVERS[-1]
+
+    def covers(self, assigned_role: str, *, approved_before: bool) -> bool:
+        """The same rule as ``excluded``, for one task."""
+        return self.is_highest or assigned_role in (self.further if approved_before else self.first)
+
+    def excluded(self, approved_before: Exists) -> Q:
+        """The same rule as ``covers``, for a query of tasks: those that it does not cover."""
+        beyond = ~Q(assigned_role__in=self.first)
+        return beyond | (Q(approved_before) & ~Q(assigned_role__in=self.further))
+
+
+def approval_authority(user: User) -> ApprovalAuthority:
+    """The authority of a person: that of their highest role, at least the lowest there is.
+
+    A further approval takes the role above the one that a task waits for.
+    """
+    held = (role for role in reversed(APPROVERS) if user.has_perm(role.authority_permission))
+    role = next(held, APPROVERS[0])
+    covered = APPROVERS[: APPROVERS.index(role) + 1]
+    return ApprovalAuthority(
+        role=role,
+        first=tuple(each.key for each in covered),
+        further=tuple(each.key for each in covered if role_above(each.key) in covered),
+    )
 
 
 def authority(
@@ -153,15 +194,19 @@ def _check_right(
                 decided_by=by.get_username() if by else "",
                 at=decision.decided_at,
             )
-    if (
-        REVIEW_KINDS[TaskKind(task.kind)].has_ceiling
-        and (task.assigned_role == WaitingOn.SENIOR_MANAGER or given)
-        and not right.has_perm(ABOVE_CEILING)
-    ):
-        ceiling = application.policy.manager_ceiling if application.policy else 0
-        raise AboveCeiling(
-            reference=application.reference, ceiling=f"{ceiling:,.2f} {application.currency}"
-        )
+    row, approved_before = REVIEW_KINDS[TaskKind(task.kind)], bool(given)
+    held = approval_authority(right)
+    if not row.has_ceiling or held.covers(task.assigned_role, approved_before=approved_before):
+        return
+    ceilings = policy_ceilings(application.policy) if application.policy else {}
+    ceiling = ceilings.get(held.role, Decimal(0))
+    needed = row.next_assignee(task.assigned_role, approved_before=approved_before)
+    raise AboveCeiling(
+        reference=application.reference,
+        role=held.role.lower(),
+        ceiling="" if ceiling is None else f"{ceiling:,.2f} {application.currency}",
+        needed=role_by_key(needed.role).lower(),
+    )
 
 
 def already_decided(application: LoanApplication, task: ReviewTask) -> AlreadyDecided:

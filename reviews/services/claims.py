@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.roles import APPROVERS
 from applications.locking import application_lock
 from applications.models import LoanApplication
 from applications.services.timeline import event_record
@@ -19,7 +20,6 @@ from reviews.kinds import REVIEW_KINDS
 from reviews.locking import task_lock
 from reviews.models import ReviewTask
 from reviews.services.authority import (
-    ABOVE_CEILING,
     authority,
     check_not_claimed,
     check_still_open,
@@ -28,8 +28,8 @@ from reviews.services.authority import (
 
 
 def may_take_over(user: User) -> bool:
-    """Senior managers, and superusers, in their own right."""
-    return user.has_perm(ABOVE_CEILING)
+    """Those with the highest authority, senior managers and superusers, in their own right."""
+    return user.has_perm(APPROVERS[-1].authority_permission)
 
 
 def claim_check(

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from applications.choices import Level, Status, WaitingOn
+from applications.choices import Level, Status
 from applications.errors import StaleVersion
 from applications.locking import application_lock
 from applications.models import LoanApplication, LoanOffer
@@ -25,9 +25,9 @@ from reviews.kinds import CEILING_KINDS, FOUR_EYES_KINDS, REVIEW_KINDS
 from reviews.locking import task_lock
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.authority import (
-    ABOVE_CEILING,
     CLAIM_LASTS,
     TOUCHED,
+    approval_authority,
     authority,
     check_not_claimed,
     check_still_open,
@@ -97,10 +97,10 @@ def _within_right(right: User) -> Q:
     given = ReviewDecision.objects.filter(task=OuterRef("pk"), late=False)
     used = Exists(given.filter(Q(decided_by=right) | Q(on_behalf_of=right)))
     reached = Q(kind__in=kinds) & ~Q(used)
-    if right.has_perm(ABOVE_CEILING):
+    held = approval_authority(right)
+    if held.is_highest:
         return reached
-    needs_senior = Q(assigned_role=WaitingOn.SENIOR_MANAGER) | Q(Exists(given))
-    return reached & ~(Q(kind__in=CEILING_KINDS) & needs_senior)
+    return reached & ~(Q(kind__in=CEILING_KINDS) & held.excluded(Exists(given)))
 
 
 def _touched_by(user: User) -> Q:

@@ -7,11 +7,13 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from applications.choices import Level, WaitingOn
+from accounts.roles import role_above
+from applications.choices import Level
 from applications.models import LoanApplication
 from applications.services.attempts import move
 from applications.services.timeline import event_record
 from lending.models import LendingPolicy
+from lending.services import approver_of, policy_ceilings
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS, ReviewKind
 from reviews.models import ReviewTask
@@ -70,14 +72,13 @@ def task_remind(*, application: LoanApplication, task: ReviewTask, now: datetime
 
 def task_escalate(*, application: LoanApplication, task: ReviewTask, now: datetime) -> None:
     """Note that the task is handed up: half of the time to decide is over."""
-    row = REVIEW_KINDS[TaskKind(task.kind)]
-    told = " and ".join(f"{role.value.lower()}s" for role in row.escalated_to)
     task.escalated_at = now
     task.save(update_fields=["escalated_at"])
+    deciders = f"{role_above(task.assigned_role).lower()}s"
     event_record(
         application=application,
         kind="escalated",
-        message=f"{task.get_kind_display()}: escalated to the {told}.",
+        message=f"{task.get_kind_display()}: escalated to the {deciders}.",
         step=REVIEW_KINDS[TaskKind(task.kind)].step,
         level=Level.WARNING,
         is_internal=True,
@@ -100,11 +101,10 @@ def tasks_cancel(*, application: LoanApplication) -> int:
     )
 
 
-def _assigned_role(
-    application: LoanApplication, row: ReviewKind, policy: LendingPolicy
-) -> WaitingOn:
-    above = application.loan_amount > policy.manager_ceiling
-    return row.assignees[-1 if above else 0].role
+def _assigned_role(application: LoanApplication, row: ReviewKind, policy: LendingPolicy) -> str:
+    if row.has_ceiling:
+        return approver_of(policy_ceilings(policy), application.loan_amount).key
+    return row.assignees[0].role
 
 
 def _approvals_required(

@@ -299,7 +299,7 @@ def deliveries_resend(office: Office) -> None:
 
 def policy_draft(office: Office, client: Client) -> LendingPolicy:
     add = address("lending_lendingpolicy_add")
-    client.post(add, typed_from(client.get(add)) | {"manager_ceiling": "300000.00"})
+    client.post(add, typed_from(client.get(add)) | {"authorities-0-ceiling": "300000.00"})
     return LendingPolicy.objects.get(version=2)
 
 
@@ -311,7 +311,7 @@ def policy_change(office: Office) -> None:
     draft = policy_draft(office, office.client(Role.POLICY_OWNER))
     client = office.client(Role.POLICY_OWNER)
     change = address("lending_lendingpolicy_change", draft.pk)
-    client.post(change, typed_from(client.get(change)) | {"manager_ceiling": "310000.00"})
+    client.post(change, typed_from(client.get(change)) | {"authorities-0-ceiling": "310000.00"})
 
 
 def policy_publish(office: Office) -> None:

@@ -248,9 +248,10 @@ def test_change_of_a_policy_shows_each_field(
     policy_change(Office(make_user, monkeypatch))
 
     edited = AuditEntry.objects.filter(action=Action.CHANGED).get()
-    assert edited.changes == {"manager_ceiling": ["300000.00", "310000.00"]}
+    ceiling = "policy authority “Manager”: ceiling"
+    assert edited.changes == {ceiling: ["300000.00", "310000.00"]}
     created = AuditEntry.objects.get(action=Action.CREATED, object_kind="lending.lendingpolicy")
-    assert created.changes["manager_ceiling"] == ["250000.00", "300000.00"]
+    assert created.changes[ceiling] == [None, "300000.00"]
 
 
 def test_publishing_shows_what_cases_are_judged_by_from_now_on(

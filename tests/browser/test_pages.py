@@ -26,7 +26,8 @@ def test_logins_partners_and_policies_are_drawn_without_a_complaint(
     casework.funded(officer, partner=partner)
     key, _ = keys.partner_key_issue(partner=partner, label="Branch office")
     policy = LendingPolicy.objects.get(version=1)
-    draft = LendingPolicy.objects.create(version=2, manager_ceiling=300_000)
+    draft = LendingPolicy.objects.create(version=2)
+    draft.authorities.create(role=Role.MANAGER.key, ceiling=300_000)
     page = visit("root")
     pages = {
         "users": "/admin/auth/user/",

@@ -81,11 +81,11 @@ def test_policy_that_could_outlive_its_execution_is_not_published(
 ) -> None:
     owner: User = make_user("owner", Role.POLICY_OWNER)  # type: ignore[operator]
     current = LendingPolicy.objects.get(version=1)
-    tiers = list(current.tiers.all())
+    rows = [*current.tiers.all(), *current.authorities.all()]
     draft = LendingPolicy.objects.create(version=2, **{field: timedelta(days=40)})
-    for tier in tiers:
-        tier.pk, tier.policy = None, draft
-        tier.save()
+    for row in rows:
+        row.pk, row.policy = None, draft
+        row.save()
     assert longest_wait(draft) > timedelta(days=60)
     with pytest.raises(InvalidPolicy, match="an execution ends after 60"):
         policy_publish(policy=draft, user=owner)

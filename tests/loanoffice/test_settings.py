@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 
+from accounts.roles import Role
 from devtools.demo_data import PARTNER_KEY, ROLES, create_demo_data
 from partners.models import PartnerKey
 from partners.services.keys import partner_key_recognise
@@ -248,7 +249,7 @@ def test_demo_data_are_made_once_and_the_key_works() -> None:
     manager = User.objects.get(username="manager")
     assert manager.check_password("demo")
     assert manager.has_perm("reviews.decide_manager_approval")
-    assert not manager.has_perm("reviews.decide_above_ceiling")
+    assert not manager.has_perm(Role.SENIOR_MANAGER.authority_permission)
 
 
 @pytest.mark.django_db

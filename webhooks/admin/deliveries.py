@@ -44,7 +44,7 @@ class ByType(filters.OneOf):
     title = "event"
     parameter_name = "event_type__exact"
     field = "event_type"
-    vocabulary = EventType
+    options = EventType.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         return queryset if self.value() is None else queryset.filter(event_type=self.value())

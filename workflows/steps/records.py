@@ -206,7 +206,7 @@ def review_open(run: Attempt, kind: TaskKind) -> ReviewTask | None:
         reasons=reasons,
         now=now,
     )
-    who = WaitingOn(task.assigned_role).label.lower()
+    who = task.get_assigned_role_display().lower()
     log(run, f"open_{kind.value}", application, f"Waiting for {_article(who)} {who} to decide.")
     save(application)
     return task

@@ -13,7 +13,7 @@ from accounts.roles import Role
 from applications.models import LoanApplication
 from lending.admin.policy_form import days
 from lending.models import LendingPolicy
-from lending.services import policy_current
+from lending.services import policy_ceilings, policy_current
 from partners.models import Partner, PartnerKey
 from partners.services.keys import partner_key_recognise
 from tests import casework
@@ -134,13 +134,14 @@ def test_new_version_begins_where_the_one_in_force_is_and_can_be_published(
 ) -> None:
     client = login(owner)
     address = reverse("admin:lending_lendingpolicy_add")
-    typed = typed_from(client.get(address)) | {"manager_ceiling": "300000.00"}
+    typed = typed_from(client.get(address)) | {"authorities-0-ceiling": "300000.00"}
 
     client.post(address, typed)
 
     made = LendingPolicy.objects.get(version=2)
     assert made.published_at is None
     assert made.tiers.count() == 4
+    assert policy_ceilings(made) == {Role.MANAGER: 300_000, Role.SENIOR_MANAGER: None}
     publish = reverse("admin:lending_lendingpolicy_publish", args=[made.pk])
     assert "Publish" in client.get(publish).content.decode()
     made.tiers.filter(tier="prime").update(annual_rate="6.10")
@@ -164,11 +165,10 @@ def test_published_policy_is_read_only_with_its_tiers(
     for user in (owner, root):
         client = login(user)
         answer = client.get(address)
-        assert 'name="manager_ceiling"' not in answer.content.decode()
+        assert 'name="authorities-0-ceiling"' not in answer.content.decode()
         assert "press-publish" not in answer.content.decode()
-        assert client.post(address, {"manager_ceiling": "1"}).status_code == 403
-    policy.refresh_from_db()
-    assert policy.manager_ceiling == 250_000
+        assert client.post(address, {"authorities-0-ceiling": "1"}).status_code == 403
+    assert policy_ceilings(policy) == {Role.MANAGER: 250_000, Role.SENIOR_MANAGER: None}
 
 
 def test_policy_says_what_each_rule_means_and_shows_it_as_one_reads_it(

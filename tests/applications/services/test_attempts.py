@@ -146,11 +146,11 @@ def test_policy_published_while_a_case_sleeps_does_not_touch_it(
     application = submit(officer)
     assess(application)
     policy = LendingPolicy.objects.get()
-    tiers = list(policy.tiers.all())
+    rows = [*policy.tiers.all(), *policy.authorities.all()]
     newer = LendingPolicy.objects.create(version=2, approval_threshold=Decimal("1.00"))
-    for tier in tiers:
-        tier.pk, tier.policy = None, newer
-        tier.save()
+    for row in rows:
+        row.pk, row.policy = None, newer
+        row.save()
     owner = make_user("policy", is_superuser=True)  # type: ignore[operator]
     policy_publish(policy=newer, user=owner)
     application.refresh_from_db()

@@ -56,6 +56,7 @@ class Promises:
         self.moves = moves
         self.seniors = seniors  # who may decide above the ceiling
         self.policy = LendingPolicy.objects.get()
+        self.manager_ceiling = self.policy.authorities.get(role="manager").ceiling
         # Decisions that a service accepted: their task, their person, their outcome.
         self.accepted: dict[int, tuple[int, int, str]] = {}
         self.before = Record()
@@ -134,7 +135,7 @@ class Promises:
             if row["task_id"] == tasks.get("manager_approval", {}).get("id")
             and (row["outcome"], row["late"]) == ("approve", False)
         ]
-        above = case["loan_amount"] > self.policy.manager_ceiling
+        above = case["loan_amount"] > self.manager_ceiling
         rights = [row["on_behalf_of_id"] or row["decided_by_id"] for row in approved]
         wanted = 1 if case["loan_amount"] >= self.policy.approval_threshold else 0
         if case["sin_last4"] == "5555":  # a bureau is down
