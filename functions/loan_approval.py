@@ -1,6 +1,6 @@
 """The durable loan approval: the order of things, and nothing else.
 
-It reads like the table of the workflow. What each step does is in ``steps``. Everything
+It reads like the table of the workflow. What each step does is in ``workflows.steps``. Everything
 here is replayed from the start at each resume, so it is deterministic: every clock, read
 and effect is inside a step. Renaming or reordering an operation breaks the executions
 that sleep; they stay on the version that they started on.
@@ -39,17 +39,22 @@ from django.conf import settings
 
 from applications.errors import CaseClosed
 from applications.services.attempts import Attempt
-from workflows.steps.records import Assessed, Validated
 from audit.tracing import execution_name, request_id
 from applications.choices import Bureau, FraudVerdict, Status
 from lending.choices import Outcome
 from reviews.choices import TaskKind
-from functions import steps
-from functions.steps import FINAL, Closed
+from core.errors import DomainError
+from workflows.executions import Closed
+from workflows.handover import give_up
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
 from workflows.models import Incident
+from workflows.steps import credit, fraud, offer, payout, review, risk, validation
+from workflows.steps.risk import Assessed
+from workflows.steps.validation import Validated
 
 BUREAU_ATTEMPTS = 3
+# What a retry cannot mend: the domain said no, or a person has to look.
+FINAL: tuple[type[Exception], ...] = (DomainError, PayoutRefused, PayoutUnknown)
 
 
 def retry(attempts: int) -> Callable[[Exception, int], RetryDecision]:
@@ -107,31 +112,31 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
         if kind_of(error) == CaseClosed.__name__:
             return {"status": "superseded"}
         kind, sentence = incident_kind(error), f"The workflow failed: {error}"
-        flow.step("needs_attention", lambda: steps.give_up(run, kind=kind, sentence=sentence))
+        flow.step("needs_attention", lambda: give_up(run, kind=kind, sentence=sentence))
         raise
 
 
 def carry(run: Attempt, flow: "Workflow") -> Closed:
     """The workflow, top to bottom."""
-    validated = Validated(**flow.step("validate", lambda: steps.validate(run, arn=flow.arn)))
+    validated = Validated(**flow.step("validate", lambda: validation.validate(run, arn=flow.arn)))
     if not validated.valid:
         return Closed(status="declined")
     flow.credit_check()
-    risk = Assessed(**flow.step("risk_assessment", lambda: steps.assess_risk(run)))
-    if risk.outcome == Outcome.DECLINE:
+    assessed = Assessed(**flow.step("risk_assessment", lambda: risk.assess_risk(run)))
+    if assessed.outcome == Outcome.DECLINE:
         return Closed(status="declined")
 
-    if risk.outcome == Outcome.REFER:
+    if assessed.outcome == Outcome.REFER:
         flow.ask_person(TaskKind.MANAGER_APPROVAL, validated)
 
     verdict = flow.fraud_check(validated)
     if verdict == FraudVerdict.FLAGGED:
         flow.ask_person(TaskKind.FRAUD_REVIEW, validated)
 
-    flow.step("generating_offer", lambda: steps.generate_offer(run, verdict=verdict))
+    flow.step("generating_offer", lambda: offer.generate_offer(run, verdict=verdict))
     if TaskKind.OFFER_ACCEPTANCE in validated.waits:
         flow.ask_person(TaskKind.OFFER_ACCEPTANCE, validated)
-    return Closed(**flow.step("disbursing", lambda: steps.disburse(run)))
+    return Closed(**flow.step("disbursing", lambda: payout.disburse(run)))
 
 
 class Workflow:
@@ -173,7 +178,7 @@ class Workflow:
                     self._step(
                         child,
                         bureau.value,
-                        lambda: steps.pull_report(self.run, bureau),
+                        lambda: credit.pull_report(self.run, bureau),
                         BUREAU_STEP,
                     )
                 except StepError as error:
@@ -206,18 +211,18 @@ class Workflow:
         after, self.asked = self.asked, kind
         self.step(
             f"open_{kind.value}",
-            lambda: steps.open_review(
+            lambda: review.open_review(
                 self.run, kind, callback_id=callback.callback_id, after=after
             ),
         )
         try:
             outcome = _answer(callback.result())["outcome"]
         except CallbackTimeoutError:
-            self.end("expired", lambda: steps.expire(self.run, kind, timed_out=True))
+            self.end("expired", lambda: review.expire(self.run, kind, timed_out=True))
         if outcome == "expired":
-            self.end("expired", lambda: steps.expire(self.run, kind, timed_out=False))
+            self.end("expired", lambda: review.expire(self.run, kind, timed_out=False))
         if outcome != Outcome.APPROVE:
-            self.end("declined", lambda: steps.decline(self.run, kind))
+            self.end("declined", lambda: review.decline(self.run, kind))
 
     def fraud_check(self, validated: Validated) -> FraudVerdict:  # noqa: RET503 - giving up never returns
         """Ask the fraud check; ask again when it does not answer; at last give up."""
@@ -239,7 +244,7 @@ class Workflow:
         callback = self.context.create_callback(name=name, config=config)
         answered = self.step(
             f"request_{name}",
-            lambda: steps.request_fraud_check(
+            lambda: fraud.request_fraud_check(
                 self.run,
                 callback_id=callback.callback_id,
                 number=number,
@@ -251,7 +256,7 @@ class Workflow:
 
     def give_up(self, kind: Incident.Kind, sentence: str) -> NoReturn:
         """Hand the case to Operations and stop."""
-        self.end("needs_attention", lambda: steps.give_up(self.run, kind=kind, sentence=sentence))
+        self.end("needs_attention", lambda: give_up(self.run, kind=kind, sentence=sentence))
 
     def end(self, name: str, body: Callable[[], Closed]) -> NoReturn:
         """Run the last step of a run that ends early, then stop."""

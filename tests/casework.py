@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from applications.choices import Bureau, FraudVerdict
 from applications.models import LoanApplication
-from applications.services import funding, intake
+from applications.services import intake
 from applications.services.attempts import Attempt
 from lending.underwriting import Report
 from reviews.choices import TaskKind
@@ -21,7 +21,7 @@ from workflows import executions as workflow_executions
 from workflows.callbacks import pending
 from workflows.models import Execution, OutboxMessage, PendingCallback
 from workflows.providers.simulated import SCORES
-from workflows.steps import records
+from workflows.steps import credit, offer, payout, review, risk, validation
 
 # The profiles whose reports are those of the simulated bureaus; of others each says 700.
 PROFILES = ("1111", "3333", "4444")
@@ -40,21 +40,21 @@ def assess(application: LoanApplication) -> None:
     """Validate, pull the reports and judge, as the workflow's first steps do."""
     run = run_of(application)
     workflow_executions.execution_running(run, arn=f"arn:test:{run.name}")
-    records.validation_record(run)
+    validation.validation_record(run)
     sin = application.sin_last4
     for bureau in Bureau:
         score = SCORES[bureau][sin] if sin in PROFILES else 700
-        records.credit_report_record(
+        credit.credit_report_record(
             run, bureau=bureau, report=Report(score, 0), bureau_reference="R"
         )
-    records.risk_record(run)
+    risk.risk_record(run)
 
 
 @transaction.atomic
 def ask(application: LoanApplication, kind: TaskKind = TaskKind.MANAGER_APPROVAL) -> ReviewTask:
     """Open a review with its callback, as the workflow does when it goes to sleep."""
     run = run_of(application)
-    task = records.review_open(run, kind)
+    task = review.review_open(run, kind)
     assert task is not None
     pending.callback_open(
         run,
@@ -148,8 +148,8 @@ def offered(user: User | None = None, **fields: Any) -> LoanApplication:
     """Charlie's application, approved by the policy alone: an offer is made, nothing is paid."""
     application = submit(user, **{"sin_last4": "3333", "loan_amount": Decimal(25000), **fields})
     assess(application)
-    records.offer_begin(run_of(application), verdict=FraudVerdict.PASSED)
-    funding.offer_make(run_of(application))
+    offer.offer_begin(run_of(application), verdict=FraudVerdict.PASSED)
+    offer.offer_make(run_of(application))
     application.refresh_from_db()
     return application
 
@@ -157,7 +157,7 @@ def offered(user: User | None = None, **fields: Any) -> LoanApplication:
 def disbursing(user: User | None = None, **fields: Any) -> LoanApplication:
     """As ``offered``, and the rail is about to be asked to pay."""
     application = offered(user, **fields)
-    funding.disbursement_request(run_of(application))
+    payout.disbursement_request(run_of(application))
     application.refresh_from_db()
     return application
 
@@ -165,6 +165,6 @@ def disbursing(user: User | None = None, **fields: Any) -> LoanApplication:
 def funded(user: User | None = None, **fields: Any) -> LoanApplication:
     """As ``disbursing``, and the rail paid."""
     application = disbursing(user, **fields)
-    funding.disbursement_settle(run_of(application), rail_reference="RAIL-1")
+    payout.disbursement_settle(run_of(application), rail_reference="RAIL-1")
     application.refresh_from_db()
     return application

@@ -3,6 +3,7 @@
 Nothing here touches the outside world: what has to leave is an outbox row.
 """
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db.models import Case, F, Value, When
@@ -18,8 +19,15 @@ from workflows.models import Execution, OutboxMessage, PendingCallback
 from workflows.outbox import queue
 
 
+@dataclass(frozen=True)
+class Closed:
+    """How an execution ended: the application's final status."""
+
+    status: str
+
+
 def execution_queue(*, application: LoanApplication) -> Execution:
-    """Write the mirror of a new execution and the message that starts it."""
+    """Record a new execution and queue the message that starts it."""
     run = Attempt(reference=application.reference, attempt=application.attempt)
     execution = Execution.objects.create(
         application=application,
@@ -89,14 +97,16 @@ def execution_stop(*, application: LoanApplication) -> None:
         )
 
 
-def execution_finish(run: Attempt, status: Status) -> None:
-    """The case is closed by its workflow: end the mirror and queue the notice."""
-    execution_end(run, status=Execution.Status.SUCCEEDED, result={"status": status.value})
+def execution_finish(run: Attempt, status: Status) -> Closed:
+    """End the execution that closed its application, and queue the notice."""
+    closed = Closed(status=status.value)
+    execution_end(run, status=Execution.Status.SUCCEEDED, result=asdict(closed))
     closing_notice(run)
+    return closed
 
 
 def closing_notice(run: Attempt) -> None:
-    """Tell the applicant how the case ended, once an attempt."""
+    """Tell the applicant how the application ended, once an attempt."""
     queue.put(
         kind=OutboxMessage.Kind.EMAIL,
         key=f"closed/{run.name}",

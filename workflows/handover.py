@@ -1,27 +1,48 @@
 """Hand a stuck application to Operations."""
 
-from applications.services.attempts import Attempt
+from django.db import transaction
+
+from applications.choices import Level, Status
+from applications.errors import CaseClosed
+from applications.models import LoanApplication
+from applications.services.attempts import Attempt, begin_step, log, move, save, stop_waiting
 from reviews.services.tasks import tasks_cancel
 from workflows.callbacks.pending import callbacks_expire
-from workflows.executions import execution_end
+from workflows.db_threads import run_in_db_thread
+from workflows.executions import Closed, execution_end
 from workflows.incidents import incident_open
 from workflows.models import Execution, Incident
-from workflows.steps import records
 
 
-def case_hand_over(
+def give_up(run: Attempt, *, kind: Incident.Kind | None, sentence: str) -> Closed:
+    """End an attempt by handing its application to Operations, saying why.
+
+    The status is ``superseded`` when the application has closed or a newer attempt carries it.
+    """
+
+    @transaction.atomic(savepoint=False)
+    def write() -> Closed:
+        application_hand_over(run, kind=kind, sentence=sentence)
+        application = LoanApplication.objects.only("status", "attempt").get(reference=run.reference)
+        stuck = application.status == Status.NEEDS_ATTENTION and application.attempt == run.attempt
+        return Closed(status=Status.NEEDS_ATTENTION.value if stuck else "superseded")
+
+    return run_in_db_thread(write)
+
+
+def application_hand_over(
     run: Attempt,
     *,
     kind: Incident.Kind | None,
     sentence: str,
     ended: Execution.Status = Execution.Status.FAILED,
 ) -> bool:
-    """Hand a stuck case to Operations; false when it has closed or was handed over before.
+    """Hand a stuck application to Operations; false when it has closed or was handed over before.
 
     ``kind`` is ``None`` where an incident that says why is open already. Nothing of the run
     is asked or waited for any more. In a transaction.
     """
-    if not records.needs_attention(run, sentence=sentence):
+    if not needs_attention(run, sentence=sentence):
         return False
     execution_end(run, status=ended, error=sentence)
     execution = Execution.objects.select_related("application").get(name=run.name)
@@ -35,4 +56,20 @@ def case_hand_over(
             execution=execution,
             sentence=sentence,
         )
+    return True
+
+
+@transaction.atomic(savepoint=False)
+def needs_attention(run: Attempt, *, sentence: str) -> bool:
+    """Show that a stuck application needs attention; false when it has closed or did before."""
+    try:
+        application, seen = begin_step(run, "needs_attention")
+    except CaseClosed:
+        return False
+    if seen:
+        return False
+    move(application, Status.NEEDS_ATTENTION)
+    stop_waiting(application)
+    log(run, "needs_attention", application, sentence, level=Level.ERROR, is_internal=True)
+    save(application)
     return True

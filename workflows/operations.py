@@ -14,7 +14,6 @@ from applications.choices import Level, Status, Step
 from applications.errors import PayoutSettled, TransitionRefused
 from applications.locking import application_lock
 from applications.models import Disbursement, LoanApplication
-from applications.services import funding
 from applications.services.attempts import Attempt, move, save, stop_waiting
 from applications.services.timeline import event_record
 from applications.transitions import is_terminal
@@ -35,6 +34,7 @@ from workflows.errors import (
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.outbox import queue
 from workflows.providers import registry
+from workflows.steps import payout
 
 RESTART = "workflows.restart_execution"
 STOP = "workflows.stop_execution"
@@ -122,7 +122,7 @@ def application_restart(*, reference: str, user: User, reason: str = "") -> Loan
         application = application_lock(reference)
         restart_check(application=application, user=user)
         if ledger is not None:
-            funding.payout_found(application=application, user=user, rail_reference=found)
+            payout.payout_found(application=application, user=user, rail_reference=found)
         if found is None:
             _begin_again(application, user, reason)
         else:
@@ -276,7 +276,7 @@ def payout_settle(
     if paid and not known_as:
         raise ReferenceMissing
     with transaction.atomic():
-        application = funding.payout_settle(
+        application = payout.payout_settle(
             reference=reference, user=user, paid=paid, rail_reference=known_as, note=note
         )
         if paid:

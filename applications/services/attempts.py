@@ -7,13 +7,16 @@ or was handed to Operations, or that a newer attempt replaced, is refused with `
 
 from dataclasses import dataclass
 
-from applications.choices import Level, Status
+from django.utils import timezone
+
+from applications.choices import Level, Status, Step
 from applications.errors import CaseClosed
 from applications.locking import application_lock
 from applications.models import ApplicationEvent, LoanApplication
 from applications.services.timeline import event_record
 from applications.signals import application_moved
-from applications.transitions import check_transition, is_terminal
+from applications.transitions import TERMINAL, check_transition, is_terminal
+from lending.choices import Outcome
 from lending.models import LendingPolicy
 
 
@@ -58,6 +61,16 @@ def ensure_current_attempt(run: Attempt, application: LoanApplication) -> None:
         )
 
 
+def show_step(run: Attempt, step: Step) -> None:
+    """Show that ``step`` is being worked on. One cheap statement; a late repeat does nothing."""
+    earlier = list(Step)[: list(Step).index(step)]
+    LoanApplication.objects.filter(
+        reference=run.reference, attempt=run.attempt, current_step__in=earlier
+    ).exclude(status__in=[*TERMINAL, Status.NEEDS_ATTENTION]).update(
+        current_step=step, updated_at=timezone.now()
+    )
+
+
 def log(
     run: Attempt,
     operation: str,
@@ -91,6 +104,16 @@ def stop_waiting(application: LoanApplication) -> None:
     """Nobody is waited for any more; in memory."""
     application.waiting_on = ""
     application.waiting_since = application.waiting_until = None
+
+
+def close_declined(application: LoanApplication, reasons: list[dict[str, str]]) -> None:
+    """Close a locked application as declined for these reasons; in memory."""
+    move(application, Status.DECLINED)
+    now = timezone.now()
+    application.outcome = Outcome.DECLINE
+    application.decision_reasons = reasons
+    application.decided_at = application.closed_at = now
+    stop_waiting(application)
 
 
 def save(application: LoanApplication, *also: str) -> None:

@@ -160,6 +160,7 @@ PACKAGES = (
     "applications.services",
     "partners.services",
     "reviews.services",
+    "workflows.steps",
 )
 MODULES = (
     "lending.services",
@@ -200,7 +201,7 @@ ACTS = {
     "applications.services.intake.application_submit": "admin:applications_loanapplication_add",
     "applications.services.intake.application_withdraw": "api:withdraw",
     "applications.services.exports.export_record": "admin:applications_loanapplication_export",
-    "applications.services.funding.payout_settle": "admin:applications_loanapplication_paid",
+    "workflows.steps.payout.payout_settle": "admin:applications_loanapplication_paid",
     "reviews.services.offer_answers.offer_answer": "review_api:offer-accept",
     "partners.services.keys.partner_key_issue": "admin:partners_partner_issue_key",
     "partners.services.keys.partner_key_revoke": "admin:partners_partnerkey_revoke",
@@ -242,7 +243,7 @@ ACTS = {
 # Tried where their conditions are made: tests of their own.
 TRIED_ELSEWHERE = {
     "applications.services.timeline.event_record",  # inside of nearly all of the others
-    "applications.services.funding.payout_found",  # tests/workflows/test_operations.py
+    "workflows.steps.payout.payout_found",  # tests/workflows/test_operations.py
     # tests/applications/admin/test_contact_reveal.py
     "applications.services.access_log.application_viewed",
     "applications.services.access_log.application_read",  # below

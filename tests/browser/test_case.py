@@ -9,13 +9,14 @@ from playwright.sync_api import Page, Route, expect
 from accounts.roles import Role
 from applications.choices import FraudVerdict, Status
 from applications.models import LoanApplication
-from applications.services import funding, intake
+from applications.services import intake
 from reviews.choices import TaskKind
 from reviews.models import ReviewDecision
 from tests import casework
 from tests.applications.admin.conftest import ADD, LIST
 from tests.applications.admin.conftest import page as address
-from workflows.steps import records
+from workflows import handover
+from workflows.steps import offer, payout, review
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,13 +67,13 @@ def test_profile_in_one_click_submit_and_the_page_follows_without_a_reload(
 
     expect(page.locator("#case-log")).to_contain_text("Manager approval: approved.")
     run = casework.run_of(application)
-    records.offer_begin(run, verdict=FraudVerdict.PASSED)
-    funding.offer_make(run)
+    offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    offer.offer_make(run)
     expect(page.locator("#panel-offer")).to_be_visible()
     page.click("text=Repayment schedule")
     page.focus("#case-log")
-    funding.disbursement_request(run)
-    funding.disbursement_settle(run, rail_reference="RAIL-1")
+    payout.disbursement_request(run)
+    payout.disbursement_settle(run, rail_reference="RAIL-1")
     expect(page.locator("#case-head .badge").first).to_have_text("Funded")
     expect(page.locator("details[open] table")).to_be_visible()
     assert page.evaluate("document.activeElement.id") == "case-log"
@@ -143,7 +144,7 @@ def test_decline_asks_for_a_reason_and_records_it(
     page.wait_for_url("**/change/")
 
     assert ReviewDecision.objects.get().reason == "Employment could not be verified."
-    records.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
+    review.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
     expect(page.locator("#case-head .badge").first).to_have_text("Declined")
     expect(page.locator(".step-failed")).to_contain_text("Manager approval")
     picture(page, "declined")
@@ -184,7 +185,7 @@ def test_every_page_is_drawn_without_a_complaint(
     draft = intake.application_create(user=officer, **casework.ALICE)
     stuck = casework.submit(officer, loan_amount=20_000)
     casework.assess(stuck)
-    records.needs_attention(casework.run_of(stuck), sentence="The fraud check is silent.")
+    handover.needs_attention(casework.run_of(stuck), sentence="The fraud check is silent.")
     page = visit("root")
     task = waiting.review_tasks.get()
     pages = {

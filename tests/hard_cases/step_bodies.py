@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from applications.choices import Bureau, FraudVerdict
 from applications.services.attempts import Attempt
-from functions import steps
 from reviews.choices import TaskKind
+from workflows import handover
 from workflows.models import Execution, Incident, PendingCallback
+from workflows.steps import credit, fraud, offer, payout, review, risk, validation
 
 type Body = Callable[[], object]
 
@@ -22,10 +23,10 @@ def bodies(run: Attempt) -> dict[str, Body]:
         return known.get(name, f"never asked: {name}")
 
     def ask(kind: TaskKind) -> Body:
-        return lambda: steps.open_review(run, kind, callback_id=callback(kind.value), after=None)
+        return lambda: review.open_review(run, kind, callback_id=callback(kind.value), after=None)
 
     def ask_fraud_service(number: int) -> Body:
-        return lambda: steps.request_fraud_check(
+        return lambda: fraud.request_fraud_check(
             run,
             callback_id=callback(f"fraud_check-{number}"),
             number=number,
@@ -34,26 +35,26 @@ def bodies(run: Attempt) -> dict[str, Body]:
         )
 
     def pull(bureau: Bureau) -> Body:
-        return lambda: steps.pull_report(run, bureau)
+        return lambda: credit.pull_report(run, bureau)
 
     def decline(kind: TaskKind) -> Body:
-        return lambda: steps.decline(run, kind)
+        return lambda: review.decline(run, kind)
 
     def expire(kind: TaskKind, *, timed_out: bool) -> Body:
-        return lambda: steps.expire(run, kind, timed_out=timed_out)
+        return lambda: review.expire(run, kind, timed_out=timed_out)
 
     return {
-        "validate": lambda: steps.validate(run, arn=execution.arn or "arn:unheard"),
+        "validate": lambda: validation.validate(run, arn=execution.arn or "arn:unheard"),
         **{bureau.value: pull(bureau) for bureau in Bureau},
-        "risk_assessment": lambda: steps.assess_risk(run),
+        "risk_assessment": lambda: risk.assess_risk(run),
         **{f"open_{kind.value}": ask(kind) for kind in TaskKind},
         **{f"request_fraud_check-{number}": ask_fraud_service(number) for number in (1, 2)},
-        "generating_offer": lambda: steps.generate_offer(run, verdict=FraudVerdict.FLAGGED),
-        "disbursing": lambda: steps.disburse(run),
+        "generating_offer": lambda: offer.generate_offer(run, verdict=FraudVerdict.FLAGGED),
+        "disbursing": lambda: payout.disburse(run),
         **{f"declined {kind.value}": decline(kind) for kind in TaskKind},
         **{f"expired {kind.value}": expire(kind, timed_out=True) for kind in TaskKind},
         **{f"timed out {kind.value}": expire(kind, timed_out=False) for kind in TaskKind},
-        "needs_attention": lambda: steps.give_up(
+        "needs_attention": lambda: handover.give_up(
             run, kind=Incident.Kind.WORKFLOW_FAILED, sentence="It failed."
         ),
     }

@@ -28,6 +28,7 @@ from workflows import sweep
 from workflows.callbacks import pending
 from workflows.models import Incident, OutboxMessage, PendingCallback, SimulatedPayout
 from workflows.operations import application_restart, restart_check
+from workflows.steps import review
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -150,9 +151,7 @@ def test_both_answers_of_the_engine_mean_that_it_came_too_late(
     assert (message.status, closed[1] in message.last_error) == ("pending", True)
     assert PendingCallback.objects.get().status == "answered"
 
-    from functions import steps  # noqa: PLC0415 - the step in which the workflow finds out
-
-    closed_as = steps.expire(
+    closed_as = review.expire(
         run_of(application), decisions.TaskKind.MANAGER_APPROVAL, timed_out=True
     )
 

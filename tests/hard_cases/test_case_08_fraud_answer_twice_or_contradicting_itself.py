@@ -25,7 +25,7 @@ from tests.workflows.callbacks import vendor
 from tests.workflows.callbacks.conftest import path_of, wait_for_vendor
 from workflows.callbacks import pending
 from workflows.models import Incident, OutboxMessage, PendingCallback, SimulatedPayout
-from workflows.steps import records
+from workflows.steps import fraud
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -44,7 +44,7 @@ def asked(officer: User) -> LoanApplication:
     casework.assess(application)
     until = timezone.now() + timedelta(minutes=5)
     with transaction.atomic():
-        records.fraud_check_open(casework.run_of(application), number=1, until=until)
+        fraud.fraud_check_open(casework.run_of(application), number=1, until=until)
         pending.callback_open(
             casework.run_of(application), name="fraud_check-1", callback_id="F", expires_at=until
         )

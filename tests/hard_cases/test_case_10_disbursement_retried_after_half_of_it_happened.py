@@ -13,8 +13,7 @@ from django.contrib.auth.models import User
 
 from applications.errors import CaseClosed, TransitionRefused
 from applications.models import Disbursement, LoanApplication
-from applications.services import funding, intake
-from functions import steps
+from applications.services import intake
 from tests.casework import offered, run_of, submit
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office
@@ -23,8 +22,15 @@ from tests.hard_cases.rail import Rail, http_rail
 from tests.waiting import eventually
 from workflows import engine
 from workflows import operations as ops
-from workflows.errors import PayoutFound, PayoutRefused, PayoutUnsettled, RailUnreachable
+from workflows.errors import (
+    PayoutFound,
+    PayoutRefused,
+    PayoutUnknown,
+    PayoutUnsettled,
+    RailUnreachable,
+)
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.steps import payout
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -106,13 +112,13 @@ def test_engine_killed_after_a_refusal_asks_nobody_to_pay_a_case_that_was_withdr
     rail.pays = rail.refused
     application = offered(officer)
     with pytest.raises(PayoutRefused):
-        steps.disburse(run_of(application))
+        payout.disburse(run_of(application))
     assert Disbursement.objects.get().status == "refused"
     intake.application_withdraw(reference=application.reference, user=officer)
     rail.pays = rail.booked
 
     with pytest.raises(CaseClosed):
-        steps.disburse(run_of(application))
+        payout.disburse(run_of(application))
 
     assert (len(rail.payments), rail.books) == (1, {})
 
@@ -124,7 +130,7 @@ def test_step_that_runs_again_after_a_refusal_is_refused_without_asking(
     application = offered(officer)
     for _ in range(2):
         with pytest.raises(PayoutRefused):
-            steps.disburse(run_of(application))
+            payout.disburse(run_of(application))
         rail.pays = rail.booked
     assert (len(rail.payments), rail.books) == (1, {})
 
@@ -248,16 +254,16 @@ def test_step_that_runs_again_on_an_unknown_outcome_asks_what_the_rail_knows_and
     officer: User, rail: Rail
 ) -> None:
     application = offered(officer)
-    funding.disbursement_request(run_of(application))
-    funding.disbursement_hold(run_of(application), status=Disbursement.Status.UNKNOWN)
-    with pytest.raises(steps.PayoutUnknown):
-        steps.disburse(run_of(application))
+    payout.disbursement_request(run_of(application))
+    payout.disbursement_hold(run_of(application), status=Disbursement.Status.UNKNOWN)
+    with pytest.raises(PayoutUnknown):
+        payout.disburse(run_of(application))
     assert (rail.payments, bool(rail.lookups)) == ([], True)
     rail.books[f"payout-{application.reference}"] = {
         "amount": "25000.00",
         "currency": "CAD",
         "reference": application.reference,
     }
-    assert steps.disburse(run_of(application)).status == "funded"
+    assert payout.disburse(run_of(application)).status == "funded"
     assert_paid_once(rail, application.reference)
     assert rail.payments == []

@@ -34,10 +34,9 @@ from tests.applications.admin.conftest import LIST, Login, decide_page, page, sa
 from tests.conftest import ALICE
 from tests.hard_cases.stored import everything_stored
 from tests.partners.api.calls import path
-from workflows import incidents
+from workflows import handover, incidents
 from workflows.models import Incident
 from workflows.outbox import queue
-from workflows.steps import records
 
 pytestmark = pytest.mark.django_db
 
@@ -210,7 +209,7 @@ def test_withdrawal_is_refused(
 def test_restart_is_refused(
     login: Login, waiting: LoanApplication, operations: User, lose: Callable[[User], None]
 ) -> None:
-    records.needs_attention(casework.run_of(waiting), sentence="Stuck.")
+    handover.needs_attention(casework.run_of(waiting), sentence="Stuck.")
     client = login(operations)
     assert client.get(page("restart", waiting)).status_code == 200
     lose(operations)
@@ -322,7 +321,7 @@ def office_full_of_cases(officer: User, waiting: LoanApplication) -> list[LoanAp
     draft = intake.application_create(user=officer, **ALICE)
     stuck = casework.submit(officer, loan_amount=20_000)
     casework.assess(stuck)
-    records.needs_attention(casework.run_of(stuck), sentence="Stuck.")
+    handover.needs_attention(casework.run_of(stuck), sentence="Stuck.")
     incidents.incident_open(
         kind=Incident.Kind.WORKFLOW_FAILED, key="k", application=stuck, sentence="Stuck."
     )

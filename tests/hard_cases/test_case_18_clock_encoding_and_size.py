@@ -20,7 +20,6 @@ from pypdf import PdfReader
 
 from applications.choices import FraudVerdict
 from applications.models import Document, LoanApplication
-from applications.services import funding
 from lending.choices import Outcome
 from reviews.errors import DecisionExpired
 from reviews.models import ReviewTask
@@ -30,7 +29,7 @@ from tests.applications.admin.conftest import ADD, LIST, Login, decide_page, pag
 from tests.hard_cases.stored import everything_stored
 from tests.partners.api.calls import ALICE, BASE, Caller, assert_problem, path
 from workflows.callbacks import pending
-from workflows.steps import records
+from workflows.steps import offer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -80,8 +79,8 @@ def offer_letter_of(application: LoanApplication) -> Document:
     """Carry a submitted case to its offer, as the workflow does."""
     casework.assess(application)
     run = casework.run_of(application)
-    records.offer_begin(run, verdict=FraudVerdict.PASSED)
-    funding.offer_make(run)
+    offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    offer.offer_make(run)
     return Document.objects.get(application=application, kind=Document.Kind.OFFER_LETTER)
 
 

@@ -44,7 +44,7 @@ from tests import casework
 from workflows import review_deadlines
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
-from workflows.steps import records
+from workflows.steps import review, validation
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind.value)
 
@@ -230,7 +230,7 @@ def test_decline_is_explained_to_the_applicant_and_ends_the_application(
         task=task, decided_by=officer, outcome="decline", reason="Words.", application_version=1
     )
 
-    records.declined_on_review(casework.run_of(task.application), row.kind)
+    review.declined_on_review(casework.run_of(task.application), row.kind)
 
     task.application.refresh_from_db()
     told = reasons_shown(kind=row.kind, decision=task.decisions.get())
@@ -257,7 +257,7 @@ def test_wait_counts_in_the_longest_execution_and_reaches_the_workflow(
 ) -> None:
     assert len(PERSON_WAITS) == len(ROWS)
     if row.required_by:
-        without = records.validation_record(casework.run_of(casework.submit(officer)))
+        without = validation.validation_record(casework.run_of(casework.submit(officer)))
         assert row.kind.value not in without.waits
         LendingPolicy.objects.update(**{row.required_by: True})
     policy = policy_current()
@@ -266,7 +266,7 @@ def test_wait_counts_in_the_longest_execution_and_reaches_the_workflow(
     setattr(policy, row.wait, getattr(policy, row.wait) + timedelta(days=1))
 
     assert longest_wait(policy) == before + sharing * timedelta(days=1)
-    found = records.validation_record(casework.run_of(casework.submit(officer)))
+    found = validation.validation_record(casework.run_of(casework.submit(officer)))
     assert found.waits[row.kind.value] == getattr(policy_current(), row.wait).total_seconds()
 
 

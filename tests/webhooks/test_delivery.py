@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from applications.choices import FraudVerdict
-from applications.services import funding, intake
+from applications.services import intake
 from partners.models import Partner
 from tests import casework
 from tests.partners.api import contract
@@ -20,7 +20,7 @@ from webhooks.endpoints import endpoint_create, endpoint_disable, endpoint_rotat
 from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from workflows.models import Incident, OutboxMessage
 from workflows.outbox import queue
-from workflows.steps import records
+from workflows.steps import offer, payout
 
 pytestmark = pytest.mark.django_db
 
@@ -88,10 +88,10 @@ def test_every_status_that_partners_know_is_told_once_and_no_other(
     application = submit(partner, sin_last4="3333", loan_amount=25_000)
     casework.assess(application)
     run = casework.run_of(application)
-    records.offer_begin(run, verdict=FraudVerdict.PASSED)
-    funding.offer_make(run)
-    funding.disbursement_request(run)
-    funding.disbursement_settle(run, rail_reference="RAIL-1")
+    offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    offer.offer_make(run)
+    payout.disbursement_request(run)
+    payout.disbursement_settle(run, rail_reference="RAIL-1")
 
     while sweep_webhooks():
         pass

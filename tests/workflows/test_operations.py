@@ -12,7 +12,7 @@ from accounts.roles import Role
 from applications.choices import FraudVerdict
 from applications.errors import CaseClosed, PayoutSettled, TransitionRefused
 from applications.models import ApplicationEvent, Disbursement, LoanApplication
-from applications.services import funding, intake
+from applications.services import intake
 from core.errors import NotPermitted
 from tests.casework import disbursing, run_of, waiting_for_manager
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
@@ -27,7 +27,7 @@ from workflows.errors import (
 )
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, SimulatedPayout
 from workflows.outbox import queue
-from workflows.steps import records
+from workflows.steps import offer, payout
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +46,7 @@ def waiting(officer: User) -> LoanApplication:
 @pytest.fixture
 def stuck(waiting: LoanApplication) -> LoanApplication:
     with transaction.atomic():
-        handover.case_hand_over(
+        handover.application_hand_over(
             run_of(waiting), kind=Incident.Kind.WORKFLOW_FAILED, sentence="Stuck."
         )
     waiting.refresh_from_db()
@@ -57,9 +57,9 @@ def stuck(waiting: LoanApplication) -> LoanApplication:
 def unknown(officer: User) -> LoanApplication:
     """Nobody knows whether it was paid; the rail's books are empty."""
     application = disbursing(officer)
-    funding.disbursement_hold(run_of(application), status=Disbursement.Status.UNKNOWN)
+    payout.disbursement_hold(run_of(application), status=Disbursement.Status.UNKNOWN)
     with transaction.atomic():
-        handover.case_hand_over(
+        handover.application_hand_over(
             run_of(application), kind=Incident.Kind.PAYOUT_UNKNOWN, sentence="The answer was lost."
         )
     application.refresh_from_db()
@@ -71,7 +71,7 @@ def asked_for(officer: User) -> LoanApplication:
     """The rail was asked to pay, or was about to be, and nobody could write down the rest."""
     application = disbursing(officer)
     with transaction.atomic():
-        handover.case_hand_over(
+        handover.application_hand_over(
             run_of(application), kind=Incident.Kind.WORKFLOW_FAILED, sentence="The books failed."
         )
     application.refresh_from_db()
@@ -260,7 +260,7 @@ def test_restart_asks_the_rail_under_the_same_key_again(
     ops.application_restart(reference=unknown.reference, user=operations)
     unknown.refresh_from_db()
     LoanApplication.objects.update(status="approved")  # where its second run arrives in time
-    order = funding.disbursement_request(run_of(unknown))
+    order = payout.disbursement_request(run_of(unknown))
     assert order.status == "requested"
     assert order.idempotency_key == f"payout-{unknown.reference}"
     assert Disbursement.objects.count() == 1
@@ -459,5 +459,5 @@ def test_run_of_an_attempt_before_the_restart_writes_nothing(
     ops.application_restart(reference=stuck.reference, user=operations)
     before = ApplicationEvent.objects.count()
     with pytest.raises(CaseClosed, match="newer attempt"):
-        records.offer_begin(old, verdict=FraudVerdict.PASSED)
+        offer.offer_begin(old, verdict=FraudVerdict.PASSED)
     assert ApplicationEvent.objects.count() == before

@@ -14,13 +14,13 @@ from core.errors import NotPermitted
 from lending.models import LendingPolicy
 from reviews.models import ReviewTask
 from tests.casework import assess, run_of, submit, waiting_for_manager
-from workflows import incidents
+from workflows import handover, incidents
 from workflows.callbacks import pending
 from workflows.checks import timeouts_nest
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.operations import application_restart
 from workflows.reconcile import repairs
-from workflows.steps import records
+from workflows.steps import fraud
 
 pytestmark = pytest.mark.django_db
 PASSED, FLAGGED = {"result": "passed"}, {"result": "flagged"}
@@ -33,7 +33,7 @@ def asked(officer: User) -> LoanApplication:
     assess(application)
     until = timezone.now() + timedelta(minutes=5)
     with transaction.atomic():
-        records.fraud_check_open(run_of(application), number=1, until=until)
+        fraud.fraud_check_open(run_of(application), number=1, until=until)
         pending.callback_open(
             run_of(application), name="fraud_check-1", callback_id="F", expires_at=until
         )
@@ -117,7 +117,7 @@ def test_restart_is_for_operations_and_for_cases_that_need_it(
         application_restart(reference=waiting.reference, user=officer)
     with pytest.raises(TransitionRefused):
         application_restart(reference=waiting.reference, user=operations)
-    records.needs_attention(run_of(waiting), sentence="Stuck.")
+    handover.needs_attention(run_of(waiting), sentence="Stuck.")
     incidents.incident_open(
         kind=Incident.Kind.WORKFLOW_FAILED, key="k", application=waiting, sentence="Stuck."
     )

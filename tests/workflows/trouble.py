@@ -7,7 +7,6 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from applications.models import Disbursement, LoanApplication
-from applications.services import funding
 from lending.choices import Outcome
 from reviews.choices import TaskKind
 from reviews.errors import DecisionExpired
@@ -17,7 +16,7 @@ from tests import casework
 from workflows import engine, executions, handover
 from workflows.models import Execution, Incident, OutboxMessage
 from workflows.outbox import queue
-from workflows.steps import records
+from workflows.steps import payout, review
 
 
 def handed_over(
@@ -27,7 +26,9 @@ def handed_over(
     sentence: str = "The fraud check was asked 3 times and did not answer.",
 ) -> Incident:
     """The run of this case gave up, as its last step says."""
-    assert handover.case_hand_over(casework.run_of(application), kind=kind, sentence=sentence)
+    assert handover.application_hand_over(
+        casework.run_of(application), kind=kind, sentence=sentence
+    )
     application.refresh_from_db()
     return Incident.objects.filter(application=application, kind=kind).latest("pk")
 
@@ -42,7 +43,7 @@ def stuck(user: User, **fields: Any) -> Incident:
 def payout_unknown(user: User) -> Incident:
     """The rail's answer was lost: nobody knows whether it paid."""
     application = casework.disbursing(user)
-    funding.disbursement_hold(casework.run_of(application), status=Disbursement.Status.UNKNOWN)
+    payout.disbursement_hold(casework.run_of(application), status=Disbursement.Status.UNKNOWN)
     return handed_over(
         application,
         kind=Incident.Kind.PAYOUT_UNKNOWN,
@@ -83,7 +84,7 @@ def expired_then_approved(user: User, decider: User) -> Incident:
     ReviewTask.objects.filter(application=application).update(
         expires_at=over, due_at=over - timedelta(days=1), opened_at=over - timedelta(days=7)
     )
-    assert records.expired(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
+    assert review.expired(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
     executions.execution_end(casework.run_of(application), status=Execution.Status.SUCCEEDED)
     try:
         decisions.task_decide(

@@ -24,6 +24,7 @@ from workflows.providers.interfaces import BureauReport, Subject
 BUREAU_SECONDS = 3.0
 FRAUD_SECONDS = 5.0
 PAYOUT_SECONDS = 2.0
+STEP_SECONDS = 2.0  # of a step that asks nobody, so that a person can watch it
 LOWEST, HIGHEST = 520, 840  # scores made from a hash
 
 

@@ -28,7 +28,7 @@ from workflows import executions, handover, incidents
 from workflows.callbacks import pending
 from workflows.engine import Listed
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
-from workflows.steps import records
+from workflows.steps import review
 
 
 def run_of(execution: Execution) -> Attempt:
@@ -107,7 +107,7 @@ def end(listed: Listed, told: dict[str, Any], execution: Execution) -> None:
             else:
                 kind, sentence = _why_over(ended, told, application)
                 _close_what_is_asked(application, execution)
-                handover.case_hand_over(run, kind=kind, sentence=sentence, ended=ended)
+                handover.application_hand_over(run, kind=kind, sentence=sentence, ended=ended)
         executions.execution_end(run, status=ended, result=_result(told), error=_error(told))
 
 
@@ -122,7 +122,7 @@ def hand_over(execution: Execution, *, ended: Execution.Status, sentence: str) -
         application = application_lock(execution.application.reference)
         if _is_carried(application, execution):
             _close_what_is_asked(application, execution)
-            handover.case_hand_over(
+            handover.application_hand_over(
                 run_of(execution),
                 kind=Incident.Kind.ENGINE_DISAGREES,
                 sentence=sentence,
@@ -151,7 +151,7 @@ def _expire(application: LoanApplication, run: Attempt) -> bool:
     if overdue is None:
         return False
     pending.callbacks_expire(run)
-    return records.expired(run, TaskKind(overdue.kind))
+    return review.expired(run, TaskKind(overdue.kind))
 
 
 def _close_what_is_asked(application: LoanApplication, execution: Execution) -> None:

@@ -9,14 +9,14 @@ from django.test import Client
 
 from applications.choices import FraudVerdict
 from applications.models import Document, LoanApplication
-from applications.services import funding, intake
+from applications.services import intake
 from lending.choices import Outcome
 from lending.models import LendingPolicy
 from reviews.choices import TaskKind
 from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import Login, page
-from workflows.steps import records
+from workflows.steps import offer, payout, review
 
 # Application, session, user, two of permissions, last event, two of the workflow.
 CHEAP = 9
@@ -33,10 +33,10 @@ def funded(officer: User) -> LoanApplication:
     application = casework.submit(officer, loan_amount=20_000)
     casework.assess(application)
     run = casework.run_of(application)
-    records.offer_begin(run, verdict=FraudVerdict.PASSED)
-    funding.offer_make(run)
-    funding.disbursement_request(run)
-    funding.disbursement_settle(run, rail_reference="RAIL-1")
+    offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    offer.offer_make(run)
+    payout.disbursement_request(run)
+    payout.disbursement_settle(run, rail_reference="RAIL-1")
     application.refresh_from_db()
     return application
 
@@ -121,7 +121,7 @@ def test_decisions_are_shown_with_who_and_why(
     decisions.task_decide(
         task=waiting.review_tasks.get(), user=manager, outcome=Outcome.DECLINE, reason="No <b>"
     )
-    records.declined_on_review(casework.run_of(waiting), TaskKind.MANAGER_APPROVAL)
+    review.declined_on_review(casework.run_of(waiting), TaskKind.MANAGER_APPROVAL)
 
     html = login(auditor).get(page("change", waiting)).content.decode()
 

@@ -11,15 +11,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from applications.models import Disbursement, LoanApplication
-from applications.services import funding, intake
+from applications.services import intake
 from lending.choices import Outcome
 from partners.models import Partner
 from reviews.choices import TaskKind
 from reviews.services import decisions
 from tests import casework
 from tests.partners.api.calls import Caller, assert_problem, path
+from workflows import handover
 from workflows.operations import application_restart
-from workflows.steps import records
+from workflows.steps import payout, review, validation
 
 
 def zulu(value: Any) -> str:
@@ -128,7 +129,7 @@ def test_case_declined_by_a_manager_says_why_and_not_who(
         outcome=Outcome.DECLINE,
         reason="Income not verified.",
     )
-    records.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
+    review.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
 
     response = api.get(path(application.reference))
 
@@ -143,7 +144,7 @@ def test_case_that_was_never_assessed_has_a_decision_without_a_tier(
 ) -> None:
     application = casework.submit(None, partner=partner)
     LoanApplication.objects.update(currency="USD")
-    records.validation_record(casework.run_of(application))
+    validation.validation_record(casework.run_of(application))
 
     decision = api.get(path(application.reference)).json()["decision"]
 
@@ -157,8 +158,8 @@ def test_restarted_case_tells_nothing_of_the_attempt_before(
 ) -> None:
     application = casework.disbursing(None, partner=partner)
     run = casework.run_of(application)
-    funding.disbursement_hold(run, status=Disbursement.Status.REFUSED)
-    records.needs_attention(run, sentence="The rail refused.")
+    payout.disbursement_hold(run, status=Disbursement.Status.REFUSED)
+    handover.needs_attention(run, sentence="The rail refused.")
     application_restart(reference=application.reference, user=operations)
 
     body = api.get(path(application.reference)).json()

@@ -18,7 +18,7 @@ from applications.models import (
     LoanApplication,
     LoanOffer,
 )
-from applications.services import funding, intake
+from applications.services import attempts, intake
 from applications.services.attempts import Attempt
 from lending.choices import Outcome
 from lending.models import LendingPolicy
@@ -29,7 +29,7 @@ from reviews.models import ReviewTask
 from reviews.services import decisions
 from tests.casework import ask, assess, offered, run_of, submit, waiting_for_manager
 from workflows.operations import NothingToHold, application_stop
-from workflows.steps import records
+from workflows.steps import credit, offer, payout, review, risk, validation
 
 pytestmark = pytest.mark.django_db
 
@@ -59,17 +59,17 @@ def test_each_step_run_again_writes_nothing(officer: User, manager: User) -> Non
         step()  # type: ignore[operator]
         assert everything() == before
 
-    twice(lambda: records.validation_record(run))
+    twice(lambda: validation.validation_record(run))
     for bureau in Bureau:
         twice(
-            lambda bureau=bureau: records.credit_report_record(
+            lambda bureau=bureau: credit.credit_report_record(
                 run, bureau=bureau, report=Report(780, 0), bureau_reference="R"
             )
         )
-    twice(lambda: records.step_begin(run, Step.RISK_ASSESSMENT))
-    twice(lambda: records.risk_record(run))
+    twice(lambda: attempts.show_step(run, Step.RISK_ASSESSMENT))
+    twice(lambda: risk.risk_record(run))
     with transaction.atomic():
-        twice(lambda: records.review_open(run, TaskKind.MANAGER_APPROVAL))
+        twice(lambda: review.review_open(run, TaskKind.MANAGER_APPROVAL))
 
 
 def test_task_opened_again_after_the_decision_does_not_reopen_the_case(
@@ -82,7 +82,7 @@ def test_task_opened_again_after_the_decision_does_not_reopen_the_case(
     task = ask(application)
     decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
     with transaction.atomic():
-        assert records.review_open(run, TaskKind.MANAGER_APPROVAL) is None
+        assert review.review_open(run, TaskKind.MANAGER_APPROVAL) is None
     application.refresh_from_db()
     assert application.status == "in_review"
 
@@ -92,17 +92,17 @@ def test_offer_and_payout_run_again_are_the_same_offer_and_payout(officer: User)
     assess(application)
     run = run_of(application)
     for _ in range(2):
-        records.offer_begin(run, verdict=FraudVerdict.PASSED)
-    first = funding.offer_make(run)
-    assert funding.offer_make(run) == first
+        offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    first = offer.offer_make(run)
+    assert offer.offer_make(run) == first
     assert Instalment.objects.count() == 60
-    order = funding.disbursement_request(run)
-    assert funding.disbursement_request(run) == order
-    funding.disbursement_settle(run, rail_reference="PAY-1")
-    funding.disbursement_settle(run, rail_reference="PAY-2")
+    order = payout.disbursement_request(run)
+    assert payout.disbursement_request(run) == order
+    payout.disbursement_settle(run, rail_reference="PAY-1")
+    payout.disbursement_settle(run, rail_reference="PAY-2")
     application.refresh_from_db()
     assert application.disbursement.rail_reference == "PAY-1"
-    assert funding.disbursement_request(run).status == "paid"
+    assert payout.disbursement_request(run).status == "paid"
     assert application.status == "funded"
     assert application.events.filter(kind="funded").count() == 1
 
@@ -112,7 +112,7 @@ def test_closed_case_turns_a_step_away(officer: User) -> None:
     intake.application_withdraw(reference=application.reference, user=officer)
     before = everything()
     with pytest.raises(CaseClosed, match="the case is withdrawn"), transaction.atomic():
-        records.validation_record(run_of(application))
+        validation.validation_record(run_of(application))
     assert everything() == before
 
 
@@ -120,22 +120,22 @@ def test_older_attempt_is_turned_away(officer: User) -> None:
     application = submit(officer)
     LoanApplication.objects.update(attempt=2)
     with pytest.raises(CaseClosed, match="a newer attempt"), transaction.atomic():
-        records.validation_record(Attempt(application.reference, 1))
+        validation.validation_record(Attempt(application.reference, 1))
 
 
 @pytest.mark.parametrize("status", ["withdrawn", "needs_attention"])
 def test_step_of_a_case_that_nothing_carries_is_not_shown(officer: User, status: str) -> None:
     application = submit(officer)
-    records.validation_record(run_of(application))
+    validation.validation_record(run_of(application))
     LoanApplication.objects.update(status=status)
-    records.step_begin(run_of(application), Step.RISK_ASSESSMENT)
+    attempts.show_step(run_of(application), Step.RISK_ASSESSMENT)
     application.refresh_from_db()
     assert application.current_step == "credit_check"
 
 
 def test_step_shown_never_moves_back(officer: User) -> None:
     application = waiting_for_manager(officer)
-    records.step_begin(run_of(application), Step.VALIDATING)
+    attempts.show_step(run_of(application), Step.VALIDATING)
     application.refresh_from_db()
     assert application.current_step == "manager_approval"
 
@@ -155,9 +155,9 @@ def test_policy_published_while_a_case_sleeps_does_not_touch_it(
     policy_publish(policy=newer, user=owner)
     application.refresh_from_db()
     assert application.policy == policy
-    assert records.validation_record(run_of(application)).valid
+    assert validation.validation_record(run_of(application)).valid
     later = submit(officer)
-    records.validation_record(run_of(later))
+    validation.validation_record(run_of(later))
     later.refresh_from_db()
     assert later.policy == newer
 
@@ -172,9 +172,9 @@ def test_run_of_a_case_in_the_hands_of_operations_writes_nothing_and_pays_nothin
     application_stop(reference=application.reference, user=operations, reason="Wait.")
     before = everything()
     for step in (
-        lambda: funding.disbursement_request(run),
-        lambda: funding.disbursement_settle(run, rail_reference="R"),
-        lambda: records.declined_on_review(run, TaskKind.MANAGER_APPROVAL),
+        lambda: payout.disbursement_request(run),
+        lambda: payout.disbursement_settle(run, rail_reference="R"),
+        lambda: review.declined_on_review(run, TaskKind.MANAGER_APPROVAL),
     ):
         with pytest.raises(CaseClosed, match="needs attention"):
             step()
@@ -203,7 +203,7 @@ def test_stop_and_payout_at_once_leave_one_of_the_two(officer: User, operations:
         def pay(run: Attempt = run, together: Barrier = together) -> bool:
             together.wait(30)
             try:
-                funding.disbursement_request(run)
+                payout.disbursement_request(run)
             except CaseClosed:
                 return False
             finally:

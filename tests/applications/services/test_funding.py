@@ -5,9 +5,10 @@ from django.contrib.auth.models import User
 
 from applications.errors import CaseClosed
 from applications.models import Disbursement, LoanApplication
-from applications.services import funding, intake
+from applications.services import intake
 from tests.casework import disbursing, run_of
-from workflows.steps import records
+from workflows import handover
+from workflows.steps import payout
 
 pytestmark = pytest.mark.django_db
 REFUSED = Disbursement.Status.REFUSED
@@ -17,7 +18,7 @@ REFUSED = Disbursement.Status.REFUSED
 def refused(officer: User) -> LoanApplication:
     """The rail said no, and the run died before anything else was written."""
     application = disbursing(officer)
-    funding.disbursement_hold(run_of(application), status=REFUSED)
+    payout.disbursement_hold(run_of(application), status=REFUSED)
     return application
 
 
@@ -28,7 +29,7 @@ def test_refused_payout_is_not_asked_for_again_once_the_case_is_withdrawn(
 ) -> None:
     intake.application_withdraw(reference=refused.reference, user=officer)
     with pytest.raises(CaseClosed, match="withdrawn"):
-        funding.disbursement_request(run_of(refused))
+        payout.disbursement_request(run_of(refused))
     assert Disbursement.objects.get().status == REFUSED
 
 
@@ -41,13 +42,13 @@ def test_run_before_a_restart_does_not_ask_for_the_payout_of_the_one_after(
     LoanApplication.objects.update(attempt=2)
     Disbursement.objects.update(status="requested")
     with pytest.raises(CaseClosed, match="a newer attempt"):
-        funding.disbursement_request(run)
+        payout.disbursement_request(run)
 
 
 def test_run_that_comes_again_is_told_that_its_payout_was_refused(
     refused: LoanApplication,
 ) -> None:
-    assert funding.disbursement_request(run_of(refused)).status == REFUSED
+    assert payout.disbursement_request(run_of(refused)).status == REFUSED
 
 
 @pytest.mark.parametrize("known", ["paid", "refused", "not_paid"])
@@ -55,7 +56,7 @@ def test_what_the_ledger_knows_for_certain_is_not_put_in_doubt(officer: User, kn
     application = disbursing(officer)
     Disbursement.objects.update(status=known, funded_at=application.created_at)
     for status in (Disbursement.Status.UNKNOWN, REFUSED):
-        funding.disbursement_hold(run_of(application), status=status)
+        payout.disbursement_hold(run_of(application), status=status)
         assert Disbursement.objects.get().status == known
-    records.needs_attention(run_of(application), sentence="Stuck.")
+    handover.needs_attention(run_of(application), sentence="Stuck.")
     assert Disbursement.objects.get().status == known

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from applications.choices import FraudVerdict
 from applications.models import LoanApplication
-from applications.services import funding, intake
+from applications.services import intake
 from devtools.chaos.acknowledgements import (
     Acknowledgements,
     ApplicationAcknowledgements,
@@ -28,7 +28,7 @@ from tests import casework
 from workflows import executions
 from workflows.callbacks import pending
 from workflows.models import Execution, OutboxMessage, SimulatedPayout
-from workflows.steps import records
+from workflows.steps import offer, payout, review
 
 MANAGER, ANALYST = TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW
 ACKNOWLEDGED = Reply(State.ACKNOWLEDGED)
@@ -117,7 +117,7 @@ def _carry(office: Office, acknowledged: ApplicationAcknowledgements) -> None:
     if all(decision.approved for decision in acknowledged.planned.decisions):
         _pay(application)
     else:
-        records.declined_on_review(run, MANAGER)
+        review.declined_on_review(run, MANAGER)
     executions.execution_end(run, status=Execution.Status.SUCCEEDED)
     _ran(office, application, "SUCCEEDED")
 
@@ -139,11 +139,11 @@ def _decide(
 
 def _pay(application: LoanApplication) -> None:
     run = casework.run_of(application)
-    records.offer_begin(run, verdict=FraudVerdict.PASSED)
-    funding.offer_make(run)
-    order = funding.disbursement_request(run)
-    payout = pay(application, key=order.idempotency_key)
-    funding.disbursement_settle(run, rail_reference=payout.reference)
+    offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    offer.offer_make(run)
+    order = payout.disbursement_request(run)
+    paid = pay(application, key=order.idempotency_key)
+    payout.disbursement_settle(run, rail_reference=paid.reference)
 
 
 def pay(application: LoanApplication, *, key: str) -> SimulatedPayout:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from applications.models import ApplicationEvent, LoanApplication, LoanOffer
-from applications.services import funding, intake
+from applications.services import intake
 from audit.models import AuditEntry
 from lending.choices import Outcome
 from partners.models import Partner
@@ -23,7 +23,7 @@ from tests.hard_cases.stored import everything_stored
 from tests.partners.api.calls import Caller, assert_problem, path
 from workflows.callbacks.pending import task_time_out
 from workflows.models import Incident, OutboxMessage, PendingCallback
-from workflows.steps import records
+from workflows.steps import payout, review
 
 ACCEPT, DECLINE = "offer/accept/", "offer/decline/"
 ANSWERS = pytest.mark.parametrize("answer", [ACCEPT, DECLINE])
@@ -107,7 +107,7 @@ def test_reason_stands_among_the_reasons_once_the_workflow_has_closed_the_case(
     api: Caller, offered: LoanApplication
 ) -> None:
     api.post(path(offered.reference, DECLINE), {"reason": "Too dear."})
-    records.declined_on_review(casework.run_of(offered), TaskKind.OFFER_ACCEPTANCE)
+    review.declined_on_review(casework.run_of(offered), TaskKind.OFFER_ACCEPTANCE)
 
     case = api.get(path(offered.reference)).json()
     assert case["status"] == "declined"
@@ -166,7 +166,7 @@ def test_under_a_key_the_answer_is_replayed_though_the_case_went_on(
 ) -> None:
     key = {"Idempotency-Key": "accept-1"}
     first = api.post(path(offered.reference, ACCEPT), **key)
-    funding.disbursement_request(casework.run_of(offered))
+    payout.disbursement_request(casework.run_of(offered))
     second = api.post(path(offered.reference, ACCEPT), **key)
 
     assert second["Idempotent-Replayed"] == "true"
@@ -276,7 +276,7 @@ def test_answer_that_never_reached_the_engine_is_taken_off_the_offer_again(
     api: Caller, offered: LoanApplication
 ) -> None:
     api.post(path(offered.reference, ACCEPT))
-    assert not records.expired(casework.run_of(offered), TaskKind.OFFER_ACCEPTANCE)
+    assert not review.expired(casework.run_of(offered), TaskKind.OFFER_ACCEPTANCE)
 
     assert ReviewDecision.objects.get().late
     assert offer_of(offered).accepted_at is None

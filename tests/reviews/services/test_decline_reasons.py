@@ -16,7 +16,7 @@ from reviews.services.decline_reasons import reasons_for
 from tests import casework
 from workflows import executions
 from workflows.outbox import queue
-from workflows.steps import records
+from workflows.steps import review
 
 pytestmark = pytest.mark.django_db
 DECLINE = Outcome.DECLINE
@@ -36,7 +36,7 @@ def decline(application: LoanApplication, user: User, **reason: str) -> ReviewDe
 
 def told(application: LoanApplication, kind: TaskKind = TaskKind.MANAGER_APPROVAL) -> list[object]:
     """The workflow ends the declined case; what its partner is told."""
-    records.declined_on_review(casework.run_of(application), kind)
+    review.declined_on_review(casework.run_of(application), kind)
     case = selectors.case_get(reference=application.reference, partner=None)
     assert case.decision is not None
     return list(case.decision.reasons)

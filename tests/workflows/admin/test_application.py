@@ -15,10 +15,9 @@ from lending.choices import Outcome
 from reviews.services import decisions
 from tests import casework
 from tests.workflows import trouble
-from workflows import incidents
+from workflows import handover, incidents
 from workflows import operations as ops
 from workflows.models import Execution, Incident, PendingCallback
-from workflows.steps import records
 
 
 def as_user(user: User) -> Client:
@@ -36,7 +35,7 @@ def stuck(officer: User) -> LoanApplication:
     application = casework.submit(officer)
     casework.assess(application)
     run = casework.run_of(application)
-    records.needs_attention(run, sentence="The fraud check was not answered.")
+    handover.needs_attention(run, sentence="The fraud check was not answered.")
     application.refresh_from_db()
     incidents.incident_open(
         kind=Incident.Kind.FRAUD_UNANSWERED,

@@ -19,7 +19,7 @@ from tests.workflows import trouble
 from tests.workflows.admin.test_history import EVENTS
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 from workflows.models import Execution
-from workflows.steps import records
+from workflows.steps import review
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_page_says_why_a_case_stands_where_it_stands(
             outcome=Outcome.DECLINE,
             reason="Employment could not be verified.",
         )
-        records.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
+        review.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
     elif make == "withdrawn":
         intake.application_withdraw(
             reference=application.reference,

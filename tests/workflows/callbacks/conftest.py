@@ -13,7 +13,7 @@ from tests import casework
 from tests.workflows.callbacks.vendor import SECRET
 from workflows.callbacks import pending
 from workflows.callbacks.tokens import door_open
-from workflows.steps import records
+from workflows.steps import fraud
 
 VENDOR_URL = "https://vendor.example/checks"
 
@@ -28,7 +28,7 @@ def wait_for_vendor(application: LoanApplication, callback_id: str = "F") -> str
     """The application waits under this callback; the path at which that is answered."""
     until = timezone.now() + timedelta(minutes=60)
     with transaction.atomic():
-        records.fraud_check_open(casework.run_of(application), number=1, until=until)
+        fraud.fraud_check_open(casework.run_of(application), number=1, until=until)
         pending.callback_open(
             casework.run_of(application),
             name="fraud_check-1",

@@ -1,40 +1,40 @@
-"""The offer and the payout: the last steps of a run, and the ones that cost money."""
+"""Pay out once, and record what became of a payout that nobody knew of.
 
-import hashlib
+The ledger row is written before the rail is asked, under one key an application.
+"""
+
+import logging
 from dataclasses import dataclass
 from decimal import Decimal
 
 from django.contrib.auth.models import User
-from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
 from applications.choices import Level, Status, Step
 from applications.errors import PayoutSettled
 from applications.locking import application_lock
-from applications.models import (
-    Disbursement,
-    Document,
-    Instalment,
-    LoanApplication,
-    LoanOffer,
-    RiskAssessment,
-)
-from applications.models.documents import document_path
+from applications.models import Disbursement, LoanApplication
 from applications.services.attempts import (
     Attempt,
     begin_step,
     ensure_current_attempt,
     log,
     move,
-    pinned_policy,
     save,
     stop_waiting,
 )
 from applications.services.timeline import event_record
 from core.errors import NotPermitted
-from lending.amortisation import Schedule, schedule
-from lending.choices import Outcome
+from workflows import executions
+from workflows.callbacks import pending
+from workflows.db_threads import run_in_db_thread
+from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
+from workflows.executions import Closed
+from workflows.providers import registry
+from workflows.providers.interfaces import PayoutRail
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,41 +48,22 @@ class PayoutOrder:
     status: Disbursement.Status
 
 
-def offer_make(run: Attempt) -> str:
-    """Make the offer, its schedule and its letter; returns the offer's public id.
+def disburse(run: Attempt) -> Closed:
+    """Pay once: ledger, then the rail under the application's key, then the books.
 
-    The letter is drawn and stored before the rows are written: storage is outside of the
-    database. Raises ``CaseClosed``.
+    A rerun asks the rail what it knows before it pays again. Raises ``ProviderError``
+    while the rail cannot be asked, ``PayoutRefused`` and ``PayoutUnknown`` for a person.
     """
-    known = LoanOffer.objects.filter(
-        application__reference=run.reference, attempt=run.attempt
-    ).first()
-    if known is not None:
-        return known.offer_id
-    application = LoanApplication.objects.select_related("policy").get(reference=run.reference)
-    assessment = RiskAssessment.objects.get(application=application, attempt=run.attempt)
-    plan = schedule(
-        principal=application.loan_amount,
-        annual_rate=assessment.annual_rate,
-        term_months=application.term_months,
-    )
-    now = timezone.now()
-    offer = LoanOffer(
-        application=application,
-        attempt=run.attempt,
-        offer_id=f"OFFER-{run.name.removeprefix('LOAN-')}",
-        principal=application.loan_amount,
-        currency=application.currency,
-        annual_rate=assessment.annual_rate,
-        term_months=application.term_months,
-        monthly_payment=plan.monthly_payment,
-        last_payment=plan.last_payment,
-        total_interest=plan.total_interest,
-        issued_at=now,
-        expires_at=now + pinned_policy(application).offer_life,
-    )
-    letter = _store_letter(run, offer, plan)
-    return _offer_record(run, offer, plan, letter)
+
+    @transaction.atomic
+    def request() -> PayoutOrder:
+        pending.callbacks_settle(run)
+        return disbursement_request(run)
+
+    order = run_in_db_thread(request)
+    if order.status != Disbursement.Status.PAID:
+        _pay(run, order)
+    return Closed(status=Status.FUNDED.value)
 
 
 @transaction.atomic(savepoint=False)
@@ -134,7 +115,7 @@ def disbursement_request(run: Attempt) -> PayoutOrder:
 
 @transaction.atomic(savepoint=False)
 def disbursement_settle(run: Attempt, *, rail_reference: str) -> None:
-    """The rail paid: close the case as funded. Doing it again changes nothing."""
+    """Close the application as funded: the rail paid. Doing it again changes nothing."""
     application, seen = begin_step(run, "funded")
     if seen:
         return
@@ -231,61 +212,45 @@ def _fund(run: Attempt, application: LoanApplication, *, rail_reference: str) ->
     save(application)
 
 
-@transaction.atomic(savepoint=False)
-def _offer_record(run: Attempt, offer: LoanOffer, plan: Schedule, letter: Document) -> str:
-    application, seen = begin_step(run, "generating_offer")
-    if seen:
-        return offer.offer_id
-    letter.application = offer.application = application
-    letter.save(force_insert=True)
-    offer.letter = letter
-    offer.save(force_insert=True)
-    Instalment.objects.bulk_create(
-        Instalment(
-            offer=offer,
-            number=line.number,
-            payment=line.payment,
-            interest=line.interest,
-            principal=line.principal,
-            balance=line.balance,
-        )
-        for line in plan.lines
-    )
-    move(application, Status.APPROVED)
-    application.outcome = Outcome.APPROVE
-    application.decision_reasons = []
-    application.decided_at = offer.issued_at
-    application.current_step = Step.GENERATING_OFFER
-    log(
-        run,
-        "generating_offer",
-        application,
-        f"Offer {offer.offer_id}: {offer.monthly_payment:,.2f} {offer.currency} a month for "
-        f"{offer.term_months} months at {offer.annual_rate} %.",
-        level=Level.SUCCESS,
-    )
-    save(application)
-    return offer.offer_id
+def _pay(run: Attempt, order: PayoutOrder) -> None:
+    rail = registry.payout_rail()
+    try:
+        paid = rail.find(idempotency_key=order.idempotency_key) or _ask_to_pay(rail, order)
+    except PayoutUnknown as error:
+        # The answer was lost, perhaps not the payout: the rail may know it by now.
+        found = _find_again(rail, order)
+        if found is None:
+            run_in_db_thread(lambda: disbursement_hold(run, status=Disbursement.Status.UNKNOWN))
+            raise
+        logger.warning("The rail paid, its answer was lost", extra={"why": str(error)})
+        paid = found
+    except PayoutRefused:
+        run_in_db_thread(lambda: disbursement_hold(run, status=Disbursement.Status.REFUSED))
+        raise
+
+    @transaction.atomic
+    def settle() -> None:
+        disbursement_settle(run, rail_reference=paid)
+        executions.execution_finish(run, Status.FUNDED)
+
+    run_in_db_thread(settle)
 
 
-def _store_letter(run: Attempt, offer: LoanOffer, plan: Schedule) -> Document:
-    # Drawing a PDF is half a second of import, paid for only where a letter is made.
-    from applications.offer_letter import offer_letter  # noqa: PLC0415
-
-    content = offer_letter(offer=offer, plan=plan)
-    letter = Document(
-        application=offer.application,
-        kind=Document.Kind.OFFER_LETTER,
-        key=f"{run.attempt}",
-        original_name=f"{offer.offer_id}.pdf",
-        content_type="application/pdf",
-        size=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
+def _ask_to_pay(rail: PayoutRail, order: PayoutOrder) -> str:
+    if order.status == Disbursement.Status.UNKNOWN:
+        raise PayoutUnknown("An earlier try may have paid; a person has to find out.")
+    if order.status in Disbursement.NOTHING_LEFT:
+        raise PayoutRefused("It was refused before; only a new attempt asks again.")
+    return rail.pay(
+        idempotency_key=order.idempotency_key,
+        amount=order.amount,
+        currency=order.currency,
+        reference=order.reference,
     )
-    # No row names a letter that a run left behind when it died here: it is replaced.
-    storage = letter.file.storage
-    path = document_path(letter, letter.original_name)
-    if storage.exists(path):
-        storage.delete(path)
-    letter.file.name = storage.save(path, ContentFile(content))
-    return letter
+
+
+def _find_again(rail: PayoutRail, order: PayoutOrder) -> str | None:
+    try:
+        return rail.find(idempotency_key=order.idempotency_key)
+    except ProviderError:
+        return None

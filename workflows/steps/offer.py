@@ -1,0 +1,156 @@
+"""Make the offer, its schedule and its letter."""
+
+import hashlib
+
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.utils import timezone
+
+from applications.choices import FraudVerdict, Level, Status, Step
+from applications.models import (
+    Document,
+    Instalment,
+    LoanApplication,
+    LoanOffer,
+    RiskAssessment,
+)
+from applications.models.documents import document_path
+from applications.services.attempts import (
+    Attempt,
+    begin_step,
+    log,
+    move,
+    pinned_policy,
+    save,
+    stop_waiting,
+)
+from lending.amortisation import Schedule, schedule
+from lending.choices import Outcome
+from workflows.callbacks import pending
+from workflows.db_threads import run_in_db_thread
+from workflows.providers.simulated import STEP_SECONDS, simulate_latency
+
+
+def generate_offer(run: Attempt, *, verdict: FraudVerdict) -> str:
+    """Record what the fraud check found, then make the offer; returns its public id."""
+
+    @transaction.atomic
+    def begin() -> None:
+        pending.callbacks_settle(run)
+        offer_begin(run, verdict=verdict)
+
+    run_in_db_thread(begin)
+    simulate_latency(STEP_SECONDS)
+    return run_in_db_thread(lambda: offer_make(run))
+
+
+@transaction.atomic(savepoint=False)
+def offer_begin(run: Attempt, *, verdict: FraudVerdict) -> None:
+    """Record the fraud check's result and show that the offer is being made."""
+    application, seen = begin_step(run, "fraud_answer")
+    if not seen:
+        if verdict == FraudVerdict.PASSED:
+            message, level = "The fraud check passed.", Level.SUCCESS
+        else:
+            message, level = "The fraud check's flag was cleared on review.", Level.WARNING
+        log(run, "fraud_answer", application, message, step=Step.FRAUD_CHECK, level=level)
+        application.current_step = Step.GENERATING_OFFER
+        stop_waiting(application)
+        save(application)
+
+
+def offer_make(run: Attempt) -> str:
+    """Make the offer, its schedule and its letter; returns the offer's public id.
+
+    The letter is drawn and stored before the rows are written: storage is outside of the
+    database. Raises ``CaseClosed``.
+    """
+    known = LoanOffer.objects.filter(
+        application__reference=run.reference, attempt=run.attempt
+    ).first()
+    if known is not None:
+        return known.offer_id
+    application = LoanApplication.objects.select_related("policy").get(reference=run.reference)
+    assessment = RiskAssessment.objects.get(application=application, attempt=run.attempt)
+    plan = schedule(
+        principal=application.loan_amount,
+        annual_rate=assessment.annual_rate,
+        term_months=application.term_months,
+    )
+    now = timezone.now()
+    offer = LoanOffer(
+        application=application,
+        attempt=run.attempt,
+        offer_id=f"OFFER-{run.name.removeprefix('LOAN-')}",
+        principal=application.loan_amount,
+        currency=application.currency,
+        annual_rate=assessment.annual_rate,
+        term_months=application.term_months,
+        monthly_payment=plan.monthly_payment,
+        last_payment=plan.last_payment,
+        total_interest=plan.total_interest,
+        issued_at=now,
+        expires_at=now + pinned_policy(application).offer_life,
+    )
+    letter = _store_letter(run, offer, plan)
+    return _offer_record(run, offer, plan, letter)
+
+
+@transaction.atomic(savepoint=False)
+def _offer_record(run: Attempt, offer: LoanOffer, plan: Schedule, letter: Document) -> str:
+    application, seen = begin_step(run, "generating_offer")
+    if seen:
+        return offer.offer_id
+    letter.application = offer.application = application
+    letter.save(force_insert=True)
+    offer.letter = letter
+    offer.save(force_insert=True)
+    Instalment.objects.bulk_create(
+        Instalment(
+            offer=offer,
+            number=line.number,
+            payment=line.payment,
+            interest=line.interest,
+            principal=line.principal,
+            balance=line.balance,
+        )
+        for line in plan.lines
+    )
+    move(application, Status.APPROVED)
+    application.outcome = Outcome.APPROVE
+    application.decision_reasons = []
+    application.decided_at = offer.issued_at
+    application.current_step = Step.GENERATING_OFFER
+    log(
+        run,
+        "generating_offer",
+        application,
+        f"Offer {offer.offer_id}: {offer.monthly_payment:,.2f} {offer.currency} a month for "
+        f"{offer.term_months} months at {offer.annual_rate} %.",
+        level=Level.SUCCESS,
+    )
+    save(application)
+    return offer.offer_id
+
+
+def _store_letter(run: Attempt, offer: LoanOffer, plan: Schedule) -> Document:
+    # Drawing a PDF is half a second of import, paid for only where a letter is made.
+    from applications.offer_letter import offer_letter  # noqa: PLC0415
+
+    content = offer_letter(offer=offer, plan=plan)
+    letter = Document(
+        application=offer.application,
+        kind=Document.Kind.OFFER_LETTER,
+        key=f"{run.attempt}",
+        original_name=f"{offer.offer_id}.pdf",
+        content_type="application/pdf",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    # No row names a letter that a run left behind when it died here: it is replaced.
+    storage = letter.file.storage
+    path = document_path(letter, letter.original_name)
+    if storage.exists(path):
+        storage.delete(path)
+    letter.file.name = storage.save(path, ContentFile(content))
+    return letter

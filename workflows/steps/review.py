@@ -1,0 +1,182 @@
+"""Ask people to decide, and close an application that they declined or nobody decided."""
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from applications.choices import Level, Status, WaitingOn
+from applications.models import LoanApplication, RiskAssessment
+from applications.services.attempts import (
+    Attempt,
+    begin_step,
+    close_declined,
+    log,
+    move,
+    pinned_policy,
+    save,
+    stop_waiting,
+)
+from lending.choices import Outcome
+from reviews.choices import TaskKind, TaskStatus
+from reviews.kinds import REVIEW_KINDS, Trigger
+from reviews.locking import task_lock
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.services import decisions, tasks
+from reviews.services.decline_reasons import reasons_shown
+from workflows import executions, handover
+from workflows.callbacks import pending
+from workflows.db_threads import run_in_db_thread
+from workflows.executions import Closed
+
+
+def open_review(run: Attempt, kind: TaskKind, *, callback_id: str, after: TaskKind | None) -> None:
+    """Ask people, and expect the answer under this callback.
+
+    ``after`` is who was asked just before, whose answer has been delivered.
+    """
+
+    @transaction.atomic
+    def write() -> None:
+        if after is not None or REVIEW_KINDS[kind].trigger is Trigger.FLAGGED:
+            pending.callbacks_settle(run)
+        task = review_open(run, kind)
+        if task is not None:
+            pending.callback_open(
+                run,
+                name=kind.value,
+                callback_id=callback_id,
+                expires_at=task.expires_at + settings.LOANOFFICE_DELIVERY_GRACE,
+                review_task=task,
+            )
+
+    run_in_db_thread(write)
+
+
+def decline(run: Attempt, kind: TaskKind) -> Closed:
+    """Close an application that a person declined."""
+
+    @transaction.atomic
+    def write() -> Closed:
+        pending.callbacks_settle(run)
+        declined_on_review(run, kind)
+        return executions.execution_finish(run, Status.DECLINED)
+
+    return run_in_db_thread(write)
+
+
+def expire(run: Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
+    """Close an application that nobody decided in time; a decision that came late is kept.
+
+    ``timed_out``: the engine stopped waiting by itself; else the sweep told it to.
+    """
+
+    @transaction.atomic
+    def write() -> Closed:
+        if timed_out:
+            pending.callback_expire(run, kind.value)
+        else:
+            pending.callbacks_settle(run)
+        if expired(run, kind):
+            return executions.execution_finish(run, Status.EXPIRED)
+        # The incident is open already: the decision is kept as late.
+        return handover.give_up(
+            run,
+            kind=None,
+            sentence=(
+                f"{kind.label} was decided, but the decision did not reach the workflow before "
+                "it stopped waiting. Restart the case to decide again."
+            ),
+        )
+
+    return run_in_db_thread(write)
+
+
+def review_open(run: Attempt, kind: TaskKind) -> ReviewTask | None:
+    """Ask a person; ``None`` when this run has asked before. Call inside a transaction.
+
+    Raises ``CaseClosed``.
+    """
+    application, seen = begin_step(run, f"open_{kind.value}")
+    if seen:
+        return None
+    now = timezone.now()
+    reasons = _why_asked(application, kind)
+    task = tasks.task_open(
+        application=application,
+        kind=kind,
+        policy=pinned_policy(application),
+        reasons=reasons,
+        now=now,
+    )
+    who = task.get_assigned_role_display().lower()
+    log(run, f"open_{kind.value}", application, f"Waiting for {_article(who)} {who} to decide.")
+    save(application)
+    return task
+
+
+@transaction.atomic(savepoint=False)
+def declined_on_review(run: Attempt, kind: TaskKind) -> None:
+    """Close an application that a person declined, with their reason. Raises ``CaseClosed``."""
+    operation = f"declined_{kind.value}"
+    application, seen = begin_step(run, operation)
+    if seen:
+        return
+    decision = ReviewDecision.objects.get(
+        task__application=application,
+        task__attempt=run.attempt,
+        task__kind=kind,
+        outcome=Outcome.DECLINE,
+        late=False,
+    )
+    reasons = reasons_shown(kind=kind, decision=decision)
+    said = " ".join(reason["text"] for reason in reasons)
+    close_declined(application, reasons)
+    log(run, operation, application, f"Declined. {said}", level=Level.WARNING)
+    save(application)
+
+
+@transaction.atomic(savepoint=False)
+def expired(run: Attempt, kind: TaskKind) -> bool:
+    """Close an application that nobody decided in time: expiry never approves.
+
+    False when somebody did decide, but the engine had stopped waiting before it heard of
+    it: then the decision is kept as late, and a person has to look. Raises ``CaseClosed``.
+    """
+    operation = f"expired_{kind.value}"
+    application, seen = begin_step(run, operation)
+    if seen:
+        return True
+    task = task_lock(
+        ReviewTask.objects.values_list("pk", flat=True).get(
+            application=application, attempt=run.attempt, kind=kind
+        )
+    )
+    if task.status == TaskStatus.DECIDED:
+        decisions.decisions_undo_as_late(application=application, task=task)
+        return False
+    now = timezone.now()
+    tasks.task_expire(task=task, now=now)
+    move(application, Status.EXPIRED)
+    application.closed_at = now
+    stop_waiting(application)
+    log(
+        run,
+        operation,
+        application,
+        f"{kind.label}: nobody decided in time, so the application expired.",
+        level=Level.WARNING,
+    )
+    save(application)
+    return True
+
+
+def _why_asked(application: LoanApplication, kind: TaskKind) -> list[dict[str, str]]:
+    row = REVIEW_KINDS[kind]
+    if row.trigger is not Trigger.REFERRED:
+        return [{"code": code.value, "text": text} for code, text in row.opening_reasons]
+    assessment = RiskAssessment.objects.get(application=application, attempt=application.attempt)
+    return list(assessment.reasons)
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"

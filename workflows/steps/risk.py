@@ -1,0 +1,107 @@
+"""Apply the pinned policy to the reports that came."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from applications.choices import Bureau, Level, Status, Step
+from applications.errors import NoCreditReports
+from applications.models import CreditReport, RiskAssessment
+from applications.services.attempts import (
+    Attempt,
+    begin_step,
+    close_declined,
+    log,
+    pinned_policy,
+    save,
+    show_step,
+)
+from lending import services
+from lending.choices import Outcome
+from lending.underwriting import Report, assess
+from reviews.kinds import REFERRED_KINDS, REVIEW_KINDS
+from workflows import executions
+from workflows.db_threads import run_in_db_thread
+from workflows.providers.simulated import STEP_SECONDS, simulate_latency
+
+
+@dataclass(frozen=True)
+class Assessed:
+    outcome: Outcome
+
+
+def assess_risk(run: Attempt) -> Assessed:
+    """Apply the policy to the reports that came."""
+    run_in_db_thread(lambda: show_step(run, Step.RISK_ASSESSMENT))
+    simulate_latency(STEP_SECONDS)
+
+    @transaction.atomic
+    def write() -> Assessed:
+        assessed = risk_record(run)
+        if assessed.outcome == Outcome.DECLINE:
+            executions.execution_finish(run, Status.DECLINED)
+        return assessed
+
+    return run_in_db_thread(write)
+
+
+@transaction.atomic(savepoint=False)
+def risk_record(run: Attempt) -> Assessed:
+    """Apply the pinned policy to this run's reports.
+
+    A decline closes the application. Raises ``CaseClosed``, and ``NoCreditReports`` when no bureau
+    answered at all.
+    """
+    application, seen = begin_step(run, "risk_assessment")
+    if seen:
+        known = RiskAssessment.objects.get(application=application, attempt=run.attempt)
+        return Assessed(outcome=Outcome(known.outcome))
+    policy = pinned_policy(application)
+    rows = list(CreditReport.objects.filter(application=application, attempt=run.attempt))
+    if not rows:
+        raise NoCreditReports(reference=run.reference)
+    missing = tuple(b for b in Bureau if b.value not in {row.bureau for row in rows})
+    assessment = assess(
+        rules=services.policy_rules(policy),
+        loan_amount=application.loan_amount,
+        currency=application.currency,
+        annual_income=application.annual_income,
+        reports=tuple(Report(row.score, row.derogatory_marks) for row in rows),
+        missing_bureaus=tuple(bureau.label for bureau in missing),
+    )
+    reasons = [reason.as_json() for reason in assessment.reasons]
+    RiskAssessment.objects.create(
+        application=application,
+        attempt=run.attempt,
+        policy=policy,
+        average_score=assessment.average_score,
+        derogatory_marks=assessment.derogatory_marks,
+        missing_bureaus=[bureau.value for bureau in missing],
+        tier=assessment.tier,
+        annual_rate=assessment.annual_rate,
+        debt_to_income=assessment.debt_to_income,
+        outcome=assessment.outcome,
+        reasons=reasons,
+    )
+    application.current_step = Step.RISK_ASSESSMENT
+    said = {
+        Outcome.APPROVE: "within the policy",
+        Outcome.REFER: "referred to a manager",
+        Outcome.DECLINE: "declined",
+    }[assessment.outcome]
+    why = " ".join(reason["text"] for reason in reasons)
+    log(
+        run,
+        "risk_assessment",
+        application,
+        f"{assessment.tier.label} at {assessment.annual_rate} %, {said}. {why}".strip(),
+        level=Level.WARNING if assessment.outcome == Outcome.DECLINE else Level.INFO,
+    )
+    if assessment.outcome == Outcome.DECLINE:
+        close_declined(application, reasons)
+    elif assessment.outcome == Outcome.REFER:
+        application.current_step = REVIEW_KINDS[REFERRED_KINDS[0]].step
+    else:
+        application.current_step = Step.FRAUD_CHECK
+    save(application)
+    return Assessed(outcome=assessment.outcome)

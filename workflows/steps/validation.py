@@ -1,0 +1,107 @@
+"""Validate an application and pin the policy that is in force."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db import transaction
+
+from applications.choices import Level, Status, Step
+from applications.models import LoanApplication
+from applications.services.attempts import (
+    Attempt,
+    begin_step,
+    close_declined,
+    log,
+    move,
+    save,
+    show_step,
+)
+from lending import services
+from lending.choices import ReasonCode
+from lending.models import LendingPolicy
+from reviews.kinds import REVIEW_KINDS
+from workflows import executions
+from workflows.db_threads import run_in_db_thread
+from workflows.providers.simulated import STEP_SECONDS, simulate_latency
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What the rest of an execution needs to know of its application: no personal data."""
+
+    valid: bool
+    fraud_check_timeout: int  # seconds
+    fraud_check_attempts: int
+    waits: dict[str, int]  # seconds, by kind of task; without what the policy does not ask for
+
+
+def validate(run: Attempt, *, arn: str) -> Validated:
+    """Validate, pin the policy, and record that the execution runs."""
+
+    def begin() -> None:
+        executions.execution_running(run, arn=arn)
+        show_step(run, Step.VALIDATING)
+
+    run_in_db_thread(begin)
+    simulate_latency(STEP_SECONDS)
+
+    @transaction.atomic
+    def write() -> Validated:
+        validated = validation_record(run)
+        if not validated.valid:
+            executions.execution_finish(run, Status.DECLINED)
+        return validated
+
+    return run_in_db_thread(write)
+
+
+@transaction.atomic(savepoint=False)
+def validation_record(run: Attempt) -> Validated:
+    """Check the application and pin the policy that is in force now.
+
+    Raises ``CaseClosed``, ``NoPolicy``.
+    """
+    application, seen = begin_step(run, "validate")
+    policy = application.policy if seen and application.policy else services.policy_current()
+    problems = _problems(application, policy)
+    result = Validated(
+        valid=not problems,
+        fraud_check_timeout=int(policy.fraud_check_timeout.total_seconds()),
+        fraud_check_attempts=policy.fraud_check_attempts,
+        waits={
+            kind.value: int(getattr(policy, row.wait).total_seconds())
+            for kind, row in REVIEW_KINDS.items()
+            if not row.required_by or getattr(policy, row.required_by)
+        },
+    )
+    if seen:
+        return result
+    application.policy = policy
+    application.current_step = Step.VALIDATING
+    if problems:
+        close_declined(
+            application,
+            [{"code": ReasonCode.INVALID_APPLICATION.value, "text": text} for text in problems],
+        )
+        message, level = f"Not valid: {' '.join(problems)}", Level.WARNING
+    else:
+        move(application, Status.IN_REVIEW)
+        message, level = "The application is complete and valid.", Level.SUCCESS
+    log(run, "validate", application, message, step=Step.VALIDATING, level=level)
+    if not problems:
+        application.current_step = Step.CREDIT_CHECK
+    save(application, "policy")
+    return result
+
+
+def _problems(application: LoanApplication, policy: LendingPolicy) -> list[str]:
+    found = []
+    if not application.applicant_name.strip():
+        found.append("The applicant's name is missing.")
+    if application.loan_amount <= 0:
+        found.append("The amount must be above zero.")
+    if application.annual_income is not None and application.annual_income <= Decimal(0):
+        found.append("The income must be above zero.")
+    if application.currency != policy.currency:
+        found.append(f"Loans are made in {policy.currency}, not in {application.currency}.")
+    return found
