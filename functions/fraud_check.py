@@ -11,6 +11,7 @@ from typing import Any
 
 from applications.models import LoanApplication
 from workflows.callbacks import pending
+from workflows.callbacks.pending import CallbackReceipt
 from workflows.callbacks.tokens import door_open
 from workflows.db_threads import run_in_db_thread
 from workflows.providers import registry
@@ -33,11 +34,12 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     if vendor is not None:
         return _ask(vendor, subject, callback_id=event["callback_id"])
     verdict = registry.fraud_service().check(subject)
-    applied = run_in_db_thread(
-        lambda: pending.callback_answer(
+    receipt = run_in_db_thread(
+        lambda: pending.callback_receive(
             callback_id=event["callback_id"], answer={"result": verdict.value}
         )
     )
+    applied = receipt == CallbackReceipt.COUNTED
     logger.info(
         "Fraud check answered", extra={"application": subject.reference, "applied": applied}
     )

@@ -1,4 +1,4 @@
-"""What Operations does about a case that is stuck: one service a button, each of them audited.
+"""What Operations does about a stuck application: one service a button, each of them audited.
 
 Each asks for its permission, locks the application, looks again and writes its line of the
 audit trail. What has to leave is an outbox row, as everywhere.
@@ -20,7 +20,6 @@ from applications.transitions import is_terminal
 from audit.models import Action
 from audit.services import entry_record
 from core.errors import DomainError, NotPermitted
-from core.locking import locked
 from reviews.services.tasks import tasks_cancel
 from workflows import executions, incidents
 from workflows.errors import (
@@ -29,9 +28,8 @@ from workflows.errors import (
     PayoutUnsettled,
     ProviderError,
     RailUnreachable,
-    StillStuck,
 )
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.models import Execution, Incident, OutboxMessage
 from workflows.outbox import queue
 from workflows.providers import registry
 from workflows.steps import payout
@@ -39,7 +37,6 @@ from workflows.steps import payout
 RESTART = "workflows.restart_execution"
 STOP = "workflows.stop_execution"
 RESEND = "workflows.resend_message"
-INCIDENT = "workflows.change_incident"
 SETTLE = "applications.settle_disbursement"
 
 
@@ -306,7 +303,7 @@ def _ask_rail(ledger: Disbursement, reference: str, *, needed: bool) -> str | No
         return None
 
 
-# --- Messages and incidents ----------------------------------------------------------------
+# --- Messages -----------------------------------------------------------------------------
 
 
 def resend_check(*, message: OutboxMessage, user: User) -> None:
@@ -349,87 +346,12 @@ def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
             user,
             key=message.key,
         )
-        if not _is_last_word(application, incident):
-            _resolve(incident, user, "Sent again.")
+        if not incidents.is_last_word(application, incident):
+            incidents.mark_resolved(
+                Incident.objects.filter(pk=incident.pk), by=user, note="Sent again."
+            )
     transaction.on_commit(partial(queue.send_now, message.key), robust=True)
     return row.get()
-
-
-def incident_check(*, user: User) -> None:
-    """Raise ``NotPermitted`` unless ``user`` may work on incidents."""
-    _require(user, INCIDENT, "Only Operations works on incidents.")
-
-
-@transaction.atomic
-def incident_acknowledge(*, incident: Incident, user: User) -> Incident:
-    """Say that somebody is looking at it. One that is resolved stays as it is."""
-    incident_check(user=user)
-    application_lock(incident.application.reference)
-    incident = locked(Incident.objects.all()).get(pk=incident.pk)
-    if incident.status == Incident.Status.OPEN:
-        incident.status = Incident.Status.ACKNOWLEDGED
-        incident.acknowledged_at = timezone.now()
-        incident.acknowledged_by = user
-        incident.save(update_fields=["status", "acknowledged_at", "acknowledged_by"])
-        _audit_incident(incident, "incident_acknowledged", "is looked at", user)
-    return incident
-
-
-def resolve_check(*, incident: Incident, user: User) -> None:
-    """Raise the reason why ``user`` may not close an incident by hand now."""
-    incident_check(user=user)
-    if _is_last_word(incident.application, incident):
-        raise StillStuck(reference=incident.application.reference)
-
-
-@transaction.atomic
-def incident_resolve(*, incident: Incident, user: User, note: str) -> Incident:
-    """Close an incident by hand. One that is resolved stays as it is.
-
-    A message that was given up and that a workflow waits for is sent again, or nothing would
-    say any more that it did not get through. Raises ``StillStuck`` when the case would be left
-    stuck with nothing that says so, and ``NotPermitted``.
-    """
-    incident_check(user=user)
-    application_lock(incident.application.reference)
-    incident = locked(Incident.objects.select_related("application")).get(pk=incident.pk)
-    if incident.status == Incident.Status.RESOLVED:
-        return incident
-    resolve_check(incident=incident, user=user)
-    if incident.message is not None and _is_waited_for(incident.message):
-        queue.put_again(OutboxMessage.objects.filter(pk=incident.message.pk))
-    _resolve(incident, user, note)
-    _audit_incident(incident, "incident_resolved", "is resolved", user, note=note.strip())
-    return incident
-
-
-def _is_last_word(application: LoanApplication, incident: Incident) -> bool:
-    """Whether a case needs attention and only this incident says so."""
-    others = Incident.objects.filter(application=application).exclude(
-        status=Incident.Status.RESOLVED
-    )
-    return (
-        application.status == Status.NEEDS_ATTENTION and not others.exclude(pk=incident.pk).exists()
-    )
-
-
-def _is_waited_for(message: OutboxMessage) -> bool:
-    """Whether a workflow that has not ended needs a message that was given up."""
-    if message.status != OutboxMessage.Status.DEAD or message.execution is None:
-        return False
-    heard = message.callback is not None and (
-        message.callback.status != PendingCallback.Status.ANSWERED
-    )
-    return message.execution.ended_at is None and not heard
-
-
-def _resolve(incident: Incident, user: User, note: str) -> None:
-    Incident.objects.filter(pk=incident.pk).exclude(status=Incident.Status.RESOLVED).update(
-        status=Incident.Status.RESOLVED,
-        resolved_at=timezone.now(),
-        resolved_by=user,
-        note=note.strip(),
-    )
 
 
 # --- Small parts ------------------------------------------------------------------------
@@ -464,8 +386,3 @@ def _audit(application: LoanApplication, kind: str, message: str, user: User, **
         actor=user,
         data=data,
     )
-
-
-def _audit_incident(incident: Incident, kind: str, what: str, user: User, **data: str) -> None:
-    message = f"The incident “{incident.get_kind_display()}” {what}."
-    _audit(incident.application, kind, message, user, incident=str(incident.pk), **data)

@@ -164,6 +164,7 @@ PACKAGES = (
 )
 MODULES = (
     "lending.services",
+    "workflows.incidents",
     "workflows.operations",
     "workflows.reconcile.manual",
     "webhooks.endpoints",
@@ -219,8 +220,10 @@ ACTS = {
     "workflows.operations.execution_resume": "admin:applications_loanapplication_resume",
     "workflows.operations.payout_settle": "admin:applications_loanapplication_not_paid",
     "workflows.operations.message_resend": "admin:workflows_outboxmessage_resend",
-    "workflows.operations.incident_acknowledge": "admin:workflows_incident_acknowledge",
-    "workflows.operations.incident_resolve": "admin:workflows_incident_resolve",
+    "workflows.incidents.incident_acknowledge": "admin:workflows_incident_acknowledge",
+    "workflows.incidents.incident_resolve": "admin:workflows_incident_resolve",
+    "workflows.incidents.incidents_close": "admin:applications_loanapplication_restart",
+    "workflows.incidents.mark_resolved": "admin:workflows_incident_resolve",
     "webhooks.endpoints.endpoint_create": "admin:webhooks_webhookendpoint_add",
     "webhooks.endpoints.endpoint_disable": "admin:webhooks_webhookendpoint_disable",
     "webhooks.endpoints.endpoint_enable": "admin:webhooks_webhookendpoint_enable",

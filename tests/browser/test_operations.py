@@ -18,7 +18,7 @@ from tests.applications.admin.conftest import page as address
 from tests.functions.engine_process import EngineProcess
 from tests.workflows import trouble
 from tests.workflows.lambda_stub import lambda_stub
-from workflows import engine, operations
+from workflows import engine, incidents, operations
 from workflows.models import Incident
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,7 +74,7 @@ def test_operations_restarts_what_is_stuck_and_the_case_goes_on_to_be_funded(
         trouble.stuck(officer),
         lost,
     ]
-    operations.incident_acknowledge(incident=made[1], user=people["operations"])
+    incidents.incident_acknowledge(incident=made[1], user=people["operations"])
     operations.application_restart(
         reference=made[3].application.reference, user=people["operations"]
     )
@@ -136,7 +136,7 @@ def addresses(people: dict[str, User]) -> dict[str, str]:
     unknown = trouble.payout_unknown(officer)
     lost = trouble.answer_given_up(officer, manager)
     stuck = trouble.stuck(officer)
-    operations.incident_acknowledge(incident=unknown, user=staff)
+    incidents.incident_acknowledge(incident=unknown, user=staff)
     operations.application_restart(reference=stuck.application.reference, user=staff)
     running = casework.waiting_for_manager(officer)
     task = running.review_tasks.get()

@@ -293,7 +293,7 @@ def test_flag_that_did_not_reach_the_engine_in_time_is_not_lost(
 
     def flag_unheard(event: dict[str, Any], _: object) -> None:
         aws.down = True
-        pending.callback_answer(callback_id=event["callback_id"], answer={"result": "flagged"})
+        pending.callback_receive(callback_id=event["callback_id"], answer={"result": "flagged"})
         connection.close()
         aws.time_out(event["callback_id"])
 

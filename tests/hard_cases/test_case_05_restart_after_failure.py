@@ -132,9 +132,10 @@ def test_fraud_check_that_never_answers_fails_the_attempt_and_the_next_one_funds
     office.until(reference, status="pending_approval")
     assert_nothing_left_to_write(Attempt(reference, 1))
     for callback in PendingCallback.objects.filter(name__startswith="fraud_check"):
-        assert not pending.callback_answer(
+        receipt = pending.callback_receive(
             callback_id=callback.callback_id, answer={"result": "passed"}
         )
+        assert receipt != pending.CallbackReceipt.COUNTED
     office.decide(reference, manager, approved=True)
     office.until(reference, status="funded")
     eventually(lambda: status_in_engine(2) == "SUCCEEDED")

@@ -52,7 +52,8 @@ def asked(officer: User) -> LoanApplication:
 
 
 def answer(callback_id: str, result: dict[str, str]) -> bool:
-    return pending.callback_answer(callback_id=callback_id, answer=result)
+    receipt = pending.callback_receive(callback_id=callback_id, answer=result)
+    return receipt == pending.CallbackReceipt.COUNTED
 
 
 def assert_one_answer() -> PendingCallback:

@@ -221,10 +221,10 @@ def test_answer_after_the_fraud_check_was_given_up_is_noted_and_leads_nowhere(
     office.until(reference, status="needs_attention")
 
     for callback in PendingCallback.objects.all():
-        counted = pending.callback_answer(
+        receipt = pending.callback_receive(
             callback_id=callback.callback_id, answer={"result": "passed"}
         )
-        assert counted is False
+        assert receipt != pending.CallbackReceipt.COUNTED
 
     assert kinds(reference).count("late_answer") == 3
     assert not OutboxMessage.objects.filter(kind=OutboxMessage.Kind.ANSWER_CALLBACK).exists()

@@ -353,7 +353,7 @@ def test_message_that_fails_again_opens_another_incident(
 def test_incident_of_a_message_that_is_waited_for_is_resolved_by_sending_it_again(
     dead: OutboxMessage, operations: User
 ) -> None:
-    ops.incident_resolve(incident=Incident.objects.get(), user=operations, note="It is back.")
+    incidents.incident_resolve(incident=Incident.objects.get(), user=operations, note="It is back.")
     dead.refresh_from_db()
     assert (dead.status, dead.attempts) == ("pending", 0)
     assert Incident.objects.get().status == "resolved"
@@ -363,7 +363,7 @@ def test_incident_of_a_message_that_nobody_waits_for_any_more_is_only_resolved(
     dead: OutboxMessage, operations: User
 ) -> None:
     Execution.objects.update(status="STOPPED", ended_at=timezone.now())
-    ops.incident_resolve(incident=Incident.objects.get(), user=operations, note="It is over.")
+    incidents.incident_resolve(incident=Incident.objects.get(), user=operations, note="It is over.")
     dead.refresh_from_db()
     assert dead.status == "dead"
 
@@ -383,12 +383,14 @@ def test_incident_is_acknowledged_once_and_resolved_with_a_note(
         kind=Incident.Kind.CONTRADICTION, key="k", application=waiting, sentence="Two answers."
     )
     incident = Incident.objects.get()
-    first = ops.incident_acknowledge(incident=incident, user=operations)
+    first = incidents.incident_acknowledge(incident=incident, user=operations)
     assert (first.status, first.acknowledged_by) == ("acknowledged", operations)
-    again = ops.incident_acknowledge(incident=incident, user=operations)
+    again = incidents.incident_acknowledge(incident=incident, user=operations)
     assert again.acknowledged_at == first.acknowledged_at
-    resolved = ops.incident_resolve(incident=incident, user=operations, note=" The first counts. ")
-    ops.incident_resolve(incident=incident, user=operations, note="Twice.")
+    resolved = incidents.incident_resolve(
+        incident=incident, user=operations, note=" The first counts. "
+    )
+    incidents.incident_resolve(incident=incident, user=operations, note="Twice.")
     resolved.refresh_from_db()
     assert (resolved.status, resolved.resolved_by, resolved.note) == (
         "resolved",
@@ -404,11 +406,11 @@ def test_last_incident_of_a_stuck_case_is_not_resolved_by_hand(
 ) -> None:
     incident = Incident.objects.get()
     with pytest.raises(StillStuck):
-        ops.incident_resolve(incident=incident, user=operations, note="Never mind.")
+        incidents.incident_resolve(incident=incident, user=operations, note="Never mind.")
     incidents.incident_open(
         kind=Incident.Kind.CONTRADICTION, key="k", application=stuck, sentence="Two answers."
     )
-    ops.incident_resolve(incident=incident, user=operations, note="See the other.")
+    incidents.incident_resolve(incident=incident, user=operations, note="See the other.")
     assert Incident.objects.exclude(status="resolved").count() == 1
 
 
@@ -421,8 +423,10 @@ PRESSES: dict[str, Callable[[LoanApplication, User], object]] = {
     "resume": lambda a, u: ops.execution_resume(reference=a.reference, user=u),
     "paid": lambda a, u: ops.payout_settle(reference=a.reference, user=u, paid=True),
     "not paid": lambda a, u: ops.payout_settle(reference=a.reference, user=u, paid=False),
-    "acknowledge": lambda a, u: ops.incident_acknowledge(incident=a.incidents.get(), user=u),
-    "resolve": lambda a, u: ops.incident_resolve(incident=a.incidents.get(), user=u, note="x"),
+    "acknowledge": lambda a, u: incidents.incident_acknowledge(incident=a.incidents.get(), user=u),
+    "resolve": lambda a, u: incidents.incident_resolve(
+        incident=a.incidents.get(), user=u, note="x"
+    ),
     "resend": lambda a, u: ops.message_resend(
         message=OutboxMessage.objects.get(execution__application=a, kind="start_execution"), user=u
     ),

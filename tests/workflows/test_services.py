@@ -16,6 +16,7 @@ from reviews.models import ReviewTask
 from tests.casework import assess, run_of, submit, waiting_for_manager
 from workflows import handover, incidents
 from workflows.callbacks import pending
+from workflows.callbacks.pending import CallbackReceipt
 from workflows.checks import timeouts_nest
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.operations import application_restart
@@ -45,14 +46,14 @@ def answers_that_leave() -> int:
 
 
 def test_first_answer_counts_and_leaves(asked: LoanApplication) -> None:
-    assert pending.callback_answer(callback_id="F", answer=PASSED) is True
+    assert pending.callback_receive(callback_id="F", answer=PASSED) == CallbackReceipt.COUNTED
     assert PendingCallback.objects.get().answer == PASSED
     assert answers_that_leave() == 1
 
 
 def test_same_answer_again_changes_nothing(asked: LoanApplication) -> None:
-    pending.callback_answer(callback_id="F", answer=PASSED)
-    assert pending.callback_answer(callback_id="F", answer=PASSED) is False
+    pending.callback_receive(callback_id="F", answer=PASSED)
+    assert pending.callback_receive(callback_id="F", answer=PASSED) == CallbackReceipt.REPEATED
     assert answers_that_leave() == 1
     assert not Incident.objects.exists()
 
@@ -60,9 +61,12 @@ def test_same_answer_again_changes_nothing(asked: LoanApplication) -> None:
 def test_contradiction_is_one_incident_and_the_first_answer_stands(
     asked: LoanApplication,
 ) -> None:
-    pending.callback_answer(callback_id="F", answer=PASSED)
+    pending.callback_receive(callback_id="F", answer=PASSED)
     for _ in range(2):
-        assert pending.callback_answer(callback_id="F", answer=FLAGGED) is False
+        assert (
+            pending.callback_receive(callback_id="F", answer=FLAGGED)
+            == CallbackReceipt.CONTRADICTED
+        )
     assert PendingCallback.objects.get().answer == PASSED
     incident = Incident.objects.get()
     assert (incident.kind, incident.application) == ("contradiction", asked)
@@ -71,7 +75,7 @@ def test_contradiction_is_one_incident_and_the_first_answer_stands(
 
 def test_late_answer_is_noted_and_not_applied(asked: LoanApplication) -> None:
     pending.callback_expire(run_of(asked), "fraud_check-1")
-    assert pending.callback_answer(callback_id="F", answer=PASSED) is False
+    assert pending.callback_receive(callback_id="F", answer=PASSED) == CallbackReceipt.LATE
     assert PendingCallback.objects.get().answer is None
     assert ApplicationEvent.objects.get(kind="late_answer").is_internal
     assert answers_that_leave() == 0
@@ -79,14 +83,14 @@ def test_late_answer_is_noted_and_not_applied(asked: LoanApplication) -> None:
 
 def test_unknown_callback_is_an_error(asked: LoanApplication) -> None:
     with pytest.raises(PendingCallback.DoesNotExist):
-        pending.callback_answer(callback_id="G", answer=PASSED)
+        pending.callback_receive(callback_id="G", answer=PASSED)
 
 
 @pytest.mark.parametrize("closed_first", [False, True])
 def test_answer_that_missed_the_engine_is_taken_once_from_the_record(
     asked: LoanApplication, closed_first: bool
 ) -> None:
-    pending.callback_answer(callback_id="F", answer=FLAGGED)
+    pending.callback_receive(callback_id="F", answer=FLAGGED)
     if closed_first:
         repairs.close_callback(PendingCallback.objects.get())
     for _ in range(2):

@@ -26,7 +26,7 @@ from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import moment
 from core.admin.view_helpers import confirmation
 from core.errors import DomainError
-from workflows import operations
+from workflows import incidents, operations
 from workflows.admin import operator_actions
 from workflows.admin.badges import incident_badge, message_badge
 from workflows.admin.forms import NoteForm, NothingForm
@@ -168,10 +168,10 @@ class IncidentShown:
     @cached_property
     def _resolving(self) -> tuple[bool, str]:
         """May this person resolve it by hand, and the sentence that says why not."""
-        if self.is_resolved or not self.user.has_perm(operations.INCIDENT):
+        if self.is_resolved or not self.user.has_perm(incidents.PERMISSION):
             return False, ""
         try:
-            operations.resolve_check(incident=self.incident, user=self.user)
+            incidents.resolve_check(incident=self.incident, user=self.user)
         except DomainError as refused:
             return False, str(refused)
         return True, ""
@@ -197,7 +197,7 @@ class IncidentShown:
     def _acknowledge(self) -> list[Button]:
         if self.incident.status != Incident.Status.OPEN:
             return []
-        if not self.user.has_perm(operations.INCIDENT):
+        if not self.user.has_perm(incidents.PERMISSION):
             return []
         url = reverse("admin:workflows_incident_acknowledge", args=[self.incident.pk])
         return [Button(key="acknowledge", label="Acknowledge", url=url, tone="quiet")]
@@ -293,9 +293,9 @@ def acknowledge_view(request: HttpRequest, *, pk: int, model_admin: IncidentAdmi
     incident = incident_or_refuse(model_admin, request, pk)
     user = staff(request)
     try:
-        operations.incident_check(user=user)
+        incidents.incident_check(user=user)
         if request.method == "POST":
-            incident = operations.incident_acknowledge(incident=incident, user=user)
+            incident = incidents.incident_acknowledge(incident=incident, user=user)
     except DomainError as refused:
         return _back(model_admin, request, incident, str(refused), messages.ERROR)
     if incident.status != Incident.Status.OPEN:
@@ -322,14 +322,12 @@ def resolve_view(request: HttpRequest, *, pk: int, model_admin: IncidentAdmin) -
     user = staff(request)
     form = NoteForm(request.POST if request.method == "POST" else None)
     try:
-        operations.incident_check(user=user)
+        incidents.incident_check(user=user)
         if incident.status == Incident.Status.RESOLVED:
             return _back(model_admin, request, incident, f"{who(incident)}.", messages.SUCCESS)
-        operations.resolve_check(incident=incident, user=user)
+        incidents.resolve_check(incident=incident, user=user)
         if form.is_valid():
-            operations.incident_resolve(
-                incident=incident, user=user, note=form.cleaned_data["note"]
-            )
+            incidents.incident_resolve(incident=incident, user=user, note=form.cleaned_data["note"])
             return _back(model_admin, request, incident, "It is resolved.", messages.SUCCESS)
     except DomainError as refused:
         return _back(model_admin, request, incident, str(refused), messages.ERROR)

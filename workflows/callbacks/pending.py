@@ -55,11 +55,6 @@ class CallbackReceipt(Enum):
     LATE = auto()
 
 
-def callback_answer(*, callback_id: str, answer: dict[str, Any]) -> bool:
-    """An outside service answers; true when this was the first answer and it counts."""
-    return callback_receive(callback_id=callback_id, answer=answer) == CallbackReceipt.COUNTED
-
-
 @transaction.atomic
 def callback_receive(*, callback_id: str, answer: dict[str, Any]) -> CallbackReceipt:
     """An outside service answers; the first answer counts.

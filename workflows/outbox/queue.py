@@ -1,4 +1,4 @@
-"""Everything that leaves, leaves from here: claimed, sent, retried, given up aloud.
+"""Queue outgoing messages and deliver them with retries.
 
 ``put`` writes a row in the caller's transaction. On commit it is sent at once; when that
 fails, or the process dies first, ``send_due`` (the sweep) sends it later. Rows are
@@ -27,11 +27,10 @@ from typing import Any
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
-from applications.models import LoanApplication
-from reviews.models import ReviewTask
 from workflows import engine
 from workflows.errors import AlreadyStarted, EndpointGone, EngineUnavailable, WebhookError
-from workflows.models import Incident, OutboxMessage
+from workflows.models import OutboxMessage
+from workflows.outbox.failures import note_failure
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +67,6 @@ def backoff(attempts: int) -> timedelta:
     """Exponential backoff with equal jitter (AWS Architecture Blog, 2015)."""
     longest: float = min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY)
     return timedelta(seconds=longest / 2 + random.uniform(0, longest / 2))
-
-
-def note_failure(message: OutboxMessage, error: Exception, final: bool) -> None:  # noqa: FBT001
-    """What a failed try leaves beside the message itself: at the end, an incident."""
-    if final:
-        _give_up(message, error)
 
 
 @dataclass(frozen=True)
@@ -370,36 +363,3 @@ def _put_off(message: OutboxMessage, error: Exception) -> None:
                 route.failed(message, error, final)
     except DatabaseError:  # the others in this batch still have their turn
         logger.exception("Not noted; it is due again when its lease ends")
-
-
-def _give_up(message: OutboxMessage, error: Exception) -> None:
-    application = _application_of(message)
-    if application is None:
-        logger.error("Given up, and it belongs to no application", extra={"key": message.key})
-        return
-    tried = "once" if message.attempts == 1 else f"{message.attempts} times"
-    Incident.objects.bulk_create(
-        [
-            Incident(
-                kind=Incident.Kind.DELIVERY_FAILED,
-                key=f"delivery/{message.pk}",
-                application=application,
-                execution=message.execution,
-                message=message,
-                sentence=(
-                    f"“{message.get_kind_display()}” was tried {tried} and did not get "
-                    f"through. Last: {error}"
-                ),
-            )
-        ],
-        ignore_conflicts=True,
-    )
-
-
-def _application_of(message: OutboxMessage) -> LoanApplication | None:
-    if message.execution is not None:
-        return message.execution.application
-    if "task" in message.payload:
-        task = ReviewTask.objects.select_related("application").filter(pk=message.payload["task"])
-        return next((found.application for found in task), None)
-    return LoanApplication.objects.filter(reference=message.payload.get("application")).first()

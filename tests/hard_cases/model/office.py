@@ -34,7 +34,7 @@ from tests.hard_cases.model.outside import Outside
 from tests.hard_cases.model.people import People
 from tests.hard_cases.model.promises import Moves, Promises
 from tests.hard_cases.model.record import Record, Row, wipe
-from workflows import operations, review_deadlines
+from workflows import incidents, operations, review_deadlines
 from workflows.callbacks import pending
 from workflows.models import Incident, OutboxMessage, PendingCallback
 from workflows.outbox import queue
@@ -240,12 +240,12 @@ class Office:
 
     def acknowledge(self, incident: Row) -> None:
         row = Incident.objects.get(pk=incident["id"])
-        operations.incident_acknowledge(incident=row, user=self.people.operations)
+        incidents.incident_acknowledge(incident=row, user=self.people.operations)
 
     def resolve(self, incident: Row) -> None:
         row = Incident.objects.get(pk=incident["id"])
         self.try_to(
-            lambda: operations.incident_resolve(
+            lambda: incidents.incident_resolve(
                 incident=row, user=self.people.operations, note="Seen."
             )
         )
@@ -286,7 +286,7 @@ class Office:
 
     def answer(self, callback: Row, verdict: str) -> None:
         """The fraud service's answer comes in, in whatever state the callback is."""
-        pending.callback_answer(callback_id=callback["callback_id"], answer={"result": verdict})
+        pending.callback_receive(callback_id=callback["callback_id"], answer={"result": verdict})
 
     # --- The workflow ---------------------------------------------------------------------------
 

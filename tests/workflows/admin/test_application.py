@@ -251,7 +251,7 @@ def test_open_incidents_lead_to_their_page_and_name_who_works_on_them(
     stuck: LoanApplication, operations: User, auditor: User
 ) -> None:
     incident = Incident.objects.get()
-    ops.incident_acknowledge(incident=incident, user=operations)
+    incidents.incident_acknowledge(incident=incident, user=operations)
 
     html = as_user(auditor).get(page("change", stuck)).content.decode()
 

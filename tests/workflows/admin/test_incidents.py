@@ -72,7 +72,7 @@ def test_open_ones_stand_first_then_acknowledged_then_resolved_the_newest_first(
     for number, incident in enumerate(made):
         Incident.objects.filter(pk=incident.pk).update(opened_at=now - timedelta(hours=number + 1))
     for number in (0, 3):
-        ops.incident_acknowledge(incident=made[number], user=operations)
+        incidents.incident_acknowledge(incident=made[number], user=operations)
     for number in (1, 4):
         ops.application_restart(reference=made[number].application.reference, user=operations)
 
@@ -124,7 +124,7 @@ def test_list_and_page_cost_the_same_however_many_there_are(
 ) -> None:
     incident = trouble.stuck(officer)
     for _ in range(9):
-        ops.incident_acknowledge(incident=trouble.stuck(officer), user=operations)
+        incidents.incident_acknowledge(incident=trouble.stuck(officer), user=operations)
     client = login(operations)
 
     # Session, user, two of permissions, what is unresolved, a count, the rows.
