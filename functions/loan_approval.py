@@ -1,4 +1,4 @@
-"""The durable loan approval: the order of things, and nothing else.
+"""Carry an application through its durable steps: their order, and nothing else.
 
 It reads like the table of the workflow. What each step does is in ``workflows.steps``. Everything
 here is replayed from the start at each resume, so it is deterministic: every clock, read
@@ -53,12 +53,12 @@ from workflows.steps.risk import Assessed
 from workflows.steps.validation import Validated
 
 BUREAU_ATTEMPTS = 3
-# What a retry cannot mend: the domain said no, or a person has to look.
+# What a retry cannot repair: the domain said no, or a person has to look.
 FINAL: tuple[type[Exception], ...] = (DomainError, PayoutRefused, PayoutUnknown)
 
 
 def retry(attempts: int) -> Callable[[Exception, int], RetryDecision]:
-    """1, 2, 4 ... seconds, up to a minute; never for what a retry cannot mend."""
+    """1, 2, 4 ... seconds, up to a minute; never for what a retry cannot repair."""
 
     def decide(error: Exception, attempt: int) -> RetryDecision:
         if isinstance(error, FINAL) or attempt >= attempts:
@@ -81,11 +81,11 @@ LEFT_TO_RISK_STEP = {ProviderError.__name__, CaseClosed.__name__}
 
 
 class NeedsAttention(Exception):
-    """The case was handed to Operations: in the engine, too, this run has failed."""
+    """The application was handed to Operations: in the engine, too, this execution has failed."""
 
 
 class Ended(Exception):
-    """The case closed, or the run gave up; ``closed`` says how."""
+    """The application closed, or the execution gave up; ``closed`` says how."""
 
     def __init__(self, closed: Closed) -> None:
         self.closed = closed
@@ -97,8 +97,8 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
     """Carry one application. ``event``: ``{"application", "attempt", "request_id"}``.
 
     Returns ``{"status": ...}``: the application's final status, or ``superseded`` when
-    the case closed under way. Raises ``NeedsAttention`` or ``StepError`` after handing a
-    stuck case over.
+    the application closed under way. Raises ``NeedsAttention`` or ``StepError`` after handing a
+    stuck application over.
     """
     run = Attempt(reference=event["application"], attempt=event["attempt"])
     flow = Workflow(run, context, request=event.get("request_id", ""))
@@ -255,7 +255,7 @@ class Workflow:
         return FraudVerdict((answered or _answer(callback.result()))["result"])
 
     def give_up(self, kind: Incident.Kind, sentence: str) -> NoReturn:
-        """Hand the case to Operations and stop."""
+        """Hand the application to Operations and stop."""
         self.end("needs_attention", lambda: give_up(self.run, kind=kind, sentence=sentence))
 
     def end(self, name: str, body: Callable[[], Closed]) -> NoReturn:
@@ -264,7 +264,7 @@ class Workflow:
 
 
 def fraud_wait(timeout: int) -> tuple[int, CallbackConfig]:
-    """How long one try may take at most, in seconds, and what the engine is told of it.
+    """Return how long one try may take at most, in seconds, and its callback configuration.
 
     Where heartbeats may come, ``timeout`` is how long there may be silence.
     """
@@ -282,7 +282,7 @@ def kind_of(error: StepError) -> str:
 
 
 def incident_kind(error: StepError) -> Incident.Kind:
-    """What kind of incident a step's final error is."""
+    """Return the kind of incident that a step's final error is."""
     kinds = {
         PayoutRefused.__name__: Incident.Kind.PAYOUT_REFUSED,
         PayoutUnknown.__name__: Incident.Kind.PAYOUT_UNKNOWN,

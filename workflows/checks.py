@@ -1,4 +1,4 @@
-"""System checks: settings that would leave a case waiting for ever are refused at start."""
+"""Check at start the settings that would leave an application waiting for ever."""
 
 from datetime import timedelta
 from typing import Any

@@ -21,7 +21,7 @@ from workflows.outbox import queue
 
 @dataclass(frozen=True)
 class Closed:
-    """How an execution ended: the application's final status."""
+    """The end of an execution: the application's final status."""
 
     status: str
 

@@ -130,7 +130,7 @@ def incident_resolve(*, incident: Incident, user: User, note: str) -> Incident:
 
 
 def is_last_word(application: LoanApplication, incident: Incident) -> bool:
-    """Whether a case needs attention and only this incident says so."""
+    """Tell whether an application needs attention and only this incident says so."""
     others = Incident.objects.filter(application=application).exclude(
         status=Incident.Status.RESOLVED
     )

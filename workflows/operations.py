@@ -1,4 +1,4 @@
-"""What Operations does about a stuck application: one service a button, each of them audited.
+"""Restart, stop, pause and settle a stuck application for Operations, each with an audit line.
 
 Each asks for its permission, locks the application, looks again and writes its line of the
 audit trail. What has to leave is an outbox row, as everywhere.
@@ -66,7 +66,7 @@ class SentFromItsDelivery(DomainError):
         super().__init__("A webhook is sent again from the page of its delivery.")
 
 
-# --- The whole case ---------------------------------------------------------------------
+# --- The whole application ---------------------------------------------------------------
 
 
 def restart_check(*, application: LoanApplication, user: User) -> None:
@@ -100,12 +100,12 @@ def _expired_before_a_decision(application: LoanApplication) -> bool:
 
 
 def application_restart(*, reference: str, user: User, reason: str = "") -> LoanApplication:
-    """Carry a stuck case by a new attempt; the old one may write nothing from now on.
+    """Carry a stuck application by a new attempt; the old one may write nothing from now on.
 
     A payout is never repeated: its ledger row and its key belong to the application. When one
-    was asked for and nobody wrote down what became of it, the rail is asked first: a case that
-    was paid is funded by that and needs no new attempt, which might end otherwise.
-    Raises ``TransitionRefused`` unless the case needs attention, or expired before a
+    was asked for and nobody wrote down what became of it, the rail is asked first: an
+    application that was paid is funded by that and needs no new attempt, which might end otherwise.
+    Raises ``TransitionRefused`` unless the application needs attention, or expired before a
     decision that came too late, and is not paid; ``PayoutUnsettled``, ``RailUnreachable``,
     ``NotPermitted``.
     """
@@ -168,7 +168,7 @@ def stop_check(*, application: LoanApplication, user: User) -> Execution:
 
 @transaction.atomic
 def application_stop(*, reference: str, user: User, reason: str) -> LoanApplication:
-    """Stop the workflow of a case; it needs attention then, and can be restarted or withdrawn.
+    """Stop the workflow of an application, which needs attention then: restart or withdraw it.
 
     Refused once money may be on its way. Raises ``NothingToHold``, ``NotPermitted``.
     """

@@ -33,7 +33,7 @@ class Attempt:
         return f"{self.reference}-{self.attempt}"
 
     def key(self, operation: str) -> str:
-        """What makes a replayed operation's line of the timeline the same line."""
+        """The key that makes a replayed operation's line of the timeline the same line."""
         return f"{self.name}/{operation}"
 
 
@@ -117,7 +117,7 @@ def close_declined(application: LoanApplication, reasons: list[dict[str, str]]) 
 
 
 def save(application: LoanApplication, *also: str) -> None:
-    """Write the mirror's fields and those named in ``also``; never what a person edits."""
+    """Write the fields that the workflow sets and ``also``; never what a person edits."""
     application.save(
         update_fields=[
             "status",

@@ -28,7 +28,7 @@ def callback_open(
     expires_at: datetime,
     review_task: ReviewTask | None = None,
 ) -> None:
-    """Expect an answer. Must be committed before anyone is told the callback id."""
+    """Expect an answer. Must be committed before the callback id is sent."""
     PendingCallback.objects.create(
         execution=Execution.objects.get(name=run.name),
         name=name,
@@ -47,7 +47,7 @@ def task_answer(*, task: ReviewTask, decision: ReviewDecision) -> None:
 
 
 class CallbackReceipt(Enum):
-    """What became of an outside service's answer."""
+    """The outcome of an outside service's answer."""
 
     COUNTED = auto()  # the first one
     REPEATED = auto()  # the same again

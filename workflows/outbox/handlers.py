@@ -1,4 +1,4 @@
-"""How each kind of message leaves: what is read before, what goes outside, what is noted after.
+"""Handlers of the outbox: what is read before, what is sent, what is recorded after.
 
 ``queue.Handler`` says which part may do what. Loaded when the app is ready, as receivers are.
 The handler of webhooks is registered by their own app.
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def nothing() -> None:
-    """What goes outside when, by now, nothing has to."""
+    """Send nothing, when by now nothing has to be sent."""
 
 
 def done(message: OutboxMessage, future: "Future[Any]") -> None:  # noqa: ARG001
@@ -84,7 +84,7 @@ def _answered(message: OutboxMessage, future: "Future[Any]") -> None:
 
 @dataclass(frozen=True)
 class Stopped:
-    """What the engine has of an execution that was to be stopped."""
+    """The engine's record of an execution that was to be stopped."""
 
     arn: str
     status: str

@@ -71,13 +71,13 @@ def backoff(attempts: int) -> timedelta:
 
 @dataclass(frozen=True)
 class Handler:
-    """How one kind of message leaves.
+    """The functions that send one kind of message.
 
     ``prepare`` runs on the sender's connection and returns what goes outside: a function
     that touches no database, for it may run in a thread of the pool. ``settle`` runs on the
     sender's connection again, in the transaction that marks the message as sent; it takes
     the future of what went outside and raises what keeps the message from being sent.
-    ``failed`` is told of that, in the transaction that puts the message off or, at the end
+    ``failed`` is called with that, in the transaction that puts the message off or, at the end
     of its ``tries``, gives it up; ``delay`` says for how long.
     """
 
@@ -102,7 +102,7 @@ def put(*, kind: OutboxMessage.Kind, key: str, payload: dict[str, Any], **links:
 
 @contextmanager
 def held_back() -> Iterator[list[str]]:
-    """What is committed meanwhile waits to be sent together, or for the sweep.
+    """Hold back what is committed meanwhile, to send it together or by the sweep.
 
     Gives the list of its keys, which grows with each commit.
     """
@@ -159,8 +159,8 @@ def send_now(key: str) -> bool:
 def send_due(*, limit: int | None = None) -> int:
     """Send what is due, ``limit`` messages at most; returns how many left.
 
-    A message that cannot be sent is put off and stands in nobody's way. What cases need goes
-    first, in batches, whatever webhooks are under way beside it.
+    A message that cannot be sent is put off and stands in nobody's way. What applications need
+    goes first, in batches, whatever webhooks are under way beside it.
     """
     sent = looked_at = 0
     beside = _Beside()

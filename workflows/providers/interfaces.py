@@ -1,4 +1,4 @@
-"""The outside world as the workflow sees it: a few small interfaces.
+"""Define the interfaces of the outside providers.
 
 Each has a simulator and an HTTP adapter; ``registry`` picks one by setting. Only a fraud
 vendor, which answers later, has no simulator: without one the fraud service is asked. A
@@ -46,7 +46,7 @@ class BureauReport:
 
 @dataclass(frozen=True)
 class Screening:
-    """What a fraud vendor is asked: about whom, and where and by when it answers.
+    """The question to a fraud vendor: about whom, and where and by when it answers.
 
     ``name`` is the same when the same is asked again.
     """

@@ -30,7 +30,7 @@ LOWEST, HIGHEST = 520, 840  # scores made from a hash
 
 @dataclass(frozen=True)
 class SimulatedProfile:
-    """What the outside world knows of one SIN."""
+    """The reports and the fraud verdict of one SIN."""
 
     marks: int = 0  # at each bureau
     down: frozenset[Bureau] = frozenset()

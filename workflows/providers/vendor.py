@@ -1,4 +1,4 @@
-"""The fraud vendor over HTTP: asked with a signed request, it answers later at our door.
+"""Ask the fraud vendor over HTTP with a signed request; it answers a callback later.
 
 ``docs/fraud-vendor.md`` is the wire. No retries here: the function that asks is invoked again
 when it raises, with the same identifier and body.
@@ -42,7 +42,7 @@ class HttpFraudVendor:
 
 
 def body_of(screening: Screening) -> dict[str, Any]:
-    """What leaves of a person: what a screening compares, no income, e-mail or telephone."""
+    """The JSON body of a question: only what a screening compares, so no income or e-mail."""
     subject = screening.subject
     return {
         "type": "fraud_check.requested",

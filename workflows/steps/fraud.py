@@ -18,7 +18,7 @@ from workflows.models import PendingCallback
 
 @dataclass(frozen=True)
 class Answered:
-    """What the fraud check found, taken from the record."""
+    """The verdict of the fraud check, taken from the record."""
 
     result: str
 

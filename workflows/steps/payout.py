@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PayoutOrder:
-    """What the rail is asked to do, and what the ledger says of it so far."""
+    """The payment that the rail is asked for, and its status in the ledger so far."""
 
     idempotency_key: str
     amount: Decimal
@@ -49,7 +49,7 @@ class PayoutOrder:
 
 
 def disburse(run: Attempt) -> Closed:
-    """Pay once: ledger, then the rail under the application's key, then the books.
+    """Pay once: ledger, then the rail under the application's key, then the application.
 
     A rerun asks the rail what it knows before it pays again. Raises ``ProviderError``
     while the rail cannot be asked, ``PayoutRefused`` and ``PayoutUnknown`` for a person.
@@ -70,8 +70,8 @@ def disburse(run: Attempt) -> Closed:
 def disbursement_request(run: Attempt) -> PayoutOrder:
     """Write the ledger row before the rail is asked; from here on nothing can be withdrawn.
 
-    There is one row an application, whatever the attempt. A run that comes again is told what
-    the ledger says by now, and is turned away when the case has closed since its payout was
+    There is one row an application, whatever the attempt. An attempt that comes again gets what
+    the ledger says by now, and is refused when the application has closed since its payout was
     refused, or goes on without it. Raises ``CaseClosed``.
     """
     application, seen = begin_step(run, "disbursing")
@@ -124,7 +124,7 @@ def disbursement_settle(run: Attempt, *, rail_reference: str) -> None:
 
 @transaction.atomic(savepoint=False)
 def disbursement_hold(run: Attempt, *, status: Disbursement.Status) -> None:
-    """The rail refused, or nobody knows whether it paid: keep that on the ledger.
+    """Record in the ledger that the rail refused, or that nobody knows whether it paid.
 
     What the ledger knows for certain stays.
     """
@@ -139,9 +139,9 @@ def disbursement_hold(run: Attempt, *, status: Disbursement.Status) -> None:
 def payout_settle(
     *, reference: str, user: User, paid: bool, rail_reference: str = "", note: str = ""
 ) -> LoanApplication:
-    """A person found out what became of a payout whose outcome nobody knew.
+    """Record what a person found out about a payout of unknown outcome.
 
-    Paid: the case is funded. Not paid: the ledger says so, and the case waits for a restart
+    Paid: the application is funded. Not paid: the ledger says so, and it waits for a restart
     or a withdrawal. Raises ``NotPermitted``, and ``PayoutSettled`` when it is not unknown.
     """
     if not user.has_perm("applications.settle_disbursement"):
@@ -174,9 +174,9 @@ def payout_settle(
 def payout_found(
     *, application: LoanApplication, user: User, rail_reference: str | None
 ) -> LoanApplication:
-    """What the rail says of a payout that a stuck, locked case asked for and lost sight of.
+    """Record what the rail says of a payout of a stuck, locked application.
 
-    With its reference the case is funded; with ``None`` no money left.
+    With its reference the application is funded; with ``None`` no money left.
     """
     if rail_reference is not None:
         run = Attempt(reference=application.reference, attempt=application.attempt)
@@ -199,7 +199,7 @@ def payout_found(
 
 
 def _fund(run: Attempt, application: LoanApplication, *, rail_reference: str) -> None:
-    """Close a locked case as funded; the ledger says paid from now on."""
+    """Close a locked application as funded; the ledger says paid from now on."""
     now = timezone.now()
     Disbursement.objects.filter(application=application).exclude(
         status=Disbursement.Status.PAID

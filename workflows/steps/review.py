@@ -67,7 +67,7 @@ def decline(run: Attempt, kind: TaskKind) -> Closed:
 def expire(run: Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
     """Close an application that nobody decided in time; a decision that came late is kept.
 
-    ``timed_out``: the engine stopped waiting by itself; else the sweep told it to.
+    ``timed_out``: the engine stopped waiting by itself; else the sweep answered the callback.
     """
 
     @transaction.atomic

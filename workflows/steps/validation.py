@@ -27,7 +27,7 @@ from workflows.providers.simulated import STEP_SECONDS, simulate_latency
 
 @dataclass(frozen=True)
 class Validated:
-    """What the rest of an execution needs to know of its application: no personal data."""
+    """The facts that the rest of an execution needs of its application: no personal data."""
 
     valid: bool
     fraud_check_timeout: int  # seconds
