@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from applications.choices import Level, Status, WaitingOn
+from applications.choices import Level, Status
 from applications.models import LoanApplication, RiskAssessment
 from applications.services.attempts import (
     Attempt,
