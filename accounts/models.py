@@ -86,11 +86,11 @@ class SecondFactor(TOTPDevice):  # type: ignore[misc]
         return f"Second factor of {self.user}"
 
     def verify_is_allowed(self) -> tuple[bool, dict[str, Any] | None]:
-        allowed, told = super().verify_is_allowed()
+        allowed, reason = super().verify_is_allowed()
         since = self.throttling_failure_timestamp
         if not allowed and since is not None and timezone.now() - since >= LONGEST_THROTTLE:
             return True, None
-        return allowed, told
+        return allowed, reason
 
 
 class FailedSignIn(AccessAttempt):  # type: ignore[misc]

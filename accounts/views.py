@@ -125,7 +125,7 @@ def renew(request: HttpRequest) -> HttpResponse:
         "confirm",
         title="New recovery codes",
         form=form,
-        sentence="Ten new codes take the place of the old ones, which open nothing any more.",
+        sentence="Ten new codes replace the old ones, which are no longer valid.",
         button="Make new codes",
         tone="good",
     )

@@ -67,17 +67,17 @@ def relay(source: socket.socket, target: socket.socket, delay: float) -> None:
 
 def wire(delay: float) -> int:
     """Start a proxy to the engine with a delay in seconds; return its port."""
-    door = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", 0))
 
     def accept() -> None:
         while True:
-            near, _ = door.accept()
+            near, _ = listener.accept()
             far = socket.create_connection(("127.0.0.1", PORT))
             Thread(target=relay, args=(near, far, delay), daemon=True).start()
             Thread(target=relay, args=(far, near, 0.0), daemon=True).start()
 
     Thread(target=accept, daemon=True).start()
-    return int(door.getsockname()[1])
+    return int(listener.getsockname()[1])
 
 
 def decide(keys: list[int]) -> tuple[float, float]:
@@ -139,7 +139,7 @@ def measure(cases: int, delay: float) -> None:
     ):
         alone, alone_delivered = decide(waiting_applications(cases))
     together, together_delivered = decide(waiting_applications(cases))
-    print(f"{cases} cases on {connection.vendor}, {delay} s to the engine")
+    print(f"{cases} applications on {connection.vendor}, {delay} s to the engine")
     for how, request, delivered in (
         ("one by one", alone, alone_delivered),
         ("together", together, together_delivered),

@@ -79,8 +79,8 @@ def measure(cases: int) -> None:
     wait_until("all to be funded", lambda: funded.count() == cases)
     ended = time.perf_counter()
     if SimulatedPayout.objects.count() != cases:
-        sys.exit("the payouts are not as many as the cases")
-    print(f"{cases} cases")
+        sys.exit("the number of payouts differs from the number of applications")
+    print(f"{cases} applications")
     print(f"submit            {cases / (submitted - began):6.1f} a second")
     print(f"submit to waiting {cases / (waiting - began):6.1f} a second")
     print(f"decide            {cases / (decided - waiting):6.1f} a second")
@@ -110,7 +110,7 @@ def main() -> None:
             engine.wait(timeout=30)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = (used.ru_utime + used.ru_stime) * 1000 / cases
-        print(f"engine            {spent:6.1f} ms of processor a case, its start included")
+        print(f"engine            {spent:6.1f} ms of processor an application, its start included")
 
 
 if __name__ == "__main__":

@@ -82,9 +82,9 @@ def measure() -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        os.environ.setdefault("DATABASE_URL", f"sqlite:///{scratch}/scratch.sqlite3")
-        os.environ.setdefault("LOANOFFICE_DATA", scratch)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.setdefault("DATABASE_URL", f"sqlite:///{folder}/rate_limit.sqlite3")
+        os.environ.setdefault("LOANOFFICE_DATA", folder)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loanoffice.settings.local")
         os.environ.setdefault("LOG_LEVEL", "ERROR")
         sys.path.insert(0, str(ROOT))

@@ -17,7 +17,7 @@ from deploy.stage import companions_of
 
 LONGEST = 900  # seconds that a function may take
 SAFE_FROM = "LOANOFFICE_SAFE_FROM"
-NOT_LIVE = "Nothing has gone live. When the cause is mended, run the same command again."
+NOT_LIVE = "Nothing has gone live. When the cause is corrected, run the same command again."
 
 
 def run_before_live(cli: Any, published: dict[str, str]) -> None:

@@ -13,8 +13,8 @@ from deploy.explained_errors import explained, is_missing
 from deploy.stage import Companion, companions_of
 
 RUN_AGAIN = (
-    "The alias `live` has not moved: what ran before still runs. When the cause is mended, run "
-    "the same command again."
+    "The alias `live` has not moved: the previous version still runs. "
+    "When the cause is corrected, run the same command again."
 )
 
 

@@ -50,8 +50,8 @@ def finish(package: Path) -> str:
 
     Raises ``ClickException`` when it is too large for Lambda, or cannot be compiled.
     """
-    with tempfile.TemporaryDirectory(prefix="loanoffice-package-") as scratch:
-        folder = Path(scratch)
+    with tempfile.TemporaryDirectory(prefix="loanoffice-package-") as temporary:
+        folder = Path(temporary)
         with zipfile.ZipFile(package) as packed:
             packed.extractall(folder, [name for name in packed.namelist() if is_wanted(name)])
         _compile(folder)

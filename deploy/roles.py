@@ -51,8 +51,8 @@ def main() -> int:
         return 0
     for role in roles:
         with explained(
-            f"{role.name} could not be brought about",
-            advice="Whoever runs this has to be allowed to change roles. It can be run again.",
+            f"{role.name} could not be updated",
+            advice="This needs the right to change roles. It can be run again.",
         ):
             click.echo(f"{role.name}: {role_apply(session.client('iam'), role)}")
     return 0

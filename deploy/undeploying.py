@@ -31,8 +31,8 @@ def refuse_while_executions_are_open(cli: Any) -> None:
     if open_ones:
         raise ClickException(
             f"Not undeployed. There is {'; '.join(open_ones)}. With their function they would be "
-            "gone, and their cases would wait for ever. Let them end, or stop them (Operations, "
-            f"Stop the workflow). {OVERRIDE}={ANYWAY} undeploys all the same."
+            "gone, and their applications would wait for ever. Let them end, or stop them "
+            f"(Operations, Stop the workflow). {OVERRIDE}={ANYWAY} undeploys all the same."
         )
 
 

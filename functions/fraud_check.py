@@ -47,11 +47,13 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
 
 
 def _ask(vendor: FraudVendor, subject: Subject, *, callback_id: str) -> dict[str, Any]:
-    door = run_in_db_thread(lambda: door_open(callback_id=callback_id))
-    if door is None:
+    callback = run_in_db_thread(lambda: door_open(callback_id=callback_id))
+    if callback is None:
         return {"result": "closed", "applied": False}
     vendor.ask(
-        Screening(name=door.name, subject=subject, callback_url=door.url, answer_by=door.until)
+        Screening(
+            name=callback.name, subject=subject, callback_url=callback.url, answer_by=callback.until
+        )
     )
     logger.info("Fraud vendor asked", extra={"application": subject.reference})
     return {"result": "asked", "applied": False}

@@ -18,7 +18,7 @@ class EventType(TextChoices):
 
 
 # Internal statuses (in review, needs attention) have no event.
-TOLD = {
+EVENT_OF_STATUS = {
     status: EventType(f"application.{status.value}")
     for status in Status
     if f"application.{status.value}" in EventType.values

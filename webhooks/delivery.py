@@ -98,9 +98,9 @@ def send(outgoing: Outgoing) -> DeliveryResult:
     except (AddressRefusedError, HTTPError, OSError) as error:
         took = round((time.monotonic() - began) * 1000)
         said = f"{type(error).__name__}: {error}"[:500]
-        told = DeliveryResult(error=said, address=address, took_ms=took, headers=headers)
-        raise WebhookError(told) from error
-    told = DeliveryResult(
+        result = DeliveryResult(error=said, address=address, took_ms=took, headers=headers)
+        raise WebhookError(result) from error
+    result = DeliveryResult(
         status_code=status,
         response=text,
         address=address,
@@ -108,10 +108,10 @@ def send(outgoing: Outgoing) -> DeliveryResult:
         headers=headers,
     )
     if status == GONE:
-        raise EndpointGone(told)
+        raise EndpointGone(result)
     if not 200 <= status < 300:
-        raise WebhookError(told)
-    return told
+        raise WebhookError(result)
+    return result
 
 
 def headers_of(outgoing: Outgoing, *, at: datetime) -> dict[str, str]:
@@ -197,9 +197,9 @@ class _ended_after:  # noqa: N801 - reads as what it does
 
 def accepted(message: OutboxMessage, future: "Future[Any]") -> None:
     """Record a 2xx answer; raise what the attempt raised otherwise."""
-    told: DeliveryResult = future.result()
+    result: DeliveryResult = future.result()
     rows = WebhookDelivery.objects.filter(pk=message.payload["delivery"])
-    _note(message, told)
+    _note(message, result)
     rows.filter(round=message.payload["round"]).update(
         status=WebhookDelivery.Status.DELIVERED, delivered_at=timezone.now()
     )
@@ -209,32 +209,34 @@ def failed(message: OutboxMessage, error: Exception, final: bool) -> None:  # no
     """Record an attempt that was not accepted; the last one fails the delivery."""
     _note(
         message,
-        error.told if isinstance(error, WebhookError) else DeliveryResult(error=repr(error)[:500]),
+        error.result
+        if isinstance(error, WebhookError)
+        else DeliveryResult(error=repr(error)[:500]),
     )
     rows = WebhookDelivery.objects.filter(
         pk=message.payload["delivery"], round=message.payload["round"]
     )
     if final:
         rows.update(status=WebhookDelivery.Status.FAILED)
-    if isinstance(error, EndpointGone) and error.told.status_code == GONE:
+    if isinstance(error, EndpointGone) and error.result.status_code == GONE:
         delivery = WebhookDelivery.objects.get(pk=message.payload["delivery"])
         endpoint_disable(endpoint=delivery.endpoint, why="It answered 410 (gone).")
 
 
-def _note(message: OutboxMessage, told: DeliveryResult) -> None:
+def _note(message: OutboxMessage, result: DeliveryResult) -> None:
     now = timezone.now()
     WebhookDelivery.objects.filter(pk=message.payload["delivery"]).update(
-        attempts=F("attempts") + 1, last_attempt_at=now, last_status_code=told.status_code
+        attempts=F("attempts") + 1, last_attempt_at=now, last_status_code=result.status_code
     )
     WebhookAttempt.objects.create(
         delivery_id=message.payload["delivery"],
         at=now,
-        address=told.address,
-        request_headers=told.headers,
-        status_code=told.status_code,
-        response=told.response,
-        error=told.error,
-        took_ms=told.took_ms,
+        address=result.address,
+        request_headers=result.headers,
+        status_code=result.status_code,
+        response=result.response,
+        error=result.error,
+        took_ms=result.took_ms,
     )
 
 

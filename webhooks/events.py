@@ -23,7 +23,7 @@ from audit.services import entries_record, entry_make, entry_record
 from core.errors import DomainError, NotPermitted
 from core.locking import locked
 from partners.models import Partner
-from webhooks.choices import TOLD
+from webhooks.choices import EVENT_OF_STATUS
 from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
@@ -72,7 +72,7 @@ def event_publish(*, application: LoanApplication) -> WebhookEvent | None:
 
     Nothing for an application of no partner, and for a status without an event type.
     """
-    type_ = TOLD.get(Status(application.status))
+    type_ = EVENT_OF_STATUS.get(Status(application.status))
     if type_ is None or application.partner_id is None:
         return None
     now = timezone.now()

@@ -54,11 +54,11 @@ class PayoutUnknown(Exception):
 
 
 class WebhookError(Exception):
-    """A webhook was not accepted; it is tried again. ``told`` is what came of the try."""
+    """A webhook was not accepted and is tried again. ``result`` is that of the attempt."""
 
-    def __init__(self, told: DeliveryResult) -> None:
-        self.told = told
-        super().__init__(told.error or f"the endpoint answered {told.status_code}")
+    def __init__(self, result: DeliveryResult) -> None:
+        self.result = result
+        super().__init__(result.error or f"the endpoint answered {result.status_code}")
 
 
 class EndpointGone(WebhookError):

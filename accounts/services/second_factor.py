@@ -83,9 +83,9 @@ def code_check(*, user: User, code: str) -> SecondFactor:
 
 def _refusal(device: SecondFactor, code: str) -> AccountsError | None:
     """The reason why a code is refused; ``None`` when it is accepted, and then it is used up."""
-    allowed, told = device.verify_is_allowed()
+    allowed, reason = device.verify_is_allowed()
     if not allowed:
-        until = (told or {}).get("locked_until")
+        until = (reason or {}).get("locked_until")
         wait = (until - timezone.now()).total_seconds() if until is not None else 1
         return TooManyCodes(seconds=max(1, ceil(wait)))
     bare = "".join(code.split()).replace("-", "")

@@ -313,6 +313,6 @@ def _idempotency_key(key: str) -> dict[str, str]:
 
 
 def _waits_for(kind: TaskKind, row: dict[str, Any]) -> bool:
-    """Whether an application waits for somebody who decides tasks of this kind."""
+    """Return true when the application waits for a role that decides tasks of this kind."""
     who = (row["waiting_on"] or {}).get("who", "")
     return any(assignee.role == who for assignee in REVIEW_KINDS[kind].assignees)

@@ -84,7 +84,7 @@ def seed(
     if request.standing and PeriodicRun.objects.filter(name="reconcile").exists():
         raise SweptDatabase(
             "A sweep has been at work on this database: its next one would hand every standing "
-            "case to Operations. Ask for open cases, which the engine carries, or use a "
+            "application to Operations. Ask for open ones, which the engine runs, or use a "
             "database of its own."
         )
     policy = policy_current()

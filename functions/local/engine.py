@@ -116,7 +116,7 @@ class LocalEngine:
         self._server_thread = threading.Thread(
             target=self._http_server.serve_forever,
             kwargs={"poll_interval": 0.05},
-            name="front-door",
+            name="http-server",
             daemon=True,
         )
         self._server_thread.start()
@@ -149,7 +149,7 @@ class LocalEngine:
         deadline = time.monotonic() + grace
         idle = self._activity.wait_until_idle(grace)
         if idle:
-            # What they returned is still to be written.
+            # Their results are still to be written.
             self._registry.wait_until_idle(max(0.0, deadline - time.monotonic()))
         if not idle:
             logger.warning("%s functions still run; they start again.", self._activity.running)

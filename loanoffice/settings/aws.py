@@ -25,7 +25,7 @@ from loanoffice.settings.base import (  # noqa: E402
 )
 from workflows.providers.catalogue import FRAUD, URL_VARIABLES  # noqa: E402
 
-# What a case needs on its way, whichever function carries it.
+# Variables that the workflow needs, in every function.
 NEEDED = (
     "AWS_DEFAULT_REGION",
     "DATABASE_URL",

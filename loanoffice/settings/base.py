@@ -309,7 +309,7 @@ LOANOFFICE_PROVIDERS = {
     for provider in VARIABLES
 }
 
-# A fraud vendor that is asked here and answers later, at our door, with signed requests. The
+# A fraud vendor that is asked here and answers later, at a callback URL, with signed requests. The
 # newest secret first; the one before is taken and signs as well while it is rotated.
 LOANOFFICE_FRAUD_VENDOR_URL = env("LOANOFFICE_FRAUD_VENDOR_URL", default="")
 LOANOFFICE_FRAUD_VENDOR_SECRETS: list[str] = (
@@ -329,7 +329,7 @@ LOANOFFICE_EXPORT_MOST: int | None = None
 # Documents of an application. A file's bytes: Lambda takes requests of six
 # megabytes, in base64, so four and a half is what fits with its frame and headers.
 LOANOFFICE_DOCUMENT_BYTES = env.int("LOANOFFICE_DOCUMENT_BYTES", default=4_500_000)
-LOANOFFICE_DOCUMENTS_MOST = env.int("LOANOFFICE_DOCUMENTS_MOST", default=20)  # a case
+LOANOFFICE_DOCUMENTS_MOST = env.int("LOANOFFICE_DOCUMENTS_MOST", default=20)  # an application
 LOANOFFICE_DOCUMENT_LINK_LIFE = timedelta(minutes=5)
 # Whether storage signs links of its own (S3 does); else the product serves what it signed.
 LOANOFFICE_STORAGE_SIGNS_LINKS = False

@@ -148,7 +148,9 @@ def problem_of(error: Exception, *, to_staff: bool = False) -> Problem | None:
         )
     if isinstance(error, exceptions.APIException):
         return _of_framework(error)
-    return next((_problem(*told) for kind, told in OTHERS.items() if isinstance(error, kind)), None)
+    return next(
+        (_problem(*parts) for kind, parts in OTHERS.items() if isinstance(error, kind)), None
+    )
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

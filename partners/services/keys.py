@@ -210,9 +210,9 @@ def partner_key_admit(*, key: str, address: str) -> Admission:
         return Admission(None, throttling.call_count(name=name, rate=bad))
     guessed = cast("int | None", getattr(row, "guessed", None))
     if bad is not None and guessed is not None:
-        told = throttling.look(rate=bad, full_at=guessed, now=now)
-        if not told.allowed:
-            return Admission(None, told)
+        guesses = throttling.look(rate=bad, full_at=guessed, now=now)
+        if not guesses.allowed:
+            return Admission(None, guesses)
     rate = throttling.rate_of(row.partner)
     if rate is None:
         verdict = None

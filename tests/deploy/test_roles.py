@@ -265,5 +265,5 @@ def test_who_may_not_change_roles_is_told_so(office: Office, aws: Aws) -> None:
     aws.fault("CreateRole", 403, "AccessDenied")
     said = office.make_roles(code=1)
 
-    assert f"{WEB} could not be brought about" in said
+    assert f"{WEB} could not be updated" in said
     assert "Traceback" not in said

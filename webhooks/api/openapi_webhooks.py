@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiWebhook
 
 from partners.api.examples import REFERENCE
-from webhooks.choices import TOLD, EventType
+from webhooks.choices import EVENT_OF_STATUS, EventType
 
 DESCRIPTION = (
     "Signed as [Standard Webhooks](https://www.standardwebhooks.com/) says; verify it before "
@@ -36,7 +36,7 @@ HEADERS = (
         "being rotated there are two, apart by a space: one that fits is enough.",
     ),
 )
-STATUSES = {type_: status for status, type_ in TOLD.items()}
+STATUSES = {type_: status for status, type_ in EVENT_OF_STATUS.items()}
 
 
 def _webhook(type_: EventType) -> OpenApiWebhook:

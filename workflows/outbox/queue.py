@@ -247,7 +247,7 @@ def _is_unanswered(error: BaseException | None) -> bool:
     return (
         isinstance(error, WebhookError)
         and not isinstance(error, EndpointGone)
-        and not error.told.status_code
+        and not error.result.status_code
     )
 
 

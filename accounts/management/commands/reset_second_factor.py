@@ -10,7 +10,7 @@ from accounts.services.second_factor import second_factor_reset
 
 
 class Command(BaseCommand):
-    help = "Take somebody's second factor away; they set up another one. The audit log says so."
+    help = "Remove a person's second factor; they set up another one. It is in the audit log."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")

@@ -26,7 +26,7 @@ COLUMNS = ("id", "partner", "prefix", "state", "scopes", "expires_at", "last_use
 
 
 class Command(BaseCommand):
-    help = "List, issue, rotate and revoke partners' keys. The audit log says so."
+    help = "List, issue, rotate and revoke partners' keys. Each action is in the audit log."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
@@ -145,7 +145,7 @@ def partner_named(name: str, *, create: bool = False) -> Partner:
         known = ", ".join(Partner.objects.values_list("name", flat=True)[:20]) or "none"
         raise CommandError(f"There is no partner “{name}”. There are: {known}.")
     if not name.strip() or len(name) > 200:
-        raise CommandError("A partner's name has 1 to 200 signs.")
+        raise CommandError("A partner's name has 1 to 200 characters.")
     partner = Partner.objects.create(name=name)
     entry_record(
         action=Action.CREATED, message=f"The partner “{partner}” was created.", target=partner

@@ -126,7 +126,7 @@ def test_zappa_finishes_whatever_it_packs(tmp_path: Path) -> None:
                 packed.writestr("module.py", "")
 
     cli = Cli()
-    packing.finish_when_packed(cli)
+    packing.finish_after_packing(cli)
     cli.create_package(str(tmp_path / "x.zip"))
     names = zipfile.ZipFile(cli.zip_path).namelist()
     assert "package_info.json" not in names

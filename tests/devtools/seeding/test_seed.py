@@ -162,7 +162,7 @@ def test_standing_case_waits_for_people_who_may_decide_it(manager: User) -> None
 def test_standing_cases_are_refused_where_a_sweep_has_been(db: None) -> None:
     PeriodicRun.objects.create(name="reconcile")
 
-    with pytest.raises(SweptDatabase, match="hand every standing case to Operations"):
+    with pytest.raises(SweptDatabase, match="hand every standing application to Operations"):
         seed(SeedRequest(closed=1, standing=1))
 
     assert not LoanApplication.objects.exists()
