@@ -26,7 +26,7 @@ def entries_found(term: str) -> QuerySet[AuditEntry]:
     return of_request if of_request.exists() else rows.filter(who=term)
 
 
-def was_noted(
+def was_recorded(
     *, actor: User, action: Action, message: str, reference: str, within: timedelta
 ) -> bool:
     """Return true when this person has the same entry already, a moment ago."""

@@ -59,7 +59,7 @@ def clock() -> str:
     return "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) * 1000 AS INTEGER)"
 
 
-def in_pieces(rows: "models.QuerySet[Any]", *fields: str) -> Iterator[list[tuple[Any, ...]]]:
+def in_batches(rows: "models.QuerySet[Any]", *fields: str) -> Iterator[list[tuple[Any, ...]]]:
     """Yield ``(pk, *fields)`` of rows by primary key in pieces; each read is short."""
     last = 0
     while True:

@@ -31,10 +31,10 @@ class LoanOfficeAdminSite(AdminSite):
     ) -> TemplateResponse:
         """Render the dashboard of this person."""
         from loanoffice.dashboard import dashboard_of  # noqa: PLC0415
-        from loanoffice.front_page import drawn  # noqa: PLC0415
+        from loanoffice.front_page import index_context  # noqa: PLC0415
 
         shown = dashboard_of(user=request.user, now=timezone.now())  # type: ignore[arg-type]
-        return super().index(request, {**drawn(shown), **(extra_context or {})})
+        return super().index(request, {**index_context(shown), **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Return the context of every page; the badge is counted when the page renders it."""
@@ -45,9 +45,9 @@ class LoanOfficeAdminSite(AdminSite):
 
     def queue(self, request: HttpRequest) -> HttpResponse:
         """Answer the number of the badge, which refreshes itself."""
-        from loanoffice.header_badge import queue_response  # noqa: PLC0415
+        from loanoffice.header_badge import badge_response  # noqa: PLC0415
 
-        return queue_response(request)
+        return badge_response(request)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the navigation: first what is worked on, then the rest by app."""
@@ -82,6 +82,6 @@ def _my_approvals(models: dict[str, Any]) -> Iterable[Any]:
 
 
 def _queue(request: HttpRequest) -> Any:
-    from loanoffice.header_badge import queue_of  # noqa: PLC0415
+    from loanoffice.header_badge import badge_of  # noqa: PLC0415
 
-    return queue_of(request)
+    return badge_of(request)

@@ -6,7 +6,7 @@ from loanoffice.charts import grouped_bars, shares
 from loanoffice.dashboard import Dashboard, day_begins
 
 
-def drawn(dashboard: Dashboard) -> dict[str, Any]:
+def index_context(dashboard: Dashboard) -> dict[str, Any]:
     """Return the context of ``admin/index.html``: the values, the charts, the links of tiles."""
     context: dict[str, Any] = {"dashboard": dashboard}
     if (flow := dashboard.flow) is not None:

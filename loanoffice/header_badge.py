@@ -12,7 +12,7 @@ from loanoffice.dashboard import MOST_WAITING, waiting_on
 
 
 @dataclass(frozen=True)
-class Queue:
+class Badge:
     """The number of the badge. ``shown``: ``3``, or ``99+`` for more than is counted."""
 
     waiting: int
@@ -28,21 +28,21 @@ class Queue:
         return f"{self.shown} {'task waits' if self.waiting == 1 else 'tasks wait'} on you"
 
 
-def queue_of(request: HttpRequest) -> Queue | None:
+def badge_of(request: HttpRequest) -> Badge | None:
     """Count the tasks of the user; ``None`` for a user who decides nothing."""
     if not isinstance(request.user, User) or not request.user.is_staff:
         return None
     waiting = waiting_on(user=request.user, now=timezone.now())
-    return None if waiting is None else Queue(waiting)
+    return None if waiting is None else Badge(waiting)
 
 
 @require_safe
-def queue_response(request: HttpRequest) -> HttpResponse:
+def badge_response(request: HttpRequest) -> HttpResponse:
     """Answer ``{"waiting", "shown", "sentence"}``, or 304 when the badge is up to date."""
-    queue = queue_of(request) or Queue(0)
-    etag = f'"{queue.waiting}"'
+    badge = badge_of(request) or Badge(0)
+    etag = f'"{badge.waiting}"'
     headers = {"ETag": etag, "Cache-Control": "no-store"}
     if etag in parse_etags(request.headers.get("If-None-Match", "")):
         return HttpResponseNotModified(headers=headers)
-    found = {"waiting": queue.waiting, "shown": queue.shown, "sentence": queue.sentence}
+    found = {"waiting": badge.waiting, "shown": badge.shown, "sentence": badge.sentence}
     return JsonResponse(found, headers=headers)

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from applications.models import Document, LoanApplication
 from audit.models import Action
-from audit.selectors import was_noted
+from audit.selectors import was_recorded
 from audit.services import entry_record
 from core.errors import NotPermitted
 
@@ -45,7 +45,7 @@ def application_read(*, reference: str, user: User) -> None:
 
 
 def _seen_lately(user: User, message: str, reference: str) -> bool:
-    return was_noted(
+    return was_recorded(
         actor=user, action=Action.VIEWED, message=message, reference=reference, within=ONE_LOOK
     )
 

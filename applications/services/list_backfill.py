@@ -8,7 +8,7 @@ from typing import Any
 
 from applications.choices import AmountBand
 from applications.search_names import normalize
-from core.database import in_pieces, update_each
+from core.database import in_batches, update_each
 
 
 def applications_fill_in(*, model: Any, most: int | None = None) -> int:
@@ -18,7 +18,7 @@ def applications_fill_in(*, model: Any, most: int | None = None) -> int:
     meanwhile is left alone.
     """
     filled = 0
-    for piece in in_pieces(
+    for piece in in_batches(
         model.objects.filter(amount_band__isnull=True), "applicant_name", "loan_amount"
     ):
         update_each(

@@ -21,7 +21,7 @@ class Reply:
 
 
 @dataclass
-class ApplicationAcknowledgements:
+class AcknowledgedApplication:
     """The answers about one application. ``submitted_at`` is of the monotonic clock."""
 
     planned: PlannedApplication
@@ -67,7 +67,7 @@ class Acknowledgements:
 
     def __init__(self, applications: tuple[PlannedApplication, ...]) -> None:
         self.applications = {
-            planned.external_id: ApplicationAcknowledgements(planned) for planned in applications
+            planned.external_id: AcknowledgedApplication(planned) for planned in applications
         }
         self.counts: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -87,7 +87,7 @@ class Acknowledgements:
         )
 
     @property
-    def by_reference(self) -> dict[str, ApplicationAcknowledgements]:
+    def by_reference(self) -> dict[str, AcknowledgedApplication]:
         return {
             application.reference: application
             for application in self.applications.values()

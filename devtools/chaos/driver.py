@@ -11,12 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from applications.choices import Status
-from devtools.chaos.acknowledgements import (
-    Acknowledgements,
-    ApplicationAcknowledgements,
-    Reply,
-    State,
-)
+from devtools.chaos.acknowledgements import AcknowledgedApplication, Acknowledgements, Reply, State
 from devtools.chaos.client import Answer, Client, GaveUp, elapsed
 from devtools.chaos.plan import Occasion, Plan, PlannedDecision
 from devtools.demo_data import PASSWORD
@@ -103,7 +98,7 @@ class Driver:
                 self._submit(client, application, key)
         client.close()
 
-    def _submit(self, client: Client, application: ApplicationAcknowledgements, key: str) -> None:
+    def _submit(self, client: Client, application: AcknowledgedApplication, key: str) -> None:
         planned = application.planned
         self.acknowledgements.count("submissions begun")
         try:
@@ -151,7 +146,7 @@ class Driver:
             ]
         client.close()
 
-    def _withdrawal_is_due(self, client: Client, application: ApplicationAcknowledgements) -> bool:
+    def _withdrawal_is_due(self, client: Client, application: AcknowledgedApplication) -> bool:
         withdrawal = application.planned.withdrawal
         if withdrawal is None or not application.reference:
             return False
@@ -168,7 +163,7 @@ class Driver:
         )
         return any(_waits_for(kind, read.body) for kind in REVIEW_KINDS)
 
-    def _withdraw(self, client: Client, application: ApplicationAcknowledgements) -> None:
+    def _withdraw(self, client: Client, application: AcknowledgedApplication) -> None:
         key = self._key_of[application.planned.external_id]
         try:
             answer = client.ask(
@@ -203,7 +198,7 @@ class Driver:
         client.close()
 
     @staticmethod
-    def _may_still_decide(application: ApplicationAcknowledgements, person: str) -> bool:
+    def _may_still_decide(application: AcknowledgedApplication, person: str) -> bool:
         """Return true while this person has a decision to make, now or later."""
         if application.submission is not None and not application.reference:
             return False
@@ -214,7 +209,7 @@ class Driver:
 
     def _waiting(
         self, client: Client, person: str
-    ) -> Iterator[tuple[dict[str, Any], ApplicationAcknowledgements, PlannedDecision]]:
+    ) -> Iterator[tuple[dict[str, Any], AcknowledgedApplication, PlannedDecision]]:
         """Yield the listed applications that this person is to decide now, by plan and by role."""
         applications = self.acknowledgements.by_reference
         kinds = {
@@ -242,7 +237,7 @@ class Driver:
     def decide(
         self,
         client: Client,
-        application: ApplicationAcknowledgements,
+        application: AcknowledgedApplication,
         decision: PlannedDecision,
         *,
         version: int,
@@ -277,7 +272,7 @@ class Driver:
     def _reply(
         self,
         client: Client,
-        application: ApplicationAcknowledgements,
+        application: AcknowledgedApplication,
         decision: PlannedDecision,
         answer: Answer,
         *,

@@ -13,12 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from applications.choices import Status
-from devtools.chaos.acknowledgements import (
-    Acknowledgements,
-    ApplicationAcknowledgements,
-    Reply,
-    State,
-)
+from devtools.chaos.acknowledgements import AcknowledgedApplication, Acknowledgements, Reply, State
 from devtools.chaos.oracle import instalment
 from devtools.chaos.plan import SENIORS, PlannedDecision
 from devtools.chaos.snapshot import ApplicationSnapshot, Decision, Snapshot
@@ -59,7 +54,7 @@ def check_invariants(*, acknowledgements: Acknowledgements, snapshot: Snapshot) 
     return sorted(findings, key=lambda found: (order.index(found.fault), found.subject))
 
 
-def expected_statuses(application: ApplicationAcknowledgements) -> frozenset[Status]:
+def expected_statuses(application: AcknowledgedApplication) -> frozenset[Status]:
     """Return the final statuses that policy and acknowledgements allow; empty: still open."""
     expected = _expected_without_withdrawal(application)
     if application.withdrawal is None or application.withdrawal.state == State.REFUSED:
@@ -69,7 +64,7 @@ def expected_statuses(application: ApplicationAcknowledgements) -> frozenset[Sta
     return expected | {Status.WITHDRAWN}
 
 
-def _expected_without_withdrawal(application: ApplicationAcknowledgements) -> frozenset[Status]:
+def _expected_without_withdrawal(application: AcknowledgedApplication) -> frozenset[Status]:
     expected_path = application.planned.expected_path
     if expected_path.declined:
         return frozenset({Status.DECLINED})
@@ -119,7 +114,7 @@ def _lost(acknowledgements: Acknowledgements, snapshot: Snapshot) -> Iterator[Fi
                     )
 
 
-def _deciding(application: ApplicationAcknowledgements, kind: TaskKind) -> PlannedDecision | None:
+def _deciding(application: AcknowledgedApplication, kind: TaskKind) -> PlannedDecision | None:
     """The acknowledged decision that closes this task, if there is one."""
     ask = next((ask for ask in application.planned.expected_path.asks if ask.kind == kind), None)
     given = [
@@ -301,16 +296,14 @@ def _wrong(acknowledgements: Acknowledgements, snapshot: Snapshot) -> Iterator[F
     yield from _wrong_records(snapshot)
 
 
-def _wrong_end(
-    application: ApplicationAcknowledgements, row: ApplicationSnapshot
-) -> Iterator[Finding]:
+def _wrong_end(application: AcknowledgedApplication, row: ApplicationSnapshot) -> Iterator[Finding]:
     expected = expected_statuses(application)
     if row.status in FINAL and row.status not in expected:
         rather = " or ".join(sorted(expected)) or "still open"
         yield Finding(Fault.WRONG, row.reference, f"it is {row.status} and should be {rather}")
 
 
-def _wrong_refusal(application: ApplicationAcknowledgements) -> Iterator[Finding]:
+def _wrong_refusal(application: AcknowledgedApplication) -> Iterator[Finding]:
     """The plan has no forbidden requests: only a withdrawal may cross with a decision."""
     for what, reply in _replies(application):
         crossed = application.withdrawn or (
@@ -355,7 +348,7 @@ def _approves(found: Decision, kind: TaskKind) -> bool:
 
 
 def _wrong_money(
-    application: ApplicationAcknowledgements, row: ApplicationSnapshot, snapshot: Snapshot
+    application: AcknowledgedApplication, row: ApplicationSnapshot, snapshot: Snapshot
 ) -> Iterator[Finding]:
     planned, reference = application.planned, row.reference
     rate = planned.expected_path.annual_rate
@@ -415,7 +408,7 @@ def _wrong_records(snapshot: Snapshot) -> Iterator[Finding]:
 # --- Small parts ------------------------------------------------------------------------
 
 
-def _replies(application: ApplicationAcknowledgements) -> Iterator[tuple[str, Reply]]:
+def _replies(application: AcknowledgedApplication) -> Iterator[tuple[str, Reply]]:
     """Every reply about an application, with what it was a reply to."""
     if application.submission is not None:
         yield "the submission", application.submission

@@ -70,12 +70,7 @@ class Reviews(RowBuilder):
         return [pk for pk in known[deciding] if pk != row.typed_by]
 
     def _decisions(
-        self,
-        row: SeedRow,
-        task: int,
-        kind: TaskKind,
-        review: TaskHistory,
-        deciders: Sequence[int],
+        self, row: SeedRow, task: int, kind: TaskKind, review: TaskHistory, deciders: Sequence[int]
     ) -> None:
         approved = review.outcome == Outcome.APPROVE
         reason = "" if approved else DECLINE_REASONS

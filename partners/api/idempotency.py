@@ -49,7 +49,7 @@ def once(post: Callable[..., Response]) -> Callable[..., HttpResponse]:
         def work() -> Answer:
             return _rendered(view, request, post(view, request, *args, **kwargs))
 
-        return _response(again_if_lost(partial(call_answer, call=call, work=work)))
+        return _response(retry_on_conflict(partial(call_answer, call=call, work=work)))
 
     return handler
 
@@ -85,7 +85,7 @@ def _response(answer: Answer) -> HttpResponse:
     return response
 
 
-def again_if_lost[T](work: Callable[[], T]) -> T:
+def retry_on_conflict[T](work: Callable[[], T]) -> T:
     """Run a transaction; once more when the database rolled it back in a conflict.
 
     It was rolled back as a whole, so running it again is safe. Raises ``TryAgain``

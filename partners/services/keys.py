@@ -210,7 +210,7 @@ def partner_key_admit(*, key: str, address: str) -> Admission:
         return Admission(None, throttling.call_count(name=name, rate=bad))
     guessed = cast("int | None", getattr(row, "guessed", None))
     if bad is not None and guessed is not None:
-        guesses = throttling.look(rate=bad, full_at=guessed, now=now)
+        guesses = throttling.peek(rate=bad, full_at=guessed, now=now)
         if not guesses.allowed:
             return Admission(None, guesses)
     rate = throttling.rate_of(row.partner)

@@ -80,7 +80,7 @@ def call_count(*, name: str, rate: Rate, now: datetime | None = None) -> Verdict
     return verdict(rate=rate, full_at=full_at, allowed=bool(allowed), now=at)
 
 
-def look(*, rate: Rate, full_at: int, now: datetime) -> Verdict:
+def peek(*, rate: Rate, full_at: int, now: datetime) -> Verdict:
     """Return the verdict for a counter at ``full_at``, without counting a call."""
     at = microseconds(now)
     allowed = full_at <= at + rate.period - rate.step

@@ -107,7 +107,7 @@ def test_name_that_changes_while_it_is_filled_in_is_left_to_who_changed_it(
     left_out: list[LoanApplication], officer: User
 ) -> None:
     row = left_out[0]
-    pieces = database.in_pieces(LoanApplication.objects.all(), "applicant_name")
+    pieces = database.in_batches(LoanApplication.objects.all(), "applicant_name")
     read = next(pieces)
     LoanApplication.objects.filter(pk=row.pk).update(
         applicant_name="Zoé", applicant_search="zoe", amount_band=1

@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from partners.api.idempotency import again_if_lost
+from partners.api.idempotency import retry_on_conflict
 from partners.api.negotiation import OneForm
 from partners.api.parsers import decode, raw_body
 from workflows.callbacks import fraud_vendor
@@ -60,7 +60,7 @@ class CallbackView(APIView):
         _check_media_type(request)
         said = said_in(decode(body))
         try:
-            outcome = again_if_lost(_take(signed, said))
+            outcome = retry_on_conflict(_take(signed, said))
         except IdentifierReused as error:
             raise IdentifierTaken from error
         except EngineError as error:

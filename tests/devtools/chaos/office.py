@@ -12,8 +12,8 @@ from applications.choices import FraudVerdict
 from applications.models import LoanApplication
 from applications.services import intake
 from devtools.chaos.acknowledgements import (
+    AcknowledgedApplication,
     Acknowledgements,
-    ApplicationAcknowledgements,
     Reply,
     State,
 )
@@ -47,7 +47,7 @@ class Office:
     def snapshot(self) -> Snapshot:
         return snapshot_read(engine_executions=tuple(self.engine))
 
-    def acknowledged(self, name: str) -> ApplicationAcknowledgements:
+    def acknowledged(self, name: str) -> AcknowledgedApplication:
         return self.acknowledgements.applications[name]
 
     def row(self, name: str) -> LoanApplication:
@@ -85,7 +85,7 @@ def open_office(partner: Partner, people: dict[str, User]) -> Office:
     return office
 
 
-def submitted(office: Office, acknowledged: ApplicationAcknowledgements) -> LoanApplication:
+def submitted(office: Office, acknowledged: AcknowledgedApplication) -> LoanApplication:
     """One more application of this planned case."""
     plan = acknowledged.planned
     return casework.submit(
@@ -97,7 +97,7 @@ def submitted(office: Office, acknowledged: ApplicationAcknowledgements) -> Loan
     )
 
 
-def _carry(office: Office, acknowledged: ApplicationAcknowledgements) -> None:
+def _carry(office: Office, acknowledged: AcknowledgedApplication) -> None:
     application = submitted(office, acknowledged)
     acknowledged.reference, acknowledged.submission = application.reference, ACKNOWLEDGED
     run = casework.run_of(application)
@@ -124,7 +124,7 @@ def _carry(office: Office, acknowledged: ApplicationAcknowledgements) -> None:
 
 def _decide(
     office: Office,
-    acknowledged: ApplicationAcknowledgements,
+    acknowledged: AcknowledgedApplication,
     task: ReviewTask,
     decision: PlannedDecision,
 ) -> None:

@@ -1,6 +1,6 @@
 """What is left to do in a case, by what was told so far."""
 
-from devtools.chaos.acknowledgements import ApplicationAcknowledgements, Reply, State
+from devtools.chaos.acknowledgements import AcknowledgedApplication, Reply, State
 from devtools.chaos.plan import Occasion, Withdrawal
 from reviews.choices import TaskKind
 from tests.devtools.chaos.office import planned
@@ -14,8 +14,8 @@ TWO = (
 
 def acknowledged(
     *decisions: tuple[TaskKind, str, bool], withdrawal: Withdrawal | None = None
-) -> ApplicationAcknowledgements:
-    return ApplicationAcknowledgements(
+) -> AcknowledgedApplication:
+    return AcknowledgedApplication(
         planned("case", "1111", 600_000, *decisions, withdrawal=withdrawal),
         reference="LOAN-1",
         submission=ACKNOWLEDGED,
@@ -61,7 +61,7 @@ def test_case_is_complete_only_when_its_withdrawal_has_an_answer() -> None:
 
 
 def test_submission_without_an_answer_is_not_complete_and_a_refused_one_is() -> None:
-    acknowledgements = ApplicationAcknowledgements(planned("case", "3333", 20_000))
+    acknowledgements = AcknowledgedApplication(planned("case", "3333", 20_000))
     assert not acknowledgements.complete
     acknowledgements.submission = REFUSED
     assert acknowledgements.complete

@@ -114,8 +114,8 @@ def test_decision_kept_as_late_is_lost(office: Office) -> None:
 @pytest.mark.parametrize("name", ["approved", "two"])
 def test_settling_decision_without_effect_is_lost(office: Office, name: str) -> None:
     ReviewTask.objects.filter(**rows(office, name)).update(status=TaskStatus.CANCELLED, outcome="")
-    fault, acknowledged, why = only(office)
-    assert (fault, acknowledged) == (Fault.LOST, name)
+    fault, subject, why = only(office)
+    assert (fault, subject) == (Fault.LOST, name)
     assert why.endswith("had no effect: the task is cancelled")
 
 
@@ -136,8 +136,8 @@ def test_second_application_of_one_submission_is_doubled_and_not_stuck(office: O
     OutboxMessage.objects.update(status=OutboxMessage.Status.SENT)
     office.engine.append(EngineExecution(f"{copy.reference}-1", "arn", "RUNNING"))
     Execution.objects.filter(application=copy).update(status=Execution.Status.RUNNING, arn="arn")
-    fault, acknowledged, why = only(office)
-    assert (fault, acknowledged) == (Fault.DOUBLED, "approved")
+    fault, subject, why = only(office)
+    assert (fault, subject) == (Fault.DOUBLED, "approved")
     assert why.startswith("2 applications for approved: ")
     assert f"{copy.reference} (submitted)" in why
 
