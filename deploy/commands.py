@@ -28,7 +28,7 @@ def run_before_live(cli: Any, published: dict[str, str]) -> None:
 
 
 def _command_line(command: str) -> list[str]:
-    """Make the command's words; ``drain`` gets the versions without running executions."""
+    """Make the command's words; ``drain`` gets ``--safe-from`` if the operator set it."""
     words = command.split()
     if words[0] == "drain" and (version := os.environ.get(SAFE_FROM)):
         words += ["--safe-from", version]
@@ -50,10 +50,10 @@ def _run(cli: Any, function: str, version: str, words: list[str]) -> None:
         raise ClickException(f"{line} failed. {why}\n{NOT_LIVE}")
     click.echo(payload["output"].rstrip())
     if payload["exit"] != 0:
-        raise ClickException(f"{line} ended with {payload['exit']}. {_mend(words)}")
+        raise ClickException(f"{line} ended with {payload['exit']}. {_advice(words)}")
 
 
-def _mend(words: list[str]) -> str:
+def _advice(words: list[str]) -> str:
     if words[0] != "drain":
         return NOT_LIVE
     return (
