@@ -1,7 +1,4 @@
-"""Lets a test empty the tables that keep their lines: the product cannot, and must not.
-
-Every trigger is taken away and put back as it was, in one transaction.
-"""
+"""Empty append-only tables between tests: the product cannot, and must not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

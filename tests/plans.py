@@ -1,8 +1,4 @@
-"""How the database at hand would answer what a page asks: for tests of indexes.
-
-On a small table PostgreSQL reads everything and sorts it, whatever there is; it is told to
-prefer indexes, so that the plan shows whether there is one that does it all.
-"""
+"""Read the database's query plans of a page: for tests of indexes."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Who fails too often is locked out; nobody can lock out somebody who works elsewhere."""
+"""Lockouts: too many failures lock a name out; nobody can lock out somebody elsewhere."""
 
 from collections.abc import Callable
 

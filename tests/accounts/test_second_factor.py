@@ -1,4 +1,4 @@
-"""An authenticator app as second factor: set up, asked for everywhere, recovered, reset."""
+"""The second factor with an authenticator app: enrolled, required everywhere, recovered, reset."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A session ends when it is left alone, and after a day's work; a password change ends others."""
+"""A session ends when idle, and after a working day; a password change ends the others."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What is kept stays as it was written, whoever asks: the model and the database refuse."""
+"""Append-only rows stay as they were written: the model and the database refuse changes."""
 
 import pytest
 from django.db import IntegrityError, connection, transaction

@@ -1,4 +1,4 @@
-"""What is hidden shows that it is there, and cannot be used."""
+"""Masked values show that there is a value, and cannot be used."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""The page "Audit log": who may see it, how lines are found, what they say, what leaves it."""
+"""The page "Audit log": permissions, search, the text of entries, the export."""
 
 import csv
 import io

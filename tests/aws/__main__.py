@@ -8,16 +8,16 @@ import sys
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
-from tests.aws.door import Door
+from tests.aws.endpoint import Endpoint
 
 
 class Handler(MotoRequestHandler):
     def log_request(self, *args: object) -> None:
-        """Quiet: the door notes what comes."""
+        """Quiet: the endpoint notes what comes."""
 
 
 def main() -> None:
-    server = make_server("127.0.0.1", 0, Door(), threaded=True, request_handler=Handler)
+    server = make_server("127.0.0.1", 0, Endpoint(), threaded=True, request_handler=Handler)
     sys.stdout.write(f"ready port={server.server_port}\n")
     sys.stdout.flush()
     server.serve_forever()

@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 
-from tests.aws.door import CONTROL, SECRET_ACCESS_KEY
+from tests.aws.endpoint import CONTROL, SECRET_ACCESS_KEY
 
 REPOSITORY = Path(__file__).parents[2]
 REGION = "ca-central-1"

@@ -1,4 +1,4 @@
-"""What goes wrong on the way: waited for, or said with the mend, and mended by running it again."""
+"""Faults during a deploy: waited for, or reported with advice; a second deploy corrects them."""
 
 from tests.deploy.office import (
     COMPANIONS,

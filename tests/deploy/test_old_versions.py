@@ -1,4 +1,4 @@
-"""Old versions go, but not one that sleeps, that is live, or that a rollback may need."""
+"""Old versions are deleted, except those that executions, the alias or a rollback may need."""
 
 from tests.deploy.office import FRAUD, LOAN, WEB, Aws, Office
 

@@ -1,4 +1,4 @@
-"""Patience has an end, and is only for what passes."""
+"""Retries are bounded, and only for temporary errors."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where a request came from: what our own proxies say, and nothing that a client made up."""
+"""The client's address: as our own proxies report it, and nothing that a client forged."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ REAL, CLOUDFRONT, MADE_UP = "198.51.100.7", "130.176.1.9", "10.9.8.7"
         pytest.param(2, CLOUDFRONT, CLOUDFRONT, id="fewer than there should be"),
         pytest.param(1, f"{MADE_UP}, 2001:DB8::1", "2001:db8::1", id="IPv6 in its usual form"),
         pytest.param(1, "<script>", "", id="no address at all"),
-        pytest.param(2, "", MADE_UP, id="no header: not through the front door"),
+        pytest.param(2, "", MADE_UP, id="no header: not through our proxies"),
     ],
 )
 def test_address_is_the_one_that_the_outermost_trusted_proxy_saw(

@@ -1,4 +1,4 @@
-"""Secrets come from AWS at the start, over the wire, and what is wrong is said by name."""
+"""Secrets are read from AWS at start, over the wire; errors name what is wrong."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A receiver, an endpoint that leads to it, and a case of the endpoint's partner."""
+"""A receiver, an endpoint that leads to it, and an application of the endpoint's partner."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Webhooks leave signed, to the endpoint alone, again until they are taken, in bounded time."""
+"""Webhooks are delivered signed, to the endpoint alone, with retries, in bounded time."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Many endpoints: who is slow or dead holds up nobody else, neither partners nor cases."""
+"""Many endpoints: a slow or dead one delays nobody else, neither partners nor applications."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What was delivered is forgotten after a while, in bounded steps; what is wanted stays."""
+"""Delivered events are deleted after a while, in bounded steps; those still needed stay."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where a webhook may go: no private address is ever called, whatever its name or spelling."""
+"""URLs of webhooks: no private address is ever called, whatever its name or spelling."""
 
 import socket
 from ipaddress import ip_address

@@ -9,18 +9,18 @@ from pathlib import Path
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
-from tests.deploy.aws.door import Door
+from tests.deploy.aws.endpoint import Endpoint
 
 
 class Handler(MotoRequestHandler):
     def log_request(self, *args: object) -> None:
-        """Quiet: the door notes what comes."""
+        """Quiet: the endpoint notes what comes."""
 
 
 def main() -> None:
-    door = Door(Path(sys.argv[1]))
-    server = make_server("127.0.0.1", 0, door, threaded=True, request_handler=Handler)
-    door.url = f"http://127.0.0.1:{server.server_port}"
+    endpoint = Endpoint(Path(sys.argv[1]))
+    server = make_server("127.0.0.1", 0, endpoint, threaded=True, request_handler=Handler)
+    endpoint.url = f"http://127.0.0.1:{server.server_port}"
     sys.stdout.write(f"ready port={server.server_port}\n")
     sys.stdout.flush()
     server.serve_forever()

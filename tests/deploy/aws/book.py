@@ -1,4 +1,4 @@
-"""What a test tells the stand-in, and what the stand-in tells a test."""
+"""Messages between a test and the stand-in for AWS."""
 
 import threading
 from dataclasses import asdict, dataclass, field

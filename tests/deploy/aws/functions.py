@@ -1,9 +1,4 @@
-"""What moto's Lambda does not do and a deploy needs, done around it.
-
-Durable functions and their list of executions, code that can be fetched and run, version
-numbers that are never used twice, function URLs that are not there, and the refusals that
-matter: making an existing function durable, and deleting a version that an alias needs.
-"""
+"""Extend moto's Lambda with what a deploy needs."""
 
 import base64
 import json

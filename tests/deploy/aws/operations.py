@@ -1,4 +1,4 @@
-"""Which operation of which service a request is, read from AWS's own service models."""
+"""Find the AWS operation of a request, from AWS's own service models."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What API Gateway makes of a browser's and a partner's requests, and of the answers."""
+"""Convert requests and responses as API Gateway does."""
 
 import base64
 import json

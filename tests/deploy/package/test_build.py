@@ -1,4 +1,4 @@
-"""The package is the same each time, compiled, small enough, and has nothing too much."""
+"""The package is reproducible, compiled, small enough, and contains nothing superfluous."""
 
 import hashlib
 import importlib.util

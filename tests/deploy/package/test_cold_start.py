@@ -1,8 +1,4 @@
-"""What a function of the package has loaded when it is ready, and how long that took.
-
-The figures are shown, not asserted: they are for a machine that does nothing else
-(``benchmarks/cold_start.py``). What is loaded does not depend on the machine.
-"""
+"""The modules that a function of the package has loaded when it is ready, and the time."""
 
 import json
 import sys
@@ -14,7 +10,7 @@ from benchmarks import cold_start
 
 pytestmark = pytest.mark.deploy
 
-# Half a second and more, of no use to a function without a door.
+# Half a second and more, of no use to a function without a web server.
 HEAVY = {
     "django.contrib.admin",
     "django.contrib.sessions",

@@ -1,4 +1,4 @@
-"""A day at the office that went well: what stands written, and what people were told."""
+"""A run without faults: its rows, and the acknowledgements of its requests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

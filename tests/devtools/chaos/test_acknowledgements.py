@@ -1,4 +1,4 @@
-"""What is left to do in a case, by what was told so far."""
+"""The requests that are left for an application, by the answers so far."""
 
 from devtools.chaos.acknowledgements import AcknowledgedApplication, Reply, State
 from devtools.chaos.plan import Occasion, Withdrawal

@@ -1,4 +1,4 @@
-"""A client that asks until it has an answer, against a server that does not like to give one."""
+"""A client that repeats requests until it has an answer, against a server with faults."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Partners and staff against a live server: what they do, and what they take an answer for."""
+"""Partners and staff against a live server: their requests, and how they classify answers."""
 
 import threading
 from collections.abc import Callable, Iterator

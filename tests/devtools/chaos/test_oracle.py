@@ -1,4 +1,4 @@
-"""The policy once more, against figures that stand in the product's text."""
+"""The oracle's policy, against figures from the documentation."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""What a run adds to the judge's findings: what the cases alone do not show."""
+"""The findings that a run adds to those of the invariants."""
 
 from collections import Counter
 

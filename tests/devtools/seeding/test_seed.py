@@ -1,4 +1,4 @@
-"""What is seeded: whole cases, repeatable, and nothing that the product takes for lost."""
+"""Seeded applications: complete, reproducible, and none that reconcile takes for lost."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

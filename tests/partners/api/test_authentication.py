@@ -1,4 +1,4 @@
-"""Who may call what: every endpoint, every kind of caller."""
+"""Authentication and permissions: every endpoint, every kind of caller."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,10 +1,4 @@
-"""A partner can neither see nor guess nor touch what is another's.
-
-Whatever an endpoint is asked about a case of another partner, in whatever state it is, it answers
-as about one that never was: the same status, the same words, the same headers, after the same
-queries; and nothing is written. Every operation of the document with something in its path is
-asked, so that a new one cannot be forgotten.
-"""
+"""A partner can neither see nor guess nor change data of another."""
 
 import json
 import re

@@ -1,9 +1,4 @@
-"""What a partner's key opens, on every endpoint that there is.
-
-The endpoints are read from the urlconf, with what each says of its access, so one that is added
-is tried here without anybody thinking of it. A POST that reads its body before it looks for the
-application says in ``BODIES`` what a good one is.
-"""
+"""The scopes of a partner's key, on every endpoint."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

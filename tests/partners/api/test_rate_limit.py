@@ -1,4 +1,4 @@
-"""Rate limits at the door: what is counted, what every answer says, who is refused."""
+"""Rate limits of the API: counted calls, headers of every answer, refused callers."""
 
 from collections.abc import Callable
 from datetime import timedelta

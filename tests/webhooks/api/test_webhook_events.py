@@ -1,7 +1,4 @@
-"""GET /webhook-events/ and POST /webhook-events/{id}/resend/: own events, and telling them again.
-
-Every answer is held against the OpenAPI document by the caller (``contract.check``).
-"""
+"""GET /webhook-events/ and POST /webhook-events/{id}/resend/: own events, sent again."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The stand-in's one door: moto behind it, every request noted, faults given out."""
+"""Serve moto as the stand-in for AWS: record every request, inject faults."""
 
 import io
 import json
@@ -23,7 +23,7 @@ type Environ = dict[str, Any]
 type Start = Callable[[str, list[tuple[str, str]]], Any]
 
 
-class Door:
+class Endpoint:
     """A WSGI application."""
 
     def __init__(self, folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""The door in front of moto: notes every request, and looks at links as S3 does.
+"""Serve moto: record every request, and check signed links as S3 does.
 
 moto takes any link that looks signed. S3 takes one whose signature is right, until its time
-is over; the door's clock can be set forward.
+is over; the endpoint's clock can be set forward.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ type Environ = dict[str, Any]
 type Start = Callable[[str, list[tuple[str, str]]], Any]
 
 
-class Door:
+class Endpoint:
     """A WSGI application."""
 
     def __init__(self) -> None:
