@@ -81,6 +81,7 @@ format: .venv/dev ## format the code
 	git ls-files '*/templates/*.html' | xargs $(BIN)/djade --target-version 6.0
 
 bench: export LOANOFFICE_BENCH_APPLICATIONS = $(BENCH_APPLICATIONS)
+bench: export PYTHONPATH = $(CURDIR)
 bench: .venv/dev ## run the benchmarks; BENCH_APPLICATIONS (50000) is the length of the lists
 	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 

@@ -107,7 +107,7 @@ def submissions() -> None:
         began = time.perf_counter()
         intake.application_create_and_submit(
             user=officer,
-            applicant_name=f"Case {number}",
+            applicant_name=f"Applicant {number}",
             sin_last4="1111",
             loan_amount=Decimal("150000.00"),
             annual_income=Decimal("85000.00"),

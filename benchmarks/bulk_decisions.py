@@ -1,6 +1,6 @@
 """Measure a request that decides many applications, and the time until all are delivered.
 
-    python benchmarks/bulk_decisions.py [--cases 500] [--wire 0.0]
+    python benchmarks/bulk_decisions.py [--applications 500] [--wire 0.0]
 
 Two sets of applications wait in the embedded engine, a process of its own on a temporary folder.
 The first is decided as a single decision is, each answer sent when it is committed; the second
@@ -27,7 +27,7 @@ from typing import Any
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.cases_to_funded import PORT, ROOT, healthy, wait_until
+from benchmarks.applications_to_funded import PORT, ROOT, healthy, wait_until
 
 LIST = "/admin/applications/loanapplication/"
 
@@ -43,7 +43,7 @@ def waiting_applications(count: int) -> list[int]:
     keys = [
         intake.application_create_and_submit(
             user=officer,
-            applicant_name=f"Case {number}",
+            applicant_name=f"Applicant {number}",
             sin_last4="1111",
             loan_amount=Decimal("150000.00"),
             annual_income=Decimal("85000.00"),
@@ -119,7 +119,7 @@ def decide(keys: list[int]) -> tuple[float, float]:
     return answered - began, ended - began
 
 
-def measure(cases: int, delay: float) -> None:
+def measure(count: int, delay: float) -> None:
     import django  # noqa: PLC0415 - the environment comes first
 
     django.setup()
@@ -137,9 +137,9 @@ def measure(cases: int, delay: float) -> None:
         mock.patch("workflows.outbox.queue.held_back", return_value=nullcontext([])),
         mock.patch("reviews.services.bulk_decisions.PATIENCE", timedelta(minutes=10)),
     ):
-        alone, alone_delivered = decide(waiting_applications(cases))
-    together, together_delivered = decide(waiting_applications(cases))
-    print(f"{cases} applications on {connection.vendor}, {delay} s to the engine")
+        alone, alone_delivered = decide(waiting_applications(count))
+    together, together_delivered = decide(waiting_applications(count))
+    print(f"{count} applications on {connection.vendor}, {delay} s to the engine")
     for how, request, delivered in (
         ("one by one", alone, alone_delivered),
         ("together", together, together_delivered),
@@ -150,10 +150,10 @@ def measure(cases: int, delay: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=500, help="at most 500")
+    parser.add_argument("--applications", type=int, default=500, help="at most 500")
     parser.add_argument("--wire", type=float, default=0.0, help="seconds to the engine")
     given = parser.parse_args()
-    cases = min(given.cases, 500)
+    count = min(given.applications, 500)
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(
             DJANGO_SETTINGS_MODULE="loanoffice.settings.local",
@@ -165,7 +165,7 @@ def main() -> None:
         )
         engine = subprocess.Popen([sys.executable, str(ROOT / "manage.py"), "durable_engine"])
         try:
-            measure(cases, given.wire)
+            measure(count, given.wire)
         finally:
             engine.send_signal(signal.SIGTERM)
             engine.wait(timeout=30)

@@ -31,7 +31,7 @@ CALLBACKS: dict[int, str] = {}
 
 
 @durable_execution
-def case(event: dict[str, int], context: DurableContext) -> int:
+def publish_and_wait(event: dict[str, int], context: DurableContext) -> int:
     """Durable function: a step, a callback, and a step that publishes the callback's id."""
     number = event["number"]
     context.step(lambda _: number, name="first")
@@ -68,9 +68,9 @@ def spread(clients: list[Any], call: Callable[[Any, int], None], numbers: Iterab
 def start(client: Any, number: int) -> None:
     """Start one execution."""
     client.invoke(
-        FunctionName="case",
+        FunctionName="publish_and_wait",
         InvocationType="Event",
-        DurableExecutionName=f"case-{number}",
+        DurableExecutionName=f"execution-{number}",
         Payload=json.dumps({"number": number}),
     )
 
@@ -99,7 +99,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalEngine(
-            functions={"case": Function(case, durable=True)},
+            functions={"publish_and_wait": Function(publish_and_wait, durable=True)},
             data=Path(folder),
             handler_threads=options.handler_threads,
         ) as engine,

@@ -55,7 +55,7 @@ QUESTION = re.compile(r"(What|Who|Whose|Whoever|Whether|Where|How|Whatever|Every
 BANNED = re.compile(
     r"\b(front )?doors?\b|\btold\b|\bmends?\b|\bby hand\b|\bin the hands? of\b|\blingers?\b|\bshy\b"
     r"|\bspoken to\b|\bbooks\b|\bscratch\b|\bmirrors?\b|\bsay so\b"
-    r"|\ba case\b|(?<!--)\bcases\b"
+    r"|\ba case\b|\bcases\b"
 )
 
 

@@ -1,6 +1,6 @@
 """Measure applications a second through the real engine, submit to funded, on one machine.
 
-    python benchmarks/cases_to_funded.py [--cases 200]
+    python benchmarks/applications_to_funded.py [--applications 200]
 
 Runs the embedded engine as a process of its own on a temporary folder, with no simulated
 latency. Half of the work is the SDK's; ``engine_throughput.py`` measures how much.
@@ -39,7 +39,7 @@ def healthy() -> bool:
         return False
 
 
-def measure(cases: int) -> None:
+def measure(count: int) -> None:
     import django  # noqa: PLC0415 - the environment comes first
 
     django.setup()
@@ -61,37 +61,37 @@ def measure(cases: int) -> None:
     wait_until("the engine", healthy)
 
     began = time.perf_counter()
-    for number in range(cases):
+    for number in range(count):
         intake.application_create_and_submit(
             user=officer,
-            applicant_name=f"Case {number}",
+            applicant_name=f"Applicant {number}",
             sin_last4="1111",
             loan_amount=Decimal("150000.00"),
             annual_income=Decimal("85000.00"),
         )
     submitted = time.perf_counter()
-    wait_until("all to wait", lambda: ReviewTask.objects.filter(status="open").count() == cases)
+    wait_until("all to wait", lambda: ReviewTask.objects.filter(status="open").count() == count)
     waiting = time.perf_counter()
     for task in ReviewTask.objects.select_related("application").order_by("pk"):
         decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
     decided = time.perf_counter()
     funded = LoanApplication.objects.filter(status="funded")
-    wait_until("all to be funded", lambda: funded.count() == cases)
+    wait_until("all to be funded", lambda: funded.count() == count)
     ended = time.perf_counter()
-    if SimulatedPayout.objects.count() != cases:
+    if SimulatedPayout.objects.count() != count:
         sys.exit("the number of payouts differs from the number of applications")
-    print(f"{cases} applications")
-    print(f"submit            {cases / (submitted - began):6.1f} a second")
-    print(f"submit to waiting {cases / (waiting - began):6.1f} a second")
-    print(f"decide            {cases / (decided - waiting):6.1f} a second")
-    print(f"decide to funded  {cases / (ended - waiting):6.1f} a second")
-    print(f"in all            {cases / (waiting - began + ended - waiting):6.1f} a second")
+    print(f"{count} applications")
+    print(f"submit            {count / (submitted - began):6.1f} a second")
+    print(f"submit to waiting {count / (waiting - began):6.1f} a second")
+    print(f"decide            {count / (decided - waiting):6.1f} a second")
+    print(f"decide to funded  {count / (ended - waiting):6.1f} a second")
+    print(f"in all            {count / (waiting - began + ended - waiting):6.1f} a second")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=200, help="at most 2000")
-    cases = min(parser.parse_args().cases, 2000)
+    parser.add_argument("--applications", type=int, default=200, help="at most 2000")
+    count = min(parser.parse_args().applications, 2000)
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(
             DJANGO_SETTINGS_MODULE="loanoffice.settings.local",
@@ -104,12 +104,12 @@ def main() -> None:
         sys.path.insert(0, str(ROOT))
         engine = subprocess.Popen([sys.executable, str(ROOT / "manage.py"), "durable_engine"])
         try:
-            measure(cases)
+            measure(count)
         finally:
             engine.send_signal(signal.SIGTERM)
             engine.wait(timeout=30)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent = (used.ru_utime + used.ru_stime) * 1000 / cases
+        spent = (used.ru_utime + used.ru_stime) * 1000 / count
         print(f"engine            {spent:6.1f} ms of processor an application, its start included")
 
 
