@@ -75,6 +75,9 @@ lint: .venv/dev ## check style, types, import contracts, migrations and the API'
 schema: .venv/dev ## write the API's schema to docs/openapi.yaml
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
+architecture: .venv/dev ## draw docs/architecture.svg from the code
+	$(BIN)/python -m docs.architecture
+
 format: .venv/dev ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -118,4 +121,4 @@ clean: ## remove the environment and the demo's data
 	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
 	@touch $@
 
-.PHONY: help demo test test-full test-rest test-sqlite test-postgresql test-browser screens test-deploy package lint schema format bench requirements clean
+.PHONY: help demo test test-full test-rest test-sqlite test-postgresql test-browser screens test-deploy package lint schema architecture format bench requirements clean
