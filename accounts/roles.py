@@ -178,6 +178,14 @@ def roles_deciding(key: str) -> tuple[Role, ...]:
     return APPROVERS[APPROVERS.index(role) :] if role in APPROVERS else (role,)
 
 
+def roles_above(key: str) -> tuple[Role, ...]:
+    """To whom a task of the role ``key`` is escalated: the ranks above it, at least the highest.
+
+    All of them, so that somebody is told even if nobody has the next rank yet.
+    """
+    return roles_deciding(key)[1:] or APPROVERS[-1:]
+
+
 def role_above(key: str) -> Role:
-    """To whom a task of the role ``key`` is escalated: the next rank, at most the highest."""
-    return next(iter(roles_deciding(key)[1:]), APPROVERS[-1])
+    """The next rank above the role ``key``; the highest above itself and those without a rank."""
+    return roles_above(key)[0]

@@ -69,7 +69,7 @@ class ReviewKind:
     two_approvals_from: str = ""  # an amount; empty: one approval is enough
     required_by: str = ""  # a switch: without it nobody is asked; empty: there is no switch
     four_eyes: bool = True  # whoever created, submitted or edited the application may not decide
-    escalated: bool = True  # half-way to its end, to ``accounts.roles.role_above``
+    escalated: bool = True  # half-way to its end, to ``accounts.roles.roles_above``
     words: Mapping[Outcome, str]  # what the buttons say
     declined_as: ReasonCode  # what the applicant and the partner are told of a decline
     opening_reasons: tuple[tuple[ReasonCode, str], ...] = ()

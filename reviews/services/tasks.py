@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from accounts.roles import role_above
+from accounts.roles import roles_above
 from applications.choices import Level
 from applications.models import LoanApplication
 from applications.services.attempts import move
@@ -74,11 +74,11 @@ def task_escalate(*, application: LoanApplication, task: ReviewTask, now: dateti
     """Note that the task is handed up: half of the time to decide is over."""
     task.escalated_at = now
     task.save(update_fields=["escalated_at"])
-    deciders = f"{role_above(task.assigned_role).lower()}s"
+    told = " and ".join(f"{role.lower()}s" for role in roles_above(task.assigned_role))
     event_record(
         application=application,
         kind="escalated",
-        message=f"{task.get_kind_display()}: escalated to the {deciders}.",
+        message=f"{task.get_kind_display()}: escalated to the {told}.",
         step=REVIEW_KINDS[TaskKind(task.kind)].step,
         level=Level.WARNING,
         is_internal=True,

@@ -14,7 +14,7 @@ from django.core.mail import EmailMessage
 from django.db.models import TextChoices
 from django.utils import timezone
 
-from accounts.roles import role_above
+from accounts.roles import roles_above
 from applications.choices import Status
 from applications.models import LoanApplication
 from reviews.choices import TaskKind, TaskStatus
@@ -49,7 +49,7 @@ def recipients(payload: dict[str, Any]) -> list[int] | None:
     if row.applicant_mail is not None:
         return None
     asked = row.assignee(task.assigned_role).recipients
-    groups = (role_above(task.assigned_role),) if notice == Notice.ESCALATED else asked
+    groups = roles_above(task.assigned_role) if notice == Notice.ESCALATED else asked
     deciders = User.objects.filter(
         groups__name__in=[group.value for group in groups], is_active=True
     ).distinct()

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from accounts.roles import APPROVERS, Role, role_above, roles_deciding
+from accounts.roles import APPROVERS, Role, role_above, roles_above, roles_deciding
 from core.errors import DomainError
 from lending.choices import Outcome
 from lending.models import LendingPolicy
@@ -95,22 +95,26 @@ def test_lowest_role_that_covers_an_amount_is_asked_and_the_highest_if_none_does
     assert approver_of({}, Decimal(1)) == highest
 
 
-def test_escalation_goes_one_rank_up_and_no_further_than_the_highest() -> None:
-    for lower, higher in zip(APPROVERS, [*APPROVERS[1:], APPROVERS[-1]], strict=True):
-        assert role_above(lower.key) == higher
+def test_escalation_goes_to_the_ranks_above_and_no_further_than_the_highest() -> None:
+    for place, role in enumerate(APPROVERS[:-1], start=1):
+        assert role_above(role.key) == APPROVERS[place]
+        assert roles_above(role.key) == APPROVERS[place:]
+    assert roles_above(APPROVERS[-1].key) == APPROVERS[-1:]
     assert role_above(Role.RISK_ANALYST.key) == APPROVERS[-1]
     assert roles_deciding(APPROVERS[0].key) == APPROVERS
     assert roles_deciding(Role.RISK_ANALYST.key) == (Role.RISK_ANALYST,)
 
 
 def test_second_approval_where_the_first_role_has_no_limit_takes_the_role_above(
-    officer: User, manager: User, senior: User, make_user: Callable[..., User]
+    officer: User, manager: User, make_user: Callable[..., User]
 ) -> None:
     policy_current().authorities.update(ceiling=None)
     task = waiting_for_manager(officer, loan_amount=Decimal("500000.00")).review_tasks.get()
     decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
-    second = make_user("manager2", Role.MANAGER)
+    second, above = make_user("manager2", Role.MANAGER), make_user("above", APPROVERS[1])
 
-    with pytest.raises(DomainError, match="has an approval already; a senior manager gives"):
+    with pytest.raises(
+        DomainError, match=f"has an approval already; a {APPROVERS[1].lower()} gives"
+    ):
         decisions.task_decide(task=task, user=second, outcome=Outcome.APPROVE)
-    decisions.task_decide(task=task, user=senior, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=task, user=above, outcome=Outcome.APPROVE)

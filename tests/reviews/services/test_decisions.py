@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.roles import Role
+from accounts.roles import APPROVERS, Role
 from applications.errors import StaleVersion
 from applications.models import ApplicationEvent, LoanApplication
 from applications.services import intake
@@ -103,7 +103,7 @@ def test_whoever_last_edited_cannot_decide(
     assert nothing_was_decided()
 
 
-@pytest.mark.parametrize("role", [r for r in Role if r not in {Role.MANAGER, Role.SENIOR_MANAGER}])
+@pytest.mark.parametrize("role", [r for r in Role if r not in APPROVERS])
 def test_other_roles_may_not_decide(
     task: ReviewTask, make_user: Callable[..., User], role: Role
 ) -> None:
