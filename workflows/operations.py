@@ -273,8 +273,10 @@ def payout_settle(
     if paid and not known_as:
         raise ReferenceMissing
     with transaction.atomic():
-        application = payout.payout_settle(
-            reference=reference, user=user, paid=paid, rail_reference=known_as, note=note
+        application = application_lock(reference)
+        payout_check(application=application, user=user)
+        payout.payout_settle(
+            application=application, user=user, paid=paid, rail_reference=known_as, note=note
         )
         if paid:
             _note_paid(application, user)

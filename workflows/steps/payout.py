@@ -12,8 +12,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from applications.choices import Level, Status, Step
-from applications.errors import PayoutSettled
-from applications.locking import application_lock
 from applications.models import Disbursement, LoanApplication
 from applications.services.attempts import (
     Attempt,
@@ -25,7 +23,6 @@ from applications.services.attempts import (
     stop_waiting,
 )
 from applications.services.timeline import event_record
-from core.errors import NotPermitted
 from workflows import executions
 from workflows.callbacks import pending
 from workflows.db_threads import run_in_db_thread
@@ -135,29 +132,21 @@ def disbursement_hold(run: Attempt, *, status: Disbursement.Status) -> None:
     ).update(status=status)
 
 
-@transaction.atomic
 def payout_settle(
-    *, reference: str, user: User, paid: bool, rail_reference: str = "", note: str = ""
-) -> LoanApplication:
-    """Record what a person found out about a payout of unknown outcome.
+    *, application: LoanApplication, user: User, paid: bool, rail_reference: str, note: str
+) -> None:
+    """Record what a person found out about the unknown payout of a locked application.
 
-    Paid: the application is funded. Not paid: the ledger says so, and it waits for a restart
-    or a withdrawal. Raises ``NotPermitted``, and ``PayoutSettled`` when it is not unknown.
+    Paid: the application is funded. Not paid: the ledger says so, and the application waits
+    for a restart or a withdrawal.
     """
-    if not user.has_perm("applications.settle_disbursement"):
-        raise NotPermitted("Only Operations says what became of a payout.")
-    application = application_lock(reference)
-    ledger = Disbursement.objects.filter(application=application).first()
-    if ledger is None or ledger.status != Disbursement.Status.UNKNOWN:
-        raise PayoutSettled(
-            reference=reference, status=ledger.get_status_display() if ledger else "not requested"
-        )
-    run = Attempt(reference=reference, attempt=application.attempt)
     if paid:
+        run = Attempt(reference=application.reference, attempt=application.attempt)
         _fund(run, application, rail_reference=rail_reference)
     else:
-        ledger.status = Disbursement.Status.NOT_PAID
-        ledger.save(update_fields=["status"])
+        Disbursement.objects.filter(application=application).update(
+            status=Disbursement.Status.NOT_PAID
+        )
     said = "was paid" if paid else "was not paid"
     event_record(
         application=application,
@@ -168,12 +157,9 @@ def payout_settle(
         actor=user,
         data={"paid": paid, "rail_reference": rail_reference, "note": note.strip()},
     )
-    return application
 
 
-def payout_found(
-    *, application: LoanApplication, user: User, rail_reference: str | None
-) -> LoanApplication:
+def payout_found(*, application: LoanApplication, user: User, rail_reference: str | None) -> None:
     """Record what the rail says of a payout of a stuck, locked application.
 
     With its reference the application is funded; with ``None`` no money left.
@@ -195,7 +181,6 @@ def payout_found(
         actor=user,
         data={"rail_reference": rail_reference},
     )
-    return application
 
 
 def _fund(run: Attempt, application: LoanApplication, *, rail_reference: str) -> None:
