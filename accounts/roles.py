@@ -133,7 +133,7 @@ class Role(StrEnum):
 
     @property
     def key(self) -> str:
-        """How a task, a policy and the API name it: ``senior_manager``."""
+        """The name in tasks, in policies and in the API: ``senior_manager``."""
         return self.name.lower()
 
     @property
@@ -179,9 +179,10 @@ def roles_deciding(key: str) -> tuple[Role, ...]:
 
 
 def roles_above(key: str) -> tuple[Role, ...]:
-    """To whom a task of the role ``key`` is escalated: the ranks above it, at least the highest.
+    """The roles that a task of the role ``key`` is escalated to: all ranks above it.
 
-    All of them, so that somebody is told even if nobody has the next rank yet.
+    All of them, so that somebody is notified even if nobody has the next rank yet. A task of
+    the highest rank is escalated to that rank itself.
     """
     return roles_deciding(key)[1:] or APPROVERS[-1:]
 
