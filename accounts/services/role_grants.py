@@ -22,7 +22,7 @@ from accounts.roles import APPROVERS, Role
 
 @dataclass(frozen=True)
 class Difference:
-    """Where the group of a role is not as the table has it; ``None``: there is no such group."""
+    """A difference between the group of a role and the table. ``None``: no such group exists."""
 
     role: Role
     missing: tuple[str, ...] | None
