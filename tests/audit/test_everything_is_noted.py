@@ -172,6 +172,7 @@ MODULES = (
 )
 # Services that act for somebody and change nothing: they answer, or only read.
 ANSWERS = {
+    "reviews.services.authority.approval_authority",
     "reviews.services.delegation.delegators",
     "reviews.services.claims.may_take_over",
     "reviews.services.decisions.count_waiting_on",
