@@ -5,7 +5,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from applications.choices import Status
-from core.errors import DomainError, NotPermitted
+from core.errors import DomainError, InvalidFields, NotPermitted
 
 
 class FourEyesViolation(NotPermitted):
@@ -120,13 +120,8 @@ class UnknownReason(DomainError):
         super().__init__(f"{reference} cannot be declined for {reason_code}: {why}")
 
 
-class InvalidDelegation(DomainError):
-    """Field errors: ``errors`` maps a field's name to its sentences."""
+class InvalidDelegation(InvalidFields):
+    """Field errors of a delegation that is not kept."""
 
     code = "invalid-delegation"
     title = "The delegation is not valid"
-    http_status = 400
-
-    def __init__(self, errors: dict[str, list[str]]) -> None:
-        self.errors = errors
-        super().__init__(" ".join(" ".join(said) for said in errors.values()))

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from audit.models import Action
 from audit.services import Changes, entry_record
-from core.errors import DomainError, NotPermitted
+from core.errors import InvalidFields, NotPermitted
 from core.locking import locked
 from partners.models import Partner
 from webhooks.choices import EventType
@@ -30,16 +30,11 @@ LONGEST_BOTH_SIGN = timedelta(days=30)
 LONGEST_REASON = 200
 
 
-class InvalidEndpoint(DomainError):
-    """Field errors: ``errors`` maps a field's name to its sentences."""
+class InvalidEndpoint(InvalidFields):
+    """Field errors of an endpoint that is not kept."""
 
     code = "invalid-endpoint"
     title = "The endpoint is not valid"
-    http_status = 400
-
-    def __init__(self, errors: dict[str, list[str]]) -> None:
-        self.errors = errors
-        super().__init__(" ".join(" ".join(said) for said in errors.values()))
 
 
 def secret_make() -> str:

@@ -19,7 +19,7 @@ from applications.services.timeline import event_record
 from applications.transitions import is_terminal
 from audit.models import Action
 from audit.services import entry_record
-from core.errors import DomainError, NotPermitted
+from core.errors import DomainError, InvalidFields, NotPermitted
 from reviews.services.tasks import tasks_cancel
 from workflows import executions, incidents
 from workflows.errors import (
@@ -40,17 +40,15 @@ RESEND = "workflows.resend_message"
 SETTLE = "applications.settle_disbursement"
 
 
-class ReferenceMissing(DomainError):
-    """Field errors, as ``InvalidApplication`` has them."""
+class ReferenceMissing(InvalidFields):
+    """A payout was said to be paid, and neither the rail nor the person names its reference."""
 
     code = "reference-missing"
     title = "The rail's reference is missing"
-    http_status = 400
 
     def __init__(self) -> None:
         said = "The rail does not say how it knows it: enter the reference on its statement."
-        self.errors = {"rail_reference": [said]}
-        super().__init__(said)
+        super().__init__({"rail_reference": [said]})
 
 
 class NothingToHold(DomainError):

@@ -1,31 +1,69 @@
-"""Second factors and lockouts: superusers view, reset and lift them; each action is audited."""
+"""Second factors and lockouts in the admin: superusers see them, reset one, lift a lockout."""
 
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_http_methods
 
 from accounts.admin.people import SuperusersLook
 from accounts.lockouts import HERE
 from accounts.models import FailedSignIn, SecondFactor
 from accounts.services.second_factor import second_factor_reset
 from accounts.services.sign_in import LOCKED_EVERY, lockout_lift
-from accounts.views import person
-from audit.admin.base import TypedAdmin
+from core.admin.row_actions import RowAction, RowActionsAdmin
 
 
-class SecondFactorAdmin(SuperusersLook, TypedAdmin[SecondFactor]):
-    """The users with a second factor. The secret is on no page."""
+class ResetSecondFactor(RowAction[SecondFactor]):
+    """Remove a person's second factor."""
+
+    name = "reset"
+    label = "Reset"
+    tone = "bad"
+
+    def explanation(self) -> str:
+        return (
+            f"{self.row.user} signs in with the password alone from now on, and is led to set up "
+            "another one where a role needs it. Be sure that it is they who asked."
+        )
+
+    def act(self) -> HttpResponse:
+        user: User = self.row.user
+        second_factor_reset(user=user, by=self.user)
+        messages.success(self.request, f"The second factor of {user} is reset.")
+        return HttpResponseRedirect(reverse("admin:accounts_secondfactor_changelist"))
+
+
+class LiftLockout(RowAction[FailedSignIn]):
+    """Forget the failed sign-ins under a name."""
+
+    name = "lift"
+    label = "Lift the lockout"
+    button = "Lift"
+    tone = "bad"
+
+    def title(self) -> str:
+        return f"{self.label}: {self.row.username}"
+
+    def explanation(self) -> str:
+        return (
+            f"Every failed sign-in under the name {self.row.username} is forgotten, from "
+            "wherever it came."
+        )
+
+    def act(self) -> HttpResponse:
+        lockout_lift(username=self.row.username, by=self.user)
+        messages.success(self.request, f"{self.row.username} may try again.")
+        return HttpResponseRedirect(reverse("admin:accounts_failedsignin_changelist"))
+
+
+class SecondFactorAdmin(SuperusersLook, RowActionsAdmin[SecondFactor]):
+    """Who has one. The secret is on no page."""
 
     list_display = ("user", "confirmed", "created_at", "last_used_at", "codes_left")
     list_select_related = ("user",)
@@ -40,7 +78,7 @@ class SecondFactorAdmin(SuperusersLook, TypedAdmin[SecondFactor]):
     )
     sortable_by = ()
     actions = None
-    change_form_template = "accounts/admin/second_factor_change_form.html"
+    row_actions = (ResetSecondFactor,)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -53,20 +91,9 @@ class SecondFactorAdmin(SuperusersLook, TypedAdmin[SecondFactor]):
     def codes_left(self, device: SecondFactor) -> int:
         return int(device.user.recovery_codes.filter(used_at__isnull=True).count())
 
-    def get_urls(self) -> list[URLPattern]:
-        return [
-            path(
-                "<int:pk>/reset/",
-                self.admin_site.admin_view(reset_view),
-                {"model_admin": self},
-                name="accounts_secondfactor_reset",
-            ),
-            *super().get_urls(),
-        ]
 
-
-class FailedSignInAdmin(SuperusersLook, TypedAdmin[FailedSignIn]):
-    """Failed sign-ins that still count, and the lockouts they cause."""
+class FailedSignInAdmin(SuperusersLook, RowActionsAdmin[FailedSignIn]):
+    """Failed sign-ins that are still remembered, and what is locked out by them."""
 
     list_display = ("username", "ip_address", "failures_since_start", "attempt_time", "state")
     search_fields = ("username",)
@@ -81,7 +108,7 @@ class FailedSignInAdmin(SuperusersLook, TypedAdmin[FailedSignIn]):
     sortable_by = ()
     actions = None
     show_full_result_count = False
-    change_form_template = "accounts/admin/failed_sign_in_change_form.html"
+    row_actions = (LiftLockout,)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -103,68 +130,3 @@ class FailedSignInAdmin(SuperusersLook, TypedAdmin[FailedSignIn]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FailedSignIn]:
         return super().get_queryset(request).order_by("-attempt_time", "-pk")
-
-    def get_urls(self) -> list[URLPattern]:
-        return [
-            path(
-                "<int:pk>/lift/",
-                self.admin_site.admin_view(lift_view),
-                {"model_admin": self},
-                name="accounts_failedsignin_lift",
-            ),
-            *super().get_urls(),
-        ]
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def reset_view(request: HttpRequest, *, pk: int, model_admin: SecondFactorAdmin) -> HttpResponse:
-    """Ask for confirmation, then remove a user's second factor."""
-    if not model_admin.has_view_permission(request):
-        raise PermissionDenied
-    device = get_object_or_404(SecondFactor.objects.select_related("user"), pk=pk)
-    if request.method == "POST":
-        user: User = device.user
-        second_factor_reset(user=user, by=person(request))
-        messages.success(request, f"The second factor of {user} is reset.")
-        return HttpResponseRedirect(reverse("admin:accounts_secondfactor_changelist"))
-    return _asked(
-        request,
-        model_admin,
-        title=f"Reset: {device}",
-        sentence=f"{device.user} signs in with the password alone from now on, and is led to set "
-        "up another one where a role needs it. Be sure that it is they who asked.",
-        button="Reset",
-        original=device,
-    )
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def lift_view(request: HttpRequest, *, pk: int, model_admin: FailedSignInAdmin) -> HttpResponse:
-    """Ask for confirmation, then delete the failures under a name."""
-    if not model_admin.has_view_permission(request):
-        raise PermissionDenied
-    failed = get_object_or_404(FailedSignIn, pk=pk)
-    if request.method == "POST":
-        lockout_lift(username=failed.username, by=person(request))
-        messages.success(request, f"{failed.username} may try again.")
-        return HttpResponseRedirect(reverse("admin:accounts_failedsignin_changelist"))
-    return _asked(
-        request,
-        model_admin,
-        title=f"Lift the lockout: {failed.username}",
-        sentence=f"Every failed sign-in under the name {failed.username} is forgotten, from "
-        "wherever it came.",
-        button="Lift",
-        original=failed,
-    )
-
-
-def _asked(request: HttpRequest, model_admin: Any, **shown: Any) -> TemplateResponse:
-    request.current_app = model_admin.admin_site.name
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "opts": model_admin.opts,
-        "tone": "bad",
-        **shown,
-    }
-    return TemplateResponse(request, "accounts/confirm.html", context)

@@ -17,17 +17,19 @@ from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
 
-from applications.admin import contact_reveal, documents, polling, withdrawal
+from applications.admin import contact_reveal, documents, polling
 from applications.admin.application_page import RELATED, ApplicationPageAdmin
 from applications.admin.changelist import ApplicationListAdmin
 from applications.admin.forms import ApplicationForm
-from applications.admin.view_helpers import back_to_case, case_url
+from applications.admin.view_helpers import back_to_application
+from applications.admin.withdrawal import Withdraw
 from applications.choices import Status
 from applications.demo_profiles import DEMO_PROFILES, find_profile
 from applications.errors import InvalidApplication
 from applications.models import LoanApplication
 from applications.services import access_log, intake
 from core.admin.base import staff
+from core.admin.row_actions import row_url
 from core.errors import DomainError, NotPermitted
 from lending.services import policy_current
 
@@ -62,7 +64,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
     form = ApplicationForm
 
     class Media:
-        js = (Script("applications/live.js", defer=True),)
+        js = (Script("core/polling.js", defer=True),)
 
     # --- The form -----------------------------------------------------------------------
 
@@ -107,7 +109,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             }
         return initial
 
-    # Names, not links: few who look at a case may look at a user's account.
+    # Names, not links: few who look at an application may look at a user's account.
     @admin.display(description="Created by")
     def created_by_name(self, application: LoanApplication) -> str:
         return str(application.created_by or "-")
@@ -159,7 +161,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
                 if not self.has_change_permission(request, application):
                     raise PermissionDenied
                 if contact_reveal.is_typed_too_late(request, application):
-                    return back_to_case(self, request, application, contact_reveal.TOO_LATE)
+                    return back_to_application(self, request, application, contact_reveal.TOO_LATE)
             form: Any = form_class(request.POST, instance=application)
             if form.is_valid():
                 response = self._store(request, application, form)
@@ -205,7 +207,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
         if not submit and stored.status == Status.DRAFT:
             said = "is saved as a draft"
         self.message_user(request, f"{stored.reference} {said}.", messages.SUCCESS)
-        return HttpResponseRedirect(case_url(stored))
+        return HttpResponseRedirect(row_url(stored))
 
     def _draw(
         self,
@@ -230,7 +232,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             model_admin=self,
         )
         is_draft = application is None or application.status == Status.DRAFT
-        case = self.page_of(application, user) if application is not None else None
+        page = self.page_of(application, user) if application is not None else None
         context = {
             **self.admin_site.each_context(request),
             "title": "New application" if application is None else application.reference,
@@ -250,7 +252,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             "profiles": (DEMO_PROFILES if application is None and settings.LOANOFFICE_DEMO else ()),
             "profile_chosen": request.GET.get("profile", ""),
             **contact_reveal.contact_context(request, application),
-            **(self.case_context(case) if case is not None else {}),
+            **(self.application_context(page) if page is not None else {}),
             **extra_context,
         }
         return self.render_change_form(
@@ -263,10 +265,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
         )
 
     def get_object(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        from_field: str | None = None,  # noqa: ARG002
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> LoanApplication | None:
         if not object_id.isdecimal() or len(object_id) > 18:
             return None
@@ -284,22 +283,10 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
                 name=name % "live",
             ),
             path(
-                "<int:pk>/withdraw/",
-                wrap(withdrawal.withdraw_view),
-                {"model_admin": self},
-                name=name % "withdraw",
-            ),
-            path(
                 "<int:pk>/reveal/",
                 wrap(contact_reveal.reveal_view),
                 {"model_admin": self},
                 name=name % "reveal",
-            ),
-            path(
-                "<int:pk>/documents/add/",
-                wrap(documents.upload_view),
-                {"model_admin": self},
-                name=name % "upload",
             ),
             path(
                 "<int:pk>/documents/<int:document_pk>/",
@@ -307,5 +294,6 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
                 {"model_admin": self},
                 name=name % "document",
             ),
+            *(action.url_pattern(self) for action in (Withdraw, documents.Upload)),
             *super().get_urls(),
         ]

@@ -1,11 +1,10 @@
 """What the page of one submitted application shows: read here, drawn by the templates.
 
 ``ApplicationPage`` is made anew for each request. Whatever it shows is also in
-``case_fingerprint``, so that a page that polls is told in a few small queries that nothing
+``application_fingerprint``, so that a page that polls is told in a few small queries that nothing
 changed.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,11 +13,12 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Max
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 
 from applications.admin.display import TONES
+from applications.admin.documents import Upload
 from applications.admin.step_indicator import PersonStep, StepShown, steps_shown
+from applications.admin.withdrawal import Withdraw
 from applications.choices import Status, Step
 from applications.models import (
     ApplicationEvent,
@@ -28,24 +28,12 @@ from applications.models import (
     LoanOffer,
     RiskAssessment,
 )
-from applications.services import documents, intake
 from applications.transitions import is_terminal
 from core.admin.base import NoDeleteAdmin, staff
-from core.errors import DomainError
+from core.admin.row_actions import Button
 from lending.choices import Outcome
 
 RELATED = ("partner", "policy", "created_by", "submitted_by", "last_edited_by")
-
-
-@dataclass(frozen=True)
-class Button:
-    """A link to a page that asks once more, or a form (``posts``) that is posted at once."""
-
-    key: str
-    label: str
-    url: str
-    tone: str
-    posts: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,12 +46,20 @@ class Panel:
     rows: object
 
 
-def etag_of(parts: list[object]) -> str:
-    return f'"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}"'
+@dataclass(frozen=True)
+class Claim:
+    """Who has claimed what waits on people, and since when."""
+
+    by: str
+    since: datetime
 
 
 class ApplicationPage:
     """One application as one person may see it. The apps above add to it by a subclass."""
+
+    # What the apps above know: the template of this page draws these as well.
+    is_overdue = False
+    claim: Claim | None = None
 
     def __init__(self, application: LoanApplication, user: User) -> None:
         self.application = application
@@ -89,7 +85,7 @@ class ApplicationPage:
 
     @cached_property
     def assessment(self) -> RiskAssessment | None:
-        """That of the attempt which carries the case now."""
+        """That of the attempt which carries the application now."""
         now = [a for a in self.assessments if a.attempt == self.application.attempt]
         return now[0] if now else None
 
@@ -114,7 +110,7 @@ class ApplicationPage:
 
     @property
     def why(self) -> str:
-        """Why the case stands where it stands, in a sentence or two; empty if nothing says so."""
+        """Why the application is in its status, in a sentence or two; empty if nothing says so."""
         if self.status == Status.DECLINED:
             reasons = reason_texts(self.application.decision_reasons)
             return reasons + self.decided_by(Outcome.DECLINE)
@@ -134,29 +130,20 @@ class ApplicationPage:
             return f"{graded}. {by}" if graded else by
         return f"{graded}, within {risk.policy}; nobody had to be asked." if risk else ""
 
-    def decided_by(self, outcome: Outcome) -> str:  # noqa: ARG002
+    def decided_by(self, outcome: Outcome) -> str:
         """`` Approved by manager and senior, ...``: empty where nobody had to decide."""
         return ""
 
     @cached_property
     def may_upload(self) -> bool:
-        try:
-            documents.upload_check(application=self.application, user=self.user)
-        except DomainError:
-            return False
-        return True
+        return bool(Upload.button_for(self.application, self.user))
 
     def notices(self) -> list[str]:
         """Sentences above everything else."""
         return []
 
     def buttons(self) -> list[Button]:
-        try:
-            intake.withdrawal_check(application=self.application, user=self.user)
-        except DomainError:
-            return []
-        url = reverse("admin:applications_loanapplication_withdraw", args=[self.application.pk])
-        return [Button(key="withdraw", label="Withdraw", url=url, tone="quiet")]
+        return Withdraw.button_for(self.application, self.user, tone="quiet")
 
     def log_links(self) -> list[tuple[str, str]]:
         """Label and address of pages that tell more than the log does."""
@@ -205,17 +192,17 @@ class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
     def page_of(self, application: LoanApplication, user: User) -> ApplicationPage:
         return self.page_class(application, user)
 
-    def case_context(self, case: ApplicationPage) -> dict[str, Any]:
+    def application_context(self, page: ApplicationPage) -> dict[str, Any]:
         """What ``applications/admin/application_page.html`` draws."""
         return {
-            "case": case,
-            "original": case.application,
-            "case_buttons": case.buttons(),
-            "case_panels": case.panels(),
-            "case_notices": case.notices(),
+            "page": page,
+            "original": page.application,
+            "buttons": page.buttons(),
+            "panels": page.panels(),
+            "notices": page.notices(),
         }
 
-    def case_fingerprint(
+    def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
     ) -> list[object]:
         """What changes whenever something changes that this page shows to this person."""

@@ -125,10 +125,7 @@ class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
         return moment(application.created_at)
 
     def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        queryset: QuerySet[LoanApplication],
-        search_term: str,
+        self, request: HttpRequest, queryset: QuerySet[LoanApplication], search_term: str
     ) -> tuple[QuerySet[LoanApplication], bool]:
         """A whole reference, else the start of a name: both are one look into an index."""
         term = search_term.strip()

@@ -1,4 +1,4 @@
-"""Contact details, income and SIN on a case's page: hidden until somebody asks for them.
+"""Contact details, income and SIN on an application's page: hidden until somebody asks for them.
 
 To ask is a POST that the audit log keeps; after it they are shown to that person, in that
 session, for a few minutes. Whoever types a draft sees what they typed.
@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from applications.admin.view_helpers import back_to_case, case_or_refuse
+from applications.admin.view_helpers import application_or_refuse, back_to_application
 from applications.choices import Status
 from applications.models import LoanApplication
 from applications.pii import CONTACT
@@ -111,16 +111,16 @@ def contact_context(request: HttpRequest, application: LoanApplication | None) -
 def reveal_view(
     request: HttpRequest, *, pk: int, model_admin: NoDeleteAdmin[LoanApplication]
 ) -> HttpResponse:
-    application = case_or_refuse(model_admin, request, pk)
+    application = application_or_refuse(model_admin, request, pk)
     try:
         access_log.contact_reveal(application=application, user=staff(request))
     except NotPermitted as refused:
-        return back_to_case(model_admin, request, application, str(refused))
+        return back_to_application(model_admin, request, application, str(refused))
     now = timezone.now().timestamp()
     forget = now - TYPED_FOR.total_seconds()
     kept = {key: at for key, at in request.session.get(SESSION_KEY, {}).items() if at > forget}
     request.session[SESSION_KEY] = {**kept, str(application.pk): now}
-    return back_to_case(
+    return back_to_application(
         model_admin,
         request,
         application,

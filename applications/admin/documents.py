@@ -1,30 +1,24 @@
-"""An application's files: handed out, only as a download, and brought by those who may."""
+"""An application's documents in the admin: the download, and the action that adds one."""
 
-from django.contrib import messages
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from applications.admin.forms import UploadForm
-from applications.admin.view_helpers import back_to_case, case_or_refuse
-from applications.errors import InvalidDocument
+from applications.admin.view_helpers import ApplicationAction, application_or_refuse
 from applications.models import Document, LoanApplication
 from applications.services import access_log, documents
 from core.admin.base import NoDeleteAdmin, staff
-from core.admin.forms import show_refusal
-from core.admin.view_helpers import confirmation
-from core.errors import DomainError
 
 
 @require_safe
 def download_view(
     request: HttpRequest, *, pk: int, document_pk: int, model_admin: NoDeleteAdmin[LoanApplication]
 ) -> HttpResponseBase:
-    """The bytes, never shown in the page: what a person brought may be anything."""
-    application = case_or_refuse(model_admin, request, pk, is_look=False)
+    """Answer with the file, as a download only: an uploaded file may contain anything."""
+    application = application_or_refuse(model_admin, request, pk, is_look=False)
     if not staff(request).has_perm("applications.view_document"):
         raise PermissionDenied
     document = get_object_or_404(
@@ -44,49 +38,28 @@ def download_view(
     )
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-def upload_view(
-    request: HttpRequest, *, pk: int, model_admin: NoDeleteAdmin[LoanApplication]
-) -> HttpResponse:
-    """Bring a file to a case that is open. What is wrong with it is said beside its field."""
-    application = case_or_refuse(model_admin, request, pk)
-    user = staff(request)
-    posted = request.method == "POST"
-    form = UploadForm(request.POST, request.FILES) if posted else UploadForm()
-    try:
-        documents.upload_check(application=application, user=user)
-        if form.is_valid():
-            document = _brought(form, reference=application.reference, user=user)
-            return back_to_case(
-                model_admin,
-                request,
-                application,
-                f"“{document.original_name}” is added to {application.reference}.",
-                messages.SUCCESS,
-            )
-    except InvalidDocument as refused:
-        show_refusal(form, refused.errors)
-    except DomainError as refused:
-        return back_to_case(model_admin, request, application, str(refused))
-    return confirmation(
-        model_admin,
-        request,
-        "core/admin/confirm.html",
-        title=f"Add a document: {application.reference}",
-        original=application,
-        form=form,
-        button="Add the document",
-        tone="good",
-        sentence="Partners are not shown what staff bring. A file is not searched for viruses.",
-    )
+class Upload(ApplicationAction):
+    """Add a file to an open application."""
 
+    name = "upload"
+    route = "<int:pk>/documents/add/"
+    label = "Add a document"
+    button = "Add the document"
+    sentence = "Partners are not shown what staff bring. A file is not searched for viruses."
+    form_class = UploadForm
 
-def _brought(form: UploadForm, *, reference: str, user: User) -> Document:
-    file = form.cleaned_data["file"]
-    upload = documents.upload_read(
-        kind=form.cleaned_data["kind"],
-        name=file.name,
-        declared_type=file.content_type or "",
-        content=file,
-    )
-    return documents.document_upload(reference=reference, user=user, upload=upload)
+    def check(self) -> None:
+        documents.upload_check(application=self.row, user=self.user)
+
+    def act(self) -> str:
+        file = self.typed["file"]
+        upload = documents.upload_read(
+            kind=self.typed["kind"],
+            name=file.name,
+            declared_type=file.content_type or "",
+            content=file,
+        )
+        document = documents.document_upload(
+            reference=self.row.reference, user=self.user, upload=upload
+        )
+        return f"“{document.original_name}” is added to {self.row.reference}."

@@ -2,7 +2,7 @@
 
 Written while it is read, in pieces that each begin where the last one ended: no cursor and
 no transaction stays open while somebody downloads, the first bytes leave at once, and memory
-stays the same. A case that changes meanwhile is there once, as it was when its piece was
+stays the same. An application that changes meanwhile is there once, as it was when its piece was
 read.
 
 UTF-8 with a byte order mark: spreadsheets take a file without one for the code page of the

@@ -47,11 +47,7 @@ class OneOf(admin.SimpleListFilter):
     field: str
     options: Sequence[tuple[str, Any]]
 
-    def lookups(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        model_admin: Any,  # noqa: ARG002
-    ) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(value, str(label)) for value, label in self.options]
 
     def queryset(
@@ -89,11 +85,7 @@ class PastDays(admin.SimpleListFilter):
     title = "created"
     parameter_name = "past"
 
-    def lookups(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        model_admin: Any,  # noqa: ARG002
-    ) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
             ("1", "Past 24 hours"),
             ("7", "Past 7 days"),
@@ -116,11 +108,7 @@ class AmountRange(admin.SimpleListFilter):
     title = "amount"
     parameter_name = "amount"
 
-    def lookups(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        model_admin: Any,  # noqa: ARG002
-    ) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(str(band.value), str(band.label)) for band in AmountBand]
 
     def queryset(
@@ -132,14 +120,14 @@ class AmountRange(admin.SimpleListFilter):
 
 
 class ByPartner(admin.SimpleListFilter):
-    """Who brought the case. A few partners are choices; the page of partners has them all."""
+    """Filter by partner. A few partners are choices; the list of partners has all of them."""
 
     title = "partner"
     parameter_name = "partner__id__exact"
     STAFF = "none"
     MOST = 20
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The first by name and the chosen one: two small queries, however many there are."""
         found = list(Partner.objects.order_by("name").values_list("pk", "name")[: self.MOST + 1])
         may = request.user.has_perm("partners.view_partner")

@@ -18,7 +18,7 @@ FOR_THE_APPLICANT = "The applicant and the partner read this."
 
 
 class ApplicationForm(ApplicationModelForm):
-    """A new application, a draft, or the contact details of an open case."""
+    """A new application, a draft, or the contact details of an open application."""
 
     # The version that was read: an edit made on another one is refused.
     read_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
@@ -55,7 +55,7 @@ class WithdrawForm(forms.Form):
 
 
 class UploadForm(forms.Form):
-    """A file for a case. What is wrong with it, the service says."""
+    """A file for an application. What is wrong with it, the service says."""
 
     kind = forms.ChoiceField(
         choices=[("", "---------"), *((kind.value, kind.label) for kind in UPLOADED_KINDS)]

@@ -3,16 +3,16 @@
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from applications.admin.view_helpers import case_link
+from applications.admin.view_helpers import ApplicationColumn
 from applications.models import Disbursement, LoanOffer
 from core.admin.base import ReadOnlyAdmin
 from core.admin.display import money
 
 
-class LoanOfferAdmin(ReadOnlyAdmin[LoanOffer]):
+class LoanOfferAdmin(ApplicationColumn, ReadOnlyAdmin[LoanOffer]):
     list_display = (
         "offer_id",
-        "case",
+        "application_shown",
         "amount",
         "annual_rate",
         "monthly",
@@ -23,11 +23,9 @@ class LoanOfferAdmin(ReadOnlyAdmin[LoanOffer]):
     list_select_related = ("application",)
     ordering = ("-id",)
     sortable_by = ()
-    nothing_said = "An offer appears here once a case is approved and its fraud check has passed."
-
-    @admin.display(description="Application")
-    def case(self, offer: LoanOffer) -> SafeString:
-        return case_link(offer.application)
+    nothing_said = (
+        "An offer appears here once an application is approved and its fraud check has passed."
+    )
 
     @admin.display(description="Principal")
     def amount(self, offer: LoanOffer) -> SafeString:
@@ -38,10 +36,10 @@ class LoanOfferAdmin(ReadOnlyAdmin[LoanOffer]):
         return money(offer.monthly_payment, offer.currency)
 
 
-class DisbursementAdmin(ReadOnlyAdmin[Disbursement]):
+class DisbursementAdmin(ApplicationColumn, ReadOnlyAdmin[Disbursement]):
     list_display = (
         "idempotency_key",
-        "case",
+        "application_shown",
         "amount_shown",
         "status",
         "rail_reference",
@@ -51,11 +49,9 @@ class DisbursementAdmin(ReadOnlyAdmin[Disbursement]):
     list_filter = ("status",)
     list_select_related = ("application",)
     sortable_by = ()
-    nothing_said = "A payout appears here before the rail is asked to pay it, once for each case."
-
-    @admin.display(description="Application")
-    def case(self, disbursement: Disbursement) -> SafeString:
-        return case_link(disbursement.application)
+    nothing_said = (
+        "A payout appears here before the rail is asked to pay it, once for each application."
+    )
 
     @admin.display(description="Amount")
     def amount_shown(self, disbursement: Disbursement) -> SafeString:

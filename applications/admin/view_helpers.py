@@ -1,18 +1,20 @@
-"""What the views beside an application's page share."""
+"""What the views and actions of an application share, and the column that links to it."""
 
-from django.contrib import messages
+from typing import Any
+
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from applications.models import LoanApplication
 from applications.services import access_log
 from core.admin.base import NoDeleteAdmin, staff
+from core.admin.row_actions import RowAction, row_url
 
 
-def case_or_refuse(
+def application_or_refuse(
     model_admin: NoDeleteAdmin[LoanApplication],
     request: HttpRequest,
     pk: int,
@@ -33,24 +35,40 @@ def case_or_refuse(
     return application
 
 
-def back_to_case(
+def back_to_application(
     model_admin: NoDeleteAdmin[LoanApplication],
     request: HttpRequest,
     application: LoanApplication,
     sentence: str,
     level: int = messages.ERROR,
 ) -> HttpResponse:
-    """The case's page, read again, with a sentence on top."""
+    """Redirect to the application's page with a message."""
     model_admin.message_user(request, sentence, level)
-    return HttpResponseRedirect(
-        reverse("admin:applications_loanapplication_change", args=[application.pk])
-    )
+    return HttpResponseRedirect(row_url(application))
 
 
-def case_url(application: LoanApplication) -> str:
-    return reverse("admin:applications_loanapplication_change", args=[application.pk])
+def application_link(application: LoanApplication) -> SafeString:
+    return format_html('<a href="{}">{}</a>', row_url(application), application.reference)
 
 
-def case_link(application: LoanApplication) -> SafeString:
-    url = reverse("admin:applications_loanapplication_change", args=[application.pk])
-    return format_html('<a href="{}">{}</a>', url, application.reference)
+class ApplicationColumn:
+    """The column with a link to the application that a row belongs to."""
+
+    application_path = "application"
+
+    @admin.display(description="Application", empty_value="")
+    def application_shown(self, row: Any) -> SafeString | str:
+        found = row
+        for name in self.application_path.split("."):
+            found = getattr(found, name) if found is not None else None
+        return "" if found is None else application_link(found)
+
+
+class ApplicationAction(RowAction[LoanApplication]):
+    """An action on an application, for someone who may look at it."""
+
+    def get_row(self, pk: int) -> LoanApplication:
+        return application_or_refuse(self.model_admin, self.request, pk)
+
+    def title(self) -> str:
+        return f"{self.label}: {self.row.reference}"

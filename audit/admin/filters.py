@@ -33,13 +33,11 @@ class Lately(admin.SimpleListFilter):
     title = "time"
     parameter_name = "past"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return list(PERIODS.items())
 
     def queryset(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        queryset: QuerySet[AuditEntry],
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry]
     ) -> QuerySet[AuditEntry]:
         if self.value() not in PERIODS:
             return queryset
@@ -52,14 +50,12 @@ class Person(admin.SimpleListFilter):
     title = "person"
     parameter_name = "who"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         names = User.objects.filter(is_staff=True).order_by("username")
         return [(name, name) for name in names.values_list("username", flat=True)[:MOST_PEOPLE]]
 
     def queryset(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        queryset: QuerySet[AuditEntry],
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry]
     ) -> QuerySet[AuditEntry]:
         return queryset if self.value() is None else queryset.filter(who=self.value())
 
@@ -68,7 +64,7 @@ class ObjectKind(admin.SimpleListFilter):
     title = "object"
     parameter_name = "kind"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         found = [
             (model._meta.label_lower, str(model._meta.verbose_name).capitalize())
             for model in apps.get_models()
@@ -77,8 +73,6 @@ class ObjectKind(admin.SimpleListFilter):
         return sorted(found, key=lambda pair: pair[1])
 
     def queryset(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        queryset: QuerySet[AuditEntry],
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry]
     ) -> QuerySet[AuditEntry]:
         return queryset if self.value() is None else queryset.filter(object_kind=self.value())

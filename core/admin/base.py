@@ -3,13 +3,15 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
 from audit.admin.base import AuditedAdmin
 from core.admin.paging import BoundedChangeList, BoundedPaginator
+from core.admin.view_helpers import admin_page
 
 
 def staff(request: HttpRequest) -> User:
@@ -36,18 +38,10 @@ class NoDeleteAdmin[M: Model](AuditedAdmin[M]):
 
     changelist_class: type[BoundedChangeList] = BoundedChangeList
 
-    def get_changelist(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
-    ) -> type[BoundedChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
         return self.changelist_class
 
-    def has_delete_permission(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        obj: Any = None,  # noqa: ARG002
-    ) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def changelist_view(
@@ -62,12 +56,35 @@ class NoDeleteAdmin[M: Model](AuditedAdmin[M]):
 class ReadOnlyAdmin[M: Model](NoDeleteAdmin[M]):
     """Read-only admin: services write these rows, never a form."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        obj: Any = None,  # noqa: ARG002
-    ) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class ReadOnlyPageAdmin[M: Model](ReadOnlyAdmin[M]):
+    """Shows a row on a page with a template of its own, in place of Django's form."""
+
+    page_template = ""
+
+    def page_context(self, request: HttpRequest, row: M) -> dict[str, Any]:
+        """What the template draws; ``title`` is required."""
+        raise NotImplementedError
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined,no-any-return]
+                request, self.opts, object_id
+            )
+        if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request, row):
+            raise PermissionDenied
+        context = self.page_context(request, row)
+        return admin_page(self, request, self.page_template, original=row, **context)

@@ -2,14 +2,13 @@
 
 from typing import Any
 
+from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from core.admin.base import NoDeleteAdmin
 
-
-def confirmation(
-    model_admin: NoDeleteAdmin[Any],
+def admin_page(
+    model_admin: "ModelAdmin[Any]",
     request: HttpRequest,
     template: str,
     *,
@@ -17,7 +16,7 @@ def confirmation(
     status: int = 200,
     **shown: Any,
 ) -> HttpResponse:
-    """Render a page that asks for confirmation."""
+    """Render a page of the admin that is not one of Django's own forms."""
     request.current_app = model_admin.admin_site.name
     return TemplateResponse(
         request,

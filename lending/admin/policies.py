@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_http_methods
 
-from core.admin.base import NoDeleteAdmin, staff
+from core.admin.base import NoDeleteAdmin
 from core.admin.display import badge
-from core.admin.view_helpers import confirmation
-from core.errors import DomainError
+from core.admin.row_actions import RowAction, RowActionsAdmin
+from core.errors import DomainError, InvalidFields, NotPermitted
 from lending import services
 from lending.admin.policy_form import (
     AUTHORITY_SHOWN,
@@ -80,10 +78,10 @@ class PolicyRowsInline(InlineBase):
             return ()
         return tuple(self.shown.values())
 
-    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:  # noqa: ARG002
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
         return len(self.rows_in_force()) if obj is None else 0
 
-    def get_max_num(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:  # noqa: ARG002
+    def get_max_num(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
         return len(self.model._meta.get_field(self.names[0]).flatchoices)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -111,7 +109,43 @@ class PolicyTierInline(PolicyRowsInline):
     shown = TIER_SHOWN
 
 
-class LendingPolicyAdmin(NoDeleteAdmin[LendingPolicy]):
+class PublishPolicy(RowAction[LendingPolicy]):
+    """Put a drafted version in force."""
+
+    name = "publish"
+    label = "Publish"
+    template_name = "lending/admin/publish_policy.html"
+    sentence = (
+        "From now on every application that is validated is judged by this version. A published "
+        "policy is never changed; another version replaces it."
+    )
+
+    def get_row(self, pk: int) -> LendingPolicy:
+        return get_object_or_404(LendingPolicy, pk=pk)
+
+    def is_offered(self) -> bool:
+        return self.user.has_perm("lending.publish_lendingpolicy") and is_open(self.row)
+
+    def check(self) -> None:
+        """A POST is left to the service, which says which rule is broken."""
+        if self.request.method != "POST" and not self.is_offered():
+            raise NotPermitted(f"You cannot publish {self.row}.")
+
+    def shown(self) -> dict[str, Any]:
+        return {"changes": changes_shown(self.row)}
+
+    def act(self) -> str:
+        services.policy_publish(policy=self.row, user=self.user)
+        return f"{self.row} is in force."
+
+    def refuse(self, refused: DomainError) -> HttpResponse:
+        if isinstance(refused, InvalidFields):
+            said = " ".join(sentence for found in refused.errors.values() for sentence in found)
+            return self.leave(said, messages.ERROR)
+        return super().refuse(refused)
+
+
+class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPolicy]):
     form = PolicyForm
     inlines = (PolicyAuthorityInline, PolicyTierInline)
     list_display = (
@@ -126,7 +160,7 @@ class LendingPolicyAdmin(NoDeleteAdmin[LendingPolicy]):
     )
     list_display_links = ("version",)
     list_select_related = ("published_by",)
-    change_form_template = "lending/admin/policy_change_form.html"
+    row_actions = (PublishPolicy,)
 
     @admin.display(description="State")
     def state(self, policy: LendingPolicy) -> SafeString:
@@ -179,32 +213,9 @@ class LendingPolicyAdmin(NoDeleteAdmin[LendingPolicy]):
             kwargs["initial"] = inline.rows_in_force()
         return kwargs
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        obj = self.get_object(request, object_id)
-        may = staff(request).has_perm("lending.publish_lendingpolicy")
-        context = {**(extra_context or {}), "can_publish": may and obj is not None and is_open(obj)}
-        return super().change_view(request, object_id, form_url, context)
-
-    def get_urls(self) -> list[URLPattern]:
-        return [
-            path(
-                "<int:pk>/publish/",
-                self.admin_site.admin_view(publish_view),
-                {"model_admin": self},
-                name="lending_lendingpolicy_publish",
-            ),
-            *super().get_urls(),
-        ]
-
 
 def is_open(policy: LendingPolicy | None) -> bool:
-    """Not published: what is published decided cases and stays as it was."""
+    """Whether the policy is a draft, or not stored yet: a published one never changes."""
     return policy is None or policy.published_at is None
 
 
@@ -232,38 +243,3 @@ def _value_words(value: object) -> str:
     if isinstance(value, timedelta):
         return days(value)
     return f"{value:,}" if isinstance(value, Decimal | int) else str(value)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def publish_view(request: HttpRequest, *, pk: int, model_admin: Any) -> HttpResponse:
-    """Ask once more, then publish."""
-    policy = get_object_or_404(LendingPolicy, pk=pk)
-    back = HttpResponseRedirect(reverse("admin:lending_lendingpolicy_change", args=[pk]))
-    if request.method == "POST":
-        try:
-            services.policy_publish(policy=policy, user=staff(request))
-        except DomainError as refused:
-            errors: dict[str, list[str]] = getattr(refused, "errors", {"": [str(refused)]})
-            said = " ".join(" ".join(sentences) for sentences in errors.values())
-            model_admin.message_user(request, said, messages.ERROR)
-        else:
-            model_admin.message_user(request, f"{policy} is in force.", messages.SUCCESS)
-        return back
-    if not staff(request).has_perm("lending.publish_lendingpolicy") or not is_open(policy):
-        model_admin.message_user(request, f"You cannot publish {policy}.", messages.ERROR)
-        return back
-    return confirmation(
-        model_admin,
-        request,
-        "lending/admin/publish_policy.html",
-        title=f"Publish: {policy}",
-        changes=changes_shown(policy),
-        original=policy,
-        form=None,
-        button="Publish",
-        tone="good",
-        sentence=(
-            "From now on every case that is validated is judged by this version. A published "
-            "policy is never changed; another version replaces it."
-        ),
-    )

@@ -44,7 +44,7 @@ class PolicyForm(PolicyFormBase):
             "currency": "Three letters, as in CAD. Every amount below is in it.",
             "default_term_months": "Months. What a new application begins with.",
             "approval_due": f"Then the deciders are reminded. {SPAN}",
-            "approval_expires": "Then the case ends as expired; nothing is ever approved by "
+            "approval_expires": "Then the application ends as expired; nothing is ever approved by "
             f"waiting. Not before it is due. {SPAN}",
             "fraud_check_timeout": f"For each try. {SPAN}",
             "fraud_check_attempts": "After the last one without an answer an incident is opened.",

@@ -11,13 +11,14 @@ from django.urls import URLPattern, path, reverse
 from applications.admin.application import LoanApplicationAdmin
 from applications.admin.application_page import (
     ApplicationPage,
-    Button,
+    Claim,
     Panel,
     reason_texts,
 )
 from applications.admin.step_indicator import PersonStep
 from applications.choices import Step
 from applications.models import LoanApplication
+from core.admin.row_actions import Button
 from core.errors import DomainError, NotPermitted
 from lending.choices import Outcome
 from reviews.admin import claims, decisions
@@ -35,7 +36,7 @@ class ReviewApplicationPage(ApplicationPage):
     """One application as one person may see it, with what people are asked about it."""
 
     @property
-    def is_overdue(self) -> bool:
+    def is_overdue(self) -> bool:  # type: ignore[override]
         task = self.open_task
         return task is not None and self.now >= task.due_at
 
@@ -100,10 +101,14 @@ class ReviewApplicationPage(ApplicationPage):
         return self._decision[2]
 
     @property
-    def claimed(self) -> ReviewTask | None:
-        """The open task while somebody's claim of it stands."""
+    def claim(self) -> Claim | None:  # type: ignore[override]
+        """The claim of the open task, while it stands."""
         task = self.open_task
-        return task if task is not None and claim_stands(task, self.now) else None
+        if task is None or not claim_stands(task, self.now):
+            return None
+        if task.claimed_by is None or task.claimed_at is None:
+            return None
+        return Claim(by=task.claimed_by.get_username(), since=task.claimed_at)
 
     @cached_property
     def approvals(self) -> Approvals | None:
@@ -182,14 +187,14 @@ class ReviewApplicationAdmin(BulkDecisionListAdmin, LoanApplicationAdmin):
 
     page_class = ReviewApplicationPage
 
-    def case_fingerprint(
+    def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
     ) -> list[object]:
         """What reviews show as well: tasks, claims that stand, late decisions."""
         tasks = ReviewTask.objects.filter(application=application).order_by("pk")
         late = Count("decisions", filter=Q(decisions__late=True))
         return [
-            *super().case_fingerprint(application, request, now),
+            *super().application_fingerprint(application, request, now),
             [
                 (task.pk, task.claimed_by_id, claim_stands(task, now), getattr(task, "late", 0))
                 for task in tasks.annotate(late=late)

@@ -1,6 +1,6 @@
 """What became of many decisions made at once: a page for each run, for its maker and auditors.
 
-The page asks every second how far it is (``static/applications/live.js``).
+The page asks every second how far it is (``static/core/polling.js``).
 ``workflows.admin`` adds how many of the answers are delivered.
 """
 
@@ -12,17 +12,17 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.forms import Script
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
-from django.utils.http import parse_etags
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
-from applications.admin.application_page import etag_of
 from applications.admin.display import outcome_badge
 from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import moment
+from core.admin.polling import polled_response
+from core.admin.view_helpers import admin_page
 from lending.choices import Outcome
 from reviews.admin import bulk_preview
 from reviews.admin.bulk_result import SAID, TAG, State
@@ -72,7 +72,7 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
     )
 
     class Media:
-        js = (Script("applications/live.js", defer=True),)
+        js = (Script("core/polling.js", defer=True),)
 
     @admin.display(description="Started")
     def started(self, run: BulkDecision) -> SafeString:
@@ -135,7 +135,7 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
         self,
         request: HttpRequest,
         object_id: str,
-        form_url: str = "",  # noqa: ARG002
+        form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         if request.method not in {"GET", "HEAD"}:
@@ -143,18 +143,14 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
         if not object_id.isdecimal() or len(object_id) > 18:
             raise Http404
         run = self.run_or_refuse(request, int(object_id))
-        request.current_app = self.admin_site.name
         context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media,
-            "title": str(run),
             "bulk_result_tag": TAG,
             **self.progress_context(request, run),
             **self.rows_context(request, run),
             **(extra_context or {}),
         }
-        return render(request, "reviews/admin/bulk_decision.html", context)
+        template = "reviews/admin/bulk_decision.html"
+        return admin_page(self, request, template, title=str(run), **context)
 
     def run_or_refuse(self, request: HttpRequest, pk: int) -> BulkDecision:
         """The run, for someone who may look at it. Raises 404 or 403."""
@@ -220,14 +216,15 @@ def live_view(request: HttpRequest, *, pk: int, model_admin: BulkDecisionAdmin) 
     """
     run = model_admin.run_or_refuse(request, pk)
     context = model_admin.progress_context(request, run)
-    etag = etag_of([staff(request).pk, context["counts"], context["may_go_on"], run.finished_at])
-    if etag in parse_etags(request.headers.get("If-None-Match", "")):
-        return HttpResponseNotModified(headers={"ETag": etag})
-    if "rows" in request.GET:
-        context |= model_admin.rows_context(request, run)
-    response = render(request, "reviews/admin/bulk_decision_live.html", context)
-    response.headers["ETag"] = etag
-    return response
+    return polled_response(
+        request,
+        [staff(request).pk, context["counts"], context["may_go_on"], run.finished_at],
+        "reviews/admin/bulk_decision_live.html",
+        lambda: {
+            **context,
+            **(model_admin.rows_context(request, run) if "rows" in request.GET else {}),
+        },
+    )
 
 
 _COUNTS = {f"rows_{state.value}": Count("rows", filter=Q(rows__state=state)) for state in State}

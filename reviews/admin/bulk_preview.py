@@ -27,7 +27,7 @@ from django.views.decorators.http import require_POST
 
 from applications.models import LoanApplication
 from core.admin.base import NoDeleteAdmin, staff
-from core.admin.view_helpers import confirmation
+from core.admin.view_helpers import admin_page
 from core.errors import DomainError
 from lending.choices import Outcome
 from reviews.admin import bulk_result
@@ -201,7 +201,7 @@ def result_context(model_admin: "BulkDecisionListAdmin", request: HttpRequest) -
     rows = rows_of(list(said), staff(request))
     return {
         "bulk_result": result,
-        # What stood in the way then, or what does now: a case may have gone on since.
+        # What stood in the way then, or what does now: an application may have gone on since.
         "not_decided": [NotDecided(row, row.why_not or said[row.application.pk]) for row in rows],
         "bulk_result_tag": bulk_result.TAG,
     }
@@ -308,7 +308,7 @@ def _ask(
         totals[row.application.currency] += row.application.loan_amount
     verb = "Approve" if outcome == Outcome.APPROVE else "Decline"
     many = "application" if len(ready) == 1 else "applications"
-    return confirmation(
+    return admin_page(
         model_admin,
         request,
         "reviews/admin/bulk_preview.html",

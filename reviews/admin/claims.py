@@ -1,4 +1,4 @@
-"""Claim, release and take over: one press each on a case's page, many at once on a list."""
+"""Claim, release and take over: one press each on an application's page, many at once on a list."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
-from applications.admin.view_helpers import back_to_case, case_or_refuse
+from applications.admin.view_helpers import application_or_refuse, back_to_application
 from applications.models import LoanApplication
 from core.admin.base import NoDeleteAdmin, staff
 from core.errors import DomainError
@@ -55,7 +55,7 @@ def claim_view(
     model_admin: NoDeleteAdmin[LoanApplication],
 ) -> HttpResponse:
     """Press one of the three. Nothing is asked once more: a claim is undone by a press too."""
-    application = case_or_refuse(model_admin, request, pk)
+    application = application_or_refuse(model_admin, request, pk)
     task = get_object_or_404(
         ReviewTask.objects.select_related("application"), pk=task_pk, application=application
     )
@@ -71,9 +71,9 @@ def claim_view(
             claims.task_claim(task=task, user=user, take_over=what == TAKE_OVER)
             said = "claimed by you: nobody else decides it for half an hour"
     except DomainError as refused:
-        return back_to_case(model_admin, request, application, str(refused))
+        return back_to_application(model_admin, request, application, str(refused))
     sentence = f"{application.reference} is {said}."
-    return back_to_case(model_admin, request, application, sentence, messages.SUCCESS)
+    return back_to_application(model_admin, request, application, sentence, messages.SUCCESS)
 
 
 def claim_many(

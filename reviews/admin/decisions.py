@@ -12,10 +12,10 @@ from django.views.decorators.http import require_http_methods
 
 from applications.admin.application_page import ApplicationPageAdmin
 from applications.admin.contact_reveal import is_shown
-from applications.admin.view_helpers import back_to_case, case_or_refuse
+from applications.admin.view_helpers import application_or_refuse, back_to_application
 from applications.pii import CONTACT
 from core.admin.base import staff
-from core.admin.view_helpers import confirmation
+from core.admin.view_helpers import admin_page
 from core.errors import DomainError
 from lending.choices import Outcome
 from reviews.admin.forms import DecideForm
@@ -39,7 +39,7 @@ def decide_view(
     if outcome not in SAID:
         raise Http404
     wanted = Outcome(outcome)
-    application = case_or_refuse(model_admin, request, pk)
+    application = application_or_refuse(model_admin, request, pk)
     task = get_object_or_404(
         ReviewTask.objects.select_related("application"), pk=task_pk, application=application
     )
@@ -61,7 +61,9 @@ def decide_view(
                 task.refresh_from_db()
                 if decision.outcome == Outcome.APPROVE and not task.outcome:
                     said += " A second person has to approve as well."
-                return back_to_case(model_admin, request, application, said, messages.SUCCESS)
+                return back_to_application(
+                    model_admin, request, application, said, messages.SUCCESS
+                )
         else:
             initial = {"version": application.version}
             form = DecideForm(initial=initial, outcome=wanted, kinds=[kind])
@@ -69,13 +71,13 @@ def decide_view(
             application=application, task=task, user=user, now=timezone.now()
         )
     except DomainError as refused:
-        return back_to_case(model_admin, request, application, str(refused))
-    return confirmation(
+        return back_to_application(model_admin, request, application, str(refused))
+    return admin_page(
         model_admin,
         request,
         "reviews/admin/decide.html",
         title=f"{words[wanted]}: {application.reference}",
-        case=model_admin.page_of(application, user),
+        page=model_admin.page_of(application, user),
         original=application,
         task=task,
         on_behalf_of=right,

@@ -38,5 +38,5 @@ class DeclineReasonAdmin(NoDeleteAdmin[DeclineReason]):
     def state(self, reason: DeclineReason) -> SafeString:
         return badge("In use", "good") if reason.active else badge("Retired", "quiet")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:  # noqa: ARG002
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if obj is None else ("code",)

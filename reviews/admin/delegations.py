@@ -5,22 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_http_methods
 
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.display import badge, moment
 from core.admin.forms import MomentField, show_refusal
-from core.admin.view_helpers import confirmation
-from core.errors import DomainError, NotPermitted
+from core.admin.row_actions import RowAction, RowActionsAdmin, row_url
+from core.admin.view_helpers import admin_page
+from core.errors import NotPermitted
 from reviews.errors import InvalidDelegation
 from reviews.models import Delegation
 from reviews.services import delegation as delegations
@@ -72,7 +69,43 @@ class DelegationForm(forms.Form):
             del self.fields["delegator"]
 
 
-class DelegationAdmin(NoDeleteAdmin[Delegation]):
+class RevokeDelegation(RowAction[Delegation]):
+    """End a delegation before its time."""
+
+    name = "revoke"
+    label = "Revoke"
+    tone = "bad"
+
+    def is_offered(self) -> bool:
+        return not self.is_over() and super().is_offered()
+
+    def is_over(self) -> bool:
+        return state(self.row, now=timezone.now()) in {"Over", "Revoked"}
+
+    def check(self) -> None:
+        delegations.revoke_check(delegation=self.row, by=self.user)
+
+    def explanation(self) -> str:
+        return (
+            f"From now on {self.row.delegate} decides nothing for {self.row.delegator}. What was "
+            "decided stays decided."
+        )
+
+    def ask(self, status: int = 200) -> HttpResponse:
+        return self.leave_as_over() if self.is_over() else super().ask(status)
+
+    def act(self) -> str | HttpResponse:
+        if self.is_over():
+            return self.leave_as_over()
+        delegations.delegation_revoke(delegation=self.row, by=self.user)
+        return f"{self.row}: revoked."
+
+    def leave_as_over(self) -> HttpResponse:
+        said = state(self.row, now=timezone.now()).lower()
+        return self.leave(f"It is {said}.", messages.WARNING)
+
+
+class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
     """Everybody sees what they gave and received; with view permission, all of it."""
 
     list_display = ("whose", "to_whom", "starts", "ends", "state_shown", "by")
@@ -82,7 +115,7 @@ class DelegationAdmin(NoDeleteAdmin[Delegation]):
         "own name what you may decide. It shows here, for both of you."
     )
     fields = ("whose", "to_whom", "starts", "ends", "state_shown", "by", "created_at", "revoked_at")
-    change_form_template = "reviews/admin/delegation_change_form.html"
+    row_actions = (RevokeDelegation,)
 
     @admin.display(description="Whose tasks")
     def whose(self, delegation: Delegation) -> str:
@@ -122,11 +155,7 @@ class DelegationAdmin(NoDeleteAdmin[Delegation]):
             return True
         return request.user.pk in {obj.delegator_id, obj.delegate_id}
 
-    def has_change_permission(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        obj: Any = None,  # noqa: ARG002
-    ) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """One that was given is not changed: it is revoked, and another one is given."""
         return False
 
@@ -145,10 +174,7 @@ class DelegationAdmin(NoDeleteAdmin[Delegation]):
         return super().changelist_view(request, {"title": "Delegations", **(extra_context or {})})
 
     def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",  # noqa: ARG002
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Not Django's own: that saves the model itself, and a rule would have no say."""
         if not self.has_add_permission(request):
@@ -160,14 +186,12 @@ class DelegationAdmin(NoDeleteAdmin[Delegation]):
                 until = f"{timezone.localtime(given.ends_at):%Y-%m-%d %H:%M}"
                 said = f"{given.delegate} may decide for {given.delegator} until {until}."
                 self.message_user(request, said, messages.SUCCESS)
-                return HttpResponseRedirect(
-                    reverse("admin:reviews_delegation_change", args=[given.pk])
-                )
+                return HttpResponseRedirect(row_url(given))
         else:
             now = timezone.now()
             initial = {"delegator": user, "starts_at": now, "ends_at": now + USUAL}
             form = DelegationForm(initial=initial, user=user)
-        return confirmation(
+        return admin_page(
             self,
             request,
             "core/admin/confirm.html",
@@ -178,29 +202,6 @@ class DelegationAdmin(NoDeleteAdmin[Delegation]):
             sentence="For a while somebody else may decide what waits for you, as if they were "
             "you: up to your ceiling, and never what you or they entered themselves.",
         )
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        given = self.get_object(request, unquote(object_id))
-        can_revoke = given is not None and may_revoke(given, staff(request))
-        context = {**(extra_context or {}), "can_revoke": can_revoke}
-        return super().change_view(request, object_id, form_url, context)
-
-    def get_urls(self) -> list[URLPattern]:
-        return [
-            path(
-                "<int:pk>/revoke/",
-                self.admin_site.admin_view(revoke_view),
-                {"model_admin": self},
-                name="reviews_delegation_revoke",
-            ),
-            *super().get_urls(),
-        ]
 
 
 def _give(form: DelegationForm, user: User) -> Delegation | None:
@@ -215,47 +216,3 @@ def _give(form: DelegationForm, user: User) -> Delegation | None:
         return None
     except NotPermitted as refused:
         raise PermissionDenied(str(refused)) from refused
-
-
-def may_revoke(given: Delegation, user: User) -> bool:
-    if state(given, now=timezone.now()) not in {"Upcoming", "Active"}:
-        return False
-    try:
-        delegations.revoke_check(delegation=given, by=user)
-    except DomainError:
-        return False
-    return True
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def revoke_view(request: HttpRequest, *, pk: int, model_admin: DelegationAdmin) -> HttpResponse:
-    given = get_object_or_404(model_admin.get_queryset(request), pk=pk)
-    user = staff(request)
-    back = HttpResponseRedirect(reverse("admin:reviews_delegation_change", args=[pk]))
-    said = state(given, now=timezone.now())
-    try:
-        delegations.revoke_check(delegation=given, by=user)
-        if said in {"Over", "Revoked"}:
-            model_admin.message_user(request, f"It is {said.lower()}.", messages.WARNING)
-            return back
-        if request.method == "POST":
-            delegations.delegation_revoke(delegation=given, by=user)
-            model_admin.message_user(request, f"{given}: revoked.", messages.SUCCESS)
-            return back
-    except DomainError as refused:
-        model_admin.message_user(request, str(refused), messages.ERROR)
-        return back
-    return confirmation(
-        model_admin,
-        request,
-        "core/admin/confirm.html",
-        title=f"Revoke: {given}",
-        original=given,
-        form=None,
-        button="Revoke",
-        tone="bad",
-        sentence=(
-            f"From now on {given.delegate} decides nothing for {given.delegator}. What was "
-            "decided stays decided."
-        ),
-    )

@@ -20,17 +20,11 @@ class Overdue(admin.SimpleListFilter):
     title = "overdue"
     parameter_name = "overdue"
 
-    def lookups(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        model_admin: Any,  # noqa: ARG002
-    ) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("yes", "Open, and overdue")]
 
     def queryset(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        queryset: QuerySet[ReviewTask],
+        self, request: HttpRequest, queryset: QuerySet[ReviewTask]
     ) -> QuerySet[ReviewTask]:
         if self.value() != "yes":
             return queryset
@@ -45,11 +39,7 @@ class WaitingOnMe(admin.SimpleListFilter):
     title = "waiting on me"
     parameter_name = "mine"
 
-    def lookups(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        model_admin: Any,  # noqa: ARG002
-    ) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("yes", "Open, and mine to decide"), ("claimed", "Claimed by me")]
 
     def queryset(

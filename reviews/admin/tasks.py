@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from applications.admin.display import outcome_badge
-from applications.admin.view_helpers import case_link
+from applications.admin.view_helpers import ApplicationColumn
 from applications.models import LoanApplication, RiskAssessment
 from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import badge, clock, moment, money
@@ -73,14 +73,14 @@ def graded(tasks: list[ReviewTask]) -> list[ReviewTask]:
     return tasks
 
 
-class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
+class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
     """All that is asked of people; ``?mine=yes`` is the page that deciders live in."""
 
     changelist_class = TaskChangeList
 
     list_display = (
         "kind",
-        "case",
+        "application_shown",
         "applicant",
         "amount",
         "asked_of",
@@ -92,7 +92,7 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
     )
     mine_display = (
         "asked",
-        "case",
+        "application_shown",
         "applicant",
         "amount",
         "grade",
@@ -160,10 +160,6 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
         claims.release_many(self, request, queryset)
 
     # --- Columns --------------------------------------------------------------------------
-
-    @admin.display(description="Application")
-    def case(self, task: ReviewTask) -> SafeString:
-        return case_link(task.application)
 
     @admin.display(description="Applicant")
     def applicant(self, task: ReviewTask) -> str:
@@ -244,18 +240,23 @@ class ReviewTaskAdmin(ReadOnlyAdmin[ReviewTask]):
         return moment(task.expires_at)
 
 
-class ReviewDecisionAdmin(ReadOnlyAdmin[ReviewDecision]):
-    list_display = ("decided_at", "case", "asked", "answer", "by", "reason")
+class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):
+    list_display = ("decided_at", "application_shown", "asked", "answer", "by", "reason")
     list_filter = ("outcome", "late", "task__kind")
+    application_path = "task.application"
     nothing_said = (
         "Every answer that a person gives to a review task is kept here, with its reason."
     )
-    fields = ("case", "asked", "answer", "by", "reason", "application_version", "decided_at")
+    fields = (
+        "application_shown",
+        "asked",
+        "answer",
+        "by",
+        "reason",
+        "application_version",
+        "decided_at",
+    )
     sortable_by = ()
-
-    @admin.display(description="Application")
-    def case(self, decision: ReviewDecision) -> SafeString:
-        return case_link(decision.task.application)
 
     @admin.display(description="Asked")
     def asked(self, decision: ReviewDecision) -> str:

@@ -67,7 +67,7 @@ def test_page_that_polls_says_what_it_is() -> None:
     """The script of the live page sends the header that the limits look for."""
     from django.contrib.staticfiles import finders  # noqa: PLC0415
 
-    path = finders.find("applications/live.js")
+    path = finders.find("core/polling.js")
     assert path
     with open(path, encoding="utf-8") as script:
         assert '"X-Requested-With": "fetch"' in script.read()

@@ -41,12 +41,12 @@ class WebhookApplicationAdmin(WorkflowApplicationAdmin):
 
     page_class = WebhookApplicationPage
 
-    def case_fingerprint(
+    def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
     ) -> list[object]:
         """What webhooks show as well: how far each delivery has come."""
         return [
-            *super().case_fingerprint(application, request, now),
+            *super().application_fingerprint(application, request, now),
             _deliveries(application),
         ]
 

@@ -4,25 +4,18 @@ import json
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_http_methods
 
 from applications.admin import filters
-from applications.admin.view_helpers import case_link
-from core.admin.base import ReadOnlyAdmin, staff
-from core.admin.view_helpers import confirmation
-from core.errors import DomainError
+from applications.admin.view_helpers import ApplicationColumn
+from core.admin.base import ReadOnlyPageAdmin, staff
+from core.admin.row_actions import RowAction, RowActionsAdmin
 from webhooks import events
 from webhooks.admin.badges import delivery_badge
 from webhooks.choices import EventType
 from webhooks.models import WebhookAttempt, WebhookDelivery
-from workflows.admin.forms import NothingForm
 
 TRIES_SHOWN = 50
 MOST_AT_ONCE = 1000
@@ -34,7 +27,7 @@ class ByPartner(filters.ByPartner):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [row for row in super().lookups(request, model_admin) if row[0] != self.STAFF]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() is None:
             return queryset
         return queryset.none() if self.chosen is None else queryset.filter(partner=self.chosen)
@@ -46,14 +39,36 @@ class ByType(filters.OneOf):
     field = "event_type"
     options = EventType.choices
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset if self.value() is None else queryset.filter(event_type=self.value())
 
 
-class WebhookDeliveryAdmin(ReadOnlyAdmin[WebhookDelivery]):
+class ResendDelivery(RowAction[WebhookDelivery]):
+    """Start a delivery again, with all its attempts."""
+
+    name = "resend"
+    label = "Resend"
+    sentence = (
+        "The same event leaves again, with the same id and all its tries, the first of them now. "
+        "A partner that has seen the id takes no notice."
+    )
+
+    def check(self) -> None:
+        events.delivery_resend_check(delivery=self.row, user=self.user)
+
+    def act(self) -> str:
+        sent = events.delivery_resend(delivery=self.row, user=self.user)
+        return "It is on its way again." if sent else "Somebody else was first: it is sent."
+
+
+class WebhookDeliveryAdmin(
+    RowActionsAdmin[WebhookDelivery],
+    ApplicationColumn,
+    ReadOnlyPageAdmin[WebhookDelivery],
+):
     list_display = (
         "what",
-        "case",
+        "application_shown",
         "partner",
         "endpoint",
         "status_shown",
@@ -68,6 +83,9 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin[WebhookDelivery]):
     search_fields = ("event__public_id",)
     search_help_text = "The reference of an application, or the id of an event, in full."
     actions = ("resend_selected",)
+    row_actions = (ResendDelivery,)
+    page_template = "webhooks/admin/delivery.html"
+    application_path = "event.application"
     nothing_said = (
         "Each event that an endpoint of a partner listens to is delivered here, with every try "
         "and what the endpoint answered."
@@ -76,10 +94,6 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin[WebhookDelivery]):
     @admin.display(description="Event")
     def what(self, delivery: WebhookDelivery) -> str:
         return delivery.event_type
-
-    @admin.display(description="Application")
-    def case(self, delivery: WebhookDelivery) -> SafeString:
-        return case_link(delivery.event.application)
 
     @admin.display(description="Status")
     def status_shown(self, delivery: WebhookDelivery) -> SafeString:
@@ -90,10 +104,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin[WebhookDelivery]):
         return answer_of(delivery)
 
     def get_search_results(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        queryset: QuerySet[WebhookDelivery],
-        search_term: str,
+        self, request: HttpRequest, queryset: QuerySet[WebhookDelivery], search_term: str
     ) -> tuple[QuerySet[WebhookDelivery], bool]:
         """A whole reference or a whole id: one look into an index."""
         term = search_term.strip()
@@ -121,47 +132,18 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin[WebhookDelivery]):
             said = f"{done.others} left alone: not failed, or the endpoint is disabled."
             self.message_user(request, said, messages.WARNING)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",  # noqa: ARG002
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
-    ) -> HttpResponse:
-        """The page of one delivery. It only shows."""
-        delivery = self.get_object(request, unquote(object_id))
-        if delivery is None:
-            return self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined,no-any-return]
-                request, self.opts, object_id
-            )
-        if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request, delivery):
-            raise PermissionDenied
-        tries = WebhookAttempt.objects.filter(delivery=delivery).order_by("-id")
-        return confirmation(
-            self,
-            request,
-            "webhooks/admin/delivery.html",
-            title=f"Webhook {delivery.event_type}: {delivery.event.application.reference}",
-            original=delivery,
-            badge=delivery_badge(delivery),
-            payload=json.dumps(json.loads(delivery.event.payload), indent=2, ensure_ascii=False),
-            tries=list(tries[:TRIES_SHOWN]),
-            can_resend=_may_resend(request, delivery),
-        )
+    def page_context(self, request: HttpRequest, row: WebhookDelivery) -> dict[str, Any]:
+        tries = WebhookAttempt.objects.filter(delivery=row).order_by("-id")
+        return {
+            "title": f"Webhook {row.event_type}: {row.event.application.reference}",
+            "badge": delivery_badge(row),
+            "payload": json.dumps(json.loads(row.event.payload), indent=2, ensure_ascii=False),
+            "tries": list(tries[:TRIES_SHOWN]),
+            "buttons": self.row_buttons(request, row),
+        }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
         return super().get_queryset(request).select_related(*self.list_select_related)
-
-    def get_urls(self) -> list[URLPattern]:
-        return [
-            path(
-                "<int:pk>/resend/",
-                self.admin_site.admin_view(resend_view),
-                {"model_admin": self},
-                name="webhooks_webhookdelivery_resend",
-            ),
-            *super().get_urls(),
-        ]
 
 
 def answer_of(delivery: WebhookDelivery) -> str:
@@ -169,50 +151,3 @@ def answer_of(delivery: WebhookDelivery) -> str:
     if delivery.last_attempt_at is None:
         return "Not tried yet"
     return str(delivery.last_status_code or "No answer")
-
-
-def delivery_url(delivery: WebhookDelivery) -> str:
-    return reverse("admin:webhooks_webhookdelivery_change", args=[delivery.pk])
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def resend_view(
-    request: HttpRequest, *, pk: int, model_admin: WebhookDeliveryAdmin
-) -> HttpResponse:
-    """Begin a delivery anew, with all its tries."""
-    delivery = get_object_or_404(model_admin.get_queryset(request), pk=pk)
-    if not model_admin.has_view_permission(request, delivery):
-        raise PermissionDenied
-    user = staff(request)
-    try:
-        events.delivery_resend_check(delivery=delivery, user=user)
-        if request.method == "POST":
-            sent = events.delivery_resend(delivery=delivery, user=user)
-            said = "It is on its way again." if sent else "Somebody else was first: it is sent."
-            model_admin.message_user(request, said, messages.SUCCESS)
-            return HttpResponseRedirect(delivery_url(delivery))
-    except DomainError as refused:
-        model_admin.message_user(request, str(refused), messages.ERROR)
-        return HttpResponseRedirect(delivery_url(delivery))
-    return confirmation(
-        model_admin,
-        request,
-        "core/admin/confirm.html",
-        title=f"Resend: {delivery}",
-        original=delivery,
-        form=NothingForm(),
-        button="Resend",
-        tone="good",
-        sentence=(
-            "The same event leaves again, with the same id and all its tries, the first of them "
-            "now. A partner that has seen the id takes no notice."
-        ),
-    )
-
-
-def _may_resend(request: HttpRequest, delivery: WebhookDelivery) -> bool:
-    try:
-        events.delivery_resend_check(delivery=delivery, user=staff(request))
-    except DomainError:
-        return False
-    return True

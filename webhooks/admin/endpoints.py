@@ -1,44 +1,33 @@
-"""Webhook endpoints: added, rotated, disabled, enabled. A secret is shown once, where it is made.
+"""Webhook endpoints in the admin: added, rotated, disabled, enabled."""
 
-``admin_view`` has every page of the admin answered with ``no-store``, so that page is kept
-nowhere.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_http_methods
 
 from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import badge, moment
-from core.admin.forms import MomentField, show_refusal
-from core.admin.view_helpers import confirmation
+from core.admin.forms import MomentField
+from core.admin.row_actions import Button, RowAction, RowActionsAdmin, SecretAction, row_url
 from partners.models import Partner
 from webhooks import endpoints
 from webhooks.admin.badges import delivery_badge
 from webhooks.choices import EventType
-from webhooks.endpoints import ADD, BOTH_SIGN, CHANGE, LONGEST_REASON, InvalidEndpoint
+from webhooks.endpoints import ADD, BOTH_SIGN, CHANGE, LONGEST_REASON
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 
 if TYPE_CHECKING:
     PartnerField = forms.ModelChoiceField[Partner]
 else:
     PartnerField = forms.ModelChoiceField
-
-ONCE = "core/admin/confirm.html"
-SECRET_PAGE = "webhooks/admin/webhook_secret.html"  # noqa: S105 - the name of a template
 
 
 class EndpointForm(forms.Form):
@@ -82,7 +71,106 @@ class WhyForm(forms.Form):
     )
 
 
-class WebhookEndpointAdmin(ReadOnlyAdmin[WebhookEndpoint]):
+class EndpointSecret(SecretAction[WebhookEndpoint]):
+    """An action that makes a signing secret and shows it once."""
+
+    secret_id = "issued-secret"  # noqa: S105 - an HTML id
+
+    def name_of_secret(self) -> str:
+        return f"the signing secret of {self.row}"
+
+    def then(self) -> tuple[str, str]:
+        return row_url(self.row), "Back to the endpoint"
+
+
+class AddEndpoint(EndpointSecret):
+    """Make an endpoint and its secret."""
+
+    button = "Add endpoint"
+    permissions = (ADD,)
+    form_class = EndpointForm
+
+    def get_row(self) -> WebhookEndpoint:  # type: ignore[override]
+        """There is none yet."""
+        if not self.user.has_perms(self.permissions):
+            raise PermissionDenied
+        return WebhookEndpoint()
+
+    def title(self) -> str:
+        return "Add a webhook endpoint"
+
+    def initial(self) -> dict[str, Any]:
+        return {"partner": self.request.GET.get("partner")}
+
+    def back(self) -> str:
+        return reverse("admin:webhooks_webhookendpoint_changelist")
+
+    def make(self) -> str:
+        self.row, secret = endpoints.endpoint_create(by=self.user, **self.typed)
+        return secret
+
+
+class RotateSecret(EndpointSecret):
+    """Make a new secret, which signs from now on."""
+
+    name = "rotate"
+    label = "Rotate the secret"
+    button = "Make a new secret"
+    permissions = (CHANGE,)
+    form_class = RotateForm
+
+    def initial(self) -> dict[str, Any]:
+        return {"until": timezone.now() + BOTH_SIGN}
+
+    def explanation(self) -> str:
+        said = "From now on a new secret signs what is sent. It is shown once, on the next page."
+        until = self.row.previous_until
+        if until is not None and until > timezone.now():
+            said += (
+                " There was a rotation already: the secret before that one still signs, and "
+                "stops now."
+            )
+        return said
+
+    def make(self) -> str:
+        return endpoints.endpoint_rotate(endpoint=self.row, by=self.user, until=self.typed["until"])
+
+
+class DisableEndpoint(RowAction[WebhookEndpoint]):
+    name = "disable"
+    label = "Disable"
+    tone = "bad"
+    sentence = "Nothing is sent there any more, and what is on its way there fails."
+    permissions = (CHANGE,)
+    form_class = WhyForm
+
+    def is_offered(self) -> bool:
+        return super().is_offered() and self.row.status == WebhookEndpoint.Status.ACTIVE
+
+    def act(self) -> str:
+        endpoints.endpoint_disable(endpoint=self.row, why=self.typed["reason"], by=self.user)
+        return f"{self.row} is disabled."
+
+
+class EnableEndpoint(RowAction[WebhookEndpoint]):
+    name = "enable"
+    label = "Enable"
+    sentence = (
+        "It is told of what happens from now on. What failed meanwhile can be sent again from "
+        "the list of deliveries."
+    )
+    permissions = (CHANGE,)
+    form_class = WhyForm
+
+    def is_offered(self) -> bool:
+        return super().is_offered() and self.row.status != WebhookEndpoint.Status.ACTIVE
+
+    def act(self) -> str:
+        endpoints.endpoint_enable(endpoint=self.row, why=self.typed["reason"], by=self.user)
+        return f"{self.row} is enabled."
+
+
+class WebhookEndpointAdmin(RowActionsAdmin[WebhookEndpoint], ReadOnlyAdmin[WebhookEndpoint]):
     list_display = ("url", "partner", "state", "told_of", "last_outcome", "created_at")
     list_filter = ("status",)
     list_select_related = ("partner",)
@@ -102,7 +190,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin[WebhookEndpoint]):
         "last_outcome",
         "created_at",
     )
-    change_form_template = "webhooks/admin/endpoint_change_form.html"
+    row_actions = (RotateSecret, DisableEndpoint, EnableEndpoint)
 
     @admin.display(description="State")
     def state(self, endpoint: WebhookEndpoint) -> SafeString:
@@ -142,175 +230,16 @@ class WebhookEndpointAdmin(ReadOnlyAdmin[WebhookEndpoint]):
         return staff(request).has_perm(ADD)
 
     def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",  # noqa: ARG002
-        extra_context: dict[str, Any] | None = None,  # noqa: ARG002
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return add_view(request, model_admin=self)
+        return cast("HttpResponse", AddEndpoint.as_view(model_admin=self)(request))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        obj = self.get_object(request, object_id)
-        context = {
-            **(extra_context or {}),
-            "can_change": staff(request).has_perm(CHANGE),
-            "is_active": obj is not None and obj.status == WebhookEndpoint.Status.ACTIVE,
-        }
-        return super().change_view(request, object_id, form_url, context)
-
-    def get_urls(self) -> list[URLPattern]:
-        return [
-            path(
-                "<int:pk>/rotate/",
-                self.admin_site.admin_view(rotate_view),
-                {"model_admin": self},
-                name="webhooks_webhookendpoint_rotate",
-            ),
-            *(
-                path(
-                    f"<int:pk>/{name}/",
-                    self.admin_site.admin_view(switch_view),
-                    {"model_admin": self, "switch": switch},
-                    name=f"webhooks_webhookendpoint_{name}",
-                )
-                for name, switch in SWITCHES.items()
-            ),
-            *super().get_urls(),
-        ]
-
-
-def endpoint_url(endpoint: WebhookEndpoint) -> str:
-    return reverse("admin:webhooks_webhookendpoint_change", args=[endpoint.pk])
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def add_view(request: HttpRequest, *, model_admin: WebhookEndpointAdmin) -> HttpResponse:
-    """Make an endpoint and show its secret, this once: the answer is not kept anywhere."""
-    if not model_admin.has_add_permission(request):
-        raise PermissionDenied
-    asked = request.GET.get("partner")
-    form = EndpointForm(
-        request.POST if request.method == "POST" else None, initial={"partner": asked}
-    )
-    made, secret = None, ""
-    if form.is_valid():
-        try:
-            made, secret = endpoints.endpoint_create(by=staff(request), **form.cleaned_data)
-        except InvalidEndpoint as refused:
-            show_refusal(form, refused.errors)
-    return confirmation(
-        model_admin,
-        request,
-        SECRET_PAGE,
-        title="Add a webhook endpoint",
-        original=made,
-        form=form,
-        secret=secret,
-        button="Add endpoint",
-        tone="good",
-    )
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def rotate_view(
-    request: HttpRequest, *, pk: int, model_admin: WebhookEndpointAdmin
-) -> HttpResponse:
-    """Make a new secret and show it, this once."""
-    endpoint = _endpoint_or_refuse(request, pk)
-    now = timezone.now()
-    form = RotateForm(
-        request.POST if request.method == "POST" else None, initial={"until": now + BOTH_SIGN}
-    )
-    secret = ""
-    if form.is_valid():
-        try:
-            secret = endpoints.endpoint_rotate(
-                endpoint=endpoint, by=staff(request), until=form.cleaned_data["until"]
-            )
-        except InvalidEndpoint as refused:
-            show_refusal(form, refused.errors)
-    sentence = "From now on a new secret signs what is sent. It is shown once, on the next page."
-    if endpoint.previous_until is not None and endpoint.previous_until > now:
-        sentence += (
-            " There was a rotation already: the secret before that one still signs, and stops now."
+    def row_buttons(self, request: HttpRequest, row: WebhookEndpoint) -> list[Button]:
+        buttons = super().row_buttons(request, row)
+        if not staff(request).has_perm("webhooks.view_webhookdelivery"):
+            return buttons
+        url = reverse(
+            "admin:webhooks_webhookdelivery_changelist",
+            query={"partner__id__exact": row.partner_id},
         )
-    return confirmation(
-        model_admin,
-        request,
-        SECRET_PAGE,
-        title=f"Rotate the secret: {endpoint}",
-        original=endpoint,
-        form=form,
-        secret=secret,
-        button="Make a new secret",
-        tone="good",
-        sentence=sentence,
-    )
-
-
-@dataclass(frozen=True)
-class Switch:
-    """One of the two ways to switch an endpoint; ``to`` is how it stands after it."""
-
-    act: Callable[..., bool]
-    button: str
-    tone: str
-    to: str
-    sentence: str
-
-
-SWITCHES = {
-    "disable": Switch(
-        act=endpoints.endpoint_disable,
-        button="Disable",
-        tone="bad",
-        to="disabled",
-        sentence="Nothing is sent there any more, and what is on its way there fails.",
-    ),
-    "enable": Switch(
-        act=endpoints.endpoint_enable,
-        button="Enable",
-        tone="good",
-        to="enabled",
-        sentence=(
-            "It is told of what happens from now on. What failed meanwhile can be sent again "
-            "from the list of deliveries."
-        ),
-    ),
-}
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def switch_view(
-    request: HttpRequest, *, pk: int, model_admin: WebhookEndpointAdmin, switch: Switch
-) -> HttpResponse:
-    endpoint = _endpoint_or_refuse(request, pk)
-    form = WhyForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        switch.act(endpoint=endpoint, why=form.cleaned_data["reason"], by=staff(request))
-        model_admin.message_user(request, f"{endpoint} is {switch.to}.", messages.SUCCESS)
-        return HttpResponseRedirect(endpoint_url(endpoint))
-    return confirmation(
-        model_admin,
-        request,
-        ONCE,
-        title=f"{switch.button}: {endpoint}",
-        original=endpoint,
-        form=form,
-        button=switch.button,
-        tone=switch.tone,
-        sentence=switch.sentence,
-    )
-
-
-def _endpoint_or_refuse(request: HttpRequest, pk: int) -> WebhookEndpoint:
-    """The endpoint, for someone who may change it. Raises 403 or 404."""
-    if not staff(request).has_perm(CHANGE):
-        raise PermissionDenied
-    return get_object_or_404(WebhookEndpoint.objects.select_related("partner"), pk=pk)
+        return [Button(key="deliveries", label="Deliveries", url=url, acts=False), *buttons]

@@ -11,10 +11,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from applications.admin.application_page import Button, Panel
+from applications.admin.application_page import Panel
 from applications.choices import Status
 from applications.models import LoanApplication
 from core.admin.display import moment
+from core.admin.row_actions import Button
 from reviews.admin.application import ReviewApplicationAdmin, ReviewApplicationPage
 from reviews.models import BulkDecision
 from workflows.admin import operator_actions, timeline
@@ -36,7 +37,7 @@ class GivenUp:
 
 
 class WorkflowApplicationPage(ReviewApplicationPage):
-    """One case as one person may see it, with what carries it."""
+    """One application as one person may see it, with what carries it."""
 
     @cached_property
     def executions(self) -> list[Execution]:
@@ -45,7 +46,7 @@ class WorkflowApplicationPage(ReviewApplicationPage):
 
     @cached_property
     def current(self) -> Execution | None:
-        """The execution that carries the case now."""
+        """The execution that carries the application now."""
         attempt = self.application.attempt
         return next((row for row in self.executions if row.attempt == attempt), None)
 
@@ -69,12 +70,14 @@ class WorkflowApplicationPage(ReviewApplicationPage):
         return [GivenUp(row, row.incident_pk) for row in rows]
 
     def buttons(self) -> list[Button]:
-        """What mends the case, what it waits for, and what holds its workflow."""
+        """What repairs the application, what it waits for, and what controls its workflow."""
         application, user = self.application, self.user
         return [
-            *operator_actions.buttons(operator_actions.MENDS, application=application, user=user),
+            *operator_actions.buttons(operator_actions.REPAIRS, application=application, user=user),
             *super().buttons(),
-            *operator_actions.buttons(operator_actions.HOLDS, application=application, user=user),
+            *operator_actions.buttons(
+                operator_actions.CONTROLS, application=application, user=user
+            ),
         ]
 
     def notices(self) -> list[str]:
@@ -105,7 +108,7 @@ class WorkflowApplicationPage(ReviewApplicationPage):
 
     @property
     def why(self) -> str:
-        """A case that is stuck is explained by what got stuck."""
+        """An application that is stuck is explained by what got stuck."""
         if self.status == Status.NEEDS_ATTENTION and self.incidents:
             return " ".join(incident.sentence for incident in self.incidents)
         return super().why
@@ -156,14 +159,14 @@ class WorkflowApplicationAdmin(ReviewApplicationAdmin):
 
     page_class = WorkflowApplicationPage
 
-    def case_fingerprint(
+    def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
     ) -> list[object]:
         """What the workflow shows as well: executions, pauses, callbacks and incidents."""
         executions = Execution.objects.filter(application=application)
         incidents = Incident.objects.filter(application=application)
         return [
-            *super().case_fingerprint(application, request, now),
+            *super().application_fingerprint(application, request, now),
             list(
                 executions.order_by("pk", "callbacks__pk").values_list(
                     "pk", "status", "paused_at", "ended_at", "callbacks__pk", "callbacks__status"
@@ -180,15 +183,7 @@ class WorkflowApplicationAdmin(ReviewApplicationAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         return [
-            *(
-                path(
-                    f"<int:pk>/{press.key}/",
-                    self.admin_site.admin_view(operator_actions.press_view),
-                    {"model_admin": self, "press": press},
-                    name=operator_actions.url_name(press),
-                )
-                for press in (*operator_actions.MENDS, *operator_actions.HOLDS)
-            ),
+            *(action.url_pattern(self) for action in operator_actions.ACTIONS),
             path(
                 "<int:pk>/timeline/",
                 self.admin_site.admin_view(timeline.timeline_view),

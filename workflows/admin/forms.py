@@ -1,4 +1,4 @@
-"""What Operations types in. The forms read it; services judge it."""
+"""Forms of the actions of Operations. Services judge what was typed."""
 
 from django import forms
 
@@ -14,10 +14,6 @@ def typed(*, label: str, required: bool, help_text: str = FOR_STAFF) -> forms.Ch
         max_length=500,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "class": "reason"}),
     )
-
-
-class NothingForm(forms.Form):
-    """A button that asks for nothing but to be pressed."""
 
 
 class ReasonForm(forms.Form):

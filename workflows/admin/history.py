@@ -14,7 +14,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from core.admin.base import ReadOnlyAdmin
-from core.admin.view_helpers import confirmation
+from core.admin.view_helpers import admin_page
 from workflows import engine
 from workflows.errors import EngineError, EngineUnavailable, NotFound
 from workflows.models import Execution
@@ -22,7 +22,7 @@ from workflows.models import Execution
 NOT_STARTED = "The engine has not started this execution yet, so it has no history."
 GONE = (
     "The engine keeps history for a limited time, and has none of this execution (any more). "
-    "The case's own log keeps what happened."
+    "The application's own log keeps what happened."
 )
 SILENT = "The engine cannot be reached now, so its history cannot be shown. Try again later."
 REFUSED = "The engine did not tell its history: {}"
@@ -46,7 +46,7 @@ def history_page(
 ) -> HttpResponse:
     """The page: a table, or a sentence that says why there is none."""
     events, sentence = read(execution)
-    return confirmation(
+    return admin_page(
         model_admin,
         request,
         "workflows/admin/history.html",

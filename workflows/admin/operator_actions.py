@@ -1,242 +1,181 @@
-"""What Operations may press on a case: from its own page, and from an incident's.
+"""The actions of Operations on an application, from its own page and from an incident's.
 
-Each press is a page that asks once more and one service call. GET changes nothing; whether
-this person may is asked again by the service, under a lock.
+Whether this person may is asked again by the service, under a lock.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
-from django import forms
-from django.contrib import messages
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
-from django.views.decorators.http import require_http_methods
+from django.http import HttpResponse
 
-from applications.admin.application_page import Button
-from applications.admin.view_helpers import case_or_refuse, case_url
+from applications.admin.view_helpers import ApplicationAction
 from applications.choices import Status
 from applications.models import LoanApplication
-from core.admin.base import NoDeleteAdmin, staff
-from core.admin.forms import show_refusal
-from core.admin.view_helpers import confirmation
+from core.admin.row_actions import Button, row_url
 from core.errors import DomainError
 from workflows import operations
 from workflows.admin.forms import MayReasonForm, NotPaidForm, PaidForm, ReasonForm
 from workflows.admin.links import came_from
 from workflows.errors import PayoutFound, RailUnreachable
 from workflows.models import Incident
-from workflows.operations import ReferenceMissing
-
-type Typed = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Press:
-    """One button: who may press it now (``check`` raises why not), what it asks and does.
+class OperatorAction(ApplicationAction):
+    """``service_check`` raises why the action is not possible; some actions share one."""
 
-    ``do`` returns the sentence that says what was done.
-    """
+    template_name = "workflows/admin/operator_action.html"
+    service_check: Callable[..., object]
 
-    key: str
-    label: str
-    tone: str
-    sentence: str
-    form: type[forms.Form]
-    check: Callable[..., object]
-    do: Callable[[LoanApplication, User, Typed], str]
+    def check(self) -> None:
+        self.service_check(application=self.row, user=self.user)
+
+    def back(self) -> str:
+        """The application's page, or that of the incident that led here."""
+        incidents = Incident.objects.filter(application=self.row)
+        return came_from(self.request, incidents) or super().back()
+
+    def refuse(self, refused: DomainError) -> HttpResponse:
+        if isinstance(refused, PayoutFound):
+            advice = "Nothing was changed. Say that it was paid instead."
+        elif isinstance(refused, RailUnreachable):
+            advice = "Try again later."
+        else:
+            return super().refuse(refused)
+        self.form.add_error(None, f"{refused} {advice}")
+        return self.ask()
 
 
-def _restart(application: LoanApplication, user: User, typed: Typed) -> str:
-    restarted = operations.application_restart(
-        reference=application.reference, user=user, reason=typed["reason"]
+class ConfirmPaid(OperatorAction):
+    name = "paid"
+    label = "It was paid"
+    sentence = (
+        "The rail's answer to this payout was lost. Say that the money left, as the rail's "
+        "statement shows: the loan is funded then. This cannot be undone."
     )
-    if restarted.status == Status.FUNDED:
-        return f"{application.reference} had been paid, as the rail says: the loan is funded."
-    return f"{application.reference} is restarted as attempt {restarted.attempt}."
+    form_class = PaidForm
+    service_check = staticmethod(operations.payout_check)
+
+    def act(self) -> str:
+        operations.payout_settle(
+            reference=self.row.reference, user=self.user, paid=True, **self.typed
+        )
+        return f"{self.row.reference} was paid: the loan is funded."
 
 
-def _stop(application: LoanApplication, user: User, typed: Typed) -> str:
-    operations.application_stop(reference=application.reference, user=user, reason=typed["reason"])
-    return f"The workflow of {application.reference} is stopped."
+class ConfirmNotPaid(OperatorAction):
+    name = "not-paid"
+    label = "It was not paid"
+    tone = "bad"
+    sentence = (
+        "The rail's answer to this payout was lost. Say that no money left, as the rail's "
+        "statement shows; the rail is asked once more. The application can be restarted then, "
+        "which pays it, or withdrawn."
+    )
+    form_class = NotPaidForm
+    service_check = staticmethod(operations.payout_check)
+
+    def act(self) -> str:
+        operations.payout_settle(
+            reference=self.row.reference, user=self.user, paid=False, **self.typed
+        )
+        return f"{self.row.reference} was not paid. Restart it to pay it, or withdraw it."
 
 
-def _pause(application: LoanApplication, user: User, typed: Typed) -> str:
-    operations.execution_pause(reference=application.reference, user=user, reason=typed["reason"])
-    return f"The workflow of {application.reference} is paused."
+class Restart(OperatorAction):
+    name = "restart"
+    label = "Restart"
+    sentence = (
+        "A new attempt carries the application from the first step. A payout that was requested "
+        "is never requested twice."
+    )
+    form_class = MayReasonForm
+    service_check = staticmethod(operations.restart_check)
+
+    def act(self) -> str:
+        restarted = operations.application_restart(
+            reference=self.row.reference, user=self.user, reason=self.typed["reason"]
+        )
+        if restarted.status == Status.FUNDED:
+            return f"{self.row.reference} had been paid, as the rail says: the loan is funded."
+        return f"{self.row.reference} is restarted as attempt {restarted.attempt}."
 
 
-def _resume(application: LoanApplication, user: User, typed: Typed) -> str:
-    operations.execution_resume(reference=application.reference, user=user, reason=typed["reason"])
-    return f"The workflow of {application.reference} goes on."
+class Resume(OperatorAction):
+    name = "resume"
+    label = "Resume"
+    sentence = "The workflow goes on where it stands. What was answered meanwhile is heard."
+    form_class = MayReasonForm
+    service_check = staticmethod(partial(operations.pause_check, paused=True))
+
+    def act(self) -> str:
+        operations.execution_resume(
+            reference=self.row.reference, user=self.user, reason=self.typed["reason"]
+        )
+        return f"The workflow of {self.row.reference} goes on."
 
 
-def _paid(application: LoanApplication, user: User, typed: Typed) -> str:
-    operations.payout_settle(reference=application.reference, user=user, paid=True, **typed)
-    return f"{application.reference} was paid: the loan is funded."
+class Pause(OperatorAction):
+    name = "pause"
+    label = "Pause"
+    tone = "quiet"
+    sentence = (
+        "The workflow finishes what it is doing and stands still until it is resumed. What "
+        "people are asked stays open, and what they answer is kept."
+    )
+    form_class = ReasonForm
+    service_check = staticmethod(partial(operations.pause_check, paused=False))
+
+    def act(self) -> str:
+        operations.execution_pause(
+            reference=self.row.reference, user=self.user, reason=self.typed["reason"]
+        )
+        return f"The workflow of {self.row.reference} is paused."
 
 
-def _not_paid(application: LoanApplication, user: User, typed: Typed) -> str:
-    operations.payout_settle(reference=application.reference, user=user, paid=False, **typed)
-    return f"{application.reference} was not paid. Restart it to pay it, or withdraw it."
+class Stop(OperatorAction):
+    name = "stop"
+    label = "Stop"
+    tone = "bad"
+    sentence = (
+        "This ends the workflow and calls back what people are asked. The application needs "
+        "attention then: it can be restarted from the first step, or withdrawn."
+    )
+    form_class = ReasonForm
+    service_check = staticmethod(operations.stop_check)
+
+    def act(self) -> str:
+        operations.application_stop(
+            reference=self.row.reference, user=self.user, reason=self.typed["reason"]
+        )
+        return f"The workflow of {self.row.reference} is stopped."
 
 
-# What mends a case that is stuck.
-MENDS = (
-    Press(
-        key="paid",
-        label="It was paid",
-        tone="good",
-        sentence=(
-            "The rail's answer to this payout was lost. Say that the money left, as the rail's "
-            "statement shows: the loan is funded then. This cannot be undone."
-        ),
-        form=PaidForm,
-        check=operations.payout_check,
-        do=_paid,
-    ),
-    Press(
-        key="not-paid",
-        label="It was not paid",
-        tone="bad",
-        sentence=(
-            "The rail's answer to this payout was lost. Say that no money left, as the rail's "
-            "statement shows; the rail is asked once more. The case can be restarted then, "
-            "which pays it, or withdrawn."
-        ),
-        form=NotPaidForm,
-        check=operations.payout_check,
-        do=_not_paid,
-    ),
-    Press(
-        key="restart",
-        label="Restart",
-        tone="good",
-        sentence=(
-            "A new attempt carries the case from the first step. A payout that was requested "
-            "is never requested twice."
-        ),
-        form=MayReasonForm,
-        check=operations.restart_check,
-        do=_restart,
-    ),
-)
-# What holds, or ends, a workflow that runs.
-HOLDS = (
-    Press(
-        key="resume",
-        label="Resume",
-        tone="good",
-        sentence="The workflow goes on where it stands. What was answered meanwhile is heard.",
-        form=MayReasonForm,
-        check=partial(operations.pause_check, paused=True),
-        do=_resume,
-    ),
-    Press(
-        key="pause",
-        label="Pause",
-        tone="quiet",
-        sentence=(
-            "The workflow finishes what it is doing and stands still until it is resumed. What "
-            "people are asked stays open, and what they answer is kept."
-        ),
-        form=ReasonForm,
-        check=partial(operations.pause_check, paused=False),
-        do=_pause,
-    ),
-    Press(
-        key="stop",
-        label="Stop",
-        tone="bad",
-        sentence=(
-            "This ends the workflow and calls back what people are asked. The case needs "
-            "attention then: it can be restarted from the first step, or withdrawn."
-        ),
-        form=ReasonForm,
-        check=operations.stop_check,
-        do=_stop,
-    ),
-)
+# Those that repair an application that is stuck, and those that control a running workflow.
+REPAIRS: tuple[type[OperatorAction], ...] = (ConfirmPaid, ConfirmNotPaid, Restart)
+CONTROLS: tuple[type[OperatorAction], ...] = (Resume, Pause, Stop)
+ACTIONS = (*REPAIRS, *CONTROLS)
 
 
 def buttons(
-    presses: tuple[Press, ...],
-    *,
+    actions: Iterable[type[OperatorAction]],
     application: LoanApplication,
     user: User,
+    *,
     incident: Incident | None = None,
 ) -> list[Button]:
-    """Those that ``user`` may press now; from an ``incident`` they lead back to it."""
+    """The buttons of the actions that ``user`` may take now; each check runs once.
+
+    From the page of an ``incident`` they lead back to it.
+    """
     query = {"incident": incident.pk} if incident is not None else None
-    checks = {press.check for press in presses}
-    may = {check: _may(check, application, user) for check in checks}
+    allowed: dict[Callable[..., object], bool] = {}
+    for action in actions:
+        check = action.service_check
+        if check not in allowed:
+            allowed[check] = bool(action.button_for(application, user))
     return [
-        Button(
-            key=press.key,
-            label=press.label,
-            url=reverse(f"admin:{url_name(press)}", args=[application.pk], query=query),
-            tone=press.tone,
-        )
-        for press in presses
-        if may[press.check]
+        Button(action.name, action.label, row_url(application, action.name, query), action.tone)
+        for action in actions
+        if allowed[action.service_check]
     ]
-
-
-def url_name(press: Press) -> str:
-    return f"applications_loanapplication_{press.key.replace('-', '_')}"
-
-
-def _may(check: Callable[..., object], application: LoanApplication, user: User) -> bool:
-    try:
-        check(application=application, user=user)
-    except DomainError:
-        return False
-    return True
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def press_view(
-    request: HttpRequest, *, pk: int, press: Press, model_admin: NoDeleteAdmin[LoanApplication]
-) -> HttpResponse:
-    """Ask once more, then do it."""
-    application = case_or_refuse(model_admin, request, pk)
-    user = staff(request)
-    back = _way_back(request, application)
-    form = press.form(request.POST if request.method == "POST" else None)
-    try:
-        press.check(application=application, user=user)
-        if form.is_valid():
-            said = press.do(application, user, form.cleaned_data)
-            model_admin.message_user(request, said, messages.SUCCESS)
-            return HttpResponseRedirect(back)
-    except ReferenceMissing as refused:
-        show_refusal(form, refused.errors)
-    except PayoutFound as refused:
-        form.add_error(None, f"{refused} Nothing was changed. Say that it was paid instead.")
-    except RailUnreachable as refused:
-        form.add_error(None, f"{refused} Try again later.")
-    except DomainError as refused:
-        model_admin.message_user(request, str(refused), messages.ERROR)
-        return HttpResponseRedirect(back)
-    return confirmation(
-        model_admin,
-        request,
-        "workflows/admin/operator_action.html",
-        title=f"{press.label}: {application.reference}",
-        original=application,
-        form=form,
-        button=press.label,
-        tone=press.tone,
-        sentence=press.sentence,
-        back=back,
-    )
-
-
-def _way_back(request: HttpRequest, application: LoanApplication) -> str:
-    """The page that the button was pressed on: the case's, or that of one of its incidents."""
-    return came_from(request, Incident.objects.filter(application=application)) or case_url(
-        application
-    )

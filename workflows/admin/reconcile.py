@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from applications.models import LoanApplication
 from core.admin.base import ReadOnlyAdmin, staff
-from core.admin.view_helpers import confirmation
+from core.admin.view_helpers import admin_page
 from core.errors import NotPermitted
 from workflows.models import Incident
 from workflows.reconcile.manual import reconcile_by_hand
@@ -29,7 +29,7 @@ def reconcile_view(request: HttpRequest, *, model_admin: ReadOnlyAdmin[Incident]
         reference__in={finding.reference for finding in looked.findings}
     )
     by_reference = {application.reference: application for application in cases}
-    return confirmation(
+    return admin_page(
         model_admin,
         request,
         "workflows/admin/reconcile.html",

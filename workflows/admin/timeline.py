@@ -1,6 +1,6 @@
-"""Everything that happened to one case, in one order: people, rules, workflow, deliveries.
+"""Everything that happened to one application, in one order: people, rules, workflow, deliveries.
 
-The case's own log tells what a partner may know as well. This page adds who did it and from
+The application's own log tells what a partner may know as well. This page adds who did it and from
 which request, what the workflow did, what left, and what got stuck. The engine is asked only
 when somebody says so; until then the mirror stands for it.
 """
@@ -18,11 +18,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from applications.admin.view_helpers import case_or_refuse
+from applications.admin.view_helpers import application_or_refuse
 from applications.choices import Level
 from applications.models import ApplicationEvent, LoanApplication
 from core.admin.base import NoDeleteAdmin, staff
-from core.admin.view_helpers import confirmation
+from core.admin.view_helpers import admin_page
 from workflows.admin import history
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
@@ -98,7 +98,7 @@ def timeline_view(
     request: HttpRequest, *, pk: int, model_admin: NoDeleteAdmin[LoanApplication]
 ) -> HttpResponse:
     """The page. ``?show=`` (many) picks sources, ``?workflow=engine`` asks the engine."""
-    application = case_or_refuse(model_admin, request, pk)
+    application = application_or_refuse(model_admin, request, pk)
     user = staff(request)
     allowed = [
         source
@@ -111,7 +111,7 @@ def timeline_view(
     if Source.DELIVERY in chosen:
         more = (found for add in ALSO_DELIVERED for found in add(application, user))
         lines = in_order([*lines, *more])
-    return confirmation(
+    return admin_page(
         model_admin,
         request,
         "workflows/admin/timeline.html",

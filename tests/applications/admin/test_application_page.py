@@ -42,7 +42,7 @@ def funded(officer: User) -> LoanApplication:
 
 
 def states(client: Client, application: LoanApplication) -> dict[str, str]:
-    steps = client.get(page("live", application)).context["case"].steps
+    steps = client.get(page("live", application)).context["page"].steps
     return {shown.step.value: shown.state.value for shown in steps}
 
 

@@ -503,10 +503,10 @@ def test_page_that_polls_is_told_when_a_webhook_arrived(
     case = admin.site._registry[LoanApplication]
     now = timezone.now()
 
-    before = case.case_fingerprint(application, request, now)  # type: ignore[attr-defined]
+    before = case.application_fingerprint(application, request, now)  # type: ignore[attr-defined]
     WebhookDelivery.objects.update(status="delivered")
 
-    assert case.case_fingerprint(application, request, now) != before  # type: ignore[attr-defined]
+    assert case.application_fingerprint(application, request, now) != before  # type: ignore[attr-defined]
 
 
 # --- Grants -----------------------------------------------------------------------------------

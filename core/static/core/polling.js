@@ -1,4 +1,4 @@
-/* Keeps a page up to date without reloading it: that of a case, or of a bulk decision.
+/* Keeps a page up to date without reloading it: that of an application, or of a bulk decision.
 
    Asks for it about once a second, with the ETag of what is shown; 304 means that nothing
    changed. Only regions whose HTML differs are replaced, the log only grows, and focus, open

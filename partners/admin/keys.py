@@ -1,0 +1,190 @@
+"""Partner keys in the admin: their columns, and the actions that rotate, expire and revoke one."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from core.admin.base import ReadOnlyAdmin
+from core.admin.display import badge
+from core.admin.row_actions import RowAction, RowActionsAdmin, SecretAction, row_url
+from partners.choices import KeyState
+from partners.models import Partner, PartnerKey
+from partners.services import keys
+
+CHANGE = "partners.change_partnerkey"
+KEY_FIELDS = (
+    "prefix",
+    "state",
+    "label",
+    "scopes_shown",
+    "created_at",
+    "expires_at",
+    "revoked_at",
+    "last_used_at",
+)
+TONES = {
+    KeyState.LIVE: "good",
+    KeyState.EXPIRES_SOON: "wait",
+    KeyState.EXPIRED: "quiet",
+    KeyState.REVOKED: "quiet",
+}
+OVERLAPS = [
+    ("0", "Now: the old key is refused at once"),
+    ("1", "After 1 hour"),
+    ("24", "After 24 hours"),
+    ("72", "After 3 days"),
+    ("168", "After 7 days"),
+]
+
+
+def state_badge(key: PartnerKey) -> SafeString:
+    state = keys.key_state(key, now=timezone.now())
+    return badge(state.label, TONES[state])
+
+
+def key_link(key: PartnerKey) -> SafeString:
+    return format_html('<a href="{}">{}</a> {}', row_url(key), key, state_badge(key))
+
+
+class RotateForm(forms.Form):
+    overlap = forms.ChoiceField(
+        label="When does the old key end?",
+        choices=OVERLAPS,
+        initial=str(keys.OVERLAP // timedelta(hours=1)),
+        help_text="Both keys are good until then. A key that expires sooner still does.",
+    )
+
+
+class ExpiryForm(forms.Form):
+    expires_at = forms.DateTimeField(
+        required=False,
+        help_text="From then on it is refused. Empty: it does not expire.",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+
+
+class KeyColumns:
+    """The columns that are no field of the key."""
+
+    @admin.display(description="State")
+    def state(self, key: PartnerKey) -> SafeString:
+        return state_badge(key)
+
+    @admin.display(description="Scopes")
+    def scopes_shown(self, key: PartnerKey) -> str:
+        return ", ".join(key.scopes)
+
+
+class KeySecret[M: (Partner, PartnerKey)](SecretAction[M]):
+    """An action that makes a key and shows it once."""
+
+    secret_id = "issued-key"  # noqa: S105 - an HTML id
+    refused_in_form = True
+
+    def name_of_secret(self) -> str:
+        return "the key"
+
+    def partner(self) -> Partner:
+        raise NotImplementedError
+
+    def then(self) -> tuple[str, str]:
+        return row_url(self.partner()), f"Back to {self.partner()}"
+
+
+class RotateKey(KeySecret[PartnerKey]):
+    """Make the key that replaces this one."""
+
+    name = "rotate"
+    label = "Rotate"
+    permissions = ("partners.add_partnerkey", CHANGE)
+    form_class = RotateForm
+
+    def is_offered(self) -> bool:
+        return super().is_offered() and keys.is_live(self.row, now=timezone.now())
+
+    def partner(self) -> Partner:
+        return self.row.partner
+
+    def explanation(self) -> str:
+        return (
+            f"{self.row.partner} gets a new key with the same scopes. It is shown on the next "
+            "page, once."
+        )
+
+    def make(self) -> str:
+        overlap = timedelta(hours=int(self.typed["overlap"]))
+        return keys.partner_key_rotate(partner_key=self.row, by=self.user, overlap=overlap)[1]
+
+
+class ExpireKey(RowAction[PartnerKey]):
+    """Let a live key end sooner or later than it would."""
+
+    name = "expire"
+    label = "Change the expiry"
+    button = "Set the expiry"
+    permissions = (CHANGE,)
+    form_class = ExpiryForm
+    refused_in_form = True
+
+    def is_offered(self) -> bool:
+        return super().is_offered() and keys.is_live(self.row, now=timezone.now())
+
+    def initial(self) -> dict[str, Any]:
+        return {"expires_at": self.row.expires_at}
+
+    def act(self) -> str:
+        keys.partner_key_expire(
+            partner_key=self.row, by=self.user, expires_at=self.typed["expires_at"]
+        )
+        return f"The expiry of {self.row} is set."
+
+
+class RevokeKey(RowAction[PartnerKey]):
+    """End a key for good."""
+
+    name = "revoke"
+    label = "Revoke"
+    tone = "bad"
+    permissions = (CHANGE,)
+
+    def is_offered(self) -> bool:
+        return super().is_offered() and self.row.revoked_at is None
+
+    def explanation(self) -> str:
+        return f"From now on {self.row.partner} is refused when it uses this key."
+
+    def act(self) -> HttpResponse:
+        keys.partner_key_revoke(partner_key=self.row, by=self.user)
+        self.model_admin.message_user(self.request, f"Key {self.row} is revoked.", messages.SUCCESS)
+        return HttpResponseRedirect(row_url(self.row.partner))
+
+
+class PartnerKeyAdmin(RowActionsAdmin[PartnerKey], KeyColumns, ReadOnlyAdmin[PartnerKey]):
+    list_display = (
+        "prefix",
+        "partner",
+        "label",
+        "state",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+    )
+    list_select_related = ("partner",)
+    fields = ("partner", *KEY_FIELDS, "takes_the_place_of", "replaced_by")
+    nothing_said = "A key is issued on its partner's page."
+    row_actions = (RotateKey, ExpireKey, RevokeKey)
+
+    @admin.display(description="Takes the place of")
+    def takes_the_place_of(self, key: PartnerKey) -> SafeString | str:
+        return "-" if key.replaces is None else key_link(key.replaces)
+
+    @admin.display(description="Rotated to")
+    def replaced_by(self, key: PartnerKey) -> SafeString | str:
+        rows = key.rotated_to.order_by("created_at")
+        return format_html_join(" ", "{}", ((key_link(row),) for row in rows)) or "-"
