@@ -87,7 +87,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
         return tuple(name for name in shown if name in kept or name not in typed)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """What the policy usually says, and a demo profile where one is asked for."""
+        """Return the policy's defaults, and the values of a demo profile where one is chosen."""
         policy = policy_current()
         initial: dict[str, Any] = {
             "currency": policy.currency,
@@ -109,7 +109,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             }
         return initial
 
-    # Names, not links: few who look at an application may look at a user's account.
+    # Names without links: few of the people who see applications may see user accounts.
     @admin.display(description="Created by")
     def created_by_name(self, application: LoanApplication) -> str:
         return str(application.created_by or "-")
@@ -129,9 +129,9 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show or store the form: one service call, whose refusal is shown in the form.
+        """Show the form or store it with one service call; field errors are shown in the form.
 
-        Not Django's own: that saves the model itself, and a rule would have no say.
+        Replaces Django's view, which saves the model without the service's rules.
         """
         application = None
         if object_id is None:
@@ -176,7 +176,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
     def _store(
         self, request: HttpRequest, application: LoanApplication | None, form: ApplicationForm
     ) -> HttpResponse | None:
-        """Hand what was typed to the services; ``None`` when a field was refused."""
+        """Pass the form's values to the services; return ``None`` when a field was refused."""
         user = staff(request)
         typed = form.typed()
         submit = "_submit" in request.POST
@@ -272,7 +272,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
         return self.get_queryset(request).select_related(*RELATED).filter(pk=object_id).first()
 
     def get_urls(self) -> list[URLPattern]:
-        """The views beside the page; each asks for its own permission."""
+        """Add the views and actions of the page; each checks its own permission."""
         wrap = self.admin_site.admin_view
         name = "applications_loanapplication_%s"
         return [

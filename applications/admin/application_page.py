@@ -1,7 +1,7 @@
-"""What the page of one submitted application shows: read here, drawn by the templates.
+"""Read what the page of one submitted application shows.
 
-``ApplicationPage`` is made anew for each request. Whatever it shows is also in
-``application_fingerprint``, so that a page that polls is told in a few small queries that nothing
+An ``ApplicationPage`` lives for one request. Everything it shows is also covered by
+``application_fingerprint``, so that a poll finds out in a few small queries that nothing
 changed.
 """
 
@@ -38,7 +38,7 @@ RELATED = ("partner", "policy", "created_by", "submitted_by", "last_edited_by")
 
 @dataclass(frozen=True)
 class Panel:
-    """One block of the page: ``template`` draws ``rows``."""
+    """One block of the page: ``template`` renders ``rows``."""
 
     key: str
     title: str
@@ -48,7 +48,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Claim:
-    """Who has claimed what waits on people, and since when."""
+    """Who claimed the open review task, and since when."""
 
     by: str
     since: datetime
@@ -57,7 +57,7 @@ class Claim:
 class ApplicationPage:
     """One application as one person may see it. The apps above add to it by a subclass."""
 
-    # What the apps above know: the template of this page draws these as well.
+    # Set by the subclass of ``reviews``; the template reads them on every page.
     is_overdue = False
     claim: Claim | None = None
 
@@ -76,7 +76,7 @@ class ApplicationPage:
 
     @property
     def is_live(self) -> bool:
-        """Something may still change by itself."""
+        """Whether the application may still change without anybody editing it."""
         return self.status != Status.DRAFT and not is_terminal(self.status)
 
     @cached_property
@@ -85,7 +85,7 @@ class ApplicationPage:
 
     @cached_property
     def assessment(self) -> RiskAssessment | None:
-        """That of the attempt which carries the application now."""
+        """The assessment of the current attempt."""
         now = [a for a in self.assessments if a.attempt == self.application.attempt]
         return now[0] if now else None
 
@@ -131,7 +131,7 @@ class ApplicationPage:
         return f"{graded}, within {risk.policy}; nobody had to be asked." if risk else ""
 
     def decided_by(self, outcome: Outcome) -> str:
-        """`` Approved by manager and senior, ...``: empty where nobody had to decide."""
+        """`` Approved by manager and senior, ...``; empty where nobody had to decide."""
         return ""
 
     @cached_property
@@ -139,18 +139,18 @@ class ApplicationPage:
         return bool(Upload.button_for(self.application, self.user))
 
     def notices(self) -> list[str]:
-        """Sentences above everything else."""
+        """Return the sentences at the top of the page."""
         return []
 
     def buttons(self) -> list[Button]:
         return Withdraw.button_for(self.application, self.user, tone="quiet")
 
     def log_links(self) -> list[tuple[str, str]]:
-        """Label and address of pages that tell more than the log does."""
+        """Return label and address of the pages with more detail than the log."""
         return []
 
     def panels(self) -> list[Panel]:
-        """The blocks that have something to say, in the order of the workflow."""
+        """Return the blocks that are not empty, in the order of the workflow."""
         shown: dict[str, tuple[str, object]] = {
             "decision": ("Decision", self.application.decided_at),
             "risk": ("Risk assessment", self.assessments),
@@ -185,7 +185,7 @@ class ApplicationPage:
 
 
 class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
-    """What draws the page; the apps above put their own page in its place."""
+    """The admin that renders the page; the apps above set their own ``page_class``."""
 
     page_class: type[ApplicationPage] = ApplicationPage
 
@@ -193,7 +193,7 @@ class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
         return self.page_class(application, user)
 
     def application_context(self, page: ApplicationPage) -> dict[str, Any]:
-        """What ``applications/admin/application_page.html`` draws."""
+        """Return the context of ``applications/admin/application_page.html``."""
         return {
             "page": page,
             "original": page.application,
@@ -205,7 +205,7 @@ class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
     def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
     ) -> list[object]:
-        """What changes whenever something changes that this page shows to this person."""
+        """Return values that differ whenever the page would look different to this person."""
         user = staff(request)
         events = ApplicationEvent.objects.filter(application=application)
         until = application.waiting_until

@@ -42,12 +42,12 @@ from core.database import beginning
 BY_CREATED = ("-created_at", "-id")
 BY_AMOUNT = ("-loan_amount", "-id")
 BY_NAME = ("applicant_search", *BY_CREATED)
-# Beside these parameters the list can be sorted by amount: there are indexes for it.
+# With only these parameters the list can be sorted by amount: there are indexes for it.
 SORTABLE_BY_AMOUNT = frozenset({"status__exact", ORDER_VAR, PAGE_VAR, ERROR_FLAG, ALL_VAR})
 
 
 def orders_offered(request: HttpRequest) -> dict[str, tuple[str, ...]]:
-    """The columns that what is shown can be sorted by without sorting it: an index has it so."""
+    """Return the columns that the shown rows can be sorted by with an index."""
     if searched_name(request):
         return {}
     asked = {name for name, value in request.GET.items() if value}
@@ -58,7 +58,7 @@ def orders_offered(request: HttpRequest) -> dict[str, tuple[str, ...]]:
 
 
 class ApplicationChangeList(BoundedChangeList):
-    """Sorts in the ways that ``orders_offered`` has, and in no other whatever is asked for."""
+    """Sorts only in the ways that ``orders_offered`` returns, whatever the query string says."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         if searched_name(request):
@@ -84,7 +84,7 @@ class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
         "partner",
         "created",
     )
-    # Each is the beginning of an index that goes on with the order of the list.
+    # Each is the first column of an index that continues with the order of the list.
     list_filter = (ByStatus, ByStep, ByWaitingOn, AmountRange, PastDays, ByPartner)
     list_select_related = ("partner",)
     search_fields = ("reference", "applicant_name")
@@ -92,7 +92,7 @@ class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
         "A whole reference, or how the applicant's name begins; accents and capitals do not "
         "matter. Found names are listed by name."
     )
-    nothing_said = (
+    empty_list_text = (
         "Loan applications appear here as loan officers enter them and as partners send them in; "
         "each line shows where its case stands and who it waits for."
     )
@@ -127,14 +127,14 @@ class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[LoanApplication], search_term: str
     ) -> tuple[QuerySet[LoanApplication], bool]:
-        """A whole reference, else the start of a name: both are one look into an index."""
+        """Find a whole reference, else the start of a name; both are one index lookup."""
         term = search_term.strip()
         if LOOKS_LIKE_REFERENCE.fullmatch(term):
             return queryset.filter(reference=term.upper()), False
         if not term:
             return queryset, False
         start = normalize(term)
-        # A mark alone folds to nothing, and nobody's name begins with that.
+        # A single accent normalizes to the empty string, which would match every name.
         found = (
             queryset.filter(**beginning("applicant_search", start)) if start else queryset.none()
         )

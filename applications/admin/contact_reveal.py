@@ -1,7 +1,7 @@
-"""Contact details, income and SIN on an application's page: hidden until somebody asks for them.
+"""Hide contact details, income and SIN on an application's page until a person reveals them.
 
-To ask is a POST that the audit log keeps; after it they are shown to that person, in that
-session, for a few minutes. Whoever types a draft sees what they typed.
+Revealing is a POST that the audit log keeps; afterwards they are shown to that person, in that
+session, for a few minutes. The author of a draft always sees them.
 """
 
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from core.admin.base import NoDeleteAdmin, staff
 from core.errors import NotPermitted
 
 SHOWN_FOR = timedelta(minutes=10)
-# Whoever began to type while they were shown may still save that.
+# A form that was opened while they were shown may still be saved.
 TYPED_FOR = timedelta(minutes=30)
 SESSION_KEY = "contact_revealed"  # application's key -> when, in seconds
 HIDDEN_SUFFIX = "_hidden"
@@ -31,7 +31,7 @@ TOO_LATE = (
 
 
 def shown_until(request: HttpRequest, application: LoanApplication) -> float | None:
-    """Until when this person is shown them for having asked, in seconds; ``None`` when not."""
+    """Return until when this person has revealed them, as a timestamp; ``None`` if not."""
     if not staff(request).has_perm(access_log.REVEAL):
         return None  # also when the permission was taken away since
     at = request.session.get(SESSION_KEY, {}).get(str(application.pk))
@@ -50,12 +50,12 @@ def is_shown(request: HttpRequest, application: LoanApplication) -> bool:
 
 
 def is_typed_too_late(request: HttpRequest, application: LoanApplication) -> bool:
-    """Whether a form comes back with contact details that it may not change any more."""
+    """Whether a form was sent with contact details after the time to change them was over."""
     return bool(CONTACT.keys() & request.POST.keys()) and not is_shown(request, application)
 
 
 def hidden_fieldsets(fieldsets: Any) -> Any:
-    """The same fieldsets, with each hidden field in the place of its own."""
+    """Return the fieldsets with each contact field replaced by its masked column."""
 
     def swap(name: Any) -> Any:
         if isinstance(name, tuple):
@@ -69,7 +69,7 @@ def hidden_fieldsets(fieldsets: Any) -> Any:
 
 
 class HiddenFields:
-    """The columns that stand where a value is hidden."""
+    """The masked columns."""
 
     @admin.display(description="Address", empty_value="-")
     def address_hidden(self, application: LoanApplication) -> str:
@@ -93,7 +93,7 @@ class HiddenFields:
 
 
 def contact_context(request: HttpRequest, application: LoanApplication | None) -> dict[str, Any]:
-    """What the page says above the form: a button to reveal, or until when they are shown."""
+    """Return the context of the line above the form: the button, or until when they are shown."""
     if application is None:
         return {}
     until = shown_until(request, application)

@@ -1,14 +1,12 @@
-"""The list of applications as CSV: what the filters and the search leave, however much it is.
+"""Export the filtered list of applications as CSV.
 
-Written while it is read, in pieces that each begin where the last one ended: no cursor and
-no transaction stays open while somebody downloads, the first bytes leave at once, and memory
-stays the same. An application that changes meanwhile is there once, as it was when its piece was
-read.
+The rows are read in pages by key while the response is sent: no cursor or transaction stays
+open during the download, the first bytes leave at once, and memory use is constant. An
+application that changes meanwhile is exported once, as it was when its page was read.
 
-UTF-8 with a byte order mark: spreadsheets take a file without one for the code page of the
-machine, and names with accents come out wrong. Cells that a spreadsheet would take for a
-formula get an apostrophe in front (OWASP, CSV Injection). No SIN, no income, no contact
-details.
+UTF-8 with a byte order mark: without one a spreadsheet assumes the machine's code page, and
+names with accents come out wrong. Cells that a spreadsheet would run as a formula get an
+apostrophe in front (OWASP, CSV Injection). No SIN, no income, no contact details.
 """
 
 import csv
@@ -42,14 +40,14 @@ from lending.choices import Outcome
 
 ROWS_AT_ONCE = 2000
 BYTE_ORDER_MARK = "\ufeff"
-# What makes a spreadsheet calculate, in its narrow and its wide form.
+# The characters that begin a formula, in their narrow and wide forms.
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 type Show = Callable[[Any], str]
 
 
 def text(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """Return a cell that no spreadsheet runs as a formula."""
     cell = "" if value is None else str(value)
     return f"'{cell}" if cell.startswith(FORMULA_SIGNS) else cell
 
@@ -59,12 +57,12 @@ def amount(value: Decimal) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """Local time to the second, with its distance from UTC."""
+    """Return local time to the second, with its offset from UTC."""
     return "" if at is None else timezone.localtime(at).isoformat(timespec="seconds")
 
 
 def word(choices: Iterable[tuple[Any, Any]]) -> Show:
-    """The label of one of these values; what is none of them as it is."""
+    """Return the function that turns a value into its label; unknown values stay as they are."""
     labels = {value: str(label) for value, label in choices}
     return lambda value: labels.get(value, text(value))
 
@@ -95,7 +93,7 @@ COLUMNS: tuple[tuple[str, str, Show], ...] = (
 def export_view(
     request: HttpRequest, *, model_admin: NoDeleteAdmin[LoanApplication]
 ) -> HttpResponseBase:
-    """Stream what the list would show for the same query string, in its order, all of it."""
+    """Stream all rows that the list shows for the same query string, in its order."""
     user = staff(request)
     refuse_null_characters(request)
     try:
@@ -124,7 +122,7 @@ def export_view(
 
 
 def csv_lines(rows: QuerySet[LoanApplication], *, order: list[str]) -> Iterator[bytes]:
-    """The heading at once, then a block of lines for each piece."""
+    """Yield the heading at once, then the lines of each page of rows."""
     writer = csv.writer(_Echo())
     heading: str = writer.writerow([title for title, _, _ in COLUMNS])
     yield (BYTE_ORDER_MARK + heading).encode()
@@ -140,10 +138,10 @@ def csv_lines(rows: QuerySet[LoanApplication], *, order: list[str]) -> Iterator[
 def in_order(
     rows: QuerySet[LoanApplication], *, order: list[str], fields: list[str]
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """``fields`` of all rows in ``order``, whose last column has to tell rows apart.
+    """Yield ``fields`` of all rows, page by page, in ``order``, whose last column is unique.
 
-    Each piece is found by the values of the last row before it, in an index: the thousandth
-    piece is as quick as the first, as it would not be with an offset.
+    Each page is found in an index by the values of the last row before it (keyset pagination),
+    so the thousandth is as quick as the first.
     """
     names = [name.removeprefix("-") for name in order]
     reading = rows.order_by(*order).values_list(*fields, *names)
@@ -158,10 +156,10 @@ def in_order(
 
 
 def beyond(order: list[str], last: tuple[Any, ...]) -> Q:
-    """What comes after the row with the values ``last`` of the columns of ``order``.
+    """Return the condition for rows after the one with the values ``last`` in ``order``.
 
-    The first condition, on the first column alone, is implied by the others; it is what a
-    database looks up in an index.
+    The first condition, on the first column alone, is implied by the others; it lets the
+    database use an index.
     """
     ways = [(name.removeprefix("-"), "lt" if name[0] == "-" else "gt") for name in order]
     first, way = ways[0]
@@ -173,7 +171,7 @@ def beyond(order: list[str], last: tuple[Any, ...]) -> Q:
 
 
 class _Echo:
-    """A file that hands back what is written to it."""
+    """A file object whose ``write`` returns the line."""
 
     def write(self, line: str) -> str:
         return line

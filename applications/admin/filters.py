@@ -21,7 +21,7 @@ LOOKS_LIKE_REFERENCE = re.compile(r"LOAN-[A-Z0-9]{8}", re.IGNORECASE)
 
 
 def searched_name(request: HttpRequest) -> str:
-    """What was typed to search for a name; empty when that is nothing or a whole reference."""
+    """Return the name that is searched for; empty for no search or for a whole reference."""
     term = str(request.GET.get(SEARCH_VAR, "")).strip()
     return "" if LOOKS_LIKE_REFERENCE.fullmatch(term) else term
 
@@ -29,7 +29,7 @@ def searched_name(request: HttpRequest) -> str:
 def narrowed(
     request: HttpRequest, rows: QuerySet[LoanApplication], **only: object
 ) -> QuerySet[LoanApplication]:
-    """``rows.filter(**only)``, which beside a search for a name leaves the index to the name."""
+    """Return ``rows.filter(**only)``; next to a search by name, without using an index for it."""
     if not searched_name(request):
         return rows.filter(**only)
     for lookup, value in only.items():
@@ -42,7 +42,7 @@ def narrowed(
 
 
 class OneOf(admin.SimpleListFilter):
-    """One of the choices of a field; the address is as Django's own filter has it."""
+    """Filter by one value of a field, with the query string of Django's own filter."""
 
     field: str
     options: Sequence[tuple[str, Any]]
@@ -103,7 +103,7 @@ class PastDays(admin.SimpleListFilter):
 
 
 class AmountRange(admin.SimpleListFilter):
-    """How large the loan is: the column that the row fills in, as a range has no order."""
+    """Filter by band of the amount: an indexed column, because a range would lose the order."""
 
     title = "amount"
     parameter_name = "amount"
@@ -128,7 +128,7 @@ class ByPartner(admin.SimpleListFilter):
     MOST = 20
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The first by name and the chosen one: two small queries, however many there are."""
+        """Return the first partners by name and the chosen one: two small queries."""
         found = list(Partner.objects.order_by("name").values_list("pk", "name")[: self.MOST + 1])
         may = request.user.has_perm("partners.view_partner")
         self.has_more, found = len(found) > self.MOST and may, found[: self.MOST]
@@ -139,7 +139,7 @@ class ByPartner(admin.SimpleListFilter):
 
     @property
     def chosen(self) -> int | None:
-        """The primary key that was asked for, if it can be one."""
+        """The primary key in the query string, if it is one."""
         value = self.value() or ""
         return int(value) if value.isascii() and value.isdecimal() and len(value) <= 18 else None
 

@@ -33,11 +33,11 @@ class ApplicationForm(ApplicationModelForm):
             self.fields["read_version"].initial = self.instance.version
 
     def clean(self) -> dict[str, Any]:
-        # Not the model form's own: constraints speak of databases, the service of loans.
+        # Skips the model's constraints: the service's messages are better.
         return self.cleaned_data
 
     def typed(self) -> dict[str, Any]:
-        """What a service takes: the fields without the form's own."""
+        """Return the arguments of the service: the fields of the application."""
         return {name: value for name, value in self.cleaned_data.items() if name != "read_version"}
 
     def refuse(self, errors: dict[str, list[str]]) -> None:
@@ -55,7 +55,7 @@ class WithdrawForm(forms.Form):
 
 
 class UploadForm(forms.Form):
-    """A file for an application. What is wrong with it, the service says."""
+    """A file for an application; the service checks it."""
 
     kind = forms.ChoiceField(
         choices=[("", "---------"), *((kind.value, kind.label) for kind in UPLOADED_KINDS)]

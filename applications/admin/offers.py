@@ -1,4 +1,4 @@
-"""Offers and disbursements in the admin: lists to look into. Services write them."""
+"""Offers and disbursements in the admin: read-only, written by services."""
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
@@ -23,7 +23,7 @@ class LoanOfferAdmin(ApplicationColumn, ReadOnlyAdmin[LoanOffer]):
     list_select_related = ("application",)
     ordering = ("-id",)
     sortable_by = ()
-    nothing_said = (
+    empty_list_text = (
         "An offer appears here once an application is approved and its fraud check has passed."
     )
 
@@ -49,7 +49,7 @@ class DisbursementAdmin(ApplicationColumn, ReadOnlyAdmin[Disbursement]):
     list_filter = ("status",)
     list_select_related = ("application",)
     sortable_by = ()
-    nothing_said = (
+    empty_list_text = (
         "A payout appears here before the rail is asked to pay it, once for each application."
     )
 

@@ -23,7 +23,7 @@ def application_or_refuse(
 ) -> LoanApplication:
     """The application, for someone who may look at it. Raises 404 or 403.
 
-    That they looked is on record, unless the page asked by itself (``is_look``).
+    The access is recorded, except for polls of the page (``is_look=False``).
     """
     application = model_admin.get_object(request, str(pk))
     if application is None:

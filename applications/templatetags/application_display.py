@@ -1,4 +1,4 @@
-"""How templates show the states of an application."""
+"""Template filters for the statuses of an application."""
 
 from django import template
 from django.utils.safestring import SafeString

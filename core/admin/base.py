@@ -34,7 +34,7 @@ class NoDeleteAdmin[M: Model](AuditedAdmin[M]):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a count for every choice reads every row
     list_per_page = 50
-    nothing_said = ""  # shown for an empty list: what will be in it, and what to do
+    empty_list_text = ""  # shown in an empty list: what appears in it, and what to do
 
     changelist_class: type[BoundedChangeList] = BoundedChangeList
 
@@ -49,7 +49,7 @@ class NoDeleteAdmin[M: Model](AuditedAdmin[M]):
     ) -> HttpResponse:
         refuse_null_characters(request)
         return super().changelist_view(
-            request, {"nothing_said": self.nothing_said, **(extra_context or {})}
+            request, {"empty_list_text": self.empty_list_text, **(extra_context or {})}
         )
 
 

@@ -54,7 +54,7 @@ class RowAction[M: Model](View):
 
     Subclasses say in ``check`` why it is not possible now (by raising a ``DomainError``), and do
     it in ``act``, which returns the sentence that says what was done. Without ``permissions``
-    whoever may look at the row gets as far as the services, which decide.
+    everybody who may see the row reaches ``check`` and ``act``, whose services decide.
     """
 
     http_method_names = ["get", "head", "post"]

@@ -38,7 +38,7 @@ else:
 
 
 class RowForm(RowFormBase):
-    """A row of a table; its headings are far away, so each field says the name of its row."""
+    """One row of a table. Each field has an ``aria-label``, because the headings are far away."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -59,7 +59,7 @@ class PolicyRowsInline(InlineBase):
 
     @classmethod
     def rows_in_force(cls) -> list[dict[str, Any]]:
-        """What a new version begins with: the rows of the policy in force, else one a choice."""
+        """Return the first rows of a new version: those in force, else one for each choice."""
         try:
             current = services.policy_current()
         except NoPolicy:
@@ -68,7 +68,7 @@ class PolicyRowsInline(InlineBase):
         return list(cls.model.objects.filter(policy=current).values(*cls.names))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """As they are typed in, or as one reads them."""
+        """Return the fields as inputs, or as formatted values."""
         if self.has_change_permission(request, obj):
             return self.names
         return tuple(self.shown.get(name, name) for name in self.names)
@@ -91,7 +91,7 @@ class PolicyRowsInline(InlineBase):
         return is_open(obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A row of a draft was never used; everything else stays."""
+        """Allow it in drafts only: the rows of a published policy decided applications."""
         return is_open(obj) and super().has_delete_permission(request, obj)
 
 
@@ -190,7 +190,7 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
         return obj is None or self.has_change_permission(request, obj)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """A new version begins where the one in force is."""
+        """Start a new version with the values of the one in force."""
         initial: dict[str, Any] = dict(super().get_changeform_initial_data(request))
         newest = LendingPolicy.objects.order_by("-version").first()
         initial["version"] = newest.version + 1 if newest else 1
@@ -220,7 +220,7 @@ def is_open(policy: LendingPolicy | None) -> bool:
 
 
 def changes_shown(policy: LendingPolicy) -> list[tuple[str, str, str]]:
-    """What publishing would change: the field in words, what is in force, what is new."""
+    """Return what publishing would change: the rule, its value in force, its new value."""
     return [
         (_field_words(name), _value_words(old), _value_words(new))
         for name, (old, new) in services.policy_changes(policy).items()

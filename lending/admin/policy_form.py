@@ -1,4 +1,4 @@
-"""The form of a lending policy: what each rule means, its unit, and how one reads it."""
+"""The form of a lending policy: labels, units, and how each rule is displayed."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -55,7 +55,7 @@ class PolicyForm(PolicyFormBase):
 
 
 def policy_fieldsets(*, typed: bool) -> list[tuple[str | None, dict[str, Any]]]:
-    """By what the rules are about; where nothing can be typed, each is shown as one reads it."""
+    """Return the fields by subject; where they cannot be edited, as formatted values."""
 
     def as_seen(*names: str) -> tuple[Any, ...]:
         return names if typed else tuple(SHOWN.get(name, name) for name in names)
@@ -81,7 +81,7 @@ def days(span: timedelta) -> str:
 
 
 def _shown(name: str, read: Callable[[Any], object]) -> Callable[[Any], object]:
-    """A column of the read-only page under the name of the field that it shows."""
+    """Return a read-only column with the name of the field that it displays."""
 
     def show(row: Any) -> object:
         return read(row)

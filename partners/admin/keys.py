@@ -177,7 +177,7 @@ class PartnerKeyAdmin(RowActionsAdmin[PartnerKey], KeyColumns, ReadOnlyAdmin[Par
     )
     list_select_related = ("partner",)
     fields = ("partner", *KEY_FIELDS, "takes_the_place_of", "replaced_by")
-    nothing_said = "A key is issued on its partner's page."
+    empty_list_text = "A key is issued on its partner's page."
     row_actions = (RotateKey, ExpireKey, RevokeKey)
 
     @admin.display(description="Takes the place of")

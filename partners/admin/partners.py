@@ -25,7 +25,7 @@ else:
 
 
 class IssueForm(forms.Form):
-    # One form issues one key: a page that is loaded again sends it again.
+    # One form issues one key: reloading the page sends the form again.
     form_id = forms.UUIDField(required=False, initial=uuid.uuid4, widget=forms.HiddenInput)
     label = forms.CharField(
         max_length=100, required=False, help_text="For people: where the key is used."
@@ -92,7 +92,7 @@ class PartnerAdmin(RowActionsAdmin[Partner], NoDeleteAdmin[Partner]):
     list_filter = ("is_active",)
     search_fields = ("name",)
     readonly_fields = ("created_at",)
-    nothing_said = (
+    empty_list_text = (
         "Partners send applications through the API. Add one, then issue a key on its page: the "
         "key is shown once."
     )

@@ -1,4 +1,4 @@
-"""What reviews add to an application's page: what was asked, who may decide, the buttons."""
+"""The part of reviews on an application's page: tasks, who may decide, the buttons."""
 
 from datetime import datetime
 from functools import cached_property
@@ -33,7 +33,7 @@ from reviews.services.decisions import decision_check
 
 
 class ReviewApplicationPage(ApplicationPage):
-    """One application as one person may see it, with what people are asked about it."""
+    """One application as one person may see it, with its review tasks."""
 
     @property
     def is_overdue(self) -> bool:  # type: ignore[override]
@@ -73,7 +73,7 @@ class ReviewApplicationPage(ApplicationPage):
 
     @cached_property
     def _decision(self) -> tuple[bool, str, User | None]:
-        """May this person decide now; the sentence that says why not; on whose behalf."""
+        """Whether this person may decide now, the sentence that says why not, on whose behalf."""
         if self.open_task is None:
             return False, "", None
         try:
@@ -118,7 +118,7 @@ class ReviewApplicationPage(ApplicationPage):
 
     @property
     def why(self) -> str:
-        """An open task says why it was opened."""
+        """The reasons of the open task, or those of the application."""
         return super().why if self.open_task is None else reason_texts(self.open_task.reasons)
 
     def decided_by(self, outcome: Outcome) -> str:
@@ -166,7 +166,7 @@ class ReviewApplicationPage(ApplicationPage):
         task = self.open_task
         if task is None:
             return []
-        what = claims.pressable(task, self.user, may_decide=self.may_decide)
+        what = claims.available_claim(task, self.user, may_decide=self.may_decide)
         if not what:
             return []
         url = reverse(
@@ -183,14 +183,14 @@ class ReviewApplicationPage(ApplicationPage):
 
 
 class ReviewApplicationAdmin(BulkDecisionListAdmin, LoanApplicationAdmin):
-    """The application's admin with what people are asked."""
+    """The application's admin with its review tasks."""
 
     page_class = ReviewApplicationPage
 
     def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
     ) -> list[object]:
-        """What reviews show as well: tasks, claims that stand, late decisions."""
+        """Add tasks, claims in force and late decisions."""
         tasks = ReviewTask.objects.filter(application=application).order_by("pk")
         late = Count("decisions", filter=Q(decisions__late=True))
         return [

@@ -1,4 +1,4 @@
-"""How many approvals a task needs and has, and who may give the next one: words, no rules."""
+"""Describe how many approvals a task needs and has, and who may give the next one."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Approvals:
 
 
 def approvals_of(application: LoanApplication, task: ReviewTask) -> Approvals:
-    """Of an open task, whose decisions are read already."""
+    """Return the approvals of an open task whose decisions are prefetched."""
     given = tuple(
         decision
         for decision in task.decisions.all()

@@ -1,6 +1,6 @@
-"""What became of many decisions made at once: a page for each run, for its maker and auditors.
+"""Bulk decisions in the admin: the list, and the page of one with the result of each row.
 
-The page asks every second how far it is (``static/core/polling.js``).
+Visible to whoever made it and to auditors. The page polls its progress (``core/polling.js``);
 ``workflows.admin`` adds how many of the answers are delivered.
 """
 
@@ -36,7 +36,7 @@ SEES_ALL = "reviews.view_bulkdecision"
 
 @dataclass(frozen=True)
 class Counted:
-    """One line of how far a run is. ``moves``: these go on by themselves."""
+    """One line of the progress. ``moves``: these rows change without anybody acting."""
 
     key: str
     label: str
@@ -48,14 +48,14 @@ class Counted:
 
 @dataclass(frozen=True)
 class Failed:
-    """A row that was not decided: why, and as it stands now for whoever looks at it."""
+    """A row that was not decided: why, and its state now for this person."""
 
     stored: BulkDecisionRow
     row: bulk_preview.Row | None
 
     @property
     def now(self) -> str:
-        """What stands in the way now, where that is something else."""
+        """Why it cannot be decided now, where that is another reason."""
         found = self.row.why_not if self.row is not None else ""
         return found if found != self.stored.why else ""
 
@@ -66,9 +66,9 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
     list_filter = ("outcome",)
     list_select_related = ("decided_by",)
     sortable_by = ()
-    nothing_said = (
-        "Choose rows in the list of applications or among your approvals and decide them in one "
-        "press: what became of each of them is kept here."
+    empty_list_text = (
+        "Choose rows in the list of applications or among your approvals and decide them "
+        "at once: what became of each of them is kept here."
     )
 
     class Media:
@@ -101,12 +101,12 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
     # --- Who sees what --------------------------------------------------------------------
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Asked on every page, so it looks for no rights that were lent."""
+        """Without delegated rights, which are a query: every page asks this."""
         names = (SEES_ALL, *(REVIEW_KINDS[kind].permission for kind in STAFF_KINDS))
         return any(request.user.has_perm(name) for name in names)
 
     def has_view_permission(self, request: HttpRequest, obj: BulkDecision | None = None) -> bool:
-        """Auditors see all of them, everybody else their own: ``get_queryset`` says which."""
+        """Auditors see all of them, everybody else their own (``get_queryset``)."""
         if not isinstance(request.user, User) or not request.user.is_staff:
             return False
         mine = obj is None or obj.decided_by_id == request.user.pk
@@ -121,7 +121,7 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
     # --- The page of one run --------------------------------------------------------------
 
     def counts(self, run: BulkDecision) -> list[Counted]:
-        """How far it is; the workflow adds what it knows."""
+        """Return the progress; ``workflows`` adds the deliveries."""
         rows, said = counted(run), SAID[Outcome(run.outcome)]
         found = [
             Counted("decided", f"{said.capitalize()} and recorded", rows[State.DECIDED], "good"),
@@ -153,14 +153,14 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
         return admin_page(self, request, template, title=str(run), **context)
 
     def run_or_refuse(self, request: HttpRequest, pk: int) -> BulkDecision:
-        """The run, for someone who may look at it. Raises 404 or 403."""
+        """Return the bulk decision, for someone who may see it. Raises 404 or 403."""
         run = get_object_or_404(self.get_queryset(request).select_related("decided_by"), pk=pk)
         if not self.has_view_permission(request, run):
             raise PermissionDenied
         return run
 
     def progress_context(self, request: HttpRequest, run: BulkDecision) -> dict[str, Any]:
-        """How far it is: all that is drawn again when the page asks."""
+        """Return the context of the progress, which every poll renders again."""
         counts = self.counts(run)
         rows = counted(run)
         may_go_on = is_left_alone(run) and self._may_decide(request, run)
@@ -175,7 +175,7 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
         }
 
     def rows_context(self, request: HttpRequest, run: BulkDecision) -> dict[str, Any]:
-        """Each row; those that were not decided also as they stand now, to be taken again."""
+        """Return the rows; those that were not decided with their state now, to try them again."""
         rows = list(run.rows.select_related("application"))
         refused = [row for row in rows if row.state == State.REFUSED]
         now: dict[int, bulk_preview.Row] = {}
@@ -210,9 +210,9 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
 
 @require_safe
 def live_view(request: HttpRequest, *, pk: int, model_admin: BulkDecisionAdmin) -> HttpResponse:
-    """How far a run is, or 304 when the reader knows.
+    """Answer with the progress of a bulk decision, or 304.
 
-    ``rows``: the rows as well, for a page that was drawn before all of them were reached.
+    ``?rows`` adds the rows, for a page that was rendered before all of them were decided.
     """
     run = model_admin.run_or_refuse(request, pk)
     context = model_admin.progress_context(request, run)
@@ -231,5 +231,5 @@ _COUNTS = {f"rows_{state.value}": Count("rows", filter=Q(rows__state=state)) for
 
 
 def counted(run: BulkDecision) -> dict[str, int]:
-    """Rows by state, of a run of ``get_queryset``."""
+    """Return the number of rows by state; ``run`` has the annotations of ``get_queryset``."""
     return {state: getattr(run, f"rows_{state.value}") for state in State}

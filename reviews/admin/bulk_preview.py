@@ -1,9 +1,9 @@
-"""Approve or decline many applications: a preview of every row, then one call for each.
+"""Approve or decline many applications: a preview of every row, then one service call for each.
 
-The version that the preview showed travels with the row, and a token with the form: sent
-twice it is the same run (``services.bulk_decisions``). What became of the rows is a page of its own
+The form carries the version of each row that the preview showed, and a token: sent twice it is
+the same bulk decision (``services.bulk_decisions``). The result of each row is a page of its own
 (``bulk_decisions``); those that failed stay selected there and above the list (``bulk_result``),
-from where they go to the preview again.
+from where they can be previewed again.
 """
 
 import re
@@ -41,9 +41,9 @@ from reviews.services import bulk_decisions, decisions
 from reviews.services.bulk_decisions import Read
 
 MOST = bulk_decisions.MOST
-# Beyond this "all that match" are not counted out: "more than" says enough.
+# Beyond this the page says "more than".
 MOST_COUNTED = 10_000
-# So many of the rows that failed are said in a message, where a table has them all.
+# The most refused rows in a message, where a table has all of them.
 MOST_SAID = 3
 CARRIED = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):([0-9]{1,9})")
 
@@ -57,14 +57,14 @@ class Row:
 
     @property
     def carried(self) -> str:
-        """What the form carries of this row: application, task, and the version read."""
+        """The form's value for this row: application, task, and the version read."""
         task = self.task.pk if self.task is not None else 0
         return f"{self.application.pk}:{task}:{self.application.version}"
 
 
 @dataclass(frozen=True)
 class Narrowed:
-    """More match than are decided at once: ``taken`` of ``matching`` are shown."""
+    """More applications match than can be decided at once: ``taken`` of ``matching`` are shown."""
 
     matching: str
     taken: int
@@ -72,7 +72,7 @@ class Narrowed:
 
 @dataclass(frozen=True)
 class NotDecided:
-    """A row of the last decision as it stands now; ``why`` is true now too."""
+    """A row that the last bulk decision did not decide, with its state now."""
 
     row: Row
     why: str
@@ -85,10 +85,10 @@ def preview(
     *,
     outcome: str,
 ) -> HttpResponse | None:
-    """The page that shows what would be decided, and what cannot be and why.
+    """Render what would be decided, and what cannot be and why.
 
-    Of all that match a filter, when they are too many, it takes the oldest that this person
-    can decide: the page says how many match, and nothing happens to the others.
+    When more match a filter than can be decided at once, it takes the oldest that this person
+    can decide; the page says how many match.
     """
     user = staff(request)
     chosen = _keys(queryset)
@@ -165,9 +165,9 @@ def carry_on(
     *,
     to_list: bool = False,
 ) -> HttpResponse:
-    """Decide what waits, and show what became of it.
+    """Decide the remaining rows and redirect to the result.
 
-    A form without a token was drawn by the release before: it lands where it did.
+    A form without a token was rendered by the previous release; it returns to the list.
     """
     finished_before = run.finished_at is not None
     model_admin.bulk_carry_on(run)
@@ -182,7 +182,7 @@ def carry_on(
 def go_on_view(
     request: HttpRequest, *, pk: int, model_admin: "BulkDecisionListAdmin"
 ) -> HttpResponse:
-    """Decide the rows that a run did not reach: it took too long, or its process died."""
+    """Decide the rows that were not reached: it took too long, or the process died."""
     if not model_admin.has_decide_permission(request):
         raise PermissionDenied
     return carry_on(
@@ -191,7 +191,7 @@ def go_on_view(
 
 
 def result_context(model_admin: "BulkDecisionListAdmin", request: HttpRequest) -> dict[str, object]:
-    """What ``reviews/admin/bulk_result.html`` draws above the list; empty mostly."""
+    """Return the context of ``reviews/admin/bulk_result.html`` above the list; mostly empty."""
     if not model_admin.has_decide_permission(request):
         return {}
     result = bulk_result.kept(request)
@@ -201,22 +201,22 @@ def result_context(model_admin: "BulkDecisionListAdmin", request: HttpRequest) -
     rows = rows_of(list(said), staff(request))
     return {
         "bulk_result": result,
-        # What stood in the way then, or what does now: an application may have gone on since.
+        # The reason now, or the one at that time: the application may have changed since.
         "not_decided": [NotDecided(row, row.why_not or said[row.application.pk]) for row in rows],
         "bulk_result_tag": bulk_result.TAG,
     }
 
 
 def rows_read(carried: list[str]) -> list[Read]:
-    """What the form carried, in the order of the keys; anything else in there is left out."""
+    """Parse the rows that the form carried, in the order of their keys; ignore anything else."""
     matches = (CARRIED.fullmatch(row) for row in carried[:MOST])
     return sorted({Read(*map(int, match.groups())) for match in matches if match})
 
 
 def rows_of(keys: list[int], user: User) -> list[Row]:
-    """The applications with their task and what stands in the way, by primary key.
+    """Return the applications with their task and why it cannot be decided, by primary key.
 
-    The open task, or the last one of this attempt: it tells who was first.
+    It is the open task, or the last one of this attempt, whose decision says who was first.
     """
     tasks = (
         ReviewTask.objects.filter(kind__in=STAFF_KINDS, attempt=F("application__attempt"))
@@ -248,7 +248,7 @@ def rows_of(keys: list[int], user: User) -> list[Row]:
 
 
 def _kinds(read: list[Read]) -> list[TaskKind]:
-    """What the rows are asked: it says which reasons to decline fit."""
+    """Return the kinds of the rows' tasks: they determine the reasons to decline."""
     tasks = ReviewTask.objects.filter(pk__in=[row.task for row in read], kind__in=STAFF_KINDS)
     found = tasks.order_by().values_list("kind", flat=True).distinct()
     return [TaskKind(kind) for kind in found] or list(STAFF_KINDS)
@@ -257,9 +257,9 @@ def _kinds(read: list[Read]) -> list[TaskKind]:
 def _report(
     model_admin: "BulkDecisionListAdmin", request: HttpRequest, result: Result, *, all_failed: bool
 ) -> None:
-    """Messages. Where the list draws the rows that failed, it leaves out the last one.
+    """Add the messages: how many were decided, repeated and refused, and why.
 
-    The page of the run has every one of them, so it is told of the first few.
+    The page of the bulk decision lists every refused row, so its message has the first few.
     """
     if result.decided:
         many = "application" if result.decided == 1 else "applications"
@@ -313,7 +313,7 @@ def _ask(
         request,
         "reviews/admin/bulk_preview.html",
         title=f"{verb} selected applications",
-        # The page is drawn at the list's own address, which would not know the answer.
+        # The page has the address of the list, which does not know the outcome.
         action=reverse("admin:applications_loanapplication_decide_selected", args=[outcome.value]),
         ready=ready,
         refused=[row for row in rows if row.why_not],
@@ -338,11 +338,11 @@ class BulkDecisionListAdmin(NoDeleteAdmin[LoanApplication]):
     change_list_template = "reviews/admin/application_list.html"
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
-        """For the actions: may this person decide anything that is decided in bulk?"""
+        """Whether this person may decide anything that can be decided in bulk."""
         return decisions.may_decide_some(user=staff(request), kinds=STAFF_KINDS)
 
     def bulk_carry_on(self, run: BulkDecision) -> None:
-        """Decide the rows of a run. The workflow knows how the answers leave together."""
+        """Decide the remaining rows; ``workflows`` sends their answers together."""
         bulk_decisions.bulk_carry_on(run=run)
 
     @admin.action(permissions=["decide"], description="Approve selected applications")

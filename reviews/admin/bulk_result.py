@@ -1,7 +1,7 @@
-"""What the last bulk decision could not decide: remembered in the session, drawn above the list.
+"""Keep in the session what the last bulk decision could not decide, to show it above the list.
 
-It is there after a reload too, and drawing it decides nothing. The next bulk decision
-takes its place, or a person dismisses it. The run itself is stored and stays (``bulk_decisions``).
+It survives a reload until the next bulk decision replaces it or the person dismisses it. The
+bulk decision itself is stored (``bulk_decisions``).
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from core.admin.base import staff
 from lending.choices import Outcome
 from reviews.models import BulkDecision, BulkDecisionRow
 
-# Not "bulk_result": that was a copy of the result, which the release before still reads.
+# Not "bulk_result": the previous release still reads that key, with another value.
 KEY = "bulk_run"
-# Marks the message that says the same as the drawn result, which stands in for it.
+# Tag of the message that repeats the result; the list hides it where it shows the result.
 TAG = "bulk-result"
 SAID = {Outcome.APPROVE: "approved", Outcome.DECLINE: "declined"}
 State = BulkDecisionRow.State
@@ -23,7 +23,7 @@ State = BulkDecisionRow.State
 
 @dataclass(frozen=True)
 class Result:
-    """``decided`` now, ``repeated`` as this person had decided them before, ``failed``."""
+    """The rows that were decided, those that this person had decided before, and the refused."""
 
     run: BulkDecision
     decided: int
@@ -45,7 +45,7 @@ class Result:
 
 
 def run_url(run: BulkDecision) -> str:
-    """The page that says what became of its rows."""
+    """Return the address of the page with the result of each row."""
     return reverse("admin:reviews_bulkdecision_change", args=[run.pk])
 
 
@@ -62,7 +62,7 @@ def result_of(run: BulkDecision) -> Result:
 
 
 def keep(request: HttpRequest, result: Result) -> None:
-    """Remember what failed; a result without failures leaves nothing to remember."""
+    """Keep a result with refused rows in the session; forget the last one otherwise."""
     if result.failed:
         request.session[KEY] = result.run.pk
     else:
@@ -74,7 +74,7 @@ def forget(request: HttpRequest) -> None:
 
 
 def kept(request: HttpRequest) -> Result | None:
-    """The result that is still to be looked at, if there is one."""
+    """Return the result that was neither dismissed nor replaced, if there is one."""
     if KEY not in request.session:
         return None
     run = BulkDecision.objects.filter(pk=request.session[KEY], decided_by=staff(request)).first()

@@ -1,4 +1,4 @@
-"""Claim, release and take over: one press each on an application's page, many at once on a list."""
+"""Claim, release and take over review tasks: one on an application's page, many on a list."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,12 +27,12 @@ from reviews.services.bulk_decisions import IN_THE_WAY
 
 CLAIM, TAKE_OVER, RELEASE = "claim", "take-over", "release"
 LABELS = {CLAIM: "Claim", TAKE_OVER: "Take over", RELEASE: "Release"}
-# Whoever claims more than they decide in half an hour keeps others from their work.
+# More than a person decides in half an hour would keep others from their work.
 MOST_CLAIMED = 50
 
 
-def pressable(task: ReviewTask, user: User, *, may_decide: bool) -> str:
-    """Which of the three this person may press now; empty if none."""
+def available_claim(task: ReviewTask, user: User, *, may_decide: bool) -> str:
+    """Return which of the three this person may do now; empty if none."""
     now = timezone.now()
     if claim_stands(task, now) and task.claimed_by_id == user.pk:
         return RELEASE
@@ -54,7 +54,7 @@ def claim_view(
     what: str,
     model_admin: NoDeleteAdmin[LoanApplication],
 ) -> HttpResponse:
-    """Press one of the three. Nothing is asked once more: a claim is undone by a press too."""
+    """Do one of the three, without a confirmation: a claim can be released again."""
     application = application_or_refuse(model_admin, request, pk)
     task = get_object_or_404(
         ReviewTask.objects.select_related("application"), pk=task_pk, application=application
@@ -102,10 +102,10 @@ def _each(
     model_admin: NoDeleteAdmin[Any],
     request: HttpRequest,
     tasks: QuerySet[ReviewTask],
-    press: Callable[[ReviewTask], object],
+    act: Callable[[ReviewTask], object],
     said: str,
 ) -> None:
-    """Press for each task on its own, by the key of its application; say what became of them."""
+    """Apply ``act`` to each task on its own, in the order of applications; report the results."""
     ordered = tasks.select_related("application").order_by("application_id", "pk")
     chosen = list(ordered[: MOST_CLAIMED + 1])
     if len(chosen) > MOST_CLAIMED:
@@ -116,7 +116,7 @@ def _each(
     done, refused = 0, []
     for task in chosen:
         try:
-            done += bool(press(task))
+            done += bool(act(task))
         except DomainError as error:
             refused.append(str(error))
         except OperationalError as error:

@@ -1,4 +1,4 @@
-"""Approve or decline one application: a page that asks, then one service call.
+"""Approve or decline one application: a page that asks for confirmation, then one service call.
 
 GET shows the facts and changes nothing; only POST decides, and whether this person may is
 asked again by the service, under a lock.

@@ -1,4 +1,4 @@
-"""The catalogue of reasons to decline: kept by policy owners, retired and never deleted."""
+"""The catalogue of decline reasons, edited by policy owners; retired, never deleted."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from reviews.models import DeclineReason
 
 
 class DeclineReasonAdmin(NoDeleteAdmin[DeclineReason]):
-    """A new wording is for decisions to come: those that were made keep theirs."""
+    """A changed wording applies to later decisions; earlier ones keep theirs."""
 
     form = DeclineReasonForm
     list_display = ("code", "text", "used_for", "asks_for_text", "position", "state")
     list_filter = ("active",)
     sortable_by = ()
-    nothing_said = "Without reasons in use, whoever declines says why in their own words."
+    empty_list_text = "Without reasons in use, whoever declines says why in their own words."
     fields = (
         "code",
         "text",

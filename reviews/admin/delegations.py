@@ -1,4 +1,4 @@
-"""Handing one's tasks to somebody else for a while: given, received, revoked."""
+"""Delegations in the admin: hand one's tasks to somebody else for a while, and revoke that."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,7 @@ def state(delegation: Delegation, *, now: datetime) -> str:
 
 
 class PersonField(UserField):
-    """Somebody on the staff who can log in."""
+    """A choice of active staff."""
 
     def __init__(self, **kwargs: Any) -> None:
         people = User.objects.filter(is_active=True, is_staff=True).order_by("username")
@@ -52,7 +52,7 @@ class PersonField(UserField):
 
 
 class DelegationForm(forms.Form):
-    """``delegator`` is there for superusers alone; anybody else hands over their own tasks."""
+    """A new delegation. Only superusers choose the ``delegator``; others give their own tasks."""
 
     delegator = PersonField(label="Whose tasks")
     delegate = PersonField(
@@ -106,11 +106,11 @@ class RevokeDelegation(RowAction[Delegation]):
 
 
 class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
-    """Everybody sees what they gave and received; with view permission, all of it."""
+    """Everybody sees the delegations they gave or received; with view permission, all of them."""
 
     list_display = ("whose", "to_whom", "starts", "ends", "state_shown", "by")
     sortable_by = ()
-    nothing_said = (
+    empty_list_text = (
         "Before you are away, hand your tasks to somebody else for a while: they decide in their "
         "own name what you may decide. It shows here, for both of you."
     )
@@ -148,7 +148,7 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Delegation | None = None) -> bool:
-        """The list is there for all of the staff; ``get_queryset`` says what is in it."""
+        """All staff see the list; ``get_queryset`` limits its rows."""
         if not isinstance(request.user, User) or not request.user.is_staff:
             return False
         if obj is None or super().has_view_permission(request, obj):
@@ -156,7 +156,7 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
         return request.user.pk in {obj.delegator_id, obj.delegate_id}
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """One that was given is not changed: it is revoked, and another one is given."""
+        """A delegation is never changed: it is revoked, and another one is created."""
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delegation]:
@@ -176,7 +176,7 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Not Django's own: that saves the model itself, and a rule would have no say."""
+        """Replace Django's view, which saves the model without the service's rules."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         user = staff(request)
@@ -205,7 +205,7 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
 
 
 def _give(form: DelegationForm, user: User) -> Delegation | None:
-    """Hand over; ``None`` when a field was refused, which the form says."""
+    """Create the delegation; return ``None`` when a field was refused, and show it in the form."""
     try:
         return delegations.delegation_create(
             **{"delegator": user, **form.cleaned_data},

@@ -6,5 +6,5 @@ from core.admin.display import badge
 
 
 def late_badge() -> SafeString:
-    """Of a decision that is kept and counts for nothing."""
+    """Return the badge of a decision that came too late to count."""
     return badge("Late, not applied", "wait")

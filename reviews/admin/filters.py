@@ -15,7 +15,7 @@ from reviews.services.authority import CLAIM_LASTS
 
 
 class Overdue(admin.SimpleListFilter):
-    """Open tasks whose time to decide is over; nothing is decided by that."""
+    """Filter open tasks that are past their due time."""
 
     title = "overdue"
     parameter_name = "overdue"
@@ -32,9 +32,7 @@ class Overdue(admin.SimpleListFilter):
 
 
 class WaitingOnMe(admin.SimpleListFilter):
-    """My approvals: open tasks that the person who looks may decide, also those that somebody
-    else is on; the list says so.
-    """
+    """Filter open tasks that this person may decide, including those claimed by somebody else."""
 
     title = "waiting on me"
     parameter_name = "mine"

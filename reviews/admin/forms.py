@@ -1,4 +1,4 @@
-"""Forms of decisions. They read what was typed; services judge it."""
+"""Forms of decisions. Services judge what was typed."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, cast
@@ -36,7 +36,7 @@ class DeclineReasonForm(DeclineReasonFormBase):
 
 
 class ReasonForm(forms.Form):
-    """An answer. To decline takes a reason of the catalogue, own words, or both."""
+    """A decision. A decline needs a reason of the catalogue, own words, or both."""
 
     reason_code = forms.ChoiceField(label="Reason", help_text=FOR_THE_APPLICANT, required=False)
     reason = forms.CharField(
@@ -69,12 +69,12 @@ class ReasonForm(forms.Form):
             words.label, words.help_text = "Reason", FOR_THE_APPLICANT
 
     def clean(self) -> dict[str, Any]:
-        """What the form can say; the service judges the reason again, under the lock."""
+        """Check the reason for the form; the service checks it again, under the lock."""
         typed = self.cleaned_data
         if not self.declines or self.errors:
             return typed
         code, words = typed.get("reason_code", ""), typed["reason"]
-        # A page that was drawn by the release before has no such field: its words stand alone.
+        # A page that was rendered by the previous release has no such field.
         if "reason_code" in self.fields and "reason_code" in self.data and not code:
             self.add_error("reason_code", "Choose a reason.")
         elif not words and (not code or self.catalogue[code].asks_for_text):
@@ -83,19 +83,19 @@ class ReasonForm(forms.Form):
 
     @property
     def given(self) -> dict[str, str]:
-        """What a service takes."""
+        """The reason, as arguments of the service."""
         typed = self.cleaned_data
         return {"reason": typed["reason"], "reason_code": typed.get("reason_code", "")}
 
 
 class DecideForm(ReasonForm):
-    """One answer to one task."""
+    """One decision of one task."""
 
     version = forms.IntegerField(widget=forms.HiddenInput)
 
 
 class BulkDecideForm(ReasonForm):
-    """One answer to many tasks; each row carries the version that was read."""
+    """One decision of many tasks; each row carries the version that was read."""
 
-    # The same form sent twice is the same run.
+    # The same form sent twice is the same bulk decision.
     run = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)

@@ -1,4 +1,4 @@
-"""Review tasks and decisions in the admin: lists to look into. Services write them."""
+"""Review tasks and decisions in the admin: read-only, written by services."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ from reviews.services.authority import claim_stands
 
 
 def is_mine(request: HttpRequest) -> bool:
-    """It is "My approvals" that is looked at."""
+    """Whether the list is "My approvals"."""
     return request.GET.get(WaitingOnMe.parameter_name) == "yes"
 
 
@@ -36,9 +36,9 @@ def _applications(tasks: QuerySet[ReviewTask]) -> QuerySet[LoanApplication]:
 
 
 class TaskChangeList(BoundedChangeList):
-    """Looks up what else its columns show for the tasks of one page, once that is cut.
+    """Loads grades and approvals for the tasks of the shown page only.
 
-    As columns of the query they would be worked out for every task that is sorted.
+    As annotations of the query they would be computed for every task that is sorted.
     """
 
     def get_results(self, request: HttpRequest) -> None:
@@ -47,7 +47,7 @@ class TaskChangeList(BoundedChangeList):
 
 
 def graded(tasks: list[ReviewTask]) -> list[ReviewTask]:
-    """With ``tier`` and ``score`` of the attempt, and how many approvals were ``given``."""
+    """Set ``tier`` and ``score`` of the attempt, and how many approvals were ``given``."""
     assessed = {
         (one.application_id, one.attempt): one
         for one in RiskAssessment.objects.filter(
@@ -74,7 +74,7 @@ def graded(tasks: list[ReviewTask]) -> list[ReviewTask]:
 
 
 class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
-    """All that is asked of people; ``?mine=yes`` is the page that deciders live in."""
+    """All review tasks; ``?mine=yes`` is the work list of deciders."""
 
     changelist_class = TaskChangeList
 
@@ -108,7 +108,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
         "claimed_by",
     )
     sortable_by = ()
-    nothing_said = (
+    empty_list_text = (
         "A task appears here when the workflow asks a person: a manager about an amount or a "
         "referral, a risk analyst about a fraud flag, an applicant about an offer."
     )
@@ -125,7 +125,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
             context = {
                 "title": "My approvals",
                 "nothing_here": "Nothing waits on you.",
-                "nothing_said": (
+                "empty_list_text": (
                     "What you may decide appears here, in your own right or on behalf of whoever "
                     "handed their tasks to you: the oldest due first. What somebody else has "
                     "claimed stays in the list until they decide it or release it."
@@ -136,7 +136,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
     # --- Actions --------------------------------------------------------------------------
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
-        """For the bulk actions: may this person decide anything that is decided in bulk?"""
+        """Whether this person may decide anything that can be decided in bulk."""
         return decisions.may_decide_some(user=staff(request), kinds=STAFF_KINDS)
 
     @admin.action(permissions=["decide"], description="Approve selected tasks")
@@ -178,7 +178,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
 
     @admin.display(description="Asked")
     def asked(self, task: ReviewTask) -> str:
-        """What, and how many of the approvals are given where there are to be more than one."""
+        """The kind, and how many approvals are given where more than one is required."""
         if task.approvals_required == 1:
             return task.get_kind_display()
         given = getattr(task, "given", 0)
@@ -186,7 +186,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
 
     @admin.display(description="Who asked", empty_value="")
     def asked_by(self, task: ReviewTask) -> str:
-        """Who handed the application in."""
+        """Who submitted the application."""
         application = task.application
         return str(application.partner or application.submitted_by or "")
 
@@ -223,7 +223,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
 
     @admin.display(description="Asked again", empty_value="")
     def asked_again(self, task: ReviewTask) -> SafeString | str:
-        """The loudest so far: a reminder when it was due, then the senior managers."""
+        """The escalation to senior managers, or the reminder before it."""
         is_open = task.status == TaskStatus.OPEN
         if task.escalated_at is not None:
             said = badge("Escalated", "alert" if is_open else "quiet")
@@ -244,7 +244,7 @@ class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):
     list_display = ("decided_at", "application_shown", "asked", "answer", "by", "reason")
     list_filter = ("outcome", "late", "task__kind")
     application_path = "task.application"
-    nothing_said = (
+    empty_list_text = (
         "Every answer that a person gives to a review task is kept here, with its reason."
     )
     fields = (
@@ -264,7 +264,7 @@ class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):
 
     @admin.display(description="Answer")
     def answer(self, decision: ReviewDecision) -> SafeString:
-        """What counts is a badge of its outcome; what came too late never is."""
+        """The badge of the outcome; a decision that came too late has another badge."""
         if decision.late:
             said = decision.get_outcome_display().lower()
             return format_html('{} <span class="quiet">{}</span>', late_badge(), said)

@@ -1,4 +1,4 @@
-"""How templates show the states of reviews."""
+"""Template filters for the statuses of reviews."""
 
 from django import template
 from django.utils.safestring import SafeString
@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.filter
 def decision_badge(decision: ReviewDecision) -> SafeString:
-    """What a person answered; never an outcome where it was not applied."""
+    """Return the badge of a decision; one that came too late has a badge of its own."""
     return late_badge() if decision.late else outcome_badge(decision.outcome)
 
 

@@ -121,8 +121,8 @@ def test_operations_restarts_what_is_stuck_and_the_case_goes_on_to_be_funded(
     expect(page.locator("#findings")).to_contain_text("lost by the engine")
     expect(page.locator("#findings")).to_contain_text(lost.application.reference)
     picture(page, "reconcile")
-    page.click("#press-mend")
-    expect(page.locator("#found")).to_contain_text("1 mended")
+    page.click("#press-repair")
+    expect(page.locator("#found")).to_contain_text("1 repaired")
     picture(page, "reconciled")
     lost.application.refresh_from_db()
     assert lost.application.status == Status.NEEDS_ATTENTION

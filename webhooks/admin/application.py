@@ -1,4 +1,4 @@
-"""What webhooks add to an application's page and timeline: what its partner was told."""
+"""The part of webhooks on an application's page and timeline: deliveries to its partner."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -22,7 +22,7 @@ class WebhookApplicationPage(WorkflowApplicationPage):
 
     @cached_property
     def webhooks(self) -> list[WebhookDelivery]:
-        """What its partner was told, and where."""
+        """The deliveries to its partner, oldest first."""
         if self.application.partner_id is None:
             return []
         rows = WebhookDelivery.objects.filter(event__application=self.application)
@@ -44,7 +44,7 @@ class WebhookApplicationAdmin(WorkflowApplicationAdmin):
     def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
     ) -> list[object]:
-        """What webhooks show as well: how far each delivery has come."""
+        """Add the status of each delivery."""
         return [
             *super().application_fingerprint(application, request, now),
             _deliveries(application),
@@ -59,7 +59,7 @@ def _deliveries(application: LoanApplication) -> list[object]:
 
 
 def delivery_lines(application: LoanApplication, user: User) -> Iterator[Line]:
-    """What its partner was told of it, endpoint by endpoint."""
+    """Yield the timeline's lines of deliveries, by endpoint."""
     if application.partner_id is None or not user.has_perm("webhooks.view_webhookdelivery"):
         return
     deliveries = WebhookDelivery.objects.filter(event__application=application)

@@ -1,4 +1,4 @@
-"""Webhook deliveries: a list that ends, the page of one with every try, and sending again."""
+"""Webhook deliveries in the admin: the list, the page of one with its attempts, the resend."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ MOST_AT_ONCE = 1000
 
 
 class ByPartner(filters.ByPartner):
-    """Whose endpoint it is; staff have none."""
+    """Filter by the partner of the endpoint; staff have no endpoints."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [row for row in super().lookups(request, model_admin) if row[0] != self.STAFF]
@@ -86,7 +86,7 @@ class WebhookDeliveryAdmin(
     row_actions = (ResendDelivery,)
     page_template = "webhooks/admin/delivery.html"
     application_path = "event.application"
-    nothing_said = (
+    empty_list_text = (
         "Each event that an endpoint of a partner listens to is delivered here, with every try "
         "and what the endpoint answered."
     )
@@ -106,7 +106,7 @@ class WebhookDeliveryAdmin(
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[WebhookDelivery], search_term: str
     ) -> tuple[QuerySet[WebhookDelivery], bool]:
-        """A whole reference or a whole id: one look into an index."""
+        """Find a whole reference or a whole event id; both are one index lookup."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -147,7 +147,7 @@ class WebhookDeliveryAdmin(
 
 
 def answer_of(delivery: WebhookDelivery) -> str:
-    """What the last try was answered, in a word."""
+    """Return the status code of the last attempt, or what is known instead."""
     if delivery.last_attempt_at is None:
         return "Not tried yet"
     return str(delivery.last_status_code or "No answer")

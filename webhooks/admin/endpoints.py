@@ -91,7 +91,7 @@ class AddEndpoint(EndpointSecret):
     form_class = EndpointForm
 
     def get_row(self) -> WebhookEndpoint:  # type: ignore[override]
-        """There is none yet."""
+        """Return an endpoint that is not stored yet."""
         if not self.user.has_perms(self.permissions):
             raise PermissionDenied
         return WebhookEndpoint()
@@ -175,7 +175,7 @@ class WebhookEndpointAdmin(RowActionsAdmin[WebhookEndpoint], ReadOnlyAdmin[Webho
     list_filter = ("status",)
     list_select_related = ("partner",)
     sortable_by = ()
-    nothing_said = (
+    empty_list_text = (
         "A partner is told here what becomes of its applications. Add its endpoint; the secret "
         "that signs what is sent is shown once."
     )

@@ -1,4 +1,4 @@
-"""What the workflow adds to an application's page: executions, incidents, notices, buttons."""
+"""The part of the workflow on an application's page: executions, incidents, buttons."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,20 +24,20 @@ from workflows.admin.links import incident_url
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.outbox import queue
 
-# How long somebody who decided many waits for the answers to leave; the sweep sends the rest.
+# How long a bulk decision's request waits for the answers to be sent; the sweep sends the rest.
 SENDING = 3.0  # seconds
 
 
 @dataclass(frozen=True)
 class GivenUp:
-    """A message that did not get through, and the incident that says so."""
+    """An outbox message that was given up, and the incident about it."""
 
     message: OutboxMessage
     incident_pk: int | None
 
 
 class WorkflowApplicationPage(ReviewApplicationPage):
-    """One application as one person may see it, with what carries it."""
+    """One application as one person may see it, with its executions and incidents."""
 
     @cached_property
     def executions(self) -> list[Execution]:
@@ -46,13 +46,13 @@ class WorkflowApplicationPage(ReviewApplicationPage):
 
     @cached_property
     def current(self) -> Execution | None:
-        """The execution that carries the application now."""
+        """The execution of the current attempt."""
         attempt = self.application.attempt
         return next((row for row in self.executions if row.attempt == attempt), None)
 
     @cached_property
     def incidents(self) -> list[Incident]:
-        """Those that are not resolved."""
+        """The unresolved incidents."""
         return list(
             Incident.objects.filter(application=self.application)
             .exclude(status=Incident.Status.RESOLVED)
@@ -61,7 +61,7 @@ class WorkflowApplicationPage(ReviewApplicationPage):
 
     @cached_property
     def given_up(self) -> list[GivenUp]:
-        """What of the current attempt did not get through and was not sent again."""
+        """The messages of the current attempt that were given up and not resent."""
         if self.current is None:
             return []
         rows = OutboxMessage.objects.filter(
@@ -70,7 +70,7 @@ class WorkflowApplicationPage(ReviewApplicationPage):
         return [GivenUp(row, row.incident_pk) for row in rows]
 
     def buttons(self) -> list[Button]:
-        """What repairs the application, what it waits for, and what controls its workflow."""
+        """Return the repairs, the buttons of the packages below, and the workflow's controls."""
         application, user = self.application, self.user
         return [
             *operator_actions.buttons(operator_actions.REPAIRS, application=application, user=user),
@@ -108,7 +108,7 @@ class WorkflowApplicationPage(ReviewApplicationPage):
 
     @property
     def why(self) -> str:
-        """An application that is stuck is explained by what got stuck."""
+        """For an application that needs attention, the sentences of its incidents."""
         if self.status == Status.NEEDS_ATTENTION and self.incidents:
             return " ".join(incident.sentence for incident in self.incidents)
         return super().why
@@ -162,7 +162,7 @@ class WorkflowApplicationAdmin(ReviewApplicationAdmin):
     def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
     ) -> list[object]:
-        """What the workflow shows as well: executions, pauses, callbacks and incidents."""
+        """Add executions, pauses, callbacks and incidents."""
         executions = Execution.objects.filter(application=application)
         incidents = Incident.objects.filter(application=application)
         return [
@@ -176,7 +176,7 @@ class WorkflowApplicationAdmin(ReviewApplicationAdmin):
         ]
 
     def bulk_carry_on(self, run: BulkDecision) -> None:
-        """Many answers leave together, after the last decision, and not one by one."""
+        """Send the answers together, after the last decision."""
         with queue.held_back() as keys:
             super().bulk_carry_on(run)
         queue.send_together(keys, seconds=SENDING)

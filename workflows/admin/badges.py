@@ -1,4 +1,4 @@
-"""How the workflow's states look: words and colours, no rules."""
+"""Badges of executions, callbacks, messages and incidents."""
 
 from django.utils.safestring import SafeString
 

@@ -1,7 +1,6 @@
-"""What the workflow adds to the page of a bulk decision: how far the answers have come.
+"""The part of the workflow on the page of a bulk decision: the delivery of its answers.
 
-``applications.admin`` does not know the workflow; ``DeliveredBulkDecisionAdmin`` stands in
-for its own.
+``reviews.admin`` does not know the workflow; ``DeliveredBulkDecisionAdmin`` replaces its admin.
 """
 
 from django.db.models import Count, Exists, OuterRef, Q
@@ -16,7 +15,7 @@ Status = PendingCallback.Status
 
 
 class DeliveredBulkDecisionAdmin(BulkDecisionAdmin):
-    """What became of each row, and of the answers that had to reach the engine."""
+    """Adds how many answers were delivered to the engine."""
 
     def counts(self, run: BulkDecision) -> list[Counted]:
         answers = deliveries(run)
@@ -35,7 +34,7 @@ class DeliveredBulkDecisionAdmin(BulkDecisionAdmin):
 
 
 def deliveries(run: BulkDecision) -> dict[str, int]:
-    """The answers of the rows that this run decided, by what became of them; one query."""
+    """Count the answers of the decided rows by status, in one query."""
     given_up = OutboxMessage.objects.filter(
         callback=OuterRef("pk"),
         kind=OutboxMessage.Kind.ANSWER_CALLBACK,

@@ -35,7 +35,7 @@ class ExecutionAdmin(RowActionsAdmin[Execution], ApplicationColumn, ReadOnlyAdmi
     search_fields = ("name",)
     search_help_text = "How the execution's name begins."
     sortable_by = ()
-    nothing_said = (
+    empty_list_text = (
         "Each application that is submitted is carried by one durable execution; a restart "
         "begins another."
     )
@@ -71,7 +71,7 @@ class ExecutionAdmin(RowActionsAdmin[Execution], ApplicationColumn, ReadOnlyAdmi
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """What the engine knows of it, not Django's own log: nobody edits executions."""
+        """Show the engine's history instead of Django's log: nobody edits executions."""
         execution = self.get_object(request, unquote(object_id))
         if execution is None:
             return self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined,no-any-return]
@@ -95,7 +95,7 @@ class PendingCallbackAdmin(ApplicationColumn, ReadOnlyAdmin[PendingCallback]):
     list_select_related = ("execution__application",)
     application_path = "execution.application"
     sortable_by = ()
-    nothing_said = (
+    empty_list_text = (
         "What a sleeping execution waits for appears here: a person's answer, or the fraud "
         "service's."
     )
@@ -151,7 +151,7 @@ class OutboxMessageAdmin(
     list_select_related = ("execution__application",)
     ordering = ("-id",)
     sortable_by = ()
-    nothing_said = (
+    empty_list_text = (
         "Whatever leaves this system passes through here first: starts of workflows, answers "
         "that people gave, letters. It is sent again until it gets through."
     )

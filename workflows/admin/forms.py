@@ -6,7 +6,7 @@ FOR_STAFF = "Kept in the log, for staff."
 
 
 def typed(*, label: str, required: bool, help_text: str = FOR_STAFF) -> forms.CharField:
-    """A few lines that a person types."""
+    """Return a field for a few lines of text."""
     return forms.CharField(
         label=label if required else f"{label} (optional)",
         help_text=help_text,

@@ -1,8 +1,8 @@
-"""What happened in one execution, read from the engine when somebody asks, and only then.
+"""The history of one execution, read from the engine when a person opens the page.
 
-The engine's history is limited to a few requests a second for the whole account, and is
-kept for a limited time; Django's timeline is the record. Its data are not asked for, and
-an error is told by its type alone: messages may hold personal data.
+The engine answers a few such requests a second for the whole account, and keeps the history
+for a limited time; Django's timeline is the record. Payloads are not requested, and of an error
+only the type is shown: messages may contain personal data.
 """
 
 import re
@@ -31,7 +31,7 @@ UNITS = (("day", 86_400), ("h", 3_600), ("min", 60))
 
 @dataclass(frozen=True)
 class Shown:
-    """One event as the page shows it."""
+    """One event in the form that the page shows."""
 
     number: int
     at: datetime
@@ -44,7 +44,7 @@ class Shown:
 def history_page(
     model_admin: ReadOnlyAdmin[Execution], request: HttpRequest, execution: Execution
 ) -> HttpResponse:
-    """The page: a table, or a sentence that says why there is none."""
+    """Render the table of events, or the sentence that says why there is none."""
     events, sentence = read(execution)
     return admin_page(
         model_admin,
@@ -58,7 +58,7 @@ def history_page(
 
 
 def read(execution: Execution) -> tuple[list[Shown], str]:
-    """The engine's events of an execution, or none and the sentence that says why."""
+    """Return the engine's events, or none and the sentence that says why."""
     if execution.arn is None:
         return [], NOT_STARTED
     try:
@@ -72,7 +72,7 @@ def read(execution: Execution) -> tuple[list[Shown], str]:
 
 
 def shown(events: list[dict[str, Any]]) -> Iterator[Shown]:
-    """The engine's events, oldest first, in words."""
+    """Yield the engine's events, oldest first."""
     started: dict[str, datetime] = {}
     for event in events:
         kind = str(event["EventType"])
@@ -94,7 +94,7 @@ def shown(events: list[dict[str, Any]]) -> Iterator[Shown]:
 
 
 def _details(told: dict[str, Any]) -> Iterator[str]:
-    """What the details of an event say, in the order in which a person asks."""
+    """Yield the details of an event, the most important first."""
     if "StartTimestamp" in told and "EndTimestamp" in told:
         took: float = (told["EndTimestamp"] - told["StartTimestamp"]).total_seconds()
         yield f"took {span(took)}"

@@ -76,7 +76,7 @@ class IncidentPage:
 
     @cached_property
     def _resolving(self) -> tuple[bool, str]:
-        """May this person resolve it and the sentence that says why not."""
+        """Whether this person may resolve it, and the sentence that says why not."""
         if self.is_resolved or not self.user.has_perm(incidents.PERMISSION):
             return False, ""
         try:
@@ -123,14 +123,14 @@ class IncidentPage:
 
     @cached_property
     def payout(self) -> Disbursement | None:
-        """The ledger's row, where the incident is about the money."""
+        """The disbursement, where the incident is about the payout."""
         if self.incident.kind not in ABOUT_MONEY:
             return None
         return Disbursement.objects.filter(application=self.application).first()
 
     @cached_property
     def others(self) -> list[Incident]:
-        """What else is open about the same application."""
+        """Other unresolved incidents of the same application."""
         return list(
             Incident.objects.filter(application=self.application)
             .exclude(status=Incident.Status.RESOLVED)
@@ -139,7 +139,7 @@ class IncidentPage:
 
     @cached_property
     def done(self) -> list[ApplicationEvent]:
-        """What people did about the application since this was opened, as the log has it."""
+        """The timeline's events of what people did since this was opened."""
         until = self.incident.resolved_at or timezone.now()
         meanwhile = Q(at__gte=self.incident.opened_at, at__lte=until)
         events = ApplicationEvent.objects.filter(
@@ -151,7 +151,7 @@ class IncidentPage:
 
 
 def age(incident: Incident) -> str:
-    """How long it has been, or was, unresolved: one unit."""
+    """Return how long it has been, or was, unresolved, in one unit."""
     until: datetime = incident.resolved_at or timezone.now()
     if until - incident.opened_at < timedelta(minutes=1):
         return "under a minute"
@@ -159,7 +159,7 @@ def age(incident: Incident) -> str:
 
 
 def who(incident: Incident) -> str:
-    """Who works on it, or resolved it; empty when nobody does."""
+    """Return who works on it or resolved it; empty when nobody does."""
     if incident.status == Incident.Status.RESOLVED:
         by = incident.resolved_by
         return f"Resolved by {by.get_username()}" if by is not None else "Resolved by itself"
@@ -167,7 +167,7 @@ def who(incident: Incident) -> str:
 
 
 class AcknowledgeIncident(RowAction[Incident]):
-    """Say that one works on it."""
+    """Mark an incident as being worked on."""
 
     name = "acknowledge"
     label = "Acknowledge"
@@ -250,7 +250,7 @@ class IncidentAdmin(RowActionsAdmin[Incident], ApplicationColumn, ReadOnlyPageAd
         return who(incident)
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        """What needs somebody first, and of that the newest."""
+        """Sort the most urgent first, and of those the newest."""
         return [urgency().asc(), F("opened_at").desc(), F("pk").desc()]
 
     def changelist_view(

@@ -1,4 +1,4 @@
-"""The addresses of incidents, and the way back to one from a page that it led to."""
+"""Addresses of incidents, also of the one that a page was opened from."""
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -12,7 +12,7 @@ def incident_url(pk: int) -> str:
 
 
 def came_from(request: HttpRequest, incidents: QuerySet[Incident]) -> str | None:
-    """The page of the incident that ``?incident=`` names, if it is one of ``incidents``."""
+    """Return the page of the incident in ``?incident=``, if it is one of ``incidents``."""
     asked = request.GET.get("incident", "")
     if not asked.isdecimal() or len(asked) > 18:
         return None

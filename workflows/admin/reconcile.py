@@ -1,4 +1,4 @@
-"""The reconcile button: GET looks, POST mends. Both end in time and say what they found."""
+"""The reconcile page: GET compares, POST repairs, both within a time limit."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -16,7 +16,7 @@ from workflows.reconcile.manual import reconcile_by_hand
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def reconcile_view(request: HttpRequest, *, model_admin: ReadOnlyAdmin[Incident]) -> HttpResponse:
-    """What differs between the record and the engine; POST mends it."""
+    """Show what differs between the record and the engine; POST repairs it."""
     if not model_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     try:
@@ -37,6 +37,6 @@ def reconcile_view(request: HttpRequest, *, model_admin: ReadOnlyAdmin[Incident]
         looked=looked,
         rows=[(finding, by_reference.get(finding.reference)) for finding in looked.findings],
         form=None,
-        button=f"Mend {found} finding{'' if found == 1 else 's'}",
+        button=f"Repair {found} finding{'' if found == 1 else 's'}",
         tone="good",
     )

@@ -1,8 +1,8 @@
-"""Everything that happened to one application, in one order: people, rules, workflow, deliveries.
+"""The timeline of one application: people, rules, workflow, deliveries and incidents in one order.
 
-The application's own log tells what a partner may know as well. This page adds who did it and from
-which request, what the workflow did, what left, and what got stuck. The engine is asked only
-when somebody says so; until then the mirror stands for it.
+The log on the application's page has what partners may see too. This page adds who did it and in
+which request, the workflow's steps, deliveries and incidents. The engine is asked only on request;
+otherwise the stored executions are shown.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,21 +26,20 @@ from core.admin.view_helpers import admin_page
 from workflows.admin import history
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
-MIRROR = "mirror"
 ENGINE = "engine"
 
 
 class Source(models.TextChoices):
-    """Who or what a line of the timeline comes from."""
+    """The source of a line of the timeline."""
 
     PERSON = "person", "People and partners"
-    CASE = "case", "Case"
+    APPLICATION = "case", "Application"  # the value is in query strings
     WORKFLOW = "workflow", "Workflow"
     DELIVERY = "delivery", "Deliveries"
     INCIDENT = "incident", "Incidents"
 
 
-# Without the permission to look at it elsewhere nobody is told of it here.
+# A source is shown only with the permission to see its rows elsewhere.
 PERMISSIONS = {
     Source.WORKFLOW: "workflows.view_execution",
     Source.DELIVERY: "workflows.view_outboxmessage",
@@ -48,21 +47,21 @@ PERMISSIONS = {
 }
 LABELS = {
     Source.PERSON: "Person",
-    Source.CASE: "Case",
+    Source.APPLICATION: "Application",
     Source.WORKFLOW: "Workflow",
     Source.DELIVERY: "Delivery",
     Source.INCIDENT: "Incident",
 }
 TONES = {
     Source.PERSON: "fresh",
-    Source.CASE: "info",
+    Source.APPLICATION: "info",
     Source.WORKFLOW: "quiet",
     Source.DELIVERY: "wait",
     Source.INCIDENT: "alert",
 }
 
 
-# What the apps above add to the deliveries, as far as the person who looks may see it.
+# Functions of the apps above that add deliveries that this person may see.
 ALSO_DELIVERED: "list[Callable[[LoanApplication, User], Iterable[Line]]]" = []
 
 
@@ -97,7 +96,7 @@ class Line:
 def timeline_view(
     request: HttpRequest, *, pk: int, model_admin: NoDeleteAdmin[LoanApplication]
 ) -> HttpResponse:
-    """The page. ``?show=`` (many) picks sources, ``?workflow=engine`` asks the engine."""
+    """Render the page. ``?show=`` (several) picks sources, ``?workflow=engine`` asks the engine."""
     application = application_or_refuse(model_admin, request, pk)
     user = staff(request)
     allowed = [
@@ -129,7 +128,7 @@ def timeline_view(
 def gather(
     application: LoanApplication, sources: set[Source], *, ask_engine: bool
 ) -> tuple[list[Line], list[str]]:
-    """The lines, oldest first, and sentences about what could not be read."""
+    """Return the lines, oldest first, and sentences about what could not be read."""
     lines = [line for line in _events(application) if line.source in sources]
     sentences: list[str] = []
     executions = list(
@@ -139,10 +138,10 @@ def gather(
     )
     if Source.WORKFLOW in sources:
         for execution in executions:
-            told, sentence = history.read(execution) if ask_engine else ([], "")
+            found, sentence = history.read(execution) if ask_engine else ([], "")
             if sentence:
                 sentences.append(f"{execution.name}: {sentence}")
-            lines += _told(execution, told) if told else _mirrored(execution)
+            lines += _from_engine(execution, found) if found else _recorded(execution)
     if Source.DELIVERY in sources:
         lines += _deliveries(executions)
     if Source.INCIDENT in sources:
@@ -151,7 +150,7 @@ def gather(
 
 
 def in_order(lines: list[Line]) -> list[Line]:
-    """The oldest first."""
+    """Sort the oldest first."""
     return sorted(lines, key=lambda line: (line.at, line.order))
 
 
@@ -167,7 +166,7 @@ def _events(application: LoanApplication) -> Iterator[Line]:
             facts.append(("shown to", "staff only"))
         yield Line(
             at=event.at,
-            source=Source.PERSON if who else Source.CASE,
+            source=Source.PERSON if who else Source.APPLICATION,
             what=event.message,
             who=who,
             step=event.get_step_display(),
@@ -179,7 +178,7 @@ def _events(application: LoanApplication) -> Iterator[Line]:
 
 
 def _facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What an event carries: ``{"loan_amount": ["1.00", "2.00"]}`` is a change."""
+    """Yield an event's data as pairs: ``{"loan_amount": ["1.00", "2.00"]}`` is a change."""
     for name, value in data.items():
         if value in ("", None, [], {}):
             continue
@@ -187,8 +186,8 @@ def _facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield name.replace("_", " "), said
 
 
-def _told(execution: Execution, told: Iterable[history.Shown]) -> Iterator[Line]:
-    for event in told:
+def _from_engine(execution: Execution, found: Iterable[history.Shown]) -> Iterator[Line]:
+    for event in found:
         yield Line(
             at=event.at,
             source=Source.WORKFLOW,
@@ -200,8 +199,8 @@ def _told(execution: Execution, told: Iterable[history.Shown]) -> Iterator[Line]
         )
 
 
-def _mirrored(execution: Execution) -> Iterator[Line]:
-    """What the record knows of an execution and of what it waited for."""
+def _recorded(execution: Execution) -> Iterator[Line]:
+    """Yield the lines of a stored execution and its callbacks."""
     request = (("request", execution.request_id),) if execution.request_id else ()
     moments: list[tuple[datetime | None, str, tuple[tuple[str, str], ...], bool]] = [
         (execution.queued_at, "Execution queued", request, False),

@@ -1,9 +1,9 @@
 /* Keeps a page up to date without reloading it: that of an application, or of a bulk decision.
 
-   Asks for it about once a second, with the ETag of what is shown; 304 means that nothing
-   changed. Only regions whose HTML differs are replaced, the log only grows, and focus, open
-   details and scroll positions stay. A failed poll is tried again, later each time; a hidden
-   tab asks seldom; what has come to its end is not asked about any more. */
+   Polls about once a second with the ETag of what is shown; 304 means that nothing changed. Only
+   regions whose HTML differs are replaced, the log only grows, and focus, open details and scroll
+   positions stay. A failed poll is repeated, later each time; a hidden tab polls every 15 seconds;
+   a page that cannot change any more is not polled. */
 "use strict";
 
 (() => {

@@ -1,6 +1,7 @@
-/* The badge in the header: how much waits on the person who looks, also in the tab's title.
-   Asks seldom, more seldom in a hidden tab, and later each time while the office cannot be
-   reached; says something to a screen reader only when the number changed. */
+/* Updates the header badge and the tab's title with the number of tasks that wait for this person.
+
+   Polls every 15 seconds, every minute in a hidden tab, and later each time while the server does
+   not answer; announces the number to a screen reader only when it changed. */
 "use strict";
 
 (() => {

@@ -55,7 +55,7 @@ def test_look_shows_what_differs_and_changes_nothing(
     assert "1 compared, 1 differs: nothing is changed yet" in html
     assert "lost by the engine" in html
     assert f'<a href="{page("change", lost)}">{lost.reference}-1</a>' in html
-    assert "Mend 1 finding<" in html
+    assert "Repair 1 finding<" in html
     assert record() == before
     assert stub.requests == []
 
@@ -68,8 +68,8 @@ def test_mend_does_it_shows_it_and_leaves_a_line_twice_it_agrees(
 
     html = client.post(ADDRESS).content.decode()
 
-    assert "1 compared, 1 mended" in html
-    assert 'id="press-mend"' not in html
+    assert "1 compared, 1 repaired" in html
+    assert 'id="press-repair"' not in html
     lost.refresh_from_db()
     assert lost.status == Status.NEEDS_ATTENTION
     assert Incident.objects.get().kind == Incident.Kind.ENGINE_DISAGREES
@@ -93,7 +93,7 @@ def test_engine_that_is_down_is_said_and_nothing_is_mended(
         assert answer.status_code == 200
         html = answer.content.decode()
         assert "The engine cannot be asked now." in html
-        assert 'id="press-mend"' not in html
+        assert 'id="press-repair"' not in html
         assert "agree" not in html
     assert record() == before
 
@@ -106,7 +106,7 @@ def test_what_was_mended_before_the_engine_went_away_is_shown(
     html = login(operations).post(ADDRESS).content.decode()
 
     assert "The engine cannot be asked now." in html
-    assert "1 mended before it went away" in html
+    assert "1 repaired before it went away" in html
     assert "lost by the engine" in html
     assert ApplicationEvent.objects.filter(kind="reconciled").count() == 1
 
