@@ -63,7 +63,7 @@ class LiftLockout(RowAction[FailedSignIn]):
 
 
 class SecondFactorAdmin(SuperusersLook, RowActionsAdmin[SecondFactor]):
-    """Who has one. The secret is on no page."""
+    """The users with a second factor. The secret is on no page."""
 
     list_display = ("user", "confirmed", "created_at", "last_used_at", "codes_left")
     list_select_related = ("user",)
@@ -93,7 +93,7 @@ class SecondFactorAdmin(SuperusersLook, RowActionsAdmin[SecondFactor]):
 
 
 class FailedSignInAdmin(SuperusersLook, RowActionsAdmin[FailedSignIn]):
-    """Failed sign-ins that are still remembered, and what is locked out by them."""
+    """Failed sign-ins that still count, and the lockouts they cause."""
 
     list_display = ("username", "ip_address", "failures_since_start", "attempt_time", "state")
     search_fields = ("username",)

@@ -48,7 +48,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Claim:
-    """Who claimed the open review task, and since when."""
+    """The claim of the open review task: its owner, and since when."""
 
     by: str
     since: datetime
@@ -76,7 +76,7 @@ class ApplicationPage:
 
     @property
     def is_live(self) -> bool:
-        """Whether the application may still change without anybody editing it."""
+        """Tell whether the application may still change without anybody editing it."""
         return self.status != Status.DRAFT and not is_terminal(self.status)
 
     @cached_property

@@ -50,7 +50,7 @@ def is_shown(request: HttpRequest, application: LoanApplication) -> bool:
 
 
 def is_typed_too_late(request: HttpRequest, application: LoanApplication) -> bool:
-    """Whether a form was sent with contact details after the time to change them was over."""
+    """Tell whether a form has contact details after the time to change them was over."""
     return bool(CONTACT.keys() & request.POST.keys()) and not is_shown(request, application)
 
 
@@ -63,8 +63,8 @@ def hidden_fieldsets(fieldsets: Any) -> Any:
         return f"{name}{HIDDEN_SUFFIX}" if name in CONTACT else name
 
     return tuple(
-        (title, {**told, "fields": tuple(swap(name) for name in told["fields"])})
-        for title, told in fieldsets
+        (title, {**options, "fields": tuple(swap(name) for name in options["fields"])})
+        for title, options in fieldsets
     )
 
 

@@ -34,9 +34,9 @@ def narrowed(
         return rows.filter(**only)
     for lookup, value in only.items():
         name, _, way = lookup.partition("__")
-        told = f"told_by_{name}"
-        rows = rows.alias(**{told: NotLookedUp(name)}).filter(
-            **{f"{told}__{way or 'exact'}": value}
+        alias = f"filter_{name}"
+        rows = rows.alias(**{alias: NotLookedUp(name)}).filter(
+            **{f"{alias}__{way or 'exact'}": value}
         )
     return rows
 

@@ -1,4 +1,4 @@
-"""What the views and actions of an application share, and the column that links to it."""
+"""Helpers of an application's views and actions, and the column that links to it."""
 
 from typing import Any
 

@@ -69,7 +69,7 @@ class ReadOnlyPageAdmin[M: Model](ReadOnlyAdmin[M]):
     page_template = ""
 
     def page_context(self, request: HttpRequest, row: M) -> dict[str, Any]:
-        """What the template draws; ``title`` is required."""
+        """Return the template's context; ``title`` is required."""
         raise NotImplementedError
 
     def change_view(

@@ -52,7 +52,7 @@ def row_url(row: Model, view: str = "change", query: dict[str, Any] | None = Non
 class RowAction[M: Model](View):
     """One action on one row.
 
-    Subclasses say in ``check`` why it is not possible now (by raising a ``DomainError``), and do
+    Subclasses raise in ``check`` the ``DomainError`` that says why it is not possible now, and do
     it in ``act``, which returns the sentence that says what was done. Without ``permissions``
     everybody who may see the row reaches ``check`` and ``act``, whose services decide.
     """
@@ -81,7 +81,7 @@ class RowAction[M: Model](View):
         """Raise a ``DomainError`` where the action is not possible."""
 
     def is_offered(self) -> bool:
-        """Whether the row's page has a button for it: where ``check`` passes."""
+        """Tell whether the row's page has a button for it: where ``check`` passes."""
         try:
             self.check()
         except DomainError:
@@ -102,7 +102,7 @@ class RowAction[M: Model](View):
         return {}
 
     def shown(self) -> dict[str, Any]:
-        """What the template draws besides."""
+        """Return more context of the template."""
         return {}
 
     def back(self) -> str:
@@ -212,7 +212,7 @@ class SecretAction[M: Model](RowAction[M]):
         raise NotImplementedError
 
     def then(self) -> tuple[str, str]:
-        """Where the page with the secret leads: an address and its label."""
+        """Return address and label of the link on the page with the secret."""
         raise NotImplementedError
 
     def act(self) -> HttpResponse:

@@ -215,7 +215,7 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
 
 
 def is_open(policy: LendingPolicy | None) -> bool:
-    """Whether the policy is a draft, or not stored yet: a published one never changes."""
+    """Tell whether the policy is a draft, or not stored yet: a published one never changes."""
     return policy is None or policy.published_at is None
 
 

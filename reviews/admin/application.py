@@ -112,7 +112,7 @@ class ReviewApplicationPage(ApplicationPage):
 
     @cached_property
     def approvals(self) -> Approvals | None:
-        """What the open task still needs, and who may give it."""
+        """The approvals that the open task needs and has."""
         task = self.open_task
         return None if task is None else approvals_of(self.application, task)
 

@@ -338,7 +338,7 @@ class BulkDecisionListAdmin(NoDeleteAdmin[LoanApplication]):
     change_list_template = "reviews/admin/application_list.html"
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may decide anything that can be decided in bulk."""
+        """Tell whether this person may decide anything that can be decided in bulk."""
         return decisions.may_decide_some(user=staff(request), kinds=STAFF_KINDS)
 
     def bulk_carry_on(self, run: BulkDecision) -> None:

@@ -27,7 +27,7 @@ from reviews.services.authority import claim_stands
 
 
 def is_mine(request: HttpRequest) -> bool:
-    """Whether the list is "My approvals"."""
+    """Tell whether the list is "My approvals"."""
     return request.GET.get(WaitingOnMe.parameter_name) == "yes"
 
 
@@ -136,7 +136,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
     # --- Actions --------------------------------------------------------------------------
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may decide anything that can be decided in bulk."""
+        """Tell whether this person may decide anything that can be decided in bulk."""
         return decisions.may_decide_some(user=staff(request), kinds=STAFF_KINDS)
 
     @admin.action(permissions=["decide"], description="Approve selected tasks")
@@ -186,7 +186,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
 
     @admin.display(description="Who asked", empty_value="")
     def asked_by(self, task: ReviewTask) -> str:
-        """Who submitted the application."""
+        """The partner or the person that submitted the application."""
         application = task.application
         return str(application.partner or application.submitted_by or "")
 

@@ -29,7 +29,7 @@ def test_endpoint_is_added_its_failed_delivery_looked_into_and_sent_again(
     make_user("operations", Role.OPERATIONS)
     page = visit("root")
     page.goto(ENDPOINTS)
-    expect(page.locator("#content")).to_contain_text("A partner is told here")
+    expect(page.locator("#content")).to_contain_text("Events about a partner")
     with receiving() as receiver:
         page.goto(f"{ENDPOINTS}add/?partner={partner.pk}")
         inspect(page, "endpoint-add")

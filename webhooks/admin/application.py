@@ -73,10 +73,10 @@ def delivery_lines(application: LoanApplication, user: User) -> Iterator[Line]:
         answer = str(delivery.last_status_code or "none")
         facts = (*to, ("tries", str(delivery.attempts)), ("last answer", answer))
         failed = delivery.status == WebhookDelivery.Status.FAILED
-        told = "given up" if failed else "to be tried again"
+        result = "given up" if failed else "to be tried again"
         if delivery.status == WebhookDelivery.Status.DELIVERED:
-            told = "delivered"
-        yield Line(at, Source.DELIVERY, f"{what}: {told}", facts=facts, is_bad=failed)
+            result = "delivered"
+        yield Line(at, Source.DELIVERY, f"{what}: {result}", facts=facts, is_bad=failed)
 
 
 ALSO_DELIVERED.append(delivery_lines)

@@ -156,7 +156,7 @@ class EnableEndpoint(RowAction[WebhookEndpoint]):
     name = "enable"
     label = "Enable"
     sentence = (
-        "It is told of what happens from now on. What failed meanwhile can be sent again from "
+        "Events are sent to it from now on. What failed meanwhile can be sent again from "
         "the list of deliveries."
     )
     permissions = (CHANGE,)
@@ -171,19 +171,19 @@ class EnableEndpoint(RowAction[WebhookEndpoint]):
 
 
 class WebhookEndpointAdmin(RowActionsAdmin[WebhookEndpoint], ReadOnlyAdmin[WebhookEndpoint]):
-    list_display = ("url", "partner", "state", "told_of", "last_outcome", "created_at")
+    list_display = ("url", "partner", "state", "events_shown", "last_outcome", "created_at")
     list_filter = ("status",)
     list_select_related = ("partner",)
     sortable_by = ()
     empty_list_text = (
-        "A partner is told here what becomes of its applications. Add its endpoint; the secret "
+        "Events about a partner's applications are sent to its endpoint. Add one; the secret "
         "that signs what is sent is shown once."
     )
     fields = (
         "partner",
         "url",
         "state",
-        "told_of",
+        "events_shown",
         "disabled_at",
         "disabled_why",
         "previous_until",
@@ -197,8 +197,8 @@ class WebhookEndpointAdmin(RowActionsAdmin[WebhookEndpoint], ReadOnlyAdmin[Webho
         active = endpoint.status == WebhookEndpoint.Status.ACTIVE
         return badge(endpoint.get_status_display(), "good" if active else "bad")
 
-    @admin.display(description="Told of")
-    def told_of(self, endpoint: WebhookEndpoint) -> str:
+    @admin.display(description="Events")
+    def events_shown(self, endpoint: WebhookEndpoint) -> str:
         chosen = [str(EventType(name).label) for name in endpoint.event_types]
         return ", ".join(chosen) or "Everything"
 

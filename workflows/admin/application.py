@@ -148,7 +148,7 @@ class WorkflowApplicationPage(ReviewApplicationPage):
 
 def _paused(since: datetime) -> SafeString:
     return format_html(
-        "Paused since {}: the workflow stands still until Operations lets it go on. What is "
+        "Paused since {}: the workflow waits until Operations resumes it. What is "
         "decided meanwhile is kept.",
         moment(since),
     )

@@ -152,8 +152,8 @@ class OutboxMessageAdmin(
     ordering = ("-id",)
     sortable_by = ()
     empty_list_text = (
-        "Whatever leaves this system passes through here first: starts of workflows, answers "
-        "that people gave, letters. It is sent again until it gets through."
+        "Every outgoing message is stored here first: starts of workflows, answers that people "
+        "gave, emails. It is retried until it is delivered."
     )
     row_actions = (ResendMessage,)
     application_path = "execution.application"

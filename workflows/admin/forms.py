@@ -25,7 +25,7 @@ class MayReasonForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    note = typed(label="Note", required=True, help_text="What mended it. Kept in the log.")
+    note = typed(label="Note", required=True, help_text="What solved the problem. Kept in the log.")
 
 
 class NotPaidForm(forms.Form):

@@ -93,15 +93,15 @@ def shown(events: list[dict[str, Any]]) -> Iterator[Shown]:
         )
 
 
-def _details(told: dict[str, Any]) -> Iterator[str]:
+def _details(details: dict[str, Any]) -> Iterator[str]:
     """Yield the details of an event, the most important first."""
-    if "StartTimestamp" in told and "EndTimestamp" in told:
-        took: float = (told["EndTimestamp"] - told["StartTimestamp"]).total_seconds()
+    if "StartTimestamp" in details and "EndTimestamp" in details:
+        took: float = (details["EndTimestamp"] - details["StartTimestamp"]).total_seconds()
         yield f"took {span(took)}"
-    error = (told.get("Error") or {}).get("Payload") or {}
+    error = (details.get("Error") or {}).get("Payload") or {}
     if error.get("ErrorType"):
         yield str(error["ErrorType"])
-    retry = told.get("RetryDetails") or {}
+    retry = details.get("RetryDetails") or {}
     if retry.get("CurrentAttempt"):
         yield f"try {retry['CurrentAttempt']}"
     if retry.get("NextAttemptDelaySeconds"):
@@ -112,8 +112,8 @@ def _details(told: dict[str, Any]) -> Iterator[str]:
         ("HeartbeatTimeout", "a sign of life every"),
         ("Duration", "for"),
     ):
-        if told.get(field):
-            yield f"{words} {span(told[field])}"
+        if details.get(field):
+            yield f"{words} {span(details[field])}"
 
 
 def span(seconds: float) -> str:

@@ -90,7 +90,7 @@ class IncidentPage:
         return [why_not] if (why_not := self._resolving[1]) else []
 
     def buttons(self) -> list[Button]:
-        """What this person may do now; nothing once the incident is resolved."""
+        """Return the actions of this person; none once the incident is resolved."""
         if self.is_resolved:
             return []
         resolve = row_url(self.incident, "resolve")
@@ -171,7 +171,7 @@ class AcknowledgeIncident(RowAction[Incident]):
 
     name = "acknowledge"
     label = "Acknowledge"
-    sentence = "It shows that you work on it. It stays unresolved until somebody mends it."
+    sentence = "It shows that you work on it. It stays unresolved until the problem is solved."
 
     def is_offered(self) -> bool:
         return self.row.status == Incident.Status.OPEN and super().is_offered()
@@ -187,9 +187,7 @@ class AcknowledgeIncident(RowAction[Incident]):
         return super().ask(status) if is_open else self.leave(self._acknowledged(self.row))
 
     def act(self) -> str:
-        return self._acknowledged(
-            incidents.incident_acknowledge(incident=self.row, user=self.user)
-        )
+        return self._acknowledged(incidents.incident_acknowledge(incident=self.row, user=self.user))
 
     def _acknowledged(self, incident: Incident) -> str:
         if incident.acknowledged_by == self.user:
@@ -202,7 +200,7 @@ class ResolveIncident(RowAction[Incident]):
 
     name = "resolve"
     label = "Mark resolved"
-    sentence = "Nothing but the incident changes: say what mended what was stuck."
+    sentence = "Nothing but the incident changes: say what solved the problem."
     form_class = NoteForm
 
     def check(self) -> None:

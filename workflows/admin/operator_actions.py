@@ -104,7 +104,7 @@ class Restart(OperatorAction):
 class Resume(OperatorAction):
     name = "resume"
     label = "Resume"
-    sentence = "The workflow goes on where it stands. What was answered meanwhile is heard."
+    sentence = "The workflow continues where it was paused. Answers given meanwhile are delivered."
     form_class = MayReasonForm
     service_check = staticmethod(partial(operations.pause_check, paused=True))
 
@@ -120,8 +120,8 @@ class Pause(OperatorAction):
     label = "Pause"
     tone = "quiet"
     sentence = (
-        "The workflow finishes what it is doing and stands still until it is resumed. What "
-        "people are asked stays open, and what they answer is kept."
+        "The workflow finishes its current step and waits until it is resumed. Review tasks stay "
+        "open, and decisions are kept."
     )
     form_class = ReasonForm
     service_check = staticmethod(partial(operations.pause_check, paused=False))
@@ -138,7 +138,7 @@ class Stop(OperatorAction):
     label = "Stop"
     tone = "bad"
     sentence = (
-        "This ends the workflow and calls back what people are asked. The application needs "
+        "This ends the workflow and cancels its open review tasks. The application needs "
         "attention then: it can be restarted from the first step, or withdrawn."
     )
     form_class = ReasonForm
