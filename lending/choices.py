@@ -4,7 +4,7 @@ from django.db.models import TextChoices
 
 
 class Outcome(TextChoices):
-    """What was decided."""
+    """The outcome of a decision."""
 
     APPROVE = "approve", "Approve"
     REFER = "refer", "Refer"

@@ -42,7 +42,7 @@ def policy_current() -> LendingPolicy:
 
 
 def policy_rules(policy: LendingPolicy) -> PolicyRules:
-    """What ``underwriting`` needs of a policy; two queries at most."""
+    """Read a policy as the values that ``underwriting`` needs; two queries at most."""
     tiers = tuple(
         TierRule(
             tier=Tier(row.tier),
@@ -74,7 +74,7 @@ def approver_of(ceilings: Mapping[Role, Decimal | None], amount: Decimal) -> Rol
 
 
 def longest_wait(policy: LendingPolicy) -> timedelta:
-    """How long one execution under this policy may wait in all, at the most."""
+    """Return the longest total wait of an execution under this policy."""
     fraud = (
         max(policy.fraud_check_timeout, settings.LOANOFFICE_FRAUD_VENDOR_LONGEST)
         * policy.fraud_check_attempts
@@ -90,10 +90,10 @@ def longest_wait(policy: LendingPolicy) -> timedelta:
 
 @transaction.atomic
 def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
-    """Put a drafted version in force for the cases that are validated from now on.
+    """Publish a drafted version for applications that are validated from now on.
 
     Raises ``NotPermitted``, ``PolicyPublished``, or ``InvalidPolicy`` when a tier or a ceiling
-    is missing, a ceiling is below that of a lower role, or a case could wait for longer than
+    is missing, a ceiling is below that of a lower role, or an execution could wait longer than
     its execution lives.
     """
     if not user.has_perm("lending.publish_lendingpolicy"):
@@ -149,7 +149,7 @@ def _check_ceilings(policy: LendingPolicy) -> None:
 
 
 def policy_changes(policy: LendingPolicy) -> Changes:
-    """What publishing ``policy`` would change, by field: now and then; all of it the first time."""
+    """Return the changes that publishing ``policy`` makes, by field; all of it the first time."""
     return _differences(_in_force(), policy)
 
 

@@ -25,7 +25,7 @@ class TierRule:
 
 @dataclass(frozen=True)
 class PolicyRules:
-    """What a policy version says, as values. ``tiers`` are ordered best first."""
+    """The rules of a policy version, as values. ``tiers`` are ordered best first."""
 
     version: int
     approval_threshold: Decimal

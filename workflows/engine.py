@@ -257,7 +257,7 @@ def _version_of(function_arn: str) -> str:
 
 
 def history(*, arn: str, before_page: Callable[[], None] = lambda: None) -> list[dict[str, Any]]:
-    """What happened in an execution, oldest first, as AWS's ``Event``; without its data.
+    """Read the history of an execution, oldest first, as AWS's ``Event``; without its data.
 
     Limited to 15 requests a second by the service: for the reconciler and for one page on
     demand. Raises ``NotFound``, ``EngineError``.
@@ -279,7 +279,7 @@ def history(*, arn: str, before_page: Callable[[], None] = lambda: None) -> list
 
 
 def get(*, arn: str) -> dict[str, Any]:
-    """What the engine knows of an execution: ``Status``, ``Result``, ``Error``, times."""
+    """Read an execution from the engine: ``Status``, ``Result``, ``Error``, times."""
     with _translated():
         return dict(_client().get_durable_execution(DurableExecutionArn=arn))
 

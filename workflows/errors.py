@@ -1,4 +1,4 @@
-"""What can go wrong on the way to the engine and to the outside, by name."""
+"""Errors of the engine and of providers."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from core.errors import DomainError
 
 @dataclass(frozen=True)
 class DeliveryResult:
-    """What came of one try at a webhook. ``status_code`` 0: no answer, and ``error`` says why."""
+    """The result of one webhook attempt. ``status_code`` 0: no answer, and ``error`` says why."""
 
     status_code: int = 0
     response: str = ""

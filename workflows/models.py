@@ -1,4 +1,4 @@
-"""The mirror of what the engine does, and everything that leaves this system."""
+"""Executions, callbacks, outbox messages, incidents and the simulated payout rail."""
 
 from django.conf import settings
 from django.db import models
@@ -60,7 +60,7 @@ class Execution(models.Model):
 
 
 class PendingCallback(models.Model):
-    """What an execution waits for: a person's answer (then it has a task) or a service's."""
+    """A callback of an execution: for a person's answer (then it has a task) or a service's."""
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"
@@ -187,7 +187,7 @@ class OutboxMessage(models.Model):
 
 
 def urgency() -> Func:
-    """What needs somebody first: open, then what somebody works on, then what is over.
+    """Order by urgency: open, then in progress, then resolved.
 
     Written out, without parameters, so that SQLite sees that an index has it.
     """
@@ -199,7 +199,7 @@ def urgency() -> Func:
 
 
 class Incident(models.Model):
-    """Something is stuck: a sentence that says what, and a person who mends it."""
+    """Something is stuck: a sentence that says what, and the person who works on it."""
 
     class Kind(models.TextChoices):
         WORKFLOW_FAILED = "workflow_failed", "Workflow failed"
@@ -285,7 +285,7 @@ class PeriodicRun(models.Model):
 
 
 class SimulatedPayout(models.Model):
-    """The books of the simulated payout rail: an outside system, so written on its own.
+    """A payout of the simulated rail: an outside system, so written on its own.
 
     Nothing but ``workflows.providers.simulated`` reads or writes it.
     """

@@ -1,4 +1,4 @@
-"""What the workflow does when something happens to an application. One line each."""
+"""Receivers of application and review signals. One line each."""
 
 from typing import Any
 

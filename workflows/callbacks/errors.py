@@ -1,4 +1,4 @@
-"""What the door refuses, each one problem with a code of ``partners.api.problems``."""
+"""Errors of the callback endpoint, each a problem with a code of ``partners.api.problems``."""
 
 from rest_framework import exceptions
 

@@ -1,4 +1,4 @@
-"""What the fraud vendor says through its door, written down once.
+"""Record the fraud vendor's requests at the callback endpoint, each once.
 
 Lock order: application, then callback, then what is written. Nothing here speaks to the
 engine inside a transaction: an answer leaves through the outbox, and a heartbeat, which is
@@ -57,7 +57,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the vendor found, and why; only the verdict goes into the workflow."""
+    """The vendor's verdict and reason; only the verdict goes into the workflow."""
 
     verdict: FraudVerdict
     score: int | None = None
@@ -109,7 +109,7 @@ def answer_take(*, signed: Signed, verdict: Verdict) -> Outcome:
 def failure_take(*, signed: Signed, message: str) -> Outcome:
     """Note that the vendor cannot say. It may still; when the wait is over it is asked again.
 
-    So a failure is no answer: an engine told of it would ask at once, and a vendor in trouble
+    So a failure is no answer: an engine that got it would ask at once, and a vendor in trouble
     would use up every try within a minute. Raises ``IdentifierReused``.
     """
 
@@ -132,7 +132,7 @@ def failure_take(*, signed: Signed, message: str) -> Outcome:
 def heartbeat_take(*, signed: Signed) -> Outcome:
     """Tell the engine that the vendor is at work, so that it waits on.
 
-    Raises ``IdentifierReused``, and ``EngineUnavailable`` when the engine cannot be told: then
+    Raises ``IdentifierReused``, and ``EngineUnavailable`` when the engine cannot be reached: then
     nothing is written, and the vendor's next heartbeat does it.
     """
     seen = CallbackRequest.objects.filter(identifier=signed.identifier).first()

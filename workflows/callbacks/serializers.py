@@ -1,4 +1,4 @@
-"""What the fraud vendor may say, strictly: three bodies, and no field beside theirs."""
+"""Validate the fraud vendor's bodies strictly: three shapes, and no other fields."""
 
 from typing import Any
 

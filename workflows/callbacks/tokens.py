@@ -2,7 +2,7 @@
 
 The callback's own id is a credential of the engine's and never leaves. A token is made from
 it with the vendor's secret, so that a request which is sent again names the same address; what
-is stored is its hash. Writes rows; no door, no outside world.
+is stored is its hash. Writes rows; no HTTP, no provider.
 """
 
 import base64
@@ -24,7 +24,7 @@ PURPOSE = b"loan office callback token 1 "
 
 @dataclass(frozen=True)
 class Door:
-    """Where one callback is answered, under which name it is asked for, and until when."""
+    """The URL of one callback, the name it is asked for under, and its deadline."""
 
     url: str
     name: str
@@ -55,13 +55,13 @@ def token_of(secret: bytes, callback_id: str) -> str:
 
 
 def hash_of(token: str) -> str:
-    """What is kept of a token. It is as random as a key, so one round of hashing is enough."""
+    """Hash a token for storage. It is as random as a key, so one round of hashing is enough."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 @transaction.atomic
 def door_open(*, callback_id: str) -> Door | None:
-    """Where this callback is answered; ``None`` when nobody waits for it any more.
+    """Open a URL for this callback; ``None`` when it is no longer pending.
 
     The same again gives the same address, also while the secret is rotated. Raises
     ``PendingCallback.DoesNotExist``.

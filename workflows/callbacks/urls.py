@@ -1,4 +1,4 @@
-"""Where an outside service answers: one address a pending callback, and nothing else."""
+"""URLs for answers of outside services: one address a pending callback, and nothing else."""
 
 from django.urls import URLPattern, path, re_path
 

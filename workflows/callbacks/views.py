@@ -1,4 +1,4 @@
-"""The door of an outside service that answers a callback: signed, and without a session.
+"""Views for an outside service that answers a callback: signed, and without a session.
 
 Who does not know an address of ours finds nothing here, signed or not; who knows one and
 cannot sign is refused. What is written down is answered with 202, and the engine hears of it

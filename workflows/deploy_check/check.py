@@ -32,7 +32,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Drain:
-    """What was found. ``versions`` are all that have unfinished executions."""
+    """The result of the check. ``versions`` are all that have unfinished executions."""
 
     versions: tuple[Version, ...]
     in_the_way: tuple[Version, ...]  # those whose code may need what the migrations take away

@@ -1,4 +1,4 @@
-"""What a migration takes away from code that is older than it, operation by operation.
+"""Find what a migration removes that older code needs, operation by operation.
 
 Tables and columns before and after each operation are compared as the database will see
 them, so a rename that keeps its column is none, and every kind of operation is covered.
@@ -46,7 +46,7 @@ class Danger:
 
 @dataclass(frozen=True)
 class Column:
-    """What code that writes or reads a column relies on."""
+    """The properties of a column that code relies on."""
 
     kind: str  # the database's type without its length
     null: bool

@@ -1,10 +1,10 @@
 """Compares the record with the engine; ``repairs`` does what can be done about it.
 
 Whatever was missed (an end, a start, a stop, a callback that closed) is found by asking
-both sides. What no rule can mend becomes an incident. Running it twice changes nothing more.
+both sides. What no rule can repair becomes an incident. Running it twice changes nothing more.
 
 Five looks: at what the engine has not finished, at what the record has not finished, at
-what ended of late (or ever), at callbacks whose answer or end is overdue, and at cases that
+what ended of late (or ever), at callbacks whose answer or end is overdue, and applications that
 nothing carries. The engine is asked page by page and at a bounded rate: its limits are for
 the whole account.
 """
@@ -50,7 +50,7 @@ CALLBACK_ENDS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Where the two disagree, and what is done about it."""
+    """A difference between record and engine, and its repair."""
 
     name: str  # of the execution, and of the callback if it is about one
     engine: str
@@ -66,7 +66,7 @@ class Finding:
 
 @dataclass
 class Report:
-    """What a run compared and found."""
+    """The counts and findings of one reconcile."""
 
     dry_run: bool
     compared: int = 0
@@ -101,7 +101,7 @@ def reconcile(
     say: Callable[[int], None] = nobody_listens,
     tell: Callable[[Finding], None] = nobody_listens,
 ) -> Report:
-    """Compare and mend; with ``dry_run`` only say what would be done.
+    """Compare and repair; with ``dry_run`` only report what would be done.
 
     ``everything`` compares all executions that the engine still has instead of those that
     started within a day or have not ended. ``say`` hears how many were compared so far,

@@ -25,7 +25,7 @@ class _TimeIsOver(Exception):
 
 @dataclass
 class Looked:
-    """What was compared and found, also when it ended early."""
+    """The result of a manual reconcile, also when it ended early."""
 
     dry_run: bool
     compared: int = 0
@@ -45,7 +45,7 @@ def reconcile_check(*, user: User) -> None:
 
 
 def reconcile_by_hand(*, user: User, dry_run: bool) -> Looked:
-    """Compare the record with the engine and, unless ``dry_run``, mend it.
+    """Compare the record with the engine and, unless ``dry_run``, repair it.
 
     Each mended case gets a line of its audit trail. What was mended stays mended when the
     engine goes away or the time is over. Raises ``NotPermitted``.

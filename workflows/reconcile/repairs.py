@@ -1,6 +1,6 @@
-"""What the reconciler does where the engine and the record disagree.
+"""Repair differences between the engine and the record.
 
-Each mend looks again under the application's lock and does nothing when the two agree by
+Each repair reads again under the application's lock and does nothing when the two agree by
 then, so that doing it twice, or beside the workflow itself, changes nothing more. Nothing
 here asks the engine.
 """
@@ -81,7 +81,7 @@ def follow_pause(execution: Execution, *, paused: bool, now: datetime) -> None:
 
 
 def queue_missing(application: LoanApplication) -> None:
-    """Write the execution of a case that has none, as after a database was restored."""
+    """Write the missing execution of an application, as after a database was restored."""
     with transaction.atomic():
         now = application_lock(application.reference)
         if not Execution.objects.filter(application=now, attempt=now.attempt).exists():
@@ -91,10 +91,10 @@ def queue_missing(application: LoanApplication) -> None:
 # --- The end of an execution -----------------------------------------------------------
 
 
-def end(listed: Listed, told: dict[str, Any], execution: Execution) -> None:
-    """Note an end that was missed; a case that was left in the middle is handed over.
+def end(listed: Listed, answer: dict[str, Any], execution: Execution) -> None:
+    """Record a missed end; an application that is not final is handed over.
 
-    ``told`` is what ``engine.get`` says of it.
+    ``answer`` is that of ``engine.get``.
     """
     run = run_of(execution)
     ended = Execution.Status(listed.status)
@@ -105,10 +105,10 @@ def end(listed: Listed, told: dict[str, Any], execution: Execution) -> None:
             if ended == Execution.Status.TIMED_OUT and _expire(application, run):
                 executions.closing_notice(run)
             else:
-                kind, sentence = _why_over(ended, told, application)
+                kind, sentence = _why_over(ended, answer, application)
                 _close_what_is_asked(application, execution)
                 handover.application_hand_over(run, kind=kind, sentence=sentence, ended=ended)
-        executions.execution_end(run, status=ended, result=_result(told), error=_error(told))
+        executions.execution_end(run, status=ended, result=_result(answer), error=_error(answer))
 
 
 def follow_end(listed: Listed, execution: Execution) -> None:
@@ -117,7 +117,7 @@ def follow_end(listed: Listed, execution: Execution) -> None:
 
 
 def hand_over(execution: Execution, *, ended: Execution.Status, sentence: str) -> None:
-    """Hand a case over that nothing carries, if that is still so."""
+    """Hand over an application without a running execution, if that is still so."""
     with transaction.atomic():
         application = application_lock(execution.application.reference)
         if _is_carried(application, execution):
@@ -168,13 +168,13 @@ def _close_what_is_asked(application: LoanApplication, execution: Execution) -> 
 
 
 def _why_over(
-    ended: Execution.Status, told: dict[str, Any], application: LoanApplication
+    ended: Execution.Status, answer: dict[str, Any], application: LoanApplication
 ) -> tuple[Incident.Kind, str]:
     """What kind of incident the end of an execution in the middle of a case is."""
     still = f"the case is still {application.get_status_display().lower()}"
     match ended:
         case Execution.Status.FAILED:
-            why = _error(told) or "no reason is known"
+            why = _error(answer) or "no reason is known"
             return Incident.Kind.WORKFLOW_FAILED, f"The workflow failed: {why}"
         case Execution.Status.TIMED_OUT:
             return (
@@ -187,23 +187,23 @@ def _why_over(
                 f"The execution was stopped past this office, and {still}. Restart it.",
             )
         case _:
-            said = _result(told).get("status", "nothing")
+            said = _result(answer).get("status", "nothing")
             return (
                 Incident.Kind.ENGINE_DISAGREES,
                 f"The engine says that the workflow ended as “{said}”, but {still}. Restart it.",
             )
 
 
-def _result(told: dict[str, Any]) -> dict[str, Any]:
+def _result(answer: dict[str, Any]) -> dict[str, Any]:
     try:
-        result = json.loads(str(told.get("Result") or "{}"))
+        result = json.loads(str(answer.get("Result") or "{}"))
     except ValueError:
-        return {"raw": str(told["Result"])}
+        return {"raw": str(answer["Result"])}
     return result if isinstance(result, dict) else {"raw": result}
 
 
-def _error(told: dict[str, Any]) -> str:
-    error = told.get("Error")
+def _error(answer: dict[str, Any]) -> str:
+    error = answer.get("Error")
     if not isinstance(error, dict):
         return ""
     kind = str(error.get("ErrorType") or "Error").rpartition(".")[2]
@@ -215,7 +215,7 @@ def _error(told: dict[str, Any]) -> str:
 
 
 def note_delivered(callback: PendingCallback) -> None:
-    """The engine has the answer; the row and its message say so from now on."""
+    """Mark the row and its message as delivered: the engine has the answer."""
     with transaction.atomic():
         PendingCallback.objects.filter(
             pk=callback.pk, status=PendingCallback.Status.ANSWERED
@@ -226,7 +226,7 @@ def note_delivered(callback: PendingCallback) -> None:
 
 
 def answer_again(callback: PendingCallback) -> None:
-    """Let an answer leave once more that the engine did not get."""
+    """Queue an answer again that the engine did not get."""
     if not leave_again(OutboxMessage.objects.filter(callback=callback)):
         pending.answer_put(callback)
 
@@ -254,7 +254,7 @@ def close_callback(callback: PendingCallback) -> None:
 
 
 def unknown_execution(listed: Listed, application: LoanApplication) -> None:
-    """The engine has an execution of a case that the record knows nothing of."""
+    """Report an execution of the engine that the record does not have."""
     incidents.incident_open(
         kind=Incident.Kind.ENGINE_DISAGREES,
         key=f"unknown/{listed.name}",

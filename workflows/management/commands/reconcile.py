@@ -1,4 +1,4 @@
-"""``manage.py reconcile``: compare the record with the engine, and mend it."""
+"""``manage.py reconcile``: compare the record with the engine, and repair it."""
 
 import sys
 from argparse import ArgumentParser

@@ -1,4 +1,4 @@
-"""``manage.py sweep``: once, or every few seconds until it is told to stop."""
+"""``manage.py sweep``: once, or every few seconds until a signal."""
 
 import logging
 import signal
