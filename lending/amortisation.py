@@ -1,8 +1,8 @@
-"""Equal monthly instalments. Pure, ``Decimal`` only.
+"""Compute the schedule of equal monthly instalments. Pure, ``Decimal`` only.
 
 The annuity formula ``P * i / (1 - (1 + i) ** -n)`` with ``i = annual percent / 1200``
 (see for example L. Kellison, *The Theory of Interest*, ch. 6); cents are rounded half
-up, and the last instalment absorbs what rounding left over.
+up, and the last instalment contains the rounding difference.
 """
 
 from collections.abc import Iterator
@@ -33,12 +33,12 @@ class Schedule:
 
 
 def cents(amount: Decimal) -> Decimal:
-    """``amount`` rounded half up to two decimals."""
+    """Round an amount half up to two decimals."""
     return amount.quantize(CENT, rounding=ROUND_HALF_UP)
 
 
 def monthly_payment(*, principal: Decimal, annual_rate: Decimal, term_months: int) -> Decimal:
-    """The regular instalment, in the principal's currency, rounded to cents.
+    """Compute the regular instalment, in the principal's currency, rounded to cents.
 
     ``annual_rate`` is in percent (7.5 is 7.5 % a year). Raises ``ValueError`` when the
     principal or the term is not positive, or the rate is negative.
@@ -53,7 +53,7 @@ def monthly_payment(*, principal: Decimal, annual_rate: Decimal, term_months: in
 
 
 def schedule(*, principal: Decimal, annual_rate: Decimal, term_months: int) -> Schedule:
-    """Every instalment of a loan; the principals add up to ``principal`` exactly."""
+    """Compute every instalment of a loan; the principals add up to ``principal`` exactly."""
     payment = monthly_payment(principal=principal, annual_rate=annual_rate, term_months=term_months)
     with localcontext(PRECISION):
         lines = tuple(_lines(principal, annual_rate / 1200, term_months, payment))

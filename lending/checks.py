@@ -1,6 +1,6 @@
 """Check that the policy in force has a ceiling for every role that approves loans.
 
-It reads the database: ``manage.py check --database default``.
+The check reads the database, so it runs with ``manage.py check --database default``.
 """
 
 from collections.abc import Sequence

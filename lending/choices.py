@@ -21,7 +21,7 @@ class Tier(TextChoices):
 
 
 class ReasonCode(TextChoices):
-    """Why an application was referred or declined: code and what a person reads."""
+    """A reason for a referral or a decline: its stable code and its sentence for people."""
 
     AMOUNT_AT_THRESHOLD = (
         "AMOUNT_AT_THRESHOLD",

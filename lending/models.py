@@ -1,4 +1,4 @@
-"""The lending policy: versioned, immutable once published, kept with every decision."""
+"""Models of the lending policy: versioned, immutable once published, pinned to applications."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -67,7 +67,7 @@ class LendingPolicy(models.Model):
 
 
 class PolicyTier(models.Model):
-    """One credit tier of a policy: who falls in it, what it costs, how much it may borrow."""
+    """One credit tier of a policy: its conditions, its rate and its largest amount."""
 
     policy = models.ForeignKey(LendingPolicy, on_delete=models.CASCADE, related_name="tiers")
     tier = models.CharField(max_length=20, choices=Tier.choices)
@@ -95,7 +95,7 @@ class PolicyTier(models.Model):
 
 
 class PolicyAuthority(models.Model):
-    """Up to how much one role approves under a policy."""
+    """The ceiling of one role under a policy: the largest amount that it may approve."""
 
     policy = models.ForeignKey(LendingPolicy, on_delete=models.CASCADE, related_name="authorities")
     role = models.CharField(max_length=20, choices=approver_choices)

@@ -1,4 +1,4 @@
-"""The lending policy: which one is in force, publishing a new one, its rules as values."""
+"""Find the lending policy in force, publish a new version, and read its rules as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ from lending.underwriting import PolicyRules, TierRule
 
 @dataclass(frozen=True)
 class PersonWait:
-    """A wait for a person: its field of the policy, and the switch that it depends on, if any."""
+    """A wait for a person: the policy field of its length, and of the switch that enables it."""
 
     field: str
     required_by: str = ""
 
 
-# Added to by the app that asks people, which is above this one.
+# Set by ``reviews.apps``: that app is a layer above this one, so it cannot be imported here.
 PERSON_WAITS: list[PersonWait] = []
 
 
 def policy_current() -> LendingPolicy:
-    """The newest published version. Raises ``NoPolicy`` when there is none."""
+    """Return the newest published version. Raises ``NoPolicy`` when there is none."""
     policy = _in_force()
     if policy is None:
         raise NoPolicy
@@ -62,13 +62,13 @@ def policy_rules(policy: LendingPolicy) -> PolicyRules:
 
 
 def policy_ceilings(policy: LendingPolicy) -> dict[Role, Decimal | None]:
-    """Up to how much each role approves, the lowest rank first; ``None`` is without limit."""
+    """Return the ceiling of each role, the lowest rank first; ``None`` means no limit."""
     found = {row.role: row.ceiling for row in policy.authorities.all()}
     return {role: found[role.key] for role in APPROVERS if role.key in found}
 
 
 def approver_of(ceilings: Mapping[Role, Decimal | None], amount: Decimal) -> Role:
-    """The lowest-ranked role whose ceiling covers an amount; the highest if none does."""
+    """Return the lowest-ranked role whose ceiling covers an amount; the highest if none does."""
     covering = (role for role, ceiling in ceilings.items() if ceiling is None or amount <= ceiling)
     return next(covering, APPROVERS[-1])
 
@@ -132,7 +132,7 @@ def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
 
 
 def _check_ceilings(policy: LendingPolicy) -> None:
-    """Raise ``InvalidPolicy`` unless each rank approves at least what the one below it does."""
+    """Raise ``InvalidPolicy`` unless each role's ceiling is at least that of the rank below."""
     ceilings, highest = policy_ceilings(policy), APPROVERS[-1]
     problem = ""
     if missing := [role.value for role in APPROVERS if role not in ceilings]:
@@ -158,7 +158,7 @@ def _in_force() -> LendingPolicy | None:
 
 
 def _differences(before: LendingPolicy | None, after: LendingPolicy) -> Changes:
-    """What cases are judged by from now on and were not, by field; all of it the first time."""
+    """Return the policy values that differ, by field; all of them without ``before``."""
     old = _by_field(before) if before is not None else {}
     new = _by_field(after)
     return {

@@ -1,7 +1,7 @@
-"""Policy and credit reports in; tier, rate, decision and reasons out. Pure.
+"""Assess an application: tier, rate, outcome and reasons from policy and credit reports. Pure.
 
 The rules are those of ``LendingPolicy`` (version 1 is seeded by a migration); nothing
-here knows an applicant, a bureau's name or a demo profile.
+here depends on an applicant, a bureau's name or a demo profile.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from lending.choices import Outcome, ReasonCode, Tier
 
-# The payment that is assumed when an application is first judged: 5 % of the amount a
-# month. An estimate for the debt-to-income ratio only; the offer has the real one.
+# The monthly payment that the assessment assumes: 5 % of the amount. An estimate for the
+# debt-to-income ratio only; the offer has the real payment.
 ESTIMATED_PAYMENT_SHARE = Decimal("0.05")
 
 
@@ -66,7 +66,7 @@ class Assessment:
 
 
 def debt_to_income(*, loan_amount: Decimal, annual_income: Decimal | None) -> Decimal | None:
-    """Estimated monthly payment over monthly income, in percent with two decimals."""
+    """Compute the estimated monthly payment over monthly income, in percent with two decimals."""
     if not annual_income:
         return None
     ratio = loan_amount * ESTIMATED_PAYMENT_SHARE / (annual_income / 12) * 100
@@ -74,7 +74,7 @@ def debt_to_income(*, loan_amount: Decimal, annual_income: Decimal | None) -> De
 
 
 def average_score(reports: tuple[Report, ...]) -> int:
-    """The mean of the scores, rounded half up. Raises ``ValueError`` without a report."""
+    """Compute the mean of the scores, rounded half up. Raises ``ValueError`` without a report."""
     if not reports:
         raise ValueError("an average needs at least one report")
     mean = Decimal(sum(report.score for report in reports)) / len(reports)
@@ -82,7 +82,7 @@ def average_score(reports: tuple[Report, ...]) -> int:
 
 
 def tier_for(*, rules: PolicyRules, score: int, derogatory_marks: int) -> TierRule:
-    """The best tier that the score and the record reach; the last tier takes the rest."""
+    """Return the best tier whose conditions the score and the marks meet, else the last tier."""
     for rule in rules.tiers:
         if score >= rule.minimum_score and not (rule.requires_clean_record and derogatory_marks):
             return rule
@@ -98,10 +98,10 @@ def assess(
     reports: tuple[Report, ...],
     missing_bureaus: tuple[str, ...] = (),
 ) -> Assessment:
-    """Judge one application.
+    """Assess one application.
 
-    A bureau that did not answer makes the case a referral whatever the other reports
-    say: two out of three are never judged silently. Raises ``ValueError`` when no bureau
+    The application is referred when a bureau did not answer, whatever the other reports say,
+    so that a person sees that a report is missing. Raises ``ValueError`` when no bureau
     answered at all.
     """
     score = average_score(reports)
