@@ -1,4 +1,4 @@
-"""System checks: what the table of review kinds names must exist."""
+"""Check that the policy fields and permissions named in the table of review kinds exist."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +14,7 @@ from reviews.kinds import ROWS, ReviewKind
 
 @register()
 def review_kinds_fit(**_: Any) -> list[CheckMessage]:
-    """Each row names policy fields of the right type, and roles that have its permission."""
+    """Check that each row names policy fields of the right type and roles with its permission."""
     return [message for row in ROWS for message in check_row(row)]
 
 
@@ -46,7 +46,7 @@ def _policy_fields(row: ReviewKind) -> Iterable[CheckMessage]:
 
 
 def _permission(row: ReviewKind) -> Iterable[CheckMessage]:
-    """Whoever is written to can decide; what an applicant answers somebody can record."""
+    """Check that every recipient may decide, and that some role has the permission."""
     able = {role for role in Role if row.permission in role.grants}
     asked = {role for assignee in row.assignees for role in assignee.recipients}
     for role in sorted(asked - able):

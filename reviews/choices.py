@@ -1,10 +1,10 @@
-"""Enumerations of reviews: kinds of tasks and their states. Pure."""
+"""Enumerations of reviews: kinds and statuses of tasks. Pure."""
 
 from django.db.models import TextChoices
 
 
 class TaskKind(TextChoices):
-    """What a person is asked."""
+    """A kind of question put to people."""
 
     MANAGER_APPROVAL = "manager_approval", "Manager approval"
     FRAUD_REVIEW = "fraud_review", "Fraud review"
@@ -12,7 +12,7 @@ class TaskKind(TextChoices):
 
 
 class TaskStatus(TextChoices):
-    """How far the asking has come."""
+    """The status of a review task."""
 
     OPEN = "open", "Open"
     DECIDED = "decided", "Decided"

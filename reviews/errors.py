@@ -9,7 +9,7 @@ from core.errors import DomainError, InvalidFields, NotPermitted
 
 
 class FourEyesViolation(NotPermitted):
-    """Whoever created, submitted or last edited an application cannot decide it."""
+    """The decider created, submitted or last edited the application."""
 
     code = "four-eyes"
     title = "Someone else has to decide"
@@ -23,7 +23,10 @@ class AboveCeiling(NotPermitted):
     title = "The amount is above what you may decide"
 
     def __init__(self, *, reference: str, role: str, ceiling: str, needed: str) -> None:
-        """``ceiling`` is empty for a role without one, which cannot give a second approval."""
+        """Build the message. ``ceiling`` is empty for a role without one.
+
+        Such a role is refused only for a second approval that it may not give.
+        """
         super().__init__(
             f"{reference} is above the {role} ceiling of {ceiling}; a {needed} decides it."
             if ceiling
@@ -42,7 +45,7 @@ class NothingToDecide(DomainError):
 
 
 class AlreadyDecided(DomainError):
-    """Somebody was first. ``decided_by`` is for staff; the API leaves it out for partners."""
+    """The task is decided. ``decided_by`` is for staff; the API leaves it out for partners."""
 
     code = "already-decided"
     title = "Already decided"
@@ -61,7 +64,7 @@ class AlreadyDecided(DomainError):
 
 
 class ClaimedBySomebodyElse(DomainError):
-    """Another person is on it. ``claimed_by`` is for staff."""
+    """Another person has claimed the task. ``claimed_by`` is for staff."""
 
     code = "claimed"
     title = "Somebody else is on it"
@@ -77,7 +80,7 @@ class ClaimedBySomebodyElse(DomainError):
 
 
 class DecisionExpired(DomainError):
-    """The answer came too late. It is kept, shown as late, and counts for nothing."""
+    """The decision came too late. It is stored and shown as late, and is not applied."""
 
     code = "decision-expired"
     title = "The time to decide is over"
@@ -109,7 +112,7 @@ class ReasonRequired(DomainError):
 
 
 class UnknownReason(DomainError):
-    """The catalogue has no such reason (any more), or it is none for this."""
+    """The catalogue has no such reason, or it is retired, or it does not fit the review kind."""
 
     code = "unknown-reason"
     title = "The reason is not in the catalogue"

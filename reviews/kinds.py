@@ -1,11 +1,11 @@
-"""The table of review kinds: everything that differs between them is said here, once.
+"""The table of review kinds. Everything that differs between the kinds is defined here, once.
 
 A new kind of human step is a member of ``TaskKind`` (and of ``Step``, if it has a step of its
 own), a row of ``ROWS``, the policy field that holds its wait, a grant of its permission in
 ``accounts.roles``, a line in ``functions.loan_approval.carry`` and one in the oracle of the chaos
 run. A kind without a row, or with two, fails when this module is imported; a policy field or a
-role that does not fit is an error of ``manage.py check`` (``reviews.checks``); what else is
-forgotten fails in ``tests.reviews.test_kinds``. Imports enumerations only.
+role that does not fit is an error of ``manage.py check`` (``reviews.checks``); any other omission
+fails in ``tests.reviews.test_kinds``. Imports enumerations only.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from reviews.choices import TaskKind
 
 
 class Trigger(Enum):
-    """When the workflow opens a task of a kind."""
+    """The event on which the workflow opens a task of a kind."""
 
     REFERRED = auto()  # the policy refers the application; the assessment's reasons say why
     FLAGGED = auto()  # the fraud check flags it
@@ -32,7 +32,7 @@ class Trigger(Enum):
 
 @dataclass(frozen=True)
 class Assignee:
-    """Who a task waits for: as lists and pages call them, and which roles get the mail."""
+    """The role a task waits for, its name on lists and pages, and the roles that get the e-mail."""
 
     role: str
     described: str
@@ -41,7 +41,7 @@ class Assignee:
 
 @dataclass(frozen=True)
 class ApplicantMail:
-    """What the applicant reads when they are asked; formatted with the reference and the day."""
+    """The e-mail that asks the applicant; formatted with ``reference`` and ``expires_at``."""
 
     subject: str
     body: str
@@ -58,7 +58,7 @@ class ReviewKind:
 
     kind: TaskKind
     step: Step
-    own_step: bool = True  # else it is part of a step that the workflow does itself
+    own_step: bool = True  # else part of a step that the workflow also performs without a person
     status: Status  # of the application while the task is open
     trigger: Trigger
     assignees: tuple[Assignee, ...]
@@ -69,23 +69,23 @@ class ReviewKind:
     two_approvals_from: str = ""  # an amount; empty: one approval is enough
     required_by: str = ""  # a switch: without it nobody is asked; empty: there is no switch
     four_eyes: bool = True  # whoever created, submitted or edited the application may not decide
-    escalated: bool = True  # half-way to its end, to ``accounts.roles.roles_above``
-    words: Mapping[Outcome, str]  # what the buttons say
-    declined_as: ReasonCode  # what the applicant and the partner are told of a decline
+    escalated: bool = True  # after half of its time, to ``accounts.roles.roles_above``
+    words: Mapping[Outcome, str]  # the labels of the buttons
+    declined_as: ReasonCode  # the reason shown to the applicant and the partner
     opening_reasons: tuple[tuple[ReasonCode, str], ...] = ()
-    skipped_as: str = "not needed"  # the step of an application that went on without it
-    answers_offer: bool = False  # the answer is kept with the offer as well
+    skipped_as: str = "not needed"  # shown for the step when no task was needed
+    answers_offer: bool = False  # the answer is also stored on the offer
     applicant_mail: ApplicantMail | None = None  # set: the applicant decides, staff only record it
 
     @property
     def named(self) -> str:
-        """The kind in a sentence, as in "a manager approval"."""
+        """Return the kind with its article, for sentences: "a manager approval"."""
         label = self.kind.label.lower()
         return f"{'an' if label[0] in 'aeiou' else 'a'} {label}"
 
     @property
     def decided_by_staff(self) -> bool:
-        """Staff decide it in the admin, in bulk and through the API; else the applicant does."""
+        """True if staff decide it (admin, bulk decision, API); else the applicant does."""
         return self.applicant_mail is None
 
     @property
@@ -96,13 +96,13 @@ class ReviewKind:
         return next(found for found in self.assignees if found.role == role)
 
     def next_assignee(self, role: str, *, approved_before: bool) -> Assignee:
-        """Who gives the next approval of a task of ``role``: after the first, the role above."""
+        """Return the assignee of the next approval: ``role``, or the role above after the first."""
         above = self.has_ceiling and approved_before
         return self.assignee(role_above(role).key if above else role)
 
 
 def by_kind(rows: Iterable[ReviewKind]) -> Mapping[TaskKind, ReviewKind]:
-    """The rows by kind, in their order. Raises ``ImproperlyConfigured`` unless each has one."""
+    """Index the rows by kind, in order. Raises ``ImproperlyConfigured`` unless each has one."""
     found = list(rows)
     count = Counter(row.kind for row in found)
     for kind in TaskKind:
@@ -115,7 +115,7 @@ def by_kind(rows: Iterable[ReviewKind]) -> Mapping[TaskKind, ReviewKind]:
 
 
 def approver(role: Role) -> Assignee:
-    """A task that waits for ``role`` may be decided by it, and by those ranked above."""
+    """Return the assignee for ``role``; roles of a higher rank may decide the task as well."""
     deciding = roles_deciding(role.key)
     *others, last = [f"a {each.lower()}" for each in deciding]
     return Assignee(role.key, " or ".join(filter(None, (", ".join(others), last))), deciding)
@@ -127,7 +127,7 @@ APPLICANT = Assignee(
     "the applicant, whose answer the partner sends or the staff write down",
 )
 
-# In the order in which the workflow asks.
+# In the order of the workflow.
 ROWS = (
     ReviewKind(
         kind=TaskKind.MANAGER_APPROVAL,
@@ -166,8 +166,8 @@ ROWS = (
         permission_name="Can record an applicant's answer to an offer",
         wait="offer_life",
         required_by="offer_acceptance_required",
-        four_eyes=False,  # the applicant decides: who typed the answer in does not matter
-        escalated=False,  # nobody is above an applicant
+        four_eyes=False,  # the applicant decides; staff only record the answer
+        escalated=False,  # no role ranks above an applicant
         words={Outcome.APPROVE: "Offer accepted", Outcome.DECLINE: "Offer declined"},
         declined_as=ReasonCode.OFFER_DECLINED,
         answers_offer=True,

@@ -5,5 +5,5 @@ from reviews.models import ReviewTask
 
 
 def task_lock(pk: int) -> ReviewTask:
-    """The task, locked; its application must be locked already."""
+    """Return the task, locked; its application must be locked already."""
     return locked(ReviewTask.objects.all()).get(pk=pk)

@@ -1,4 +1,4 @@
-"""What reviews do when something happens to an application. One line each."""
+"""Receivers of application signals. Each calls one service."""
 
 from typing import Any
 

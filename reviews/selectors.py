@@ -1,4 +1,4 @@
-"""Reads of review tasks and decisions."""
+"""Read review tasks and decisions."""
 
 from django.contrib.auth.models import User
 
@@ -11,11 +11,11 @@ from reviews.models import ReviewDecision, ReviewTask
 
 
 def task_to_decide(*, reference: str) -> ReviewTask:
-    """The task of the staff that a decision is about.
+    """Return the staff task that a decision on the application belongs to.
 
-    The open one; when none is open the last that was, so that whoever decides it is told
-    what became of it. Raises ``LoanApplication.DoesNotExist``, and ``NothingToDecide``
-    when nobody was ever asked.
+    This is the open task, or else the one opened last, so that the error of deciding it reports
+    its result. Raises ``LoanApplication.DoesNotExist``, and ``NothingToDecide`` when there never
+    was a task.
     """
     application = LoanApplication.objects.only("reference", "status").get(reference=reference)
     tasks = list(
@@ -29,7 +29,7 @@ def task_to_decide(*, reference: str) -> ReviewTask:
 
 
 def answered_alike(*, task: ReviewTask, user: User, outcome: Outcome) -> bool:
-    """This person gave this task this very answer before, and it counted."""
+    """True if this person gave this task the same outcome before, and in time."""
     return ReviewDecision.objects.filter(
         task=task, decided_by=user, outcome=outcome, late=False
     ).exists()

@@ -1,4 +1,4 @@
-"""The operations on decisions and offers. Each name decorates the view's method of that meaning."""
+"""OpenAPI descriptions of decisions and offers. Each name decorates one view method."""
 
 from typing import Any
 
@@ -113,6 +113,7 @@ offer_decline = extend_schema(
 application_decide = extend_schema(
     operation_id="decideApplication",
     summary="Decide an application",
+    description="Decide what is asked about a case: a manager's approval or a fraud review.",
     tags=["staff"],
     parameters=POST_HEADERS,
     request=NewDecisionSerializer,

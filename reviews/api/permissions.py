@@ -1,4 +1,4 @@
-"""What a caller needs to decide a review task."""
+"""Access rules of the API for deciding a review task."""
 
 from django.contrib.auth.models import User
 

@@ -1,4 +1,4 @@
-"""Bodies of decisions and of answers to an offer."""
+"""Serializers of the request bodies of decisions and of answers to an offer."""
 
 from partners.api.serializers import StrictSerializer, TextField, WholeNumberField, YesNoField
 

@@ -1,6 +1,6 @@
-"""The addresses of decisions and offers in the partner API. Public: added to, never changed.
+"""URLs of decisions and offers in the partner API. Public: add to them, never change them.
 
-After those of ``applications.api.urls``, which registers the converter of a reference.
+Include them after ``applications.api.urls``, which registers the converter of a reference.
 """
 
 from django.urls import URLPattern, path

@@ -1,4 +1,4 @@
-"""Decisions of staff, and the applicant's answer to an offer as their partner says it."""
+"""API views of staff decisions, and of applicants' answers to offers, sent by their partner."""
 
 from typing import Any
 
@@ -56,8 +56,8 @@ def _answered(request: Request, reference: str, outcome: Outcome, body: dict[str
         raise TypeError("the caller is not a partner")
     selectors.case_get(reference=reference, partner=partner)
     offer_answers.offer_answer(reference=reference, partner=partner, outcome=outcome, **body)
-    case = selectors.case_get(reference=reference, partner=partner)
-    return Response(ApplicationSerializer(case).data)
+    application = selectors.case_get(reference=reference, partner=partner)
+    return Response(ApplicationSerializer(application).data)
 
 
 class DecisionView(ApiView):
@@ -65,7 +65,7 @@ class DecisionView(ApiView):
 
     @operations.application_decide
     def post(self, request: Request, reference: str) -> Response:
-        """Decide what is asked about a case: a manager's approval or a fraud review."""
+        """Decide the open review task of an application."""
         body = body_of(request, NewDecisionSerializer)
         outcome = Outcome.APPROVE if body["approved"] else Outcome.DECLINE
         decisions.task_decide(
@@ -76,5 +76,5 @@ class DecisionView(ApiView):
             reason_code=body.get("reason_code", ""),
             version=body.get("version"),
         )
-        case = selectors.case_get(reference=reference, partner=None)
-        return Response(ApplicationSerializer(case).data)
+        application = selectors.case_get(reference=reference, partner=None)
+        return Response(ApplicationSerializer(application).data)

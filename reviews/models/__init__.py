@@ -1,4 +1,4 @@
-"""Models of what people are asked and what they answer, by subject."""
+"""Models of review tasks, decisions, delegations and bulk decisions, by subject."""
 
 from reviews.models.bulk_decisions import BulkDecision, BulkDecisionRow
 from reviews.models.decline_reasons import DeclineReason

@@ -1,4 +1,4 @@
-"""Many decisions at once: who gave which answer to which rows, and what became of each."""
+"""Models of bulk decisions: who decided which tasks with which outcome, and each task's result."""
 
 from django.conf import settings
 from django.db import models
@@ -10,10 +10,10 @@ from reviews.models.tasks import ReviewTask
 
 
 class BulkDecision(models.Model):
-    """One answer of one person to many tasks. Its rows are decided one by one.
+    """One decision of one person for many tasks. Its rows are decided one by one.
 
-    It is stored before the first of them, so a process that dies on the way leaves the
-    rows that it did not reach, and whoever goes on decides those and no other.
+    It is stored before the first row is decided. A process that crashes leaves the remaining
+    rows waiting, and a later process decides only those.
     """
 
     token = models.UUIDField(help_text="Of the form: sent twice, it is the same run.")
@@ -45,7 +45,7 @@ class BulkDecision(models.Model):
 
 
 class BulkDecisionRow(models.Model):
-    """One task of it, with the version of its application that was read."""
+    """One task of a bulk decision, with the application version that the decider read."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "Not reached yet"
@@ -71,6 +71,6 @@ class BulkDecisionRow(models.Model):
 
     @property
     def sentence(self) -> str:
-        """Most reasons name their application; one that does not is told apart."""
+        """Return why it was not decided; adds the application's reference where it is missing."""
         reference = self.application.reference
         return self.why if reference in self.why else f"{reference}: {self.why}"

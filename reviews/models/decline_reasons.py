@@ -1,4 +1,4 @@
-"""The catalogue of reasons that a person may decline for."""
+"""The catalogue of decline reasons."""
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -10,9 +10,9 @@ CODE = RegexValidator(r"^[A-Z][A-Z0-9_]*\Z", "Capital letters, digits and unders
 
 
 class DeclineReason(models.Model):
-    """One reason to decline. Never deleted, only retired: decisions name it by its code.
+    """One decline reason. Never deleted, only retired, because decisions refer to its code.
 
-    A decision keeps the text as it read then, so a later wording changes no decision.
+    A decision stores a copy of the text, so a later change of the text changes no decision.
     """
 
     code = models.CharField(

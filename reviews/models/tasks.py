@@ -1,4 +1,4 @@
-"""What a person is asked, and what each person answered."""
+"""Models of review tasks, delegations and decisions."""
 
 from django.conf import settings
 from django.db import models
@@ -71,9 +71,9 @@ class ReviewTask(models.Model):
 
 
 class Delegation(models.Model):
-    """One person hands their tasks to another, from one moment up to another.
+    """A handover of one person's tasks to another, between two moments.
 
-    The delegate may decide what the delegator might, no more, and in their own name.
+    The delegate may decide only what the delegator may decide, and does so in their own name.
     """
 
     delegator = models.ForeignKey(
@@ -109,9 +109,10 @@ class Delegation(models.Model):
 
 
 class ReviewDecision(models.Model):
-    """One answer: a person's, or an applicant's by way of their partner. At most one each a task.
+    """One decision on a task, by a person, or by an applicant through their partner.
 
-    A late one is kept and shown, and counts for nothing.
+    Each person and each partner has at most one per task. A late decision is stored and shown,
+    and is not applied.
     """
 
     task = models.ForeignKey(ReviewTask, on_delete=models.PROTECT, related_name="decisions")
@@ -131,7 +132,7 @@ class ReviewDecision(models.Model):
     )
     late = models.BooleanField(
         default=False,
-        db_default=False,  # the release before, which does not know it, still inserts
+        db_default=False,  # the previous release, which does not know it, still inserts
         help_text="It came after the wait had ended: kept, not applied.",
     )
     outcome = models.CharField(

@@ -1,8 +1,8 @@
-"""Who may decide what people are asked: by role, ceiling, four eyes, second approval, claim.
+"""Check who may decide a task: role, ceiling, four eyes, second approval and claim.
 
-A person decides in their own right, or in that of somebody who handed their tasks to them
-(``delegation``). One right gives one approval, whoever uses it. ``decisions`` and ``claims``
-ask here under their locks; what is asked of many tasks at once is in ``decisions``.
+A person decides with their own authority, or with that of a delegator (``delegation``). One
+person's authority gives one approval of a task, whoever uses it. ``decisions`` and ``claims``
+call these checks under their locks; queries over many tasks are in ``decisions``.
 """
 
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ TOUCHED = (
     ("submitted_by", "submitted"),
     ("last_edited_by", "last edited"),
 )
-# Whoever claims a task has this long for it alone.
+# A claim lapses after this time.
 CLAIM_LASTS = timedelta(minutes=30)
 
 
 def claim_stands(task: ReviewTask, now: datetime) -> bool:
-    """Somebody is on it: they said so, the task is open, and the claim has not lapsed."""
+    """True if the open task has a claim that has not lapsed."""
     return (
         task.status == TaskStatus.OPEN
         and task.claimed_by_id is not None
@@ -53,7 +53,7 @@ def claim_stands(task: ReviewTask, now: datetime) -> bool:
 def check_not_claimed(
     application: LoanApplication, task: ReviewTask, user: User, now: datetime
 ) -> None:
-    """Raise ``ClaimedBySomebodyElse``; one's own claim stands in nobody's way."""
+    """Raise ``ClaimedBySomebodyElse`` while the claim of another person stands."""
     if not claim_stands(task, now) or task.claimed_by_id == user.pk:
         return
     if task.claimed_by is None or task.claimed_at is None:
@@ -72,8 +72,8 @@ def check_still_open(application: LoanApplication, task: ReviewTask, now: dateti
 
 
 def can_be_answered(application: LoanApplication, task: ReviewTask) -> bool:
-    """Whether an undecided task takes an answer, be it one that comes too late."""
-    # A task that expired with its case can still be answered: too late, and kept as such.
+    """True if an undecided task accepts a decision, even one that is too late."""
+    # A task that expired with its application still accepts a decision, which is stored as late.
     over = is_terminal(application.status) and application.status != Status.EXPIRED
     waits = task.status == TaskStatus.OPEN or (task.status == TaskStatus.EXPIRED and not over)
     return waits and task.attempt == application.attempt
@@ -81,7 +81,7 @@ def can_be_answered(application: LoanApplication, task: ReviewTask) -> bool:
 
 @dataclass(frozen=True)
 class ApprovalAuthority:
-    """Which tasks of kinds with a ceiling a person may decide, by the role they wait for."""
+    """The tasks of kinds with a ceiling that a person may decide, by assigned role."""
 
     role: Role
     first: tuple[str, ...]  # they may decide while nobody has approved
@@ -92,19 +92,19 @@ class ApprovalAuthority:
         return self.role == APPROVERS[-1]
 
     def covers(self, assigned_role: str, *, approved_before: bool) -> bool:
-        """The same rule as ``excluded``, for one task."""
+        """True if the authority covers a task. The same rule as ``excluded``, for one task."""
         return self.is_highest or assigned_role in (self.further if approved_before else self.first)
 
     def excluded(self, approved_before: Exists) -> Q:
-        """The same rule as ``covers``, for a query of tasks: those that it does not cover."""
+        """Return a filter of the tasks that are not covered. The same rule as ``covers``."""
         beyond = ~Q(assigned_role__in=self.first)
         return beyond | (Q(approved_before) & ~Q(assigned_role__in=self.further))
 
 
 def approval_authority(user: User) -> ApprovalAuthority:
-    """The authority of a person: that of their highest role, at least the lowest there is.
+    """Return the authority of a person's highest role, or of the lowest role if they hold none.
 
-    A further approval takes the role above the one that a task waits for.
+    A further approval needs the role above the assigned role of the task.
     """
     held = (role for role in reversed(APPROVERS) if user.has_perm(role.authority_permission))
     role = next(held, APPROVERS[0])
@@ -119,7 +119,11 @@ def approval_authority(user: User) -> ApprovalAuthority:
 def authority(
     application: LoanApplication, task: ReviewTask, user: User, now: datetime
 ) -> User | None:
-    """Everything but the time: who may decide this task if it is not too late for it."""
+    """Check whether ``user`` may decide this task, apart from its expiry and claim.
+
+    Returns ``None`` for their own authority, else the delegator whose authority they use.
+    Raises the reason why they may not.
+    """
     kind = TaskKind(task.kind)
     row = REVIEW_KINDS[kind]
     own = user.has_perm(row.permission)
@@ -160,7 +164,7 @@ def _lenders(user: User, permission: str, now: datetime) -> list[User]:
 def _first_that_may(
     application: LoanApplication, task: ReviewTask, lent: list[User], given: list[ReviewDecision]
 ) -> User:
-    """The first of those who delegated that might decide; raises why the first might not."""
+    """Return the first delegator who may decide; else raise why the first one may not."""
     refusals: list[DomainError] = []
     for lender in lent:
         try:
@@ -184,7 +188,7 @@ def _check_four_eyes(application: LoanApplication, kind: TaskKind, user: User, w
 def _check_right(
     application: LoanApplication, task: ReviewTask, right: User, given: list[ReviewDecision]
 ) -> None:
-    """One approval a right, and what it reaches up to."""
+    """Raise if the person's authority has given an approval already, or does not cover the task."""
     for decision in given:
         if right.pk in {decision.decided_by_id, decision.on_behalf_of_id}:
             by = decision.decided_by
@@ -210,7 +214,7 @@ def _check_right(
 
 
 def already_decided(application: LoanApplication, task: ReviewTask) -> AlreadyDecided:
-    """What to raise about a decided task: who was first, and when."""
+    """Return the error for a decided task, with who decided it and when."""
     last = task.decisions.filter(late=False).select_related("decided_by", "partner").last()
     if last is None:
         raise RuntimeError(f"task {task.pk} is decided but has no decision")

@@ -1,9 +1,9 @@
-"""Decide many tasks with one answer: each row in a transaction of its own.
+"""Decide many tasks with one outcome, each row in its own transaction.
 
-A row that fails undoes no other. The run is stored before its first row, and the state of a
-row changes together with its decision: whoever goes on after a crash, or sends the same form
-twice, decides what was not reached and nothing twice. Lock order: the row of the run, then
-application, task and the rest; rows by primary key.
+A row that fails does not undo others. The bulk decision is stored before its first row is
+decided, and the state of a row changes in the transaction of its decision. So continuing after
+a crash, or sending the same form twice, decides only the waiting rows, each once. Lock order:
+the row of the bulk decision, then application, task and the rest; rows by primary key.
 """
 
 import time
@@ -27,18 +27,18 @@ from reviews.models import BulkDecision, BulkDecisionRow, ReviewTask
 from reviews.services import decisions
 
 State = BulkDecisionRow.State
-# Fields in one form are limited (DATA_UPLOAD_MAX_NUMBER_FIELDS), and so is patience.
+# The largest number of rows: a form is limited by DATA_UPLOAD_MAX_NUMBER_FIELDS.
 MOST = 500
-# An HTTP request has 29 seconds behind API Gateway; what is not reached waits to be gone on with.
+# API Gateway ends an HTTP request after 29 seconds; the remaining rows wait to be continued.
 PATIENCE = timedelta(seconds=15)
-# A process that has been at it for longer has died.
+# A process that started longer ago than this has crashed.
 LONGEST = timedelta(seconds=60)
 IN_THE_WAY = "Somebody else was changing it at the same moment."
 
 
 @dataclass(frozen=True, order=True)
 class Read:
-    """A row as a person read it, by primary keys; they sort by the application's."""
+    """A row as a person read it: primary keys and version. Rows sort by the application's key."""
 
     application: int
     task: int
@@ -55,10 +55,10 @@ def bulk_begin(
     reason: str = "",
     reason_code: str = "",
 ) -> BulkDecision | None:
-    """Store what is to be decided; nothing is decided yet.
+    """Store a bulk decision with its rows; nothing is decided yet.
 
-    The run that this person began under this token stays as it is. ``None``: no row is one
-    of a task that is decided in bulk. Raises ``NotPermitted``.
+    Returns the existing one if this person used this token before, and ``None`` if no row has a
+    task that can be decided in bulk. Raises ``NotPermitted``.
     """
     if not decisions.may_decide_some(user=user, kinds=STAFF_KINDS):
         raise NotPermitted("You may not decide applications.")
@@ -91,9 +91,9 @@ def bulk_begin(
 
 
 def bulk_carry_on(*, run: BulkDecision) -> bool:
-    """Decide the rows that wait, for as long as ``PATIENCE``; true when none is left.
+    """Decide the waiting rows for at most ``PATIENCE``; true when none is left.
 
-    Does nothing while another process is at it.
+    Does nothing while another process works on the bulk decision.
     """
     now = timezone.now()
     free = Q(carried_on_at__isnull=True) | Q(carried_on_at__lt=now - LONGEST)
@@ -114,7 +114,7 @@ def bulk_carry_on(*, run: BulkDecision) -> bool:
 
 
 def is_left_alone(run: BulkDecision) -> bool:
-    """It is not finished, and no process is at it (any more)."""
+    """True if it is not finished and no process works on it."""
     at = run.carried_on_at
     return run.finished_at is None and (at is None or timezone.now() >= at + LONGEST)
 
@@ -124,7 +124,7 @@ def waiting_rows(run: BulkDecision) -> QuerySet[BulkDecisionRow]:
 
 
 def _decide(run: BulkDecision, row: BulkDecisionRow) -> None:
-    """Once more when the database rolled it back because somebody else was in its way."""
+    """Decide a row, with one retry when the database rolled back because of contention."""
     for _ in range(2):
         try:
             _decide_once(run, row)
@@ -138,7 +138,7 @@ def _decide(run: BulkDecision, row: BulkDecisionRow) -> None:
 
 @transaction.atomic
 def _decide_once(run: BulkDecision, row: BulkDecisionRow) -> None:
-    # Takes the row's lock: of two processes the second finds that it does not wait any more.
+    # The update locks the row, so a second process finds that it is no longer waiting.
     if not waiting_rows(run).filter(pk=row.pk).update(state=State.DECIDED):
         return
     outcome = Outcome(run.outcome)

@@ -1,7 +1,7 @@
-"""Claiming a task: "I am on it", so that nobody else decides it meanwhile.
+"""Claim a task, so that nobody else decides it while one person works on it.
 
 Lock order: application, then task. A claim ends when its holder releases it, when somebody
-decides the task, or by itself (``rights.CLAIM_LASTS``); then nothing has to be written.
+decides the task, or when it lapses (``authority.CLAIM_LASTS``), which writes nothing.
 """
 
 from datetime import datetime
@@ -28,14 +28,14 @@ from reviews.services.authority import (
 
 
 def may_take_over(user: User) -> bool:
-    """Those with the highest authority, senior managers and superusers, in their own right."""
+    """True for users with the highest authority of their own: senior managers and superusers."""
     return user.has_perm(APPROVERS[-1].authority_permission)
 
 
 def claim_check(
     *, application: LoanApplication, task: ReviewTask, user: User, now: datetime
 ) -> None:
-    """Raise the reason why ``user`` may not claim ``task`` now, or take its claim over."""
+    """Raise the reason why ``user`` may not claim ``task`` now or take over its claim."""
     authority(application, task, user, now)
     check_still_open(application, task, now)
     if not may_take_over(user):
@@ -44,10 +44,10 @@ def claim_check(
 
 @transaction.atomic
 def task_claim(*, task: ReviewTask, user: User, take_over: bool = False) -> ReviewTask:
-    """Say that ``user`` is on it; saying it again gives them the whole time again.
+    """Claim a task for ``user``; claiming it again starts the full time again.
 
     ``take_over`` ends the claim of somebody else, which is recorded. Raises what
-    ``review.decision_check`` raises; ``NotPermitted`` for a claim that they may not take over.
+    ``claim_check`` raises, and ``NotPermitted`` for a claim that they may not take over.
     """
     application = application_lock(task.application.reference)
     task = task_lock(task.pk)
@@ -79,14 +79,14 @@ def task_claim(*, task: ReviewTask, user: User, take_over: bool = False) -> Revi
 
 @transaction.atomic
 def task_release(*, task: ReviewTask, user: User) -> bool:
-    """Give one's own claim back; false when there was none (any more).
+    """Release the user's own claim; false when none stands.
 
-    Raises ``ClaimedBySomebodyElse``, and ``NotPermitted`` for those who decide nothing here.
+    Raises ``ClaimedBySomebodyElse``, and ``NotPermitted`` for users who may not decide the task.
     """
     application = application_lock(task.application.reference)
     task = task_lock(task.pk)
     now = timezone.now()
-    # Whoever lost the right meanwhile may still give back what they hold.
+    # A user who has lost the permission may still release their own claim.
     if task.claimed_by_id != user.pk:
         authority(application, task, user, now)
         check_not_claimed(application, task, user, now)
@@ -104,13 +104,13 @@ def _record(
     task: ReviewTask,
     user: User,
     kind: str,
-    said: str,
+    change: str,
     **more: str,
 ) -> None:
     event_record(
         application=application,
         kind=kind,
-        message=f"{task.get_kind_display()}: {said}.",
+        message=f"{task.get_kind_display()}: {change}.",
         step=REVIEW_KINDS[TaskKind(task.kind)].step,
         is_internal=True,
         actor=user,

@@ -1,7 +1,7 @@
-"""What people are asked, what each of them may decide, and what each of them answers.
+"""Record decisions on review tasks, and select the tasks that a person may decide.
 
-Whether one person may decide one task is in ``authority``; what a partner answers to an offer,
-for the applicant, in ``offer_answers``.
+The checks of one person and one task are in ``authority``; an applicant's answer to an offer,
+sent by a partner, is in ``offer_answers``.
 """
 
 from collections.abc import Iterable
@@ -42,8 +42,8 @@ def decision_check(
 ) -> User | None:
     """Raise the reason why ``user`` may not decide ``task`` now.
 
-    Returns in whose right they may: ``None`` is their own, else who delegated to them. The
-    pages ask this to show or hide buttons, ``task_decide`` to be sure.
+    Returns ``None`` for their own authority, else the delegator whose authority they use. Pages
+    call it to show or hide buttons; ``task_decide`` makes the same checks under its locks.
     """
     right = authority(application, task, user, now)
     check_still_open(application, task, now)
@@ -52,7 +52,7 @@ def decision_check(
 
 
 def may_decide_some(*, user: User, kinds: Iterable[TaskKind]) -> bool:
-    """Whether ``user`` has, or was lent, the right to decide any task of these kinds."""
+    """True if ``user``, or somebody who delegated to them, may decide tasks of these kinds."""
     permissions = [REVIEW_KINDS[kind].permission for kind in kinds]
     if any(user.has_perm(permission) for permission in permissions):
         return True
@@ -61,13 +61,13 @@ def may_decide_some(*, user: User, kinds: Iterable[TaskKind]) -> bool:
 
 
 def tasks_decidable(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
-    """The open tasks that ``decision_check`` would let ``user`` decide now."""
+    """Return the open tasks that ``decision_check`` lets ``user`` decide now."""
     claimed = Q(claimed_by__isnull=False, claimed_at__gt=now - CLAIM_LASTS)
     return tasks_waiting_on(user=user, now=now).exclude(claimed & ~Q(claimed_by=user))
 
 
 def tasks_waiting_on(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
-    """The open tasks that ``user`` might decide now if nobody else had claimed them."""
+    """Return the open tasks that ``user`` may decide now, including those claimed by others."""
     mine = ReviewDecision.objects.filter(task=OuterRef("pk"), decided_by=user, late=False)
     in_some_right = _within_right(user)
     for lender in delegators(user=user, now=now):
@@ -84,15 +84,15 @@ def tasks_waiting_on(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
 
 
 def count_waiting_on(*, user: User, now: datetime, most: int = 100) -> int:
-    """How many tasks ``user`` may decide now, counted up to ``most``: cheap enough for a badge.
+    """Count the tasks that ``user`` may decide now, up to ``most``: cheap enough for a badge.
 
-    One that answers ``most`` may stand for more.
+    A count of ``most`` means that many or more.
     """
     return tasks_decidable(user=user, now=now).order_by()[:most].count()
 
 
 def _within_right(right: User) -> Q:
-    """What one person's right reaches, whoever uses it."""
+    """Return a filter of the tasks that one person's authority covers, whoever uses it."""
     kinds = [kind for kind, row in REVIEW_KINDS.items() if right.has_perm(row.permission)]
     given = ReviewDecision.objects.filter(task=OuterRef("pk"), late=False)
     used = Exists(given.filter(Q(decided_by=right) | Q(on_behalf_of=right)))
@@ -119,22 +119,22 @@ def task_decide(
     reason_code: str = "",
     version: int | None = None,
 ) -> ReviewDecision:
-    """Record one person's answer; when it settles the task, the case goes on.
+    """Record one person's decision; when it settles the task, the workflow continues.
 
-    ``version`` is the application's version that the decider read; ``reason`` is said in
-    their own words, ``reason_code`` names one of the catalogue. Raises ``NotPermitted``,
+    ``version`` is the application's version that the decider read; ``reason`` is text in their
+    own words, ``reason_code`` a decline reason of the catalogue. Raises ``NotPermitted``,
     ``FourEyesViolation``, ``AboveCeiling``, ``AlreadyDecided``, ``NothingToDecide``,
     ``ClaimedBySomebodyElse``, ``StaleVersion``, ``ReasonRequired``, ``UnknownReason``; then
     nothing is written.
-    Raises ``DecisionExpired`` when the time is over; then the answer is kept as late and
-    counts for nothing.
+    Raises ``DecisionExpired`` when the time is over; then the decision is stored as late and is
+    not applied.
     """
     if outcome not in {Outcome.APPROVE, Outcome.DECLINE}:
         raise ValueError("a person approves or declines")
     with transaction.atomic():
         application = application_lock(task.application.reference)
         task = task_lock(task.pk)
-        now = timezone.now()  # under the lock: decisions stand in the order in which they counted
+        now = timezone.now()  # under the lock, so that times follow the order of decisions
         right = authority(application, task, user, now)
         try:
             check_still_open(application, task, now)
@@ -147,31 +147,31 @@ def task_decide(
                 raise StaleVersion(
                     reference=application.reference, read=version, current=application.version
                 )
-        said = _reason(application, task, outcome, code=reason_code, words=reason)
+        given = _reason(application, task, outcome, code=reason_code, words=reason)
         decision = ReviewDecision(
             task=task,
             decided_by=user,
             on_behalf_of=right,
             outcome=outcome,
-            reason=said.whole,
-            reason_code=said.code,
-            reason_text=said.text,
+            reason=given.whole,
+            reason_code=given.code,
+            reason_text=given.text,
             application_version=application.version if version is None else version,
             decided_at=now,
             late=too_late is not None,
         )
         answer_keep(application=application, task=task, decision=decision)
     if too_late is not None:
-        raise too_late  # after the commit: what came late is kept
+        raise too_late  # after the commit, so that the late decision is stored
     return decision
 
 
 def answer_keep(
     *, application: LoanApplication, task: ReviewTask, decision: ReviewDecision
 ) -> None:
-    """Write an answer to a locked task, of a person or a partner, and let the case go on.
+    """Store the decision of a person or a partner on a locked task and continue the workflow.
 
-    One that is ``late`` counts for nothing, and is kept once for whoever gave it.
+    A ``late`` decision is not applied, and is stored once for each person or partner.
     """
     if not decision.late:
         decision.save(force_insert=True)
@@ -200,7 +200,7 @@ def _count(application: LoanApplication, task: ReviewTask, decision: ReviewDecis
     approvals = task.decisions.filter(outcome=Outcome.APPROVE, late=False).count()
     settled = decision.outcome == Outcome.DECLINE or approvals >= task.approvals_required
     _record_decision(application, kind, decision, left=task.approvals_required - approvals)
-    # Also after the first of two: whoever claimed it to give this one is done with it.
+    # Also after the first of two approvals: the claim was for giving this one.
     task.claimed_by = task.claimed_at = None
     if settled:
         task.status = TaskStatus.DECIDED
@@ -231,11 +231,11 @@ def _note_on_offer(
 
 
 def _keep_late(application: LoanApplication, task: ReviewTask, decision: ReviewDecision) -> None:
-    said = "an approval" if decision.outcome == Outcome.APPROVE else "a decline"
+    answer = "an approval" if decision.outcome == Outcome.APPROVE else "a decline"
     event_record(
         application=application,
         kind="late_decision",
-        message=f"{task.get_kind_display()}: {said} came too late and was not applied.",
+        message=f"{task.get_kind_display()}: {answer} came too late and was not applied.",
         step=REVIEW_KINDS[TaskKind(task.kind)].step,
         level=Level.WARNING,
         is_internal=True,
@@ -247,9 +247,10 @@ def _keep_late(application: LoanApplication, task: ReviewTask, decision: ReviewD
 
 
 def decisions_undo_as_late(*, application: LoanApplication, task: ReviewTask) -> None:
-    """The engine stopped waiting before a settled answer reached it: it counts for nothing.
+    """Mark a decided task as expired and its decisions as late.
 
-    Application and task must be locked. The task shows as expired, its decisions as late.
+    For a decision that did not reach the engine before its wait ended, so it is not applied.
+    Application and task must be locked.
     """
     decisions = list(task.decisions.filter(late=False).select_related("decided_by", "partner"))
     task.decisions.filter(late=False).update(late=True)
@@ -276,13 +277,13 @@ def _record_decision(
     application: LoanApplication, kind: TaskKind, decision: ReviewDecision, *, left: int
 ) -> None:
     approved = decision.outcome == Outcome.APPROVE
-    said = "approved" if approved else "declined"
-    message = f"{kind.label}: {said}."
+    verb = "approved" if approved else "declined"
+    message = f"{kind.label}: {verb}."
     if approved and left > 0:
         message += f" {left} more approval needed."
     event_record(
         application=application,
-        kind=f"{kind.value}_{said}",
+        kind=f"{kind.value}_{verb}",
         message=message,
         step=REVIEW_KINDS[kind].step,
         level=Level.SUCCESS if approved else Level.WARNING,
@@ -294,7 +295,7 @@ def _record_decision(
 
 
 def _facts(decision: ReviewDecision) -> dict[str, object]:
-    """What the audit line of a decision holds."""
+    """Return the facts of a decision for its timeline entry and audit entry."""
     right = decision.on_behalf_of
     return {
         "reason": decision.reason,

@@ -1,4 +1,4 @@
-"""What a decline says: a reason of the catalogue, the decider's own words, or both."""
+"""Read and show the reason of a decline: from the catalogue, in the decider's words, or both."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ OWN_WORDS = "Say in your own words why."
 
 @dataclass(frozen=True)
 class Reason:
-    """``whole`` is what the applicant reads; code and text are the catalogue's, or empty."""
+    """The reason of a decision. ``whole`` is the text that the applicant reads.
+
+    ``code`` and ``text`` are those of the catalogue, or empty.
+    """
 
     whole: str
     code: str = ""
@@ -21,13 +24,13 @@ class Reason:
 
 
 def reasons_for(kinds: Collection[TaskKind]) -> list[DeclineReason]:
-    """What may be chosen now to decline a task of any of these kinds."""
+    """Return the active decline reasons that fit any of these review kinds."""
     in_use = DeclineReason.objects.filter(active=True)
     return [reason for reason in in_use if any(reason.fits(kind) for kind in kinds)]
 
 
 def reason_read(*, reference: str, kind: TaskKind, code: str, words: str) -> Reason:
-    """The reason for declining a task of this kind.
+    """Return the reason for declining a task of this kind.
 
     Raises ``ReasonRequired`` and ``UnknownReason``.
     """
@@ -58,9 +61,10 @@ def _why_not(chosen: DeclineReason | None, kind: TaskKind) -> str:
 
 
 def reasons_shown(*, kind: TaskKind, decision: ReviewDecision) -> list[dict[str, str]]:
-    """What the applicant and the partner are told of a decline: codes and texts.
+    """Return the codes and texts of a decline that the applicant and the partner read.
 
-    The first code says who declined, as it always did; a reason of the catalogue follows.
+    The first code depends on the review kind, for compatibility; a reason of the catalogue
+    follows.
     """
     first = REVIEW_KINDS[kind].declined_as
     if not decision.reason_code:

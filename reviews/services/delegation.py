@@ -1,7 +1,7 @@
-"""Handing one's tasks to somebody else, from one moment up to another.
+"""Delegate one person's tasks to another, between two moments.
 
-The delegate may decide what the delegator might, no more, and in their own name; the right
-that was used is kept with the decision. Delegations are not passed on.
+The delegate may decide only what the delegator may decide, and does so in their own name; the
+decision stores whose authority was used. A delegate cannot delegate the tasks further.
 """
 
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ LONGEST = timedelta(days=366)
 
 
 def delegators(*, user: User, now: datetime) -> list[User]:
-    """The people whose tasks ``user`` may decide now besides their own; one query."""
+    """Return the people who delegate to ``user`` now; one query."""
     rows = (
         Delegation.objects.filter(
             delegate=user,
@@ -39,9 +39,9 @@ def delegators(*, user: User, now: datetime) -> list[User]:
 def delegation_create(
     *, delegator: User, delegate: User, starts_at: datetime, ends_at: datetime, by: User
 ) -> Delegation:
-    """Hand ``delegator``'s tasks to ``delegate``.
+    """Delegate ``delegator``'s tasks to ``delegate``.
 
-    People hand over their own; a superuser may do it for somebody who is away. Raises
+    People delegate their own tasks; a superuser may do it for somebody who is away. Raises
     ``NotPermitted`` and ``InvalidDelegation``.
     """
     if not by.has_perm("reviews.add_delegation"):
@@ -89,7 +89,7 @@ def revoke_check(*, delegation: Delegation, by: User) -> None:
 
 @transaction.atomic
 def delegation_revoke(*, delegation: Delegation, by: User) -> Delegation:
-    """End a delegation now; doing it again changes nothing. Raises ``NotPermitted``."""
+    """End a delegation now; repeating it changes nothing. Raises ``NotPermitted``."""
     revoke_check(delegation=delegation, by=by)
     delegation = Delegation.objects.select_for_update().get(pk=delegation.pk)
     if delegation.revoked_at is None:

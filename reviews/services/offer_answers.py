@@ -1,7 +1,7 @@
-"""What an applicant answers to an offer, as their partner says it.
+"""Record an applicant's answer to an offer, sent by their partner.
 
-Staff may record the same answer (an applicant is on the phone): ``review.task_decide``. Both
-answer the one task that the workflow waits for, under the same locks, and the first counts.
+Staff may record the same answer with ``decisions.task_decide``, for example from a phone call.
+Both decide the one task that the workflow waits for, under the same locks, and the first counts.
 """
 
 from datetime import datetime
@@ -29,15 +29,16 @@ def offer_answer(
     reason: str = "",
     offer_id: str | None = None,
 ) -> None:
-    """Record the applicant's answer; the case goes on to the payout, or ends as declined.
+    """Record the applicant's answer; the workflow continues with the payout, or declines.
 
-    ``offer_id`` is the offer that the applicant read. Giving the answer that counts once more
-    changes nothing, whoever gave it. A claim of a member of staff is not in the way: it keeps
-    colleagues apart, and this is the applicant.
+    ``offer_id`` is the offer that the applicant read. Repeating the answer that counted changes
+    nothing, whoever gave it. A claim by staff does not prevent the answer: claims coordinate
+    colleagues, and the decider here is the applicant.
 
-    Raises ``LoanApplication.DoesNotExist`` for another partner's, ``NothingToDecide``,
-    ``StaleOffer`` and ``AlreadyDecided``; then nothing is written. Raises ``DecisionExpired``
-    when the time is over; then the answer is kept as late and counts for nothing.
+    Raises ``LoanApplication.DoesNotExist`` for an application of another partner,
+    ``NothingToDecide``, ``StaleOffer`` and ``AlreadyDecided``; then nothing is written. Raises
+    ``DecisionExpired`` when the time is over; then the answer is stored as late and is not
+    applied.
     """
     if outcome not in {Outcome.APPROVE, Outcome.DECLINE}:
         raise ValueError("an offer is accepted or declined")
@@ -46,7 +47,7 @@ def offer_answer(
         if application.partner_id != partner.pk:
             raise LoanApplication.DoesNotExist
         task = _task(application, offer_id)
-        now = timezone.now()  # under the lock: answers stand in the order in which they counted
+        now = timezone.now()  # under the lock, so that times follow the order of answers
         if task.status == TaskStatus.DECIDED:
             if task.outcome == outcome:
                 return
@@ -68,11 +69,11 @@ def offer_answer(
             ),
         )
     if too_late is not None:
-        raise too_late  # after the commit: what came late is kept
+        raise too_late  # after the commit, so that the late answer is stored
 
 
 def _task(application: LoanApplication, offer_id: str | None) -> ReviewTask:
-    """What is asked about the current offer, locked. Raises why there is nothing to answer."""
+    """Return the task of the current offer, locked. Raises ``NothingToDecide``, ``StaleOffer``."""
     asked = ReviewTask.objects.filter(
         application=application, attempt=application.attempt, kind=TaskKind.OFFER_ACCEPTANCE
     )
@@ -96,7 +97,7 @@ def _too_late(
 
 
 def _said(outcome: Outcome, reason: str) -> str:
-    """A decline is never without a reason; an applicant need not give one."""
+    """Return the reason to store: a decline needs one, and an applicant need not give one."""
     given = reason.strip()
     unexplained = outcome == Outcome.DECLINE and not given
     return "No reason was given." if unexplained else given

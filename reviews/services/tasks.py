@@ -1,6 +1,6 @@
-"""What people are asked: opening a task, reminding of it, closing it without an answer.
+"""Open review tasks, record reminders and escalations, and close tasks without a decision.
 
-What they answer is in ``decisions``. Application and task are locked by the caller.
+Decisions are recorded in ``decisions``. The caller locks the application and the task.
 """
 
 from datetime import datetime
@@ -28,9 +28,9 @@ def task_open(
     reasons: list[dict[str, str]],
     now: datetime,
 ) -> ReviewTask:
-    """Ask a person. The application must be locked, and the caller saves it.
+    """Open a review task. The application must be locked, and the caller saves it.
 
-    Moves its ``status``, ``current_step`` and ``waiting_*`` in memory.
+    Sets its ``status``, ``current_step`` and ``waiting_*`` in memory.
     """
     row = REVIEW_KINDS[kind]
     expires_at = now + getattr(policy, row.wait)
@@ -56,7 +56,7 @@ def task_open(
 
 
 def task_remind(*, application: LoanApplication, task: ReviewTask, now: datetime) -> None:
-    """Note that the deciders are reminded of a task that is due."""
+    """Record that the deciders are reminded of a task that is due."""
     task.reminded_at = now
     task.save(update_fields=["reminded_at"])
     event_record(
@@ -71,14 +71,14 @@ def task_remind(*, application: LoanApplication, task: ReviewTask, now: datetime
 
 
 def task_escalate(*, application: LoanApplication, task: ReviewTask, now: datetime) -> None:
-    """Note that the task is handed up: half of the time to decide is over."""
+    """Record the escalation of a task after half of the time to decide."""
     task.escalated_at = now
     task.save(update_fields=["escalated_at"])
-    told = " and ".join(f"{role.lower()}s" for role in roles_above(task.assigned_role))
+    recipients = " and ".join(f"{role.lower()}s" for role in roles_above(task.assigned_role))
     event_record(
         application=application,
         kind="escalated",
-        message=f"{task.get_kind_display()}: escalated to the {told}.",
+        message=f"{task.get_kind_display()}: escalated to the {recipients}.",
         step=REVIEW_KINDS[TaskKind(task.kind)].step,
         level=Level.WARNING,
         is_internal=True,
@@ -87,7 +87,7 @@ def task_escalate(*, application: LoanApplication, task: ReviewTask, now: dateti
 
 
 def task_expire(*, task: ReviewTask, now: datetime) -> None:
-    """Close a task that nobody answered in time."""
+    """Close a task that nobody decided in time."""
     if task.status == TaskStatus.OPEN:
         task.status = TaskStatus.EXPIRED
         task.closed_at = now
@@ -95,7 +95,7 @@ def task_expire(*, task: ReviewTask, now: datetime) -> None:
 
 
 def tasks_cancel(*, application: LoanApplication) -> int:
-    """Close what is still asked about a locked application; returns how many."""
+    """Cancel the open tasks of a locked application; returns how many."""
     return ReviewTask.objects.filter(application=application, status=TaskStatus.OPEN).update(
         status=TaskStatus.CANCELLED, closed_at=timezone.now()
     )
