@@ -12,7 +12,7 @@ from accounts.roles import approver_choices
 
 
 class Status(TextChoices):
-    """Where an application stands, as a person or a partner would say it."""
+    """The status of an application, as people and partners see it."""
 
     DRAFT = "draft", "Draft"
     SUBMITTED = "submitted", "Submitted"
@@ -42,7 +42,7 @@ class Step(TextChoices):
 
 
 class AmountBand(IntegerChoices):
-    """How large a loan is, for lists: from its amount up to the next one's."""
+    """A range of loan amounts, for lists: from its lower bound to below the next one's."""
 
     UNDER_25 = 1, "Under 25,000"
     FROM_25 = 2, "25,000 to 100,000"
@@ -52,13 +52,13 @@ class AmountBand(IntegerChoices):
 
     @classmethod
     def of(cls, amount: Decimal) -> "AmountBand":
-        """The band of an amount. A boundary belongs to the band that begins with it."""
+        """Return the band of an amount. A boundary belongs to the band that begins with it."""
         beginnings = (25_000, 100_000, 250_000, 500_000)
         return cls(1 + sum(amount >= beginning for beginning in beginnings))
 
 
 class WaitingOn(TextChoices):
-    """Who an application may be waiting for besides the roles that approve loans."""
+    """The parties an application may wait for, besides the roles that approve loans."""
 
     RISK_ANALYST = "risk_analyst", "Risk analyst"
     FRAUD_SERVICE = "fraud_service", "Fraud service"
@@ -66,12 +66,12 @@ class WaitingOn(TextChoices):
 
 
 def waiting_choices() -> list[tuple[str, str]]:
-    """Everybody who an application that stands still may be waiting for."""
+    """Return all parties and roles that an application may wait for."""
     return [*approver_choices(), *WaitingOn.choices]
 
 
 class Bureau(TextChoices):
-    """A credit bureau. Its variables and its operation follow from the member's name and value."""
+    """A credit bureau. Its variables and operation are derived from the member."""
 
     EQUIFAX = "equifax", "Equifax"
     TRANSUNION = "transunion", "TransUnion"
@@ -79,7 +79,7 @@ class Bureau(TextChoices):
 
 
 def bureau_choices() -> list[tuple[str, str]]:
-    """The bureaus as a field's choices: a callable, so that a new one needs no migration."""
+    """Return the bureaus as a field's choices; a callable, so a new one needs no migration."""
     return Bureau.choices
 
 
@@ -99,7 +99,7 @@ class Purpose(TextChoices):
 
 
 class DocumentKind(TextChoices):
-    """What a file of an application is."""
+    """The kind of a document of an application."""
 
     PROOF_OF_IDENTITY = "proof_of_identity", "Proof of identity"
     PROOF_OF_INCOME = "proof_of_income", "Proof of income"
@@ -109,7 +109,7 @@ class DocumentKind(TextChoices):
 
 
 class Level(TextChoices):
-    """The weight of one line of the timeline."""
+    """The level of a timeline entry."""
 
     INFO = "info", "Info"
     SUCCESS = "success", "Success"

@@ -1,7 +1,7 @@
-"""The five people of the demo: what the form fills in with one click.
+"""Profiles of the five demo applicants, which the form fills in with one click.
 
-They exist only where ``LOANOFFICE_DEMO`` is true. What becomes of them is decided by
-what the simulated bureaus report and by the policy, never here.
+They exist only where ``LOANOFFICE_DEMO`` is true. The outcome of their applications follows
+from the reports of the simulated bureaus and from the policy; nothing here determines it.
 """
 
 from dataclasses import dataclass
@@ -72,5 +72,5 @@ DEMO_PROFILES = (
 
 
 def find_profile(sin_last4: str) -> DemoProfile | None:
-    """The profile that is chosen by these four digits, if there is one."""
+    """Return the profile with these four digits of a SIN, or ``None``."""
     return next((profile for profile in DEMO_PROFILES if profile.sin_last4 == sin_last4), None)

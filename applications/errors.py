@@ -91,7 +91,7 @@ class NoCreditReports(DomainError):
 
 
 class CaseClosed(DomainError):
-    """A step found that its case has ended, or that a newer attempt carries it."""
+    """A step of an attempt may not write: the application is closed or a newer attempt runs."""
 
     code = "case-closed"
     title = "The case is closed to this execution"

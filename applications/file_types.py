@@ -1,6 +1,6 @@
-"""What a file is, by its bytes, and what it may be called. Pure.
+"""Detect the type of a file from its bytes, and clean its name. Pure.
 
-A name and a declared type are a stranger's words: they may only confirm what the bytes say.
+The name and the declared type are untrusted: they may only agree with the type of the bytes.
 """
 
 import re
@@ -8,18 +8,18 @@ import unicodedata
 from dataclasses import dataclass
 
 ENDS = 1024  # bytes of the beginning and of the end that ``type_of`` looks at
-LONGEST_STEM = 180  # bytes in UTF-8: with its suffix a name fits into every file system
+LONGEST_STEM = 180  # bytes in UTF-8, so that the name with its suffix fits every file system
 NO_NAME = "document"
-# What says nothing about a file.
+# Media types that state no particular type.
 VAGUE = frozenset({"", "application/octet-stream", "binary/octet-stream"})
-FORBIDDEN = re.compile(r'[<>:"|?*]')  # in a name on Windows
+FORBIDDEN = re.compile(r'[<>:"|?*]')  # not allowed in names on Windows
 DEVICES = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?", re.IGNORECASE)
 SUFFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{0,9}")
 
 
 @dataclass(frozen=True)
 class FileType:
-    """``suffixes`` are what its names may end in, the usual one first."""
+    """An accepted file type. ``suffixes`` are those allowed in its names, the usual one first."""
 
     label: str
     media_type: str
@@ -36,12 +36,12 @@ FILE_TYPES = (PDF, PNG, JPEG)
 
 
 def type_of(*, head: bytes, tail: bytes) -> FileType | None:
-    """What a file is whose first and last ``ENDS`` bytes these are; ``None``: not one of ours.
+    """Detect the type of a file from its first and last ``ENDS`` bytes; ``None`` if unaccepted.
 
-    From the first byte on, so that nothing stands before it. ISO 32000-2, 7.5.2 and 7.5.5 (a
-    PDF's header, and the marker in its last bytes); PNG, third edition, 5.2 and 11.2 (its
-    signature, IHDR first and IEND last: nothing is hidden behind the picture); ITU-T T.81,
-    B.1.1.3 (JPEG's SOI and the next marker; cameras write things of their own behind it).
+    The header must begin at the first byte, so that no other data precedes it. ISO 32000-2, 7.5.2
+    and 7.5.5 (a PDF's header, and the marker in its last bytes); PNG, third edition, 5.2 and 11.2
+    (its signature, IHDR first and IEND last, so that no data follows the image); ITU-T T.81,
+    B.1.1.3 (JPEG's SOI and the next marker; cameras append data of their own).
     """
     if re.match(rb"%PDF-[12]\.[0-9]", head) and b"%%EOF" in tail:
         return PDF
@@ -53,7 +53,7 @@ def type_of(*, head: bytes, tail: bytes) -> FileType | None:
 
 
 def disagreement(found: FileType, *, name: str, declared: str) -> str:
-    """A sentence when the name or the declared type says that it is something else."""
+    """Return an error sentence if the name or the declared type states another type, else ""."""
     suffix = _parts(_plain(name))[1]
     if suffix and suffix.lower() not in found.suffixes:
         return f"The name ends in .{suffix}, and this is {found.label}."
@@ -64,9 +64,9 @@ def disagreement(found: FileType, *, name: str, declared: str) -> str:
 
 
 def clean_name(name: str, found: FileType) -> str:
-    """A name that can be shown, downloaded and put into a sentence; with the right suffix.
+    """Clean a name for display, download and sentences, with a suffix of its type.
 
-    Without folders, control characters and those that turn the direction of writing.
+    Removes folders, control characters and characters that change the text direction.
     """
     stem, suffix = _parts(_plain(name))
     if suffix.lower() not in found.suffixes:
@@ -79,7 +79,7 @@ def clean_name(name: str, found: FileType) -> str:
 
 
 def _plain(name: str) -> str:
-    """The last part of a path, on one line, without what cannot be seen."""
+    """Return the last part of a path, on one line, without invisible characters."""
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
     spaced = " ".join(last.split())
     seen = (sign for sign in spaced if unicodedata.category(sign)[0] != "C")
@@ -87,7 +87,7 @@ def _plain(name: str) -> str:
 
 
 def _parts(name: str) -> tuple[str, str]:
-    """Stem and suffix; a dot in the middle of a sentence makes no suffix."""
+    """Split a name into stem and suffix; a dot inside a sentence does not begin a suffix."""
     stem, dot, suffix = name.rpartition(".")
     if not dot or not SUFFIX.fullmatch(suffix):
         return name, ""

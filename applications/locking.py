@@ -5,5 +5,5 @@ from core.locking import locked
 
 
 def application_lock(reference: str) -> LoanApplication:
-    """The application, locked. Raises ``LoanApplication.DoesNotExist``."""
+    """Return the application, locked. Raises ``LoanApplication.DoesNotExist``."""
     return locked(LoanApplication.objects.all()).get(reference=reference)

@@ -1,4 +1,4 @@
-"""Draws the offer letter as a PDF: terms, schedule, how long it stands."""
+"""Write the offer letter as a PDF: terms, expiry and repayment schedule."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from applications.models import LoanOffer
 from lending.amortisation import Schedule
 
 FONTS = Path(__file__).parent / "fonts"
-# Built into every reader, so quick and small; but it knows Western European letters only.
+# Built into every reader, so fast and small, but only for Western European letters.
 BUILT_IN = "Helvetica"
-# Embedded where a name needs it: Latin, Greek, Cyrillic, Hebrew, Arabic.
+# Embedded where a name or address needs it: Latin, Greek, Cyrillic, Hebrew, Arabic.
 EMBEDDED = "DejaVu"
 LINE = 6.0  # mm
 ROW = 4.5  # mm
@@ -21,7 +21,7 @@ HEADINGS = ("No.", "Payment", "Interest", "Principal", "Balance")
 
 
 def offer_letter(*, offer: LoanOffer, plan: Schedule) -> bytes:
-    """The letter as PDF bytes. The same offer always gives the same bytes."""
+    """Return the letter as PDF bytes. The same offer always gives the same bytes."""
     pdf = FPDF(format="letter")
     pdf.set_creation_date(offer.issued_at)
     pdf.set_title(f"Loan offer {offer.offer_id}")
@@ -33,7 +33,7 @@ def offer_letter(*, offer: LoanOffer, plan: Schedule) -> bytes:
 
 
 def _font(pdf: FPDF, text: str) -> str:
-    """The family that can write ``text``. Embedding one takes ten times as long."""
+    """Return a font family with the letters of ``text``. Embedding one takes ten times as long."""
     try:
         text.encode("latin-1")
     except UnicodeEncodeError:
@@ -80,7 +80,7 @@ def _schedule(pdf: FPDF, font: str, offer: LoanOffer, plan: Schedule) -> None:
 
 
 def _row(pdf: FPDF, font: str, texts: tuple[str, ...]) -> None:
-    # Plain cells: fpdf2's own table lays out each of 300 cells as a paragraph.
+    # Plain cells, because fpdf2's table lays out each of 300 cells as a paragraph.
     pdf.set_font(font, "B" if texts is HEADINGS else "", 8)
     for text, width in zip(texts, COLUMNS, strict=True):
         pdf.cell(width, ROW, text, border="B", align="R")

@@ -1,11 +1,11 @@
-"""Which fields of an application are personal, and how each looks where it is hidden. Pure."""
+"""The personal fields of an application and their masks. Pure."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from audit.masking import mask, mask_email, mask_name, mask_words
 
-# Hidden on a case's page until somebody asks for them, and in the audit log for good.
+# Masked on an application's page until revealed, and always in the audit log.
 CONTACT: dict[str, Callable[[object], str]] = {
     "address": mask_words,
     "phone": mask,
@@ -17,7 +17,7 @@ MASKS = {**CONTACT, "applicant_name": mask_name}
 
 
 def masked(name: str, value: object) -> object:
-    """The value of a field as the audit log keeps it: masked if it is personal, else in full."""
+    """Return a field's value as the audit log stores it: masked if personal, else in full."""
     hide = MASKS.get(name)
     return value if hide is None or value is None else hide(value)
 
@@ -25,8 +25,8 @@ def masked(name: str, value: object) -> object:
 def masked_changes(
     changed: Mapping[str, tuple[object, object]],
 ) -> dict[str, tuple[object, object]]:
-    """``{"field": (before, after)}`` as the audit log keeps it.
+    """Return ``{"field": (before, after)}`` as the audit log stores it.
 
-    Two values may look the same when they are masked. That the field is here says it changed.
+    Different values may have the same mask. A field that is included has changed.
     """
     return {name: (masked(name, old), masked(name, new)) for name, (old, new) in changed.items()}

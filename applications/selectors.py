@@ -1,7 +1,8 @@
-"""Reads: applications, their timeline and their files, as values.
+"""Read applications, their timelines and their documents.
 
-``ApplicationView`` is an application as its partner may know it: no SIN, no member of staff.
-Every read takes ``partner``: a partner finds only its own, ``None`` finds everything (staff).
+``ApplicationView`` holds what a partner may read of an application: no SIN and no staff.
+Every function takes ``partner``: only its own applications are found; with ``None``, for staff,
+all are.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from partners.models import Partner
 
 @dataclass(frozen=True)
 class Waiting:
-    """Who a case stands still for, since when, and until when at most."""
+    """The party an application waits for, since when, and until when at most."""
 
     who: str
     since: datetime | None
@@ -27,7 +28,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided. Tier and score are ``None`` when no risk was assessed."""
+    """The decision on an application. Tier and score are ``None`` without a risk assessment."""
 
     outcome: str
     decided_at: datetime | None
@@ -39,7 +40,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Offer:
-    """The terms of the present attempt: percent a year, months, amounts of money."""
+    """The terms of the current attempt's offer: percent a year, months, amounts of money."""
 
     offer_id: str
     annual_rate: Decimal
@@ -51,7 +52,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Payout:
-    """Money that was paid out: the rail's reference, the amount, the time."""
+    """A payout that was made: the rail's reference, the amount, the time."""
 
     reference: str
     amount: Decimal
@@ -60,7 +61,7 @@ class Payout:
 
 @dataclass(frozen=True)
 class ApplicationView:
-    """One application, with everything that a partner is told about it."""
+    """One application, with everything that its partner may read."""
 
     reference: str
     status: str
@@ -78,7 +79,7 @@ class ApplicationView:
 
 
 def applications_visible(*, partner: Partner | None) -> QuerySet[LoanApplication]:
-    """The applications that this reader may know of."""
+    """Return the applications that this partner, or staff, may read."""
     rows = LoanApplication.objects.all()
     return rows if partner is None else rows.filter(partner=partner)
 
@@ -92,9 +93,9 @@ def cases(
     reference: str | None = None,
     external_id: str | None = None,
 ) -> QuerySet[LoanApplication]:
-    """Rows for ``case_of``: three queries however many rows, and no lazy one after them.
+    """Return rows for ``case_of``: three queries whatever the number of rows, and no lazy ones.
 
-    The times leave out the moment itself.
+    ``submitted_after`` and ``submitted_before`` exclude the moment itself.
     """
     rows = applications_visible(partner=partner)
     wanted = {
@@ -113,12 +114,12 @@ def cases(
 
 
 def case_get(*, reference: str, partner: Partner | None) -> ApplicationView:
-    """One case. Raises ``LoanApplication.DoesNotExist``, also for another partner's."""
+    """Return one application. Raises ``LoanApplication.DoesNotExist``, also for other partners'."""
     return case_of(cases(partner=partner).get(reference=reference))
 
 
 def case_of(application: LoanApplication) -> ApplicationView:
-    """A row of ``cases`` as a value."""
+    """Convert a row, loaded with its related rows, to a value."""
     return ApplicationView(
         reference=application.reference,
         status=application.status,
@@ -137,10 +138,10 @@ def case_of(application: LoanApplication) -> ApplicationView:
 
 
 def events(*, reference: str, partner: Partner | None) -> QuerySet[ApplicationEvent]:
-    """The timeline; a partner is not shown the internal lines.
+    """Return the timeline entries; internal ones only for staff.
 
-    Lines of one application are written under its lock, so ``id`` is the order in which
-    they happened, also between pages. Raises ``LoanApplication.DoesNotExist``.
+    Entries of one application are written under its lock, so ``id`` is their order in time, also
+    across pages. Raises ``LoanApplication.DoesNotExist``.
     """
     application = applications_visible(partner=partner).only("id").get(reference=reference)
     rows = ApplicationEvent.objects.filter(application=application)
@@ -150,7 +151,7 @@ def events(*, reference: str, partner: Partner | None) -> QuerySet[ApplicationEv
 
 
 def documents(*, reference: str, partner: Partner | None) -> QuerySet[Document]:
-    """The files of an application; a partner is shown its own, and the letters that we made.
+    """Return the documents of an application; for a partner only its own and our letters.
 
     Raises ``LoanApplication.DoesNotExist``.
     """

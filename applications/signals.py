@@ -1,6 +1,6 @@
 """Signals of an application. Sent inside the transaction.
 
-A receiver only writes rows; the outside world is touched on commit.
+A receiver only writes rows; calls to other systems are made after the commit.
 """
 
 from django.dispatch import Signal

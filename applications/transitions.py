@@ -1,8 +1,8 @@
-"""The allowed moves of an application's ``status``. Pure.
+"""Check the allowed transitions of an application's ``status``. Pure.
 
-A move that is not listed here does not happen, whoever asks for it. ``needs_attention``
-is where a case waits for Operations; from there it may go on wherever its next attempt
-or its mend leads.
+A transition that is not listed here is refused, whoever asks for it. In ``needs_attention`` an
+application waits for Operations; from there it may go to every status that its next attempt or
+a repair leads to.
 """
 
 from applications.choices import Status
@@ -49,13 +49,13 @@ ALLOWED: dict[Status, frozenset[Status]] = {
     Status.FUNDED: frozenset(),
     Status.DECLINED: frozenset(),
     Status.WITHDRAWN: frozenset(),
-    # By a restart alone, which a decision that came too late can ask for.
+    # Only by a restart, which is possible after a late decision.
     Status.EXPIRED: frozenset({Status.SUBMITTED}),
 }
 
 
 def is_terminal(status: str) -> bool:
-    """True when nothing more will happen to the case by itself."""
+    """True when the status is final, apart from a restart of an expired application."""
     return Status(status) in TERMINAL
 
 

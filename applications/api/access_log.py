@@ -1,4 +1,4 @@
-"""Record in the audit log what staff read through the API."""
+"""Record reads of staff through the API in the audit log."""
 
 from rest_framework.request import Request
 
@@ -7,6 +7,6 @@ from partners.api.authentication import partner_of, staff_of
 
 
 def note_read(request: Request, reference: str) -> None:
-    """Staff are on record with what they read; a partner reads what is its own."""
+    """Record a read by staff. A partner's read is not recorded: it reads only its own data."""
     if partner_of(request) is None:
         access_log.application_read(reference=reference, user=staff_of(request))

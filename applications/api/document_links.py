@@ -1,7 +1,7 @@
-"""Short-lived links to documents: whoever has one may follow it, until it expires.
+"""Make and check short-lived links to documents, which need no key until they expire.
 
 Storage that signs links (S3) serves the file itself; else the link leads to ``DocumentFileView``
-and is signed here. Either way it is a download and nothing that a browser shows.
+and is signed here. Either way the browser downloads the file and does not display it.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from applications.api.errors import LinkExpired
 from applications.models import Document
 
 NOT_THERE = "There is nothing at this address."
-# A separator that neither a reference, a kind, a key nor a signature has.
+# The separator occurs in no reference, kind, key or signature.
 SIGNER = TimestampSigner(salt="applications.api.document_links", sep="~")
 
 
@@ -30,7 +30,7 @@ class Link:
 
 
 def link_to(document: Document, *, reference: str, request: Request) -> Link:
-    """A link that lives for ``LOANOFFICE_DOCUMENT_LINK_LIFE`` from now."""
+    """Make a link that expires ``LOANOFFICE_DOCUMENT_LINK_LIFE`` from now."""
     life = settings.LOANOFFICE_DOCUMENT_LINK_LIFE
     expires_at = timezone.now() + life
     if settings.LOANOFFICE_STORAGE_SIGNS_LINKS:
@@ -40,7 +40,7 @@ def link_to(document: Document, *, reference: str, request: Request) -> Link:
 
 
 def document_at(token: str) -> Document:
-    """The document that a link of ours leads to. Raises ``LinkExpired``, ``NotFound``."""
+    """Return the document of a link signed here. Raises ``LinkExpired``, ``NotFound``."""
     try:
         named = SIGNER.unsign(token, max_age=settings.LOANOFFICE_DOCUMENT_LINK_LIFE)
     except SignatureExpired as expired:

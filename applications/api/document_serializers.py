@@ -1,4 +1,4 @@
-"""How an upload may look, and how a document is written."""
+"""Serializers of uploads and documents."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class NewDocumentSerializer(StrictSerializer):
 
     kind = serializers.ChoiceField(choices=UPLOADED, error_messages={"invalid_choice": NOT_A_KIND})
     file = serializers.FileField(
-        allow_empty_file=True,  # the service says what is wrong with it
+        allow_empty_file=True,  # the service reports the error
         help_text="A PDF, a PNG or a JPEG, as its content says; its name and its declared type "
         "may not say otherwise.",
         error_messages={"invalid": "Send this as a file, with a file name."},

@@ -1,4 +1,4 @@
-"""The files of an application: sent in one by one, listed with links, followed without a key."""
+"""API views of documents: upload one, list them with links, download one without a key."""
 
 import json
 from typing import Any
@@ -38,14 +38,14 @@ SEND_FILES = Access(scope="documents:write")
 class DocumentsView(ApiView):
     access = {"GET": READ_FILES, "POST": SEND_FILES}
     parser_classes = [UploadParser]
-    # What a POST brought, once it is known to be good.
+    # The file of a POST, once it is validated.
     upload: Upload | None = None
 
     @operations.documents_list
     def get(self, request: Request, reference: str) -> Response:
-        """A partner's files and the letters that we made, oldest first, each with a link to it.
+        """List the partner's files and our letters, oldest first, each with a link.
 
-        Staff are given what staff brought as well, and the audit log says so.
+        Staff also get the files added by staff, and their read is recorded in the audit log.
         """
         paging = paging_of(query_of(request, PageQuerySerializer))
         rows = selectors.documents(reference=reference, partner=partner_of(request))
@@ -64,10 +64,10 @@ class DocumentsView(ApiView):
 
     @operations.document_upload
     def post(self, request: Request, reference: str) -> Response:
-        """Add a file to an application that is open; the document says which files.
+        """Add a file to an open application; the OpenAPI document lists the accepted files.
 
         The size limit is what Lambda's six megabytes leave for a file in base64. A file is
-        kept as it is, and is not searched for viruses.
+        stored unchanged, and is not scanned for viruses.
         """
         if self.upload is None:
             raise RuntimeError("a POST has been read before it is done")
@@ -82,9 +82,9 @@ class DocumentsView(ApiView):
         )
 
     def same_body(self, request: Request) -> bytes:
-        """Kind, name and content. The file is read and stored here, before the transaction.
+        """Return kind, name and content hash. Reads and stores the file, before the transaction.
 
-        Whose case it is comes first: who asks about another's learns nothing else.
+        Ownership of the application is checked first, so that other partners get no other error.
         """
         reference = self.kwargs["reference"]
         selectors.case_get(reference=reference, partner=partner_of(request))
@@ -93,12 +93,12 @@ class DocumentsView(ApiView):
         return json.dumps([self.upload.kind.value, self.upload.name, self.upload.sha256]).encode()
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """However it ended: a file that no document took goes, the temporary one too."""
+        """Delete the file unless a document took it, and close the temporary file."""
         if self.upload is not None:
             documents.upload_settle(reference=self.kwargs["reference"], upload=self.upload)
             self.upload.content.close()
         response = super().finalize_response(request, response, *args, **kwargs)
-        patch_cache_control(response, no_store=True)  # a link is a key to what it leads to
+        patch_cache_control(response, no_store=True)  # a link gives access to its document
         return response
 
     def _linked(self, row: Document, reference: str) -> dict[str, Any]:
@@ -109,11 +109,11 @@ class DocumentsView(ApiView):
 
 
 class DocumentFileView(ApiView):
-    """Where a link leads while storage signs none. The signature is all that it takes."""
+    """Download through a link where storage signs none. The signature is the only credential."""
 
     authentication_classes = []
     permission_classes = []
-    content_negotiation_class = OneForm  # a file is of the type it is of
+    content_negotiation_class = OneForm  # the content type is that of the file
 
     @operations.document_download
     def get(self, request: Request, token: str) -> HttpResponseBase:  # noqa: ARG002
@@ -138,7 +138,7 @@ class DocumentFileView(ApiView):
 
 
 def _read(request: Request) -> Upload:
-    """The upload, looked at. Raises what is wrong with it."""
+    """Read and validate the upload. Raises the errors of its form and its file."""
     if request.stream is None:
         raise MalformedUpload("The body is empty; send a file as multipart/form-data.")
     given = form_of(request, NewDocumentSerializer)

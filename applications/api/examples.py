@@ -1,4 +1,4 @@
-"""The examples of the OpenAPI document: one case, from its submission on. Values only."""
+"""Examples of the OpenAPI document: one application at several statuses. Values only."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a caller needs to read or to submit applications."""
+"""Access rules of the API for reading and submitting applications."""
 
 from partners.api.permissions import Access
 

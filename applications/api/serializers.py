@@ -22,7 +22,7 @@ from partners.api.serializers import (
 
 @extend_schema_field({"type": "string", "pattern": "^[0-9]{4}$"})
 class SinField(TextField):
-    """Exactly four ASCII digits, which may begin with zero and so are no number."""
+    """A string of exactly four ASCII digits; not a number, because it may begin with zero."""
 
     default_error_messages = {
         "text": 'Write the four digits as a JSON string, such as "0123".',

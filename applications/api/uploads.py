@@ -1,7 +1,7 @@
-"""Reads a multipart upload: one file, streamed to a temporary file, refused as early as can be.
+"""Parse a multipart upload: one file, streamed to a temporary file and refused early.
 
-Nothing of a file is held in memory but a piece at a time. Its size is refused by the declared
-length of the body before any of it is read, and while it is read when that is no help.
+Only one chunk of a file is in memory at a time. A file that is too large is refused by the
+declared length of the body before reading, or while reading when that length does not show it.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ from partners.api.parsers import CUT_SHORT, declared_length, name_shown
 
 FILE_FIELD = "file"
 TEXT_FIELDS = frozenset({"kind"})
-FRAME = 64 * 1024  # bytes of a body that may stand around the file
+FRAME = 64 * 1024  # bytes of the body besides the file: boundaries, headers and text fields
 
 
 class UploadParser(BaseParser):
-    """``multipart/form-data`` with at most one file, in the field ``file``.
+    """Parser of ``multipart/form-data`` with at most one file, in the field ``file``.
 
     Raises ``UploadTooLarge`` (413), ``MalformedUpload`` or ``ValidationError`` (400), and what
     Django raises for too many fields.
@@ -56,10 +56,10 @@ class UploadParser(BaseParser):
 
 
 class SentFile(TemporaryUploadedFile):
-    """A file under the name that it was sent with, all of it.
+    """An uploaded file with the complete name that it was sent with.
 
-    Django's own makes the suffix of the temporary file from that name, and cuts a long one so
-    that only a suffix is left.
+    Django's class makes the suffix of the temporary file from that name, and truncates a long
+    name so that only a suffix is left.
     """
 
     def __init__(self, sent_as: str, content_type: str, charset: str | None) -> None:
@@ -68,19 +68,19 @@ class SentFile(TemporaryUploadedFile):
 
 
 class OneFile(TemporaryFileUploadHandler):
-    """Takes the one file there may be. Raises ``ValidationError``, ``UploadTooLarge``."""
+    """Upload handler for at most one file. Raises ``ValidationError``, ``UploadTooLarge``."""
 
     sent: SentFile | None = None
     size = 0
 
-    def new_file(self, field_name: str, file_name: str, content_type: str, *told: Any) -> None:
+    def new_file(self, field_name: str, file_name: str, content_type: str, *details: Any) -> None:
         if field_name in TEXT_FIELDS:
             raise ValidationError({field_name: ["Send this as text, without a file name."]})
         if field_name != FILE_FIELD:
             raise ValidationError({name_shown(field_name): ["There is no such field."]})
         if self.sent is not None:
             raise ValidationError({FILE_FIELD: ["Send one file."]})
-        self.file = self.sent = SentFile(file_name, content_type, charset=told[1])
+        self.file = self.sent = SentFile(file_name, content_type, charset=details[1])
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         self.size += len(raw_data)
@@ -89,7 +89,7 @@ class OneFile(TemporaryFileUploadHandler):
         super().receive_data_chunk(raw_data, start)
 
     def discard(self) -> None:
-        """Let go of a file that nobody will read, and delete it."""
+        """Close the temporary file, which deletes it."""
         if self.sent is not None:
             self.sent.close()
 
@@ -98,7 +98,7 @@ class OneFile(TemporaryFileUploadHandler):
 
 
 class Watched:
-    """A stream that remembers how it ended: Django's parser takes half a body for a whole one."""
+    """A stream that keeps its last bytes, because Django's parser accepts a truncated body."""
 
     def __init__(self, stream: IO[Any]) -> None:
         self._stream = stream
@@ -110,7 +110,7 @@ class Watched:
         return part
 
     def ends_with_boundary(self, media_type: str) -> bool:
-        """Whether the last boundary was the last thing that came."""
+        """True if the body ends with the closing boundary, so that it is complete."""
         boundary = parse_header_parameters(media_type)[1].get("boundary", "")
         return self._tail.rstrip(b"\r\n").endswith(f"--{boundary}--".encode())
 

@@ -1,4 +1,4 @@
-"""The addresses of applications in the partner API. Public: added to, never changed."""
+"""URLs of applications in the partner API. Public: add to them, never change them."""
 
 from django.urls import URLPattern, path, register_converter
 from django.urls.converters import StringConverter
@@ -9,13 +9,13 @@ from partners.api.problems import register_not_found
 
 
 class ReferenceConverter(StringConverter):
-    """What a reference may look like; any other text is simply no address."""
+    """Path converter of an application's reference; any other text is not found."""
 
     regex = r"[A-Za-z0-9-]{1,20}"
 
 
 class TokenConverter(StringConverter):
-    """What the signed part of a link to a document may look like."""
+    """Path converter of the signed token of a document link."""
 
     regex = r"[A-Za-z0-9._~-]{1,200}"
 

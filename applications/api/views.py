@@ -1,4 +1,4 @@
-"""The endpoints: read the request's shape, call one service or selector, write the answer."""
+"""API views of applications: parse the request, call one service or selector, serialize."""
 
 import hashlib
 
@@ -43,7 +43,7 @@ class ApplicationsView(ApiView):
         if partner_of(request) is None:
             access_log.applications_read(
                 user=staff_of(request),
-                references=[case.reference for case in found],
+                references=[application.reference for application in found],
                 query=request.query_params.dict(),
             )
         return Response(
@@ -62,11 +62,11 @@ class ApplicationsView(ApiView):
             fields = body_of(request, NewApplicationSerializer)
         except ValidationError as invalid:
             raise InvalidApplication(flat(invalid.detail)) from invalid
-        application = intake.application_create_and_submit(partner=partner, **fields)
-        case = selectors.case_get(reference=application.reference, partner=partner)
-        path = reverse("api:application", args=[case.reference])
+        created = intake.application_create_and_submit(partner=partner, **fields)
+        application = selectors.case_get(reference=created.reference, partner=partner)
+        path = reverse("api:application", args=[application.reference])
         return Response(
-            ApplicationSerializer(case).data,
+            ApplicationSerializer(application).data,
             status=201,
             headers={"Location": request.build_absolute_uri(path)},
         )
@@ -78,9 +78,9 @@ class ApplicationView(ApiView):
     @operations.application_read
     def get(self, request: Request, reference: str) -> Response:
         """One application. 304 when the client's copy is the current one."""
-        case = selectors.case_get(reference=reference, partner=partner_of(request))
-        note_read(request, case.reference)
-        data = ApplicationSerializer(case).data
+        application = selectors.case_get(reference=reference, partner=partner_of(request))
+        note_read(request, application.reference)
+        data = ApplicationSerializer(application).data
         tag = quote_etag(hashlib.sha256(JSONRenderer().render(data)).hexdigest()[:32])
         known = parse_etags(request.headers.get("If-None-Match", ""))
         if known == ["*"] or tag in {etag.removeprefix("W/") for etag in known}:
@@ -115,7 +115,7 @@ class WithdrawView(ApiView):
         """Stop the case at the applicant's wish; doing it again changes nothing."""
         partner = partner_of(request)
         body_of(request, EmptySerializer, required=False)
-        case = selectors.case_get(reference=reference, partner=partner)
-        intake.application_withdraw(reference=case.reference, partner=partner)
-        case = selectors.case_get(reference=reference, partner=partner)
-        return Response(ApplicationSerializer(case).data)
+        application = selectors.case_get(reference=reference, partner=partner)
+        intake.application_withdraw(reference=application.reference, partner=partner)
+        application = selectors.case_get(reference=reference, partner=partner)
+        return Response(ApplicationSerializer(application).data)

@@ -18,11 +18,11 @@ four_digits = RegexValidator(r"\A[0-9]{4}\Z", "Enter exactly four digits.")
 
 
 class LoanApplication(models.Model):
-    """One request for a loan, and the mirror of where its workflow stands.
+    """One request for a loan, with its workflow state.
 
-    ``version`` counts what a decision is bound to: it moves when the facts that a
-    decider reads change. ``attempt`` numbers the durable executions of this case; a step
-    of an older attempt may write nothing.
+    ``version`` increases when the facts that a decider reads change; a decision applies to one
+    version. ``attempt`` numbers the durable executions of the application; a step of an older
+    attempt may write nothing.
     """
 
     reference = models.CharField(max_length=20, unique=True, editable=False)
@@ -70,8 +70,8 @@ class LoanApplication(models.Model):
     last_edited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    # For the list. They have defaults in the database because the release before, which does
-    # not know them, still inserts; the sweep fills in what it left out.
+    # For the list. They have defaults in the database because the previous release, which does
+    # not know them, still inserts; the sweep fills in the missing values.
     applicant_search = FoldedNameField(
         source="applicant_name",
         max_length=LENGTH,
@@ -116,7 +116,7 @@ class LoanApplication(models.Model):
                 F("id").desc(),
                 name="application_by_step",
             ),
-            # A status and a step that hardly go together: neither index alone would do.
+            # For a status and a step that rarely occur together: either index alone is slow.
             models.Index(
                 F("status"),
                 F("current_step"),
@@ -137,7 +137,7 @@ class LoanApplication(models.Model):
                 F("applicant_search"),
                 F("created_at").desc(),
                 F("id").desc(),
-                # Other filters beside the search are answered by the index too.
+                # The index also answers other filters combined with the search.
                 F("status"),
                 F("current_step"),
                 F("amount_band"),
@@ -152,7 +152,7 @@ class LoanApplication(models.Model):
                 F("id").desc(),
                 name="application_by_status_amount",
             ),
-            # What the dashboard counts over thirty days; it reads nothing but these.
+            # For the dashboard's counts over thirty days, which read only these indexes.
             models.Index(fields=["submitted_at"], name="application_by_submission"),
             models.Index(
                 fields=["status", "closed_at"],
@@ -183,7 +183,7 @@ class LoanApplication(models.Model):
             ),
         ]
 
-    # What the row derives from a field that a person edits; saved with it.
+    # Fields that are derived from an edited field, and saved with it.
     DERIVED = {"applicant_name": "applicant_search", "loan_amount": "amount_band"}
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What the credit bureaus reported and what the policy made of it."""
+"""Models of credit reports and risk assessments."""
 
 from django.db import models
 from django.db.models import Q
@@ -40,7 +40,7 @@ class CreditReport(models.Model):
 
 
 class RiskAssessment(models.Model):
-    """The policy applied to the reports of one attempt."""
+    """The result of applying the policy to the credit reports of one attempt."""
 
     application = models.ForeignKey(
         LoanApplication, on_delete=models.PROTECT, related_name="risk_assessments"

@@ -1,4 +1,4 @@
-"""Files that belong to an application."""
+"""Models of the documents of an application, and of uploads without a document."""
 
 from django.conf import settings
 from django.db import models
@@ -10,13 +10,13 @@ from partners.models import Partner
 
 
 def document_path(document: "Document", filename: str) -> str:
-    """Where a document's bytes are kept; the name given by a person never becomes a path."""
+    """Return the storage path of a document; only the suffix of the given name is used."""
     suffix = filename.rsplit(".", 1)[-1].lower() if "." in filename else "bin"
     return f"applications/{document.application.reference}/{document.kind}-{document.key}.{suffix}"
 
 
 class Document(models.Model):
-    """A file of an application: what the applicant brought, or a letter that we made."""
+    """A file of an application: added by staff or a partner, or a letter made by the workflow."""
 
     Kind = DocumentKind
 
@@ -39,7 +39,7 @@ class Document(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        db_index=False,  # nobody looks for a partner's documents but by their application
+        db_index=False,  # a partner's documents are only selected by application
         help_text="Who sent it; a letter that we made was sent by nobody.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -57,16 +57,16 @@ class Document(models.Model):
 
     @property
     def public_id(self) -> str:
-        """Its name for partners, which no other document of the application has."""
+        """Return the document's id for partners, unique within the application."""
         return f"{self.kind}-{self.key}"
 
 
 class StoredUpload(models.Model):
-    """A file that is (about to be) stored, and that no document has taken yet.
+    """A file that is stored, or about to be, and that belongs to no document yet.
 
-    The row is committed before storage is asked, and goes in the transaction that writes the
-    document, so nothing can lie in storage that neither a document nor a row here names. Once
-    it is ``given_up_at`` no document can take it: its file is deleted, and then the row.
+    The row is committed before the file is stored, and deleted in the transaction that writes
+    the document, so every file in storage is named by a document or a row here. Once
+    ``given_up_at`` is set no document can take the file: it is deleted, and then the row.
     """
 
     path = models.CharField(max_length=300, unique=True)

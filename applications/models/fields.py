@@ -1,4 +1,4 @@
-"""Field shapes: money and rates, and columns that the row itself fills for the lists."""
+"""Model fields for the lists, derived from another field whenever a row is saved."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,9 @@ else:
 
 
 class FoldedNameField(TextColumn):
-    """What is searched for the name in ``source``; written with the row, never by hand.
+    """The normalized name of the field ``source``, for searching; derived on every save.
 
-    Its order is that of its bytes on every database, so that an index finds how a name
-    begins.
+    It sorts by bytes on every database, so that an index finds the beginning of a name.
     """
 
     def __init__(self, *, source: str, **options: Any) -> None:
@@ -45,7 +44,7 @@ class FoldedNameField(TextColumn):
 
 
 class AmountBandField(NumberColumn):
-    """The ``AmountBand`` of the amount in ``source``; written with the row, never by hand."""
+    """The ``AmountBand`` of the amount in the field ``source``; derived on every save."""
 
     def __init__(self, *, source: str, **options: Any) -> None:
         self.source = source

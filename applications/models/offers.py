@@ -1,4 +1,4 @@
-"""The offer, its schedule, and the money that leaves."""
+"""Models of the offer, its repayment schedule and the disbursement."""
 
 from django.db import models
 from django.db.models import F, Q
@@ -39,7 +39,7 @@ class LoanOffer(models.Model):
 
 
 class Instalment(models.Model):
-    """One line of the repayment schedule. ``balance`` is what is owed after it is paid."""
+    """One line of the repayment schedule. ``balance`` is the amount owed after it is paid."""
 
     offer = models.ForeignKey(LoanOffer, on_delete=models.CASCADE, related_name="instalments")
     number = models.PositiveSmallIntegerField()
@@ -59,9 +59,9 @@ class Instalment(models.Model):
 
 
 class Disbursement(models.Model):
-    """The ledger row of a payout. It is written before the rail is asked to pay.
+    """The ledger row of a payout, written before the payout rail is asked to pay.
 
-    One row an application, whatever the attempt: a restart cannot pay twice.
+    One row per application, whatever the attempt, so that a restart cannot pay twice.
     """
 
     class Status(models.TextChoices):
@@ -71,7 +71,7 @@ class Disbursement(models.Model):
         UNKNOWN = "unknown", "Outcome unknown"
         NOT_PAID = "not_paid", "Not paid, as a person found"
 
-    # Known for certain: no money left, and none will unless a new attempt asks again.
+    # Statuses in which certainly nothing was paid, and nothing will be without a new attempt.
     NOTHING_LEFT = (Status.REFUSED, Status.NOT_PAID)
 
     application = models.OneToOneField(

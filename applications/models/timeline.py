@@ -1,4 +1,4 @@
-"""The timeline of a case: append-only, as the audit log is."""
+"""Model of an application's timeline, append-only like the audit log."""
 
 from django.conf import settings
 from django.db import models
@@ -13,10 +13,10 @@ __all__ = ["AppendOnlyError", "ApplicationEvent"]
 
 
 class ApplicationEvent(AppendOnlyModel):
-    """One line: what happened to an application, when, and who did it.
+    """A timeline entry: what happened to an application, when, and who did it.
 
-    ``message`` is written for the partner and the applicant too, so it never names
-    staff; ``actor`` does. ``key`` makes a replayed step's line the same line.
+    ``message`` is also read by the partner and the applicant, so it never names staff;
+    ``actor`` does. ``key`` is unique, so that a step that runs again adds no second entry.
     """
 
     application = models.ForeignKey(

@@ -1,8 +1,8 @@
-"""Who looked at what: opening a case, having its contact details shown, taking a file away.
+"""Record views, reveals and downloads of application data in the audit log.
 
-Looking is said once a quarter of an hour for one person, one case and one door, so that the
-log tells who looked without a line for every time a page was read again. What a page asks by
-itself once a second is no look.
+A view is recorded once in fifteen minutes for one person, one application and one interface
+(admin or API), so that reloading a page adds no entries. A page's own polling, once a second, is
+not a view.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ READ = "Read the application through the API."
 def application_viewed(
     *, application: LoanApplication, user: User, contact_shown: bool = False
 ) -> None:
-    """``user`` opened a page of the case; said too: whether contact details stood on it unasked."""
+    """Record that ``user`` opened the application, and if contact details were unmasked."""
     if not _seen_lately(user, OPENED, application.reference):
         entry_record(
             action=Action.VIEWED,
@@ -39,7 +39,7 @@ def application_viewed(
 
 
 def application_read(*, reference: str, user: User) -> None:
-    """``user`` read one application, or its timeline, with a staff session at the API."""
+    """Record that ``user`` read one application, or its timeline, through the API."""
     if not _seen_lately(user, READ, reference):
         entry_record(action=Action.VIEWED, message=READ, actor=user, reference=reference)
 
@@ -51,7 +51,7 @@ def _seen_lately(user: User, message: str, reference: str) -> bool:
 
 
 def applications_read(*, user: User, references: list[str], query: Mapping[str, object]) -> None:
-    """``user`` read a page of the list at the API: each page is a line, with what was on it."""
+    """Record that ``user`` read a page of the API's list: one entry per page, with its contents."""
     entry_record(
         action=Action.VIEWED,
         message=f"Read a list of {len(references)} applications through the API.",
@@ -62,7 +62,7 @@ def applications_read(*, user: User, references: list[str], query: Mapping[str, 
 
 @transaction.atomic
 def contact_reveal(*, application: LoanApplication, user: User) -> None:
-    """Have an applicant's contact details, income and SIN shown: each time is a line.
+    """Record that contact details, income and SIN are revealed: one entry each time.
 
     Raises ``NotPermitted``.
     """
@@ -89,7 +89,7 @@ def document_downloaded(*, document: Document, user: User) -> None:
 
 
 def documents_linked(*, reference: str, documents: Sequence[Document], user: User) -> None:
-    """``user`` was given links to files by the API, which anybody may follow for a while."""
+    """Record that the API gave ``user`` links to files, which need no key until they expire."""
     entry_record(
         action=Action.DOWNLOADED,
         message=f"Had links to {len(documents)} documents made through the API.",

@@ -1,8 +1,8 @@
-"""Begin a step of an attempt exactly once, and the small parts that steps share.
+"""Begin each step of an attempt at most once, and update the workflow state of applications.
 
-A step may run again after a crash, perhaps much later. With ``begin_step`` an attempt that
-finds its own line in the timeline has been here and writes nothing; one whose case has closed
-or was handed to Operations, or that a newer attempt replaced, is refused with ``CaseClosed``.
+A step may run again after a crash, perhaps much later. With ``begin_step`` a step that finds its
+own entry in the timeline is done already and writes nothing. A step is refused with
+``CaseClosed`` when the application is closed or needs attention, or has a newer attempt.
 """
 
 from dataclasses import dataclass
@@ -22,25 +22,25 @@ from lending.models import LendingPolicy
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt at carrying one application."""
+    """One attempt of one application."""
 
     reference: str
     attempt: int
 
     @property
     def name(self) -> str:
-        """The name of the durable execution: at most 64 of ``[a-zA-Z0-9-_]``."""
+        """Return the name of the execution: at most 64 characters of ``[a-zA-Z0-9-_]``."""
         return f"{self.reference}-{self.attempt}"
 
     def key(self, operation: str) -> str:
-        """The key that makes a replayed operation's line of the timeline the same line."""
+        """Return the key of an operation's timeline entry, the same whenever it is rerun."""
         return f"{self.name}/{operation}"
 
 
 def begin_step(run: Attempt, operation: str) -> tuple[LoanApplication, bool]:
-    """Lock the case; true beside it when this operation of the run was recorded before.
+    """Lock the application; also returns true if this operation was recorded before.
 
-    Call inside a transaction. Raises ``CaseClosed``.
+    Call it inside a transaction. Raises ``CaseClosed``.
     """
     application = application_lock(run.reference)
     if ApplicationEvent.objects.filter(key=run.key(operation)).exists():
@@ -50,11 +50,11 @@ def begin_step(run: Attempt, operation: str) -> tuple[LoanApplication, bool]:
 
 
 def ensure_current_attempt(run: Attempt, application: LoanApplication) -> None:
-    """Raise ``CaseClosed`` when the run does not carry this locked case (any more)."""
+    """Raise ``CaseClosed`` unless this is the current attempt of an open, locked application."""
     if application.attempt != run.attempt:
         raise CaseClosed(reference=run.reference, why="a newer attempt carries the case")
-    # What needs attention is in the hands of Operations: a run that was stopped, or that was
-    # given up for lost, does not go on behind their back. A restart is a new attempt.
+    # Operations handles an application that needs attention: an execution that was stopped, or
+    # assumed lost, must not change it meanwhile. A restart is a new attempt.
     if is_terminal(application.status) or application.status == Status.NEEDS_ATTENTION:
         raise CaseClosed(
             reference=run.reference, why=f"the case is {Status(application.status).label.lower()}"
@@ -62,7 +62,7 @@ def ensure_current_attempt(run: Attempt, application: LoanApplication) -> None:
 
 
 def show_step(run: Attempt, step: Step) -> None:
-    """Show that ``step`` is being worked on. One cheap statement; a late repeat does nothing."""
+    """Set ``current_step`` unless it is further already. One cheap statement, safe to repeat."""
     earlier = list(Step)[: list(Step).index(step)]
     LoanApplication.objects.filter(
         reference=run.reference, attempt=run.attempt, current_step__in=earlier
@@ -81,7 +81,7 @@ def log(
     level: Level = Level.INFO,
     is_internal: bool = False,
 ) -> None:
-    """Write the line that says this operation of the run is done, once."""
+    """Write the timeline entry of a finished operation of the attempt, once."""
     event_record(
         application=application,
         kind=operation,
@@ -94,20 +94,20 @@ def log(
 
 
 def move(application: LoanApplication, status: Status) -> None:
-    """Change the status in memory, if ``transitions`` allows it, and tell those above."""
+    """Change the status in memory, if ``transitions`` allows it, and send a signal."""
     check_transition(reference=application.reference, current=application.status, new=status)
     application.status = status
     application_moved.send(LoanApplication, application=application)
 
 
 def stop_waiting(application: LoanApplication) -> None:
-    """Nobody is waited for any more; in memory."""
+    """Clear the fields that show who is waited for, in memory."""
     application.waiting_on = ""
     application.waiting_since = application.waiting_until = None
 
 
 def close_declined(application: LoanApplication, reasons: list[dict[str, str]]) -> None:
-    """Close a locked application as declined for these reasons; in memory."""
+    """Close a locked application as declined for these reasons, in memory."""
     move(application, Status.DECLINED)
     now = timezone.now()
     application.outcome = Outcome.DECLINE
@@ -117,7 +117,7 @@ def close_declined(application: LoanApplication, reasons: list[dict[str, str]]) 
 
 
 def save(application: LoanApplication, *also: str) -> None:
-    """Write the fields that the workflow sets and ``also``; never what a person edits."""
+    """Save the fields that the workflow sets, and ``also``; never the fields that people edit."""
     application.save(
         update_fields=[
             "status",
@@ -136,7 +136,7 @@ def save(application: LoanApplication, *also: str) -> None:
 
 
 def pinned_policy(application: LoanApplication) -> LendingPolicy:
-    """The policy that validation pinned to this case."""
+    """Return the policy version that validation pinned to the application."""
     if application.policy is None:
         raise RuntimeError(f"{application.reference} was not validated: it has no policy")
     return application.policy

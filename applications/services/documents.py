@@ -1,17 +1,17 @@
-"""Files that people and partners bring: read, stored, kept; and swept away when they were not.
+"""Validate, store and add uploaded documents, and delete files that no document took.
 
 Storage is outside of the database. So a file is stored before the transaction that writes its
-document, under a random path that ``StoredUpload`` names by then:
+document, under a random path that a ``StoredUpload`` row names by then:
 
-1. ``upload_read`` says what the file is. Nothing is stored yet.
+1. ``upload_read`` validates the file. Nothing is stored yet.
 2. ``upload_store`` commits the path, then stores the file there.
-3. ``document_add`` writes the document and takes the path, in one transaction.
-4. ``upload_settle`` deletes the file if no document has taken it: refused, rolled back, sent
-   again under an idempotency key.
+3. ``document_add`` writes the document and deletes the row, in one transaction.
+4. ``upload_settle`` deletes the file if no document has taken it: refused, rolled back, or a
+   repeated request under an idempotency key.
 
-Whoever dies between 2 and 4 leaves a row that names the file; the sweep deletes both an hour
-later (``uploads_forget``). A file is looked at and never executed, but not searched for viruses:
-that is for the bucket's own scanner, or whoever opens it.
+A process that crashes between 2 and 4 leaves a row that names the file; the sweep deletes both
+an hour later (``uploads_forget``). A file is inspected and never executed, and not scanned for
+viruses: that is up to a scanner of the bucket, or to the reader.
 """
 
 import hashlib
@@ -41,19 +41,19 @@ from partners.models import Partner
 logger = logging.getLogger(__name__)
 
 UPLOAD = "applications.add_document"
-# What somebody may bring; a letter is made here.
+# The kinds that can be uploaded; offer letters are made by the workflow.
 UPLOADED_KINDS = tuple(kind for kind in DocumentKind if kind != DocumentKind.OFFER_LETTER)
-ABANDONED = timedelta(hours=1)  # no request takes so long
+ABANDONED = timedelta(hours=1)  # longer than any request takes
 NOT_A_KIND = f"Choose one of: {', '.join(UPLOADED_KINDS)}."
 WRONG_TYPE = "Send a PDF, a PNG or a JPEG; the file is none of them."
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that was read and found to be good. ``name`` and ``content_type`` are ours."""
+    """A validated file. ``name`` is cleaned and ``content_type`` is detected from the content."""
 
     kind: DocumentKind
-    key: str  # random; its path is made of it, never of the name
+    key: str  # random; the path is built from it, never from the name
     name: str
     content_type: str
     size: int  # bytes
@@ -62,7 +62,7 @@ class Upload:
 
 
 def upload_read(*, kind: str, name: str, declared_type: str, content: "File[bytes]") -> Upload:
-    """Look at a file from its beginning to its end. Raises ``InvalidDocument``."""
+    """Read and validate a whole file. Raises ``InvalidDocument``."""
     if kind not in UPLOADED_KINDS:
         raise InvalidDocument({"kind": [NOT_A_KIND]})
     digest, size, head, tail = hashlib.sha256(), 0, b"", b""
@@ -78,8 +78,8 @@ def upload_read(*, kind: str, name: str, declared_type: str, content: "File[byte
     found = type_of(head=head, tail=tail)
     if found is None:
         raise InvalidDocument({"file": [WRONG_TYPE]})
-    if said := disagreement(found, name=name, declared=declared_type):
-        raise InvalidDocument({"file": [said]})
+    if problem := disagreement(found, name=name, declared=declared_type):
+        raise InvalidDocument({"file": [problem]})
     return Upload(
         kind=DocumentKind(kind),
         key=secrets.token_hex(16),
@@ -92,9 +92,9 @@ def upload_read(*, kind: str, name: str, declared_type: str, content: "File[byte
 
 
 def upload_store(*, reference: str, upload: Upload) -> str:
-    """Store the file; returns its path. Never inside a transaction.
+    """Store the file; returns its path. Never call it inside a transaction.
 
-    Whoever calls it calls ``upload_settle`` in the end, whatever happened.
+    The caller must call ``upload_settle`` afterwards, also after an error.
     """
     path = _path(reference, upload)
     with transaction.atomic(durable=True):
@@ -114,10 +114,10 @@ def document_add(
     user: User | None = None,
     partner: Partner | None = None,
 ) -> Document:
-    """Write the document of a stored file; it is one of the case from now on.
+    """Add a stored file to the application as a document.
 
-    Raises ``LoanApplication.DoesNotExist``, also for another partner's, ``NotPermitted``,
-    ``CaseNotOpen`` and ``TooManyDocuments``.
+    Raises ``LoanApplication.DoesNotExist``, also for an application of another partner,
+    ``NotPermitted``, ``CaseNotOpen`` and ``TooManyDocuments``.
     """
     application = application_lock(reference)
     upload_check(application=application, user=user, partner=partner)
@@ -141,7 +141,7 @@ def document_add(
         application=application,
         kind="document_added",
         message=f"A document was added: {upload.kind.label.lower()} “{upload.name}”.",
-        is_internal=partner is None,  # a partner is not shown what staff brought
+        is_internal=partner is None,  # a partner is not shown what staff added
         actor=user,
         partner=partner,
         data={"document": document.public_id, "sha256": upload.sha256, "size": upload.size},
@@ -150,7 +150,7 @@ def document_add(
 
 
 def document_upload(*, reference: str, user: User, upload: Upload) -> Document:
-    """Store a file and write its document, for a member of staff. Raises as ``document_add``."""
+    """Store a file and add its document, for a member of staff. Raises as ``document_add``."""
     upload_check(application=LoanApplication.objects.get(reference=reference), user=user)
     try:
         upload_store(reference=reference, upload=upload)
@@ -162,7 +162,7 @@ def document_upload(*, reference: str, user: User, upload: Upload) -> Document:
 def upload_check(
     *, application: LoanApplication, user: User | None = None, partner: Partner | None = None
 ) -> None:
-    """Raise the reason why nothing can be added to the case now; return if it can."""
+    """Raise the reason why no document can be added to the application now."""
     if user is None and partner is None:
         raise NotPermitted("Somebody has to add a document: a member of staff or a partner.")
     if user is not None and not user.has_perm(UPLOAD):
@@ -179,35 +179,35 @@ def upload_check(
 
 
 def upload_settle(*, reference: str, upload: Upload) -> None:
-    """Delete the file unless a document has taken it. What cannot be done now the sweep does."""
+    """Delete the file unless a document has taken it. After an error the sweep deletes it."""
     path = _path(reference, upload)
     try:
         if _give_up(path, now=timezone.now()):
             _delete(path)
-    except Exception:  # whatever it is: the answer is known by now, and nothing is lost
+    except Exception:  # of any kind: the response is final, and the sweep will retry
         logger.exception("An upload was left to the sweep", extra={"path": path})
 
 
 def uploads_forget(*, now: datetime, limit: int) -> int:
-    """Delete up to ``limit`` files that nobody took in an hour; returns how many. For the sweep."""
+    """Delete up to ``limit`` files that no document took in an hour; returns how many."""
     forgotten = 0
     for row in StoredUpload.objects.filter(begun_at__lte=now - ABANDONED)[:limit]:
         try:
             if row.given_up_at is not None or _give_up(row.path, now=now):
                 _delete(row.path)
                 forgotten += 1
-        except Exception:  # storage's own; the others are not to wait for this one
+        except Exception:  # any error of storage; the other files must not wait for this one
             logger.exception("A file could not be deleted", extra={"path": row.path})
     return forgotten
 
 
 def largest_said() -> str:
-    """The size limit as people say it."""
+    """Return the size limit for sentences, such as "4 MB"."""
     return f"{settings.LOANOFFICE_DOCUMENT_BYTES / 1_000_000:g} MB"
 
 
 def _give_up(path: str, *, now: datetime) -> bool:
-    """Nobody can take it from now on; false when somebody has, or has given it up before."""
+    """Mark a file so that no document can take it; false if one has, or it was marked before."""
     rows = StoredUpload.objects.filter(path=path, given_up_at=None)
     return bool(rows.update(given_up_at=now))
 

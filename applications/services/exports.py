@@ -1,4 +1,4 @@
-"""Taking a list of applications away: who may, and the one place where it is noted."""
+"""Check and record exports of the list of applications."""
 
 import logging
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ EXPORT = "applications.export_loanapplication"
 
 
 def export_check(*, user: User) -> None:
-    """Raise ``NotPermitted`` unless this person may take the list away."""
+    """Raise ``NotPermitted`` unless ``user`` may export the list."""
     if not (user.has_perm(EXPORT) and user.has_perm("applications.view_loanapplication")):
         raise NotPermitted("You may not export the list of applications.")
 
 
 def export_record(*, user: User, asked: Mapping[str, str], searched: str) -> None:
-    """Note an export: called once for each, before its first byte leaves.
+    """Record an export; call it once for each, before its first byte is sent.
 
-    ``asked`` are the filters as the page's address has them. ``searched`` is what was typed
-    to search; it may be somebody's name, so it is kept in neither log.
+    ``asked`` are the filters of the page's query string. ``searched`` is the search text; it may
+    be a person's name, so neither log stores it.
     """
     entry_record(
         action=Action.EXPORTED,

@@ -1,4 +1,4 @@
-"""From a first draft to submission, edits on the way, and withdrawal."""
+"""Create, edit, submit and withdraw applications."""
 
 import secrets
 from decimal import Decimal
@@ -24,7 +24,7 @@ from core.errors import NotPermitted
 from lending.services import policy_current
 from partners.models import Partner
 
-# Crockford's alphabet without vowels: no two signs look alike and no word appears by chance.
+# Crockford's alphabet without vowels: no two characters look alike, and no words are formed.
 ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"
 CONTACT_FIELDS = ("address", "phone", "email")
 EDITABLE_FIELDS = (
@@ -39,19 +39,19 @@ EDITABLE_FIELDS = (
     "external_id",
 )
 WITHDRAW = ("applications.withdraw_loanapplication", "withdraw an application")
-# Said to whoever reads the audit trail without the value itself.
+# Their changes are named in the timeline without the values.
 SENSITIVE_FIELDS = frozenset({*CONTACT_FIELDS, "applicant_name", "sin_last4", "annual_income"})
 
 
 def reference_make() -> str:
-    """``LOAN-`` and eight random signs: 28 ** 8, about 4 * 10 ** 11, and not to be guessed."""
+    """Make a reference that cannot be guessed: one of 28 ** 8, about 4 * 10 ** 11."""
     return "LOAN-" + "".join(secrets.choice(ALPHABET) for _ in range(8))
 
 
 def application_create(
     *, user: User | None = None, partner: Partner | None = None, **fields: Any
 ) -> LoanApplication:
-    """Write a draft. Raises ``InvalidApplication`` with field errors, ``NotPermitted``."""
+    """Create a draft. Raises ``InvalidApplication`` with field errors, ``NotPermitted``."""
     _require(user, partner, "applications.add_loanapplication", "create an application")
     if fields.get("annual_income") is None and settings.LOANOFFICE_DEMO:
         profile = find_profile(str(fields.get("sin_last4", "")))
@@ -87,7 +87,7 @@ def application_create(
 
 
 def editable_fields(*, status: str) -> tuple[str, ...]:
-    """What may still change: all of a draft, contact details while a case is open."""
+    """Return the fields that may change: all of a draft, contact details while it is open."""
     if status == Status.DRAFT:
         return EDITABLE_FIELDS
     return () if is_terminal(status) else CONTACT_FIELDS
@@ -97,9 +97,9 @@ def editable_fields(*, status: str) -> tuple[str, ...]:
 def application_edit(
     *, reference: str, user: User, version: int | None = None, **fields: Any
 ) -> LoanApplication:
-    """Change a draft, or the contact details of an open case. Moves ``version``.
+    """Change a draft, or the contact details of an open application. Increases ``version``.
 
-    ``version`` is the one that the editor read; another one now raises ``StaleVersion``.
+    ``version`` is the one that the editor read; ``StaleVersion`` if it has changed.
     Raises ``NotEditable``, ``InvalidApplication``, ``NotPermitted``. An edit that changes
     nothing writes nothing.
     """
@@ -142,7 +142,7 @@ def application_edit(
 def application_submit(
     *, reference: str, user: User | None = None, partner: Partner | None = None
 ) -> LoanApplication:
-    """Hand a draft to the workflow. What starts it is written in this transaction.
+    """Submit a draft. The message that starts its workflow is written in this transaction.
 
     Raises ``TransitionRefused`` when it is not a draft, ``InvalidApplication``,
     ``NotPermitted``.
@@ -185,7 +185,7 @@ def application_submit(
 def application_create_and_submit(
     *, user: User | None = None, partner: Partner | None = None, **fields: Any
 ) -> LoanApplication:
-    """Create and submit in one go: both happen, or neither."""
+    """Create and submit an application in one transaction."""
     application = application_create(user=user, partner=partner, **fields)
     return application_submit(reference=application.reference, user=user, partner=partner)
 
@@ -193,9 +193,9 @@ def application_create_and_submit(
 def withdrawal_check(
     *, application: LoanApplication, user: User | None = None, partner: Partner | None = None
 ) -> None:
-    """Raise the reason why the case cannot be withdrawn now; return if it can.
+    """Raise the reason why the application cannot be withdrawn now.
 
-    The pages ask this to show or hide a button, ``application_withdraw`` to be sure.
+    Pages call it to show or hide a button; ``application_withdraw`` calls it under its lock.
     """
     _require(user, partner, *WITHDRAW)
     check_transition(
@@ -222,11 +222,11 @@ def application_withdraw(
     partner: Partner | None = None,
     reason: str = "",
 ) -> LoanApplication:
-    """End a case at the applicant's wish: possible until disbursing starts.
+    """Withdraw an application at the applicant's request, until disbursing starts.
 
-    Cancels what people are asked and stops the execution. Doing it again changes
-    nothing. Raises ``TransitionRefused`` once money may be on its way or the case has
-    ended otherwise, and ``NotPermitted``.
+    Cancels open review tasks and stops the execution. Repeating it changes nothing. Raises
+    ``TransitionRefused`` once a payout may have been made or the application is closed
+    otherwise, and ``NotPermitted``.
     """
     _require(user, partner, *WITHDRAW)
     application = application_lock(reference)
@@ -254,7 +254,7 @@ def application_withdraw(
 
 
 def _require(user: User | None, partner: Partner | None, permission: str, what: str) -> None:
-    """A partner acts for itself (the API checks its key's scopes); staff need a permission."""
+    """Check the permission of staff. The API has checked the scopes of a partner's key."""
     if user is None and partner is None:
         raise NotPermitted(f"Somebody has to {what}: a member of staff or a partner.")
     if user is not None and not user.has_perm(permission):
@@ -266,7 +266,7 @@ def _check(application: LoanApplication, *, lent_in: str) -> None:
     try:
         application.clean_fields(exclude=["created_by", "submitted_by", "last_edited_by"])
     except ValidationError as invalid:
-        errors = {name: list(said) for name, said in invalid.message_dict.items()}
+        errors = {name: list(texts) for name, texts in invalid.message_dict.items()}
     for name in ("loan_amount", "annual_income"):
         amount = getattr(application, name)
         if name not in errors and isinstance(amount, Decimal) and amount <= 0:

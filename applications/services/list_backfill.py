@@ -1,7 +1,7 @@
-"""Fills in what lists are searched and filtered by, where it is missing.
+"""Fill in the derived columns that lists search and filter by, where they are missing.
 
-A row does that itself when it is saved. Missing it is in rows from before these columns
-were there, and in those that the release before writes while this one is rolled out.
+Saving a row derives them. They are missing in rows from before these columns existed, and in
+rows that the previous release writes while this one is rolled out.
 """
 
 from typing import Any
@@ -12,10 +12,10 @@ from core.database import in_batches, update_each
 
 
 def applications_fill_in(*, model: Any, most: int | None = None) -> int:
-    """Fill in what is missing, in short transactions; returns how many rows, ``most`` at most.
+    """Fill in rows in short transactions until ``most`` or more are done; returns how many.
 
-    ``model`` is ``LoanApplication``, or a migration's picture of it. A name that is changed
-    meanwhile is left alone.
+    ``model`` is ``LoanApplication``, or its historical model in a migration. A row whose name
+    changes meanwhile is skipped.
     """
     filled = 0
     for piece in in_batches(

@@ -1,4 +1,4 @@
-"""Writes the timeline, and with it the audit log. Every service here ends with one of these."""
+"""Write timeline entries, and audit entries for what staff and partners do."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from audit.services import Changes, entries_record, entry_make
 from audit.tracing import request_id
 from partners.models import Partner
 
-# What the audit log calls an event that somebody caused; the message says the rest.
+# The audit action of each kind of timeline entry; the message has the details.
 ACTIONS = {
     "created": Action.CREATED,
     "edited": Action.CHANGED,
@@ -50,11 +50,11 @@ def event_record(
     changes: Changes | None = None,
     key: str | None = None,
 ) -> None:
-    """Append one line. With a ``key`` a line that is there already stays as it is.
+    """Append a timeline entry, unless one with the same ``key`` exists.
 
-    ``message`` may be read by the partner: it names no staff. ``data`` is JSON. What somebody
-    caused (``actor`` or ``partner``) goes into the audit log as well, with ``changes``, whose
-    personal values are masked (``personal.masked_changes``).
+    ``message`` may be read by the partner, so it names no staff. ``data`` is JSON. An entry with
+    an ``actor`` or a ``partner`` is also recorded in the audit log, with ``changes``, whose
+    personal values are masked (``pii.masked_changes``).
     """
     event = ApplicationEvent(
         application=application,
@@ -75,13 +75,13 @@ def event_record(
 
 
 def entry_of_event(event: ApplicationEvent, *, changes: Changes | None = None) -> AuditEntry:
-    """What the audit log keeps of a line that somebody caused; not stored yet.
+    """Make the audit entry of a timeline entry that somebody caused, without storing it.
 
-    For many at once: ``entries_record`` in the transaction that stores the lines.
+    For many at once: call ``entries_record`` in the transaction that stores the timeline entries.
     """
     decided = event.kind.endswith(DECIDED)
     action = Action.DECIDED if decided else ACTIONS.get(event.kind, Action.CHANGED)
-    told = changes or {}
+    changed = changes or {}
     return entry_make(
         action=action,
         message=event.message,
@@ -90,10 +90,10 @@ def entry_of_event(event: ApplicationEvent, *, changes: Changes | None = None) -
         is_partner=event.actor is None,
         target=event.application,
         reference=event.application.reference,
-        changes=told,
+        changes=changed,
         details={
             "event": event.kind,
-            **{name: value for name, value in event.data.items() if name not in told},
+            **{name: value for name, value in event.data.items() if name not in changed},
         },
         at=event.at,
     )

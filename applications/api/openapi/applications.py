@@ -1,4 +1,4 @@
-"""The operations on applications. Each name decorates the view's method of that meaning."""
+"""OpenAPI descriptions of applications. Each name decorates one view method."""
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 

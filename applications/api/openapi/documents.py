@@ -1,4 +1,4 @@
-"""The operations on documents. Each name decorates the view's method of that meaning."""
+"""OpenAPI descriptions of documents. Each name decorates one view method."""
 
 from typing import Any
 
@@ -62,8 +62,8 @@ Under an `Idempotency-Key` a retry is the same request when kind, name and conte
 whatever the boundary."""
 MEDIA_TYPES = [each.media_type for each in FILE_TYPES]
 DOWNLOAD_HEADERS = [
-    OpenApiParameter(name, str, OpenApiParameter.HEADER, response=[200], description=said)
-    for name, said in (
+    OpenApiParameter(name, str, OpenApiParameter.HEADER, response=[200], description=text)
+    for name, text in (
         ("Content-Disposition", "Always `attachment`, with the document's name."),
         ("X-Content-Type-Options", "Always `nosniff`."),
         ("Cache-Control", "Always with `no-store`."),
