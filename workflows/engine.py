@@ -1,7 +1,7 @@
-"""The durable engine: the only module that calls ``boto3.client("lambda")``.
+"""Client of the durable engine: the only module that calls ``boto3.client("lambda")``.
 
-On AWS that is AWS. Elsewhere ``AWS_ENDPOINT_URL_LAMBDA`` points at the embedded engine,
-and nothing here knows the difference.
+On AWS the engine is Lambda. Elsewhere ``AWS_ENDPOINT_URL_LAMBDA`` points at the embedded engine,
+and this module does not distinguish the two.
 """
 
 import json
@@ -44,7 +44,7 @@ PASSING = {
 
 CONNECTIONS = 25  # kept open and reused by the threads of one process
 LARGEST_PAGE = 1000  # items; ListDurableExecutionsByFunction takes no more
-SHY = 5.0  # seconds that ``is_circuit_open`` remembers an endpoint which could not be reached
+CIRCUIT_OPEN = 5.0  # seconds that the circuit stays open after the endpoint was not reached
 
 UNFINISHED = ("RUNNING", "PAUSING", "PAUSED")
 UNPUBLISHED = "$LATEST"
@@ -52,7 +52,7 @@ UNPUBLISHED = "$LATEST"
 
 @dataclass(frozen=True)
 class Listed:
-    """One line of the engine's list: what it knows of an execution without its data."""
+    """An entry of the engine's list of executions, without input and result."""
 
     arn: str
     name: str
@@ -62,16 +62,16 @@ class Listed:
     ended_at: datetime | None
 
 
-class _Reach:
-    """When the endpoint was last found out of reach, on ``time.monotonic``'s clock."""
+class _Circuit:
+    """The last time that the endpoint could not be reached, on ``time.monotonic``'s clock."""
 
-    failed_at = -SHY
-
-
-_reach = _Reach()
+    failed_at = -CIRCUIT_OPEN
 
 
-_making_client = threading.Lock()  # boto3's default session is not for several threads
+_circuit = _Circuit()
+
+
+_making_client = threading.Lock()  # boto3's default session is not thread-safe
 
 
 def _client() -> Any:  # the durable operations are newer than the published stubs
@@ -81,7 +81,7 @@ def _client() -> Any:  # the durable operations are newer than the published stu
 
 @cache
 def _the_client() -> Any:
-    # Outbox and steps retry, and remember that they do: a call here is made once.
+    # Outbox and steps retry and count their attempts, so a call here is made once.
     config = Config(
         connect_timeout=3,
         read_timeout=15,
@@ -94,25 +94,25 @@ def _the_client() -> Any:
 def forget_client() -> None:
     """Make a new client at the next call; for tests that move the endpoint."""
     _the_client.cache_clear()
-    _reach.failed_at = -SHY
+    _circuit.failed_at = -CIRCUIT_OPEN
 
 
 def is_circuit_open() -> bool:
-    """True for a few seconds after the endpoint could not be reached.
+    """Return True for a few seconds after the endpoint could not be reached.
 
-    Whoever can leave a call to the sweep asks this first: 500 decisions must not wait 500
-    times for a connection that nobody takes.
+    A caller that can leave its call to the sweep checks this first: 500 decisions must not wait
+    500 times for a connection that is not accepted.
     """
-    return time.monotonic() - _reach.failed_at < SHY
+    return time.monotonic() - _circuit.failed_at < CIRCUIT_OPEN
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """botocore's errors as ours."""
+    """Translate botocore's errors into ``EngineError`` and its subclasses."""
     try:
         yield
-    except ClientError as error:  # an answer, so it was reached
-        _reach.failed_at = -SHY
+    except ClientError as error:  # an answer, so the endpoint was reached
+        _circuit.failed_at = -CIRCUIT_OPEN
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in CLOSED:
@@ -127,9 +127,9 @@ def _translated() -> Iterator[None]:
             raise EngineUnavailable(str(error)) from error
         raise EngineError(str(error)) from error
     except BotoCoreError as error:
-        _reach.failed_at = time.monotonic()
+        _circuit.failed_at = time.monotonic()
         raise EngineUnavailable(str(error)) from error
-    _reach.failed_at = -SHY
+    _circuit.failed_at = -CIRCUIT_OPEN
 
 
 def _dump(payload: object) -> bytes:
@@ -152,20 +152,20 @@ def start(*, function: str, name: str, payload: dict[str, Any]) -> str:
 
 
 def invoke_event(*, function: str, payload: dict[str, Any]) -> None:
-    """Hand an event to a plain function and do not wait. Raises ``EngineError``."""
+    """Invoke a plain function with an event and do not wait. Raises ``EngineError``."""
     _invoke(FunctionName=function, InvocationType="Event", Payload=_dump(payload))
 
 
-def _invoke(**asked: Any) -> dict[str, Any]:
+def _invoke(**arguments: Any) -> dict[str, Any]:
     with _translated():
-        response: dict[str, Any] = _client().invoke(**asked)
-        # Its body is a stream; unread, it keeps the connection from being used again.
+        response: dict[str, Any] = _client().invoke(**arguments)
+        # The body is a stream; unread, it keeps the connection from being used again.
         response["Payload"].read()
     return response
 
 
 def callback_success(*, callback_id: str, result: dict[str, Any]) -> None:
-    """Give a waiting execution its answer. Raises ``CallbackClosed``, ``EngineError``."""
+    """Send the answer of a callback. Raises ``CallbackClosed``, ``EngineError``."""
     with _translated():
         _client().send_durable_execution_callback_success(
             CallbackId=callback_id, Result=_dump(result)
@@ -173,7 +173,7 @@ def callback_success(*, callback_id: str, result: dict[str, Any]) -> None:
 
 
 def callback_heartbeat(*, callback_id: str) -> None:
-    """Begin the time anew after which silence ends a wait; the wait's own end stays.
+    """Restart the heartbeat timeout of a callback; the timeout of the callback itself stays.
 
     Raises ``CallbackClosed``, ``EngineError``.
     """
@@ -182,7 +182,7 @@ def callback_heartbeat(*, callback_id: str) -> None:
 
 
 def stop(*, arn: str, error_type: str, message: str) -> None:
-    """End an execution from outside. Raises ``NotFound``, ``EngineError``."""
+    """Stop an execution. Raises ``NotFound``, ``EngineError``."""
     with _translated():
         _client().stop_durable_execution(
             DurableExecutionArn=arn, Error={"ErrorType": error_type, "ErrorMessage": message}
@@ -190,7 +190,7 @@ def stop(*, arn: str, error_type: str, message: str) -> None:
 
 
 def pause(*, arn: str, token: str, reason: str) -> None:
-    """Let an execution stand still; its own timeout stands still with it.
+    """Pause an execution and its execution timeout.
 
     The same ``token`` again changes nothing. Raises ``EngineConflict`` when it has ended or
     is paused already, ``NotFound``, ``EngineError``.
@@ -202,7 +202,7 @@ def pause(*, arn: str, token: str, reason: str) -> None:
 
 
 def resume(*, arn: str, token: str) -> None:
-    """Let a paused execution go on. Raises ``EngineConflict`` when it is not paused."""
+    """Resume a paused execution. Raises ``EngineConflict`` when it is not paused."""
     with _translated():
         _client().resume_durable_execution(DurableExecutionArn=arn, ClientToken=token)
 
@@ -215,27 +215,27 @@ def executions(
     oldest_first: bool = False,
     before_page: Callable[[], None] = lambda: None,
 ) -> Iterator[Listed]:
-    """Executions of the loan approval, of every version, page by page. Raises ``EngineError``.
+    """List executions of the loan approval, of every version, page by page. Raises ``EngineError``.
 
     Newest first unless asked otherwise. ``before_page`` is called before each request, to
     keep within the service's limits.
     """
-    asked: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "FunctionName": settings.LOAN_APPROVAL_FUNCTION.partition(":")[0],
         "MaxItems": LARGEST_PAGE,
     }
     if oldest_first:
-        asked["ReverseOrder"] = True
+        arguments["ReverseOrder"] = True
     if statuses:
-        asked["Statuses"] = list(statuses)
+        arguments["Statuses"] = list(statuses)
     if name is not None:
-        asked["DurableExecutionName"] = name
+        arguments["DurableExecutionName"] = name
     if started_after is not None:
-        asked["StartedAfter"] = started_after
+        arguments["StartedAfter"] = started_after
     while True:
         before_page()
         with _translated():
-            page = _client().list_durable_executions_by_function(**asked)
+            page = _client().list_durable_executions_by_function(**arguments)
         for item in page["DurableExecutions"]:
             yield Listed(
                 arn=item["DurableExecutionArn"],
@@ -247,11 +247,11 @@ def executions(
             )
         if not page.get("NextMarker"):
             return
-        asked["Marker"] = page["NextMarker"]
+        arguments["Marker"] = page["NextMarker"]
 
 
 def _version_of(function_arn: str) -> str:
-    """The qualifier at the end: ``arn:aws:lambda:<region>:<account>:function:<name>:<version>``."""
+    """Return the version in ``arn:aws:lambda:<region>:<account>:function:<name>:<version>``."""
     parts = function_arn.split(":")
     return parts[7] if len(parts) > 7 else UNPUBLISHED
 
@@ -263,7 +263,7 @@ def history(*, arn: str, before_page: Callable[[], None] = lambda: None) -> list
     demand. Raises ``NotFound``, ``EngineError``.
     """
     found: list[dict[str, Any]] = []
-    asked: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "DurableExecutionArn": arn,
         "IncludeExecutionData": False,
         "MaxItems": LARGEST_PAGE,
@@ -271,11 +271,11 @@ def history(*, arn: str, before_page: Callable[[], None] = lambda: None) -> list
     while True:
         before_page()
         with _translated():
-            page = _client().get_durable_execution_history(**asked)
+            page = _client().get_durable_execution_history(**arguments)
         found += page["Events"]
         if not page.get("NextMarker"):
             return found
-        asked["Marker"] = page["NextMarker"]
+        arguments["Marker"] = page["NextMarker"]
 
 
 def get(*, arn: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Record the fraud vendor's requests at the callback endpoint, each once.
 
-Lock order: application, then callback, then what is written. Nothing here speaks to the
-engine inside a transaction: an answer leaves through the outbox, and a heartbeat, which is
-worth nothing later, is handed over at once.
+Lock order: application, then callback, then the rows that are written. Nothing here calls the
+engine inside a transaction: an answer is sent through the outbox, and a heartbeat, which has no
+value later, is sent at once.
 """
 
 from collections.abc import Callable
@@ -27,19 +27,19 @@ from workflows.errors import CallbackClosed, EngineUnavailable, NotFound
 from workflows.models import CallbackRequest, PendingCallback
 
 VENDOR = "fraud vendor"
-# A signature counts for five minutes either way, so ten minutes would do; an hour outlives a
-# clock of ours that is wrong.
+# A signature is valid for five minutes before and after its time, so ten minutes would be enough;
+# an hour allows for a wrong clock on our side.
 KEPT = timedelta(hours=1)
 
 type Outcome = CallbackRequest.Outcome
 
-OF_HEARD = {
+OUTCOMES = {
     CallbackReceipt.COUNTED: CallbackRequest.Outcome.ACCEPTED,
     CallbackReceipt.REPEATED: CallbackRequest.Outcome.ACCEPTED,
     CallbackReceipt.CONTRADICTED: CallbackRequest.Outcome.CONTRADICTED,
     CallbackReceipt.LATE: CallbackRequest.Outcome.LATE,
 }
-WHAT_BECAME = {
+NOTES = {  # added to the message of the timeline entry
     CallbackReceipt.COUNTED: "",
     CallbackReceipt.CONTRADICTED: " It had said otherwise before; the first answer stands.",
     CallbackReceipt.LATE: " Nobody waited for it any more; it was not applied.",
@@ -48,7 +48,7 @@ WHAT_BECAME = {
 
 @dataclass(frozen=True)
 class Signed:
-    """Which request this is: to whom, under which identifier, with which body (its hash)."""
+    """A signed request: its callback, its identifier and the hash of its body."""
 
     to: Named
     identifier: str
@@ -73,27 +73,28 @@ class Verdict:
 
 
 class IdentifierReused(Exception):
-    """Another request came under this identifier before."""
+    """The identifier belongs to another request that came before."""
 
 
 def answer_take(*, signed: Signed, verdict: Verdict) -> Outcome:
-    """Write an answer down, once; the first one counts and leaves through the outbox.
+    """Record an answer once; the first one counts and is sent through the outbox.
 
-    Another answer than the first is an incident, one that nobody waits for is noted as late.
+    An answer that differs from the first opens an incident; one that nothing waits for is recorded
+    as late.
     Raises ``IdentifierReused``.
     """
 
     def write(application: LoanApplication, callback: PendingCallback) -> Outcome:
-        heard = pending.callback_receive(
+        receipt = pending.callback_receive(
             callback_id=callback.callback_id, answer={"result": verdict.verdict.value}
         )
-        if heard != CallbackReceipt.REPEATED:
+        if receipt != CallbackReceipt.REPEATED:
             _note(
                 application,
-                is_told_already=heard == CallbackReceipt.LATE,
+                is_on_timeline=receipt == CallbackReceipt.LATE,
                 kind="fraud_answered",
-                message=f"{verdict}{WHAT_BECAME[heard]}",
-                is_warning=heard != CallbackReceipt.COUNTED
+                message=f"{verdict}{NOTES[receipt]}",
+                is_warning=receipt != CallbackReceipt.COUNTED
                 or verdict.verdict == FraudVerdict.FLAGGED,
                 callback=callback,
                 verdict=verdict.verdict.value,
@@ -101,16 +102,17 @@ def answer_take(*, signed: Signed, verdict: Verdict) -> Outcome:
                 reasons=list(verdict.reasons),
                 webhook_id=signed.identifier,
             )
-        return OF_HEARD[heard]
+        return OUTCOMES[receipt]
 
     return _once(signed, write)
 
 
 def failure_take(*, signed: Signed, message: str) -> Outcome:
-    """Note that the vendor cannot say. It may still; when the wait is over it is asked again.
+    """Record that the vendor could not check.
 
-    So a failure is no answer: an engine that got it would ask at once, and a vendor in trouble
-    would use up every try within a minute. Raises ``IdentifierReused``.
+    It may still answer; when the wait is over it is asked again. A failure is not sent to the
+    engine as an answer: the engine would ask again at once, and a vendor with a fault would use
+    up every attempt within a minute. Raises ``IdentifierReused``.
     """
 
     def write(application: LoanApplication, callback: PendingCallback) -> Outcome:
@@ -130,7 +132,7 @@ def failure_take(*, signed: Signed, message: str) -> Outcome:
 
 
 def heartbeat_take(*, signed: Signed) -> Outcome:
-    """Tell the engine that the vendor is at work, so that it waits on.
+    """Send a heartbeat to the engine, so that it goes on waiting for the vendor.
 
     Raises ``IdentifierReused``, and ``EngineUnavailable`` when the engine cannot be reached: then
     nothing is written, and the vendor's next heartbeat does it.
@@ -151,9 +153,9 @@ def heartbeat_take(*, signed: Signed) -> Outcome:
 
 
 def callback_requests_forget(*, now: datetime, limit: int) -> int:
-    """Delete up to ``limit`` requests whose signatures count no more. For the sweep."""
+    """Delete up to ``limit`` requests whose signatures are no longer valid. For the sweep."""
     old = CallbackRequest.objects.filter(received_at__lte=now - KEPT)
-    if not old.exists():  # a look that takes no lock: mostly there is nothing
+    if not old.exists():  # takes no lock: mostly there is nothing to delete
         return 0
     with transaction.atomic():
         found = list(locked_if_free(old).values_list("pk", flat=True)[:limit])
@@ -169,14 +171,14 @@ def _beat(to: Named) -> Outcome:
         raise EngineUnavailable("the engine could not be reached a moment ago")
     try:
         engine.callback_heartbeat(callback_id=to.callback_id)
-    except (CallbackClosed, NotFound):  # it stopped waiting, and the mirror does not know yet
+    except (CallbackClosed, NotFound):  # it stopped waiting, and our row does not show it yet
         return CallbackRequest.Outcome.CLOSED
     return CallbackRequest.Outcome.ACCEPTED
 
 
 @transaction.atomic
 def _once(signed: Signed, write: Callable[[LoanApplication, PendingCallback], Outcome]) -> Outcome:
-    """What came of a request: done now, or found as it was when it came before."""
+    """Handle a request once and return its outcome; a repeated one returns the first outcome."""
     application = application_lock(signed.to.reference)
     callback = locked(PendingCallback.objects.all()).get(pk=signed.to.callback)
     row, is_new = CallbackRequest.objects.get_or_create(
@@ -203,11 +205,11 @@ def _note(
     message: str,
     is_warning: bool,
     callback: PendingCallback,
-    is_told_already: bool = False,
+    is_on_timeline: bool = False,
     **data: Any,
 ) -> None:
-    """On the timeline, for staff, and in the audit log under the vendor's name."""
-    if not is_told_already:
+    """Write to the timeline, for staff, and to the audit log under the vendor's name."""
+    if not is_on_timeline:
         event_record(
             application=application,
             kind=kind,

@@ -28,7 +28,7 @@ def callback_open(
     expires_at: datetime,
     review_task: ReviewTask | None = None,
 ) -> None:
-    """Expect an answer. Must be committed before the callback id is sent."""
+    """Create a pending callback. Must be committed before the callback id is sent."""
     PendingCallback.objects.create(
         execution=Execution.objects.get(name=run.name),
         name=name,
@@ -39,7 +39,7 @@ def callback_open(
 
 
 def task_answer(*, task: ReviewTask, decision: ReviewDecision) -> None:
-    """People decided (or time ran out): pass that on. Inside the deciding transaction."""
+    """Record a review task's outcome as the answer of its callback. In the deciding transaction."""
     callback = locked(PendingCallback.objects.all()).filter(review_task=task).first()
     if callback is None:
         raise RuntimeError(f"task {task.pk} has no callback")
@@ -49,18 +49,18 @@ def task_answer(*, task: ReviewTask, decision: ReviewDecision) -> None:
 class CallbackReceipt(Enum):
     """The outcome of an outside service's answer."""
 
-    COUNTED = auto()  # the first one
-    REPEATED = auto()  # the same again
+    COUNTED = auto()  # the first answer
+    REPEATED = auto()  # the same answer again
     CONTRADICTED = auto()
     LATE = auto()
 
 
 @transaction.atomic
 def callback_receive(*, callback_id: str, answer: dict[str, Any]) -> CallbackReceipt:
-    """An outside service answers; the first answer counts.
+    """Record the answer of an outside service; the first answer counts.
 
-    The same answer again changes nothing. Another one is an incident and is not applied;
-    one that comes too late is noted. Raises ``PendingCallback.DoesNotExist``.
+    The same answer again changes nothing. A different one opens an incident and is not applied;
+    one that comes too late is put on the timeline. Raises ``PendingCallback.DoesNotExist``.
     """
     reference = PendingCallback.objects.values_list(
         "execution__application__reference", flat=True
@@ -96,14 +96,17 @@ def callback_receive(*, callback_id: str, answer: dict[str, Any]) -> CallbackRec
 
 
 def callbacks_settle(run: Attempt) -> None:
-    """The execution went on with its answers: they are delivered, whatever the sender knows."""
+    """Mark the answers of an attempt as delivered: its execution has gone on with them.
+
+    The outbox may not know yet that they arrived.
+    """
     PendingCallback.objects.filter(
         execution__name=run.name, status=PendingCallback.Status.ANSWERED
     ).update(status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now())
 
 
 def callback_expire(run: Attempt, name: str) -> None:
-    """The engine stopped waiting before an answer reached it."""
+    """Expire a callback: the engine stopped waiting before an answer reached it."""
     PendingCallback.objects.filter(
         execution__name=run.name,
         name=name,
@@ -112,10 +115,10 @@ def callback_expire(run: Attempt, name: str) -> None:
 
 
 def callback_consume(run: Attempt, name: str) -> dict[str, Any] | None:
-    """The answer on record to what the engine stopped waiting for; else the wait is over.
+    """Return the recorded answer of a callback that timed out in the engine, or expire it.
 
-    The run goes on with the answer, as if it had been delivered, also when the reconciler saw
-    first that the engine had not got it. Doing it again gives the same. In a transaction.
+    The execution goes on with the answer as if it had been delivered, also when the reconciler
+    found first that the engine had not got it. Idempotent. In a transaction.
     """
     rows = PendingCallback.objects.filter(execution__name=run.name, name=name)
     rows.filter(
@@ -123,12 +126,12 @@ def callback_consume(run: Attempt, name: str) -> dict[str, Any] | None:
         answer__isnull=False,
     ).update(status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now())
     callback_expire(run, name)
-    taken = rows.filter(status=PendingCallback.Status.DELIVERED).first()
-    return None if taken is None else taken.answer
+    delivered = rows.filter(status=PendingCallback.Status.DELIVERED).first()
+    return None if delivered is None else delivered.answer
 
 
 def callbacks_expire(run: Attempt) -> None:
-    """The execution is over: what it waited for was not heard, answers on their way neither."""
+    """Expire the callbacks of an attempt whose execution is over and cancel undelivered answers."""
     PendingCallback.objects.filter(
         execution__name=run.name,
         status__in=[PendingCallback.Status.OPEN, PendingCallback.Status.ANSWERED],
@@ -142,7 +145,7 @@ def callbacks_expire(run: Attempt) -> None:
 
 @transaction.atomic
 def task_time_out(*, task_id: int) -> bool:
-    """End the wait of a task whose time is over; false when somebody was quicker."""
+    """Expire a review task whose time is over; false when it was decided or expired before."""
     reference = ReviewTask.objects.values_list("application__reference", flat=True).get(pk=task_id)
     application_lock(reference)
     task = locked(ReviewTask.objects.all()).get(pk=task_id)

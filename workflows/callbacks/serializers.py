@@ -11,7 +11,7 @@ MOST_REASONS = 20
 
 
 class VerdictField(TextField):
-    """``passed`` or ``flagged``."""
+    """A verdict: ``passed`` or ``flagged``."""
 
     default_error_messages = {
         "verdict": f"Say one of {', '.join(verdict.value for verdict in FraudVerdict)}."
@@ -50,8 +50,8 @@ SHAPES: dict[str, type[StrictSerializer]] = {
 }
 
 
-def said_in(body: dict[str, Any]) -> dict[str, Any]:
-    """The body in the shape that its ``type`` names. Raises ``ValidationError``."""
+def validated_body(body: dict[str, Any]) -> dict[str, Any]:
+    """Validate a body against the shape that its ``type`` names. Raises ``ValidationError``."""
     kind = body.get("type")
     shape = SHAPES.get(kind) if isinstance(kind, str) else None
     if shape is None:

@@ -1,8 +1,8 @@
-"""Signs and verifies as Standard Webhooks does, with HMAC-SHA256. Pure.
+"""Sign and verify requests by Standard Webhooks, with HMAC-SHA256. Pure.
 
-What is signed is ``<id>.<timestamp>.<body>``; the headers are ``webhook-id``,
+The signed text is ``<id>.<timestamp>.<body>``; the headers are ``webhook-id``,
 ``webhook-timestamp`` (seconds since 1970) and ``webhook-signature``: one or more
-``v1,<base64>``, apart by spaces. Source: the Standard Webhooks specification 1.0.
+``v1,<base64>``, separated by spaces. Source: the Standard Webhooks specification 1.0.
 """
 
 import base64
@@ -13,21 +13,21 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
-TOLERANCE = timedelta(minutes=5)  # either way
+TOLERANCE = timedelta(minutes=5)  # before and after our clock
 PREFIX = "whsec_"
 SHORTEST, LONGEST = 24, 64  # bytes of a secret
-MOST_SIGNATURES = 8  # that one request is read for
-# A full stop separates what is signed, so an identifier has none.
+MOST_SIGNATURES = 8  # of one request; further ones are ignored
+# A full stop separates the parts of the signed text, so an identifier has none.
 IDENTIFIER = re.compile(r"[!-\-/-~]{1,255}")
 SECONDS = re.compile(r"[0-9]{1,12}")
 
 
 class SignatureRefused(Exception):
-    """Nobody whom we know has signed this, or not now; says what to look at."""
+    """No known secret has signed this request, or not within the window; the message says which."""
 
 
 def secret_of(text: str) -> bytes:
-    """The bytes of a secret as it is handed out, ``whsec_<base64>``. Raises ``ValueError``."""
+    """Decode a secret in the form ``whsec_<base64>``. Raises ``ValueError``."""
     try:
         secret = base64.b64decode(text.removeprefix(PREFIX), validate=True)
     except ValueError as error:
@@ -38,7 +38,7 @@ def secret_of(text: str) -> bytes:
 
 
 def signature(secret: bytes, *, identifier: str, timestamp: str, body: bytes) -> str:
-    """One signature as it stands in the header."""
+    """Compute one signature in the form that the header has."""
     signed = f"{identifier}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
 
@@ -46,7 +46,7 @@ def signature(secret: bytes, *, identifier: str, timestamp: str, body: bytes) ->
 def headers_of(
     secrets: Sequence[bytes], *, identifier: str, at: datetime, body: bytes
 ) -> dict[str, str]:
-    """The three headers of a request that we send; each secret signs."""
+    """Build the three headers of a request that we send, with one signature for each secret."""
     timestamp = str(int(at.timestamp()))
     return {
         ID: identifier,
@@ -61,10 +61,10 @@ def headers_of(
 def verify(
     secrets: Sequence[bytes], *, headers: Mapping[str, str], body: bytes, now: datetime
 ) -> str:
-    """The identifier of a request that one of the secrets signed within the window.
+    """Return the identifier of a request that one of the secrets signed within the window.
 
-    Raises ``SignatureRefused``. Takes as long whichever secret or signature is right, and
-    says nothing of the time to somebody who cannot sign.
+    Raises ``SignatureRefused``. Takes the same time whichever secret or signature matches, and
+    reports on the timestamp only to a caller whose signature is right.
     """
     identifier, timestamp = headers.get(ID, ""), headers.get(TIMESTAMP, "")
     given = [

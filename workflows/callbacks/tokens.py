@@ -1,8 +1,8 @@
-"""The addresses under which the fraud vendor answers: one opaque token a pending callback.
+"""The URLs at which the fraud vendor answers: one opaque token for each pending callback.
 
-The callback's own id is a credential of the engine's and never leaves. A token is made from
-it with the vendor's secret, so that a request which is sent again names the same address; what
-is stored is its hash. Writes rows; no HTTP, no provider.
+The callback id is a credential of the engine and is never sent out. A token is made from
+it with the vendor's secret, so that a request which is sent again names the same URL; only the
+hash of the token is stored. Writes rows; no HTTP, no provider.
 """
 
 import base64
@@ -33,7 +33,7 @@ class Door:
 
 @dataclass(frozen=True)
 class Named:
-    """The callback that a token names, and the application that it belongs to."""
+    """A callback that a token names, and the application that it belongs to."""
 
     callback: int
     callback_id: str
@@ -41,15 +41,15 @@ class Named:
 
 
 def vendor_secrets() -> list[bytes]:
-    """The live secrets of the fraud vendor, the newest first; none: there is no vendor.
+    """Return the live secrets of the fraud vendor, the newest first; none without a vendor.
 
-    Raises ``ValueError`` for one that cannot be used (a system check says so at start).
+    Raises ``ValueError`` for one that cannot be used (a system check reports it at start).
     """
     return [secret_of(text) for text in settings.LOANOFFICE_FRAUD_VENDOR_SECRETS]
 
 
 def token_of(secret: bytes, callback_id: str) -> str:
-    """43 characters that nobody can guess who does not know both."""
+    """Make a token of 43 characters, which cannot be guessed without the secret and the id."""
     digest = hmac.digest(secret, PURPOSE + callback_id.encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
@@ -63,7 +63,7 @@ def hash_of(token: str) -> str:
 def door_open(*, callback_id: str) -> Door | None:
     """Open a URL for this callback; ``None`` when it is no longer pending.
 
-    The same again gives the same address, also while the secret is rotated. Raises
+    A second call gives the same URL, also while the secret is rotated. Raises
     ``PendingCallback.DoesNotExist``.
     """
     callback = locked(PendingCallback.objects.select_related("execution")).get(
@@ -84,7 +84,7 @@ def door_open(*, callback_id: str) -> Door | None:
 
 
 def named_by(token: str) -> Named | None:
-    """The callback that a token names, open or not."""
+    """Return the callback that a token names, open or not."""
     row = (
         CallbackToken.objects.filter(token_hash=hash_of(token))
         .values_list(

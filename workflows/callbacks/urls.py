@@ -1,4 +1,4 @@
-"""URLs for answers of outside services: one address a pending callback, and nothing else."""
+"""URLs for answers of outside services: one for each pending callback."""
 
 from django.urls import URLPattern, path, re_path
 
@@ -7,6 +7,6 @@ from workflows.callbacks.views import CallbackView
 app_name = "callbacks"
 urlpatterns: list[URLPattern] = [
     path("<str:token>/", CallbackView.as_view(), name="answer"),
-    # Whatever else is no address either, and is told so in the same words.
+    # Any other path is unknown as well, and gets the same answer as an unknown token.
     re_path(r"", CallbackView.as_view(), {"token": ""}),
 ]

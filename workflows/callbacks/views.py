@@ -1,8 +1,8 @@
 """Views for an outside service that answers a callback: signed, and without a session.
 
-Who does not know an address of ours finds nothing here, signed or not; who knows one and
-cannot sign is refused. What is written down is answered with 202, and the engine hears of it
-through the outbox, whether it is up just now or not.
+A request to an unknown URL gets 404, signed or not; one to a known URL without a valid
+signature gets 401. A recorded answer gets 202, and the engine gets it through the outbox,
+whether it can be reached at the moment or not.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from workflows.callbacks.errors import (
     TooLarge,
 )
 from workflows.callbacks.fraud_vendor import IdentifierReused, Signed, Verdict
-from workflows.callbacks.serializers import ANSWER, HEARTBEAT, said_in
+from workflows.callbacks.serializers import ANSWER, HEARTBEAT, validated_body
 from workflows.callbacks.signatures import SignatureRefused, verify
 from workflows.callbacks.tokens import named_by, vendor_secrets
 from workflows.errors import EngineError
@@ -48,25 +48,25 @@ RETRY_AFTER = "5"  # seconds
 class CallbackView(APIView):
     """``POST /callbacks/{token}/``."""
 
-    authentication_classes = []  # the signature is what counts
+    authentication_classes = []  # the signature authenticates
     permission_classes = []
     content_negotiation_class = OneForm
-    schema = None  # no part of the partner API
+    schema = None  # not part of the partner API
     http_method_names = ["post"]
 
     def post(self, request: Request, token: str) -> Response:
         body = _body(request)
         signed = _signed(request, token, body)
         _check_media_type(request)
-        said = said_in(decode(body))
+        content = validated_body(decode(body))
         try:
-            outcome = retry_on_conflict(_take(signed, said))
+            outcome = retry_on_conflict(_take(signed, content))
         except IdentifierReused as error:
             raise IdentifierTaken from error
         except EngineError as error:
             logger.warning("Heartbeat not passed on", extra={"why": str(error)})
             raise EngineAway from error
-        logger.info("Vendor heard", extra={"type": said["type"], "outcome": outcome.value})
+        logger.info("Vendor heard", extra={"type": content["type"], "outcome": outcome.value})
         if outcome == CallbackRequest.Outcome.CONTRADICTED:
             raise Contradiction
         if outcome != CallbackRequest.Outcome.ACCEPTED:
@@ -82,7 +82,7 @@ class CallbackView(APIView):
 
 
 def _body(request: Request) -> bytes:
-    """The body's bytes, as they were signed. Raises ``TooLarge``, ``Malformed``."""
+    """Return the bytes of the body, as they were signed. Raises ``TooLarge``, ``Malformed``."""
     declared = request.META.get("CONTENT_LENGTH") or "0"
     if declared.isdecimal() and int(declared) > LIMIT:
         raise TooLarge
@@ -93,9 +93,10 @@ def _body(request: Request) -> bytes:
 
 
 def _signed(request: Request, token: str, body: bytes) -> Signed:
-    """Whose request this is. Raises ``Http404`` for an unknown address, ``NotSigned``.
+    """Verify a request. Raises ``Http404`` for an unknown URL, ``NotSigned``.
 
-    Both questions are asked whatever the other's answer, so that time tells nothing.
+    Token and signature are both checked whatever the result of the other, so that the response
+    time does not show which one was wrong.
     """
     secrets = vendor_secrets()
     named = named_by(token)
@@ -119,14 +120,14 @@ def _check_media_type(request: Request) -> None:
         raise UnsupportedMediaType(request.content_type or "", "Send application/json in UTF-8.")
 
 
-def _take(signed: Signed, said: dict[str, Any]) -> Callable[[], CallbackRequest.Outcome]:
-    if said["type"] == ANSWER:
+def _take(signed: Signed, content: dict[str, Any]) -> Callable[[], CallbackRequest.Outcome]:
+    if content["type"] == ANSWER:
         verdict = Verdict(
-            verdict=said["verdict"],
-            score=said.get("score"),
-            reasons=tuple(said.get("reasons", ())),
+            verdict=content["verdict"],
+            score=content.get("score"),
+            reasons=tuple(content.get("reasons", ())),
         )
         return partial(fraud_vendor.answer_take, signed=signed, verdict=verdict)
-    if said["type"] == HEARTBEAT:
+    if content["type"] == HEARTBEAT:
         return partial(fraud_vendor.heartbeat_take, signed=signed)
-    return partial(fraud_vendor.failure_take, signed=signed, message=said["message"])
+    return partial(fraud_vendor.failure_take, signed=signed, message=content["message"])

@@ -254,7 +254,7 @@ def test_heartbeat_while_the_engine_is_away_can_be_sent_again(path: str, stub: L
 def test_heartbeat_does_not_wait_for_an_engine_that_was_just_out_of_reach(
     path: str, stub: LambdaStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine._reach, "failed_at", time.monotonic())
+    monkeypatch.setattr(engine._circuit, "failed_at", time.monotonic())
 
     problem(send(path, HEARTBEAT), 503, "try-later")
 
