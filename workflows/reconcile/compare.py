@@ -1,12 +1,12 @@
-"""Compares the record with the engine; ``repairs`` does what can be done about it.
+"""Compare the record with the engine; ``repairs`` makes the repairs.
 
-Whatever was missed (an end, a start, a stop, a callback that closed) is found by asking
-both sides. What no rule can repair becomes an incident. Running it twice changes nothing more.
+A missed change (an end, a start, a stop, a callback that closed) is found by reading both
+sides. What no rule can repair becomes an incident. A second run changes nothing more.
 
-Five looks: at what the engine has not finished, at what the record has not finished, at
-what ended of late (or ever), at callbacks whose answer or end is overdue, and applications that
-nothing carries. The engine is asked page by page and at a bounded rate: its limits are for
-the whole account.
+Five comparisons: executions that the engine has not finished, executions that the record has not
+finished, executions that ended recently (or all that ended), callbacks whose answer or end is
+overdue, and applications without an execution. The engine is read page by page and at a bounded
+rate, because its limits are for the whole account.
 """
 
 import logging
@@ -31,10 +31,10 @@ from workflows.reconcile import repairs
 logger = logging.getLogger(__name__)
 
 CHUNK = 500  # executions compared with one query
-LOOK_BACK = timedelta(days=1)  # how far ended executions are compared unless all are
-# What is normal for so long is not looked at: an end on its way, an answer on its way.
+LOOK_BACK = timedelta(days=1)  # since when started executions are compared, unless all are
+# A difference may last this long before it is a finding: an end or an answer being delivered.
 LAG = timedelta(minutes=10)
-CALLS_PER_SECOND = 5.0  # of the 15 that one account has for the history, whoever asks
+CALLS_PER_SECOND = 5.0  # of the 15 that one account has for the history, for all callers
 OVER = frozenset(Execution.Status.values) - {Execution.Status.QUEUED, Execution.Status.RUNNING}
 UNDER_WAY = [
     status
@@ -60,7 +60,7 @@ class Finding:
 
     @property
     def reference(self) -> str:
-        """The application that it is about."""
+        """The reference of the application that the finding is about."""
         return self.name.partition(" ")[0].rpartition("-")[0]
 
 
@@ -74,7 +74,7 @@ class Report:
 
 
 class Pace:
-    """Keeps calls to the engine under a rate."""
+    """Keep calls to the engine under a rate."""
 
     def __init__(self, calls_per_second: float) -> None:
         self.pause = 1 / calls_per_second
@@ -88,8 +88,8 @@ class Pace:
         self.next_at = max(now, self.next_at) + self.pause
 
 
-def nobody_listens(heard: object) -> None:
-    """Progress that nobody asked for."""
+def ignore(progress: object) -> None:
+    """Ignore progress that the caller did not ask for."""
 
 
 def reconcile(
@@ -98,29 +98,30 @@ def reconcile(
     everything: bool = False,
     calls_per_second: float = CALLS_PER_SECOND,
     lag: timedelta = LAG,
-    say: Callable[[int], None] = nobody_listens,
-    tell: Callable[[Finding], None] = nobody_listens,
+    on_progress: Callable[[int], None] = ignore,
+    on_finding: Callable[[Finding], None] = ignore,
 ) -> Report:
     """Compare and repair; with ``dry_run`` only report what would be done.
 
     ``everything`` compares all executions that the engine still has instead of those that
-    started within a day or have not ended. ``say`` hears how many were compared so far,
-    ``tell`` hears each finding when it is mended; what they raise ends the run. Raises
-    ``EngineError`` when the engine cannot be asked; what was mended stays mended.
+    started within a day or have not ended. ``on_progress`` gets the number compared so
+    far, ``on_finding`` each finding when it is repaired; an exception of theirs ends the
+    comparison. Raises ``EngineError`` when the engine cannot be reached; repairs made until then
+    stay.
     """
     comparison = _Comparison(
         dry_run=dry_run,
         pace=Pace(calls_per_second),
         now=timezone.now(),
         lag=lag,
-        say=say,
-        tell=tell,
+        on_progress=on_progress,
+        on_finding=on_finding,
     )
     comparison.unfinished_in_engine()
     comparison.unfinished_in_record()
     comparison.ended(since=None if everything else comparison.now - LOOK_BACK)
     comparison.callbacks()
-    comparison.cases_that_nothing_carries()
+    comparison.applications_without_execution()
     return comparison.report
 
 
@@ -132,15 +133,15 @@ class _Comparison:
         pace: Pace,
         now: datetime,
         lag: timedelta,
-        say: Callable[[int], None],
-        tell: Callable[[Finding], None],
+        on_progress: Callable[[int], None],
+        on_finding: Callable[[Finding], None],
     ) -> None:
         self.report = Report(dry_run=dry_run)
         self.pace = pace
         self.now = now
         self.lag = lag
-        self.say = say
-        self.tell = tell
+        self.on_progress = on_progress
+        self.on_finding = on_finding
         self.seen: set[str] = set()
 
     # --- What the engine has not finished -------------------------------------------------
@@ -152,7 +153,7 @@ class _Comparison:
             if execution is None:
                 self._unknown(listed)
             elif execution.ended_at is not None:
-                self._ended_here_alone(listed, execution)
+                self._ended_in_record_only(listed, execution)
             elif execution.status == Execution.Status.QUEUED:
                 running = partial(repairs.note_start, listed, execution)
                 self._differs(listed, execution, "missed start", "set to running", running)
@@ -165,13 +166,13 @@ class _Comparison:
         finding = Finding(listed.name, listed.status, "none", "not on record", "incident")
         if application is None:
             finding = Finding(listed.name, listed.status, "none", "no such case", "none")
-            self._found(finding, nothing)
+            self._found(finding, no_repair)
         else:
             self._found(finding, partial(repairs.unknown_execution, listed, application))
 
-    def _ended_here_alone(self, listed: Listed, execution: Execution) -> None:
+    def _ended_in_record_only(self, listed: Listed, execution: Execution) -> None:
         if execution.ended_at is None or execution.ended_at > self.now - self.lag:
-            return  # the engine is about to hear of it
+            return  # the stop may still be on its way to the engine
         if execution.status == Execution.Status.STOPPED:
             again = partial(repairs.stop_again, listed, execution)
             self._differs(listed, execution, "stop did not take", "stop again", again)
@@ -230,7 +231,7 @@ class _Comparison:
         )
 
     def _start_missing(self, execution: Execution) -> None:
-        """A start that is on its way, or whose end an incident tells of, is not missing."""
+        """Report a missing start; a pending one is on its way, a given-up one has an incident."""
         states = repairs.starts_of(execution).values_list("status", flat=True)
         if {OutboxMessage.Status.PENDING, OutboxMessage.Status.DEAD} & set(states):
             return
@@ -240,21 +241,21 @@ class _Comparison:
         self._found(finding, partial(repairs.start_again, execution))
 
     def _ask(self, execution: Execution) -> Listed | None:
-        """What the engine knows of one execution of ours; ``None`` when it knows nothing."""
+        """Read one execution from the engine; ``None`` when the engine does not know it."""
         self.pace()
         if execution.arn is None:
             return next(engine.executions(name=execution.name), None)
         try:
-            told = engine.get(arn=execution.arn)
+            details = engine.get(arn=execution.arn)
         except NotFound:
             return None
         return Listed(
             arn=execution.arn,
             name=execution.name,
-            status=told["Status"],
-            version=str(told.get("Version", "")),
-            started_at=told["StartTimestamp"],
-            ended_at=told.get("EndTimestamp"),
+            status=details["Status"],
+            version=str(details.get("Version", "")),
+            started_at=details["StartTimestamp"],
+            ended_at=details.get("EndTimestamp"),
         )
 
     # --- What ended -------------------------------------------------------------------------
@@ -322,7 +323,7 @@ class _Comparison:
             self._found(Finding(name, state, callback.status, what, mend), partial(do, callback))
 
     def _callback_state(self, callback: PendingCallback) -> str:
-        """``waiting``, ``succeeded``, ``failed``, ``timed out`` or ``unknown``."""
+        """Return ``waiting``, ``succeeded``, ``failed``, ``timed out`` or ``unknown``."""
         try:
             events = engine.history(arn=str(callback.execution.arn), before_page=self.pace)
         except NotFound:
@@ -338,9 +339,9 @@ class _Comparison:
         mine = (event["EventType"] for event in events if event.get("Id") == operation)
         return next((CALLBACK_ENDS[kind] for kind in mine if kind in CALLBACK_ENDS), "waiting")
 
-    # --- Cases that nothing carries -----------------------------------------------------------
+    # --- Applications without an execution ------------------------------------------------------
 
-    def cases_that_nothing_carries(self) -> None:
+    def applications_without_execution(self) -> None:
         carried = Execution.objects.filter(ended_at__isnull=True).values("application")
         rows = (
             LoanApplication.objects.filter(status__in=UNDER_WAY, submitted_at__lt=self.now)
@@ -348,9 +349,9 @@ class _Comparison:
             .order_by("pk")
         )
         for application in rows.iterator(chunk_size=CHUNK):
-            self._not_carried(application)
+            self._without_execution(application)
 
-    def _not_carried(self, application: LoanApplication) -> None:
+    def _without_execution(self, application: LoanApplication) -> None:
         name = f"{application.reference}-{application.attempt}"
         execution = (
             Execution.objects.filter(name=name, application=application)
@@ -384,14 +385,14 @@ class _Comparison:
                 "Reconciled",
                 extra={"execution": finding.name, "found": finding.what, "mend": finding.mend},
             )
-        self.tell(finding)
+        self.on_finding(finding)
 
     def _count(self, number: int) -> None:
         self.report.compared += number
-        self.say(self.report.compared)
+        self.on_progress(self.report.compared)
 
     def _paired(self, listing: Iterable[Listed]) -> Iterator[tuple[Listed, Execution | None]]:
-        """Each execution of the engine with its row here, if there is one."""
+        """Yield each execution of the engine with its row in the record, if there is one."""
         for chunk in batched(listing, CHUNK):
             names = [item.name for item in chunk]
             rows = Execution.objects.filter(name__in=names).select_related("application")
@@ -400,5 +401,5 @@ class _Comparison:
             yield from ((item, by_name.get(item.name)) for item in chunk)
 
 
-def nothing() -> None:
-    """There is no case that this could be about."""
+def no_repair() -> None:
+    """Change nothing: no application belongs to the execution."""

@@ -1,4 +1,4 @@
-"""A reconcile that a person asked for: permitted, bounded in time, audited case by case."""
+"""Reconcile for a person: with a permission, a time limit and audit entries."""
 
 import time
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from workflows.errors import EngineError
 from workflows.reconcile.compare import Finding, reconcile
 
 RECONCILE = "workflows.reconcile_execution"
-PATIENCE = timedelta(seconds=20)  # Lambda's front door waits for an answer for 29 s
+PATIENCE = timedelta(seconds=20)  # API Gateway ends a request after 29 s
 
 
 class _TimeIsOver(Exception):
-    """Enough was compared for one answer to a browser."""
+    """The time for one response to a browser is over."""
 
 
 @dataclass
@@ -47,26 +47,26 @@ def reconcile_check(*, user: User) -> None:
 def reconcile_by_hand(*, user: User, dry_run: bool) -> Looked:
     """Compare the record with the engine and, unless ``dry_run``, repair it.
 
-    Each mended case gets a line of its audit trail. What was mended stays mended when the
-    engine goes away or the time is over. Raises ``NotPermitted``.
+    Each repaired application gets a timeline entry and an audit entry. Repairs stay when the
+    engine can no longer be reached or the time is over. Raises ``NotPermitted``.
     """
     reconcile_check(user=user)
     looked = Looked(dry_run=dry_run)
     until = time.monotonic() + PATIENCE.total_seconds()
 
-    def say(compared: int) -> None:
+    def on_progress(compared: int) -> None:
         looked.compared = compared
         if time.monotonic() > until:
             raise _TimeIsOver
 
-    def tell(finding: Finding) -> None:
+    def on_finding(finding: Finding) -> None:
         looked.findings.append(finding)
         if not dry_run:
             _audit(finding, user)
-        say(looked.compared)
+        on_progress(looked.compared)
 
     try:
-        reconcile(dry_run=dry_run, say=say, tell=tell)
+        reconcile(dry_run=dry_run, on_progress=on_progress, on_finding=on_finding)
     except _TimeIsOver:
         looked.is_cut_short = True
     except EngineError as error:

@@ -1,8 +1,8 @@
 """Repair differences between the engine and the record.
 
-Each repair reads again under the application's lock and does nothing when the two agree by
-then, so that doing it twice, or beside the workflow itself, changes nothing more. Nothing
-here asks the engine.
+Each repair reads the record again under the application's lock and does nothing when the two agree
+by then, so that a second repair, or one beside the workflow itself, changes nothing more. This
+module does not call the engine.
 """
 
 import json
@@ -31,8 +31,8 @@ from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.steps import review
 
 
-def run_of(execution: Execution) -> Attempt:
-    """The run that an execution carries."""
+def attempt_of(execution: Execution) -> Attempt:
+    """Return the attempt that an execution carries."""
     return Attempt(reference=execution.application.reference, attempt=execution.attempt)
 
 
@@ -40,41 +40,41 @@ def run_of(execution: Execution) -> Attempt:
 
 
 def note_start(listed: Listed, execution: Execution) -> None:
-    """The engine runs what the record takes for queued."""
-    executions.execution_running(run_of(execution), arn=listed.arn)
+    """Set a queued execution to running, as it is in the engine."""
+    executions.execution_running(attempt_of(execution), arn=listed.arn)
 
 
 def start_again(execution: Execution) -> None:
-    """Let a start leave that never arrived; the same name twice is one execution."""
-    if not leave_again(starts_of(execution)):
+    """Queue a start again that did not arrive; the same name twice starts one execution."""
+    if not queue_again(starts_of(execution)):
         executions.start_put(execution)
 
 
 def starts_of(execution: Execution) -> QuerySet[OutboxMessage]:
-    """The message that starts an execution."""
+    """Select the message that starts an execution."""
     return OutboxMessage.objects.filter(
         execution=execution, kind=OutboxMessage.Kind.START_EXECUTION
     )
 
 
 def stop_again(listed: Listed, execution: Execution) -> None:
-    """Let a stop leave once more that the engine did not take."""
+    """Queue a stop again that the engine did not carry out."""
     Execution.objects.filter(pk=execution.pk, arn__isnull=True).update(arn=listed.arn)
     stops = OutboxMessage.objects.filter(
         execution=execution, kind=OutboxMessage.Kind.STOP_EXECUTION
     )
-    leave_again(stops)
+    queue_again(stops)
 
 
-def leave_again(messages: QuerySet[OutboxMessage]) -> int:
-    """Send once more what was sent; how many messages there are."""
+def queue_again(messages: QuerySet[OutboxMessage]) -> int:
+    """Queue sent messages again; returns how many."""
     return messages.filter(status=OutboxMessage.Status.SENT).update(
         status=OutboxMessage.Status.PENDING, attempts=0, due_at=timezone.now(), leased_until=None
     )
 
 
 def follow_pause(execution: Execution, *, paused: bool, now: datetime) -> None:
-    """The record takes over whether the engine holds an execution."""
+    """Copy from the engine whether an execution is paused."""
     Execution.objects.filter(pk=execution.pk, paused_at=execution.paused_at).update(
         paused_at=now if paused else None
     )
@@ -96,23 +96,25 @@ def end(listed: Listed, answer: dict[str, Any], execution: Execution) -> None:
 
     ``answer`` is that of ``engine.get``.
     """
-    run = run_of(execution)
+    attempt = attempt_of(execution)
     ended = Execution.Status(listed.status)
     with transaction.atomic():
-        application = application_lock(run.reference)
-        executions.execution_running(run, arn=listed.arn)
+        application = application_lock(attempt.reference)
+        executions.execution_running(attempt, arn=listed.arn)
         if _is_carried(application, execution):
-            if ended == Execution.Status.TIMED_OUT and _expire(application, run):
-                executions.closing_notice(run)
+            if ended == Execution.Status.TIMED_OUT and _expire(application, attempt):
+                executions.closing_notice(attempt)
             else:
-                kind, sentence = _why_over(ended, answer, application)
-                _close_what_is_asked(application, execution)
-                handover.application_hand_over(run, kind=kind, sentence=sentence, ended=ended)
-        executions.execution_end(run, status=ended, result=_result(answer), error=_error(answer))
+                kind, sentence = _incident_for_end(ended, answer, application)
+                _close_open_questions(application, execution)
+                handover.application_hand_over(attempt, kind=kind, sentence=sentence, ended=ended)
+        executions.execution_end(
+            attempt, status=ended, result=_result(answer), error=_error(answer)
+        )
 
 
 def follow_end(listed: Listed, execution: Execution) -> None:
-    """The record takes over how an execution ended in the engine."""
+    """Copy from the engine how an execution ended."""
     Execution.objects.filter(pk=execution.pk, status=execution.status).update(status=listed.status)
 
 
@@ -121,18 +123,18 @@ def hand_over(execution: Execution, *, ended: Execution.Status, sentence: str) -
     with transaction.atomic():
         application = application_lock(execution.application.reference)
         if _is_carried(application, execution):
-            _close_what_is_asked(application, execution)
+            _close_open_questions(application, execution)
             handover.application_hand_over(
-                run_of(execution),
+                attempt_of(execution),
                 kind=Incident.Kind.ENGINE_DISAGREES,
                 sentence=sentence,
                 ended=ended,
             )
-        executions.execution_end(run_of(execution), status=ended)
+        executions.execution_end(attempt_of(execution), status=ended)
 
 
 def _is_carried(application: LoanApplication, execution: Execution) -> bool:
-    """Whether this execution is what the case depends on now."""
+    """Return True when the unfinished application depends on this execution."""
     return (
         application.attempt == execution.attempt
         and not is_terminal(application.status)
@@ -140,22 +142,22 @@ def _is_carried(application: LoanApplication, execution: Execution) -> bool:
     )
 
 
-def _expire(application: LoanApplication, run: Attempt) -> bool:
-    """A wait that outlived its execution ends as it should have: expired."""
+def _expire(application: LoanApplication, attempt: Attempt) -> bool:
+    """Expire an application whose review task outlived its execution; false without such a task."""
     overdue = ReviewTask.objects.filter(
         application=application,
-        attempt=run.attempt,
+        attempt=attempt.attempt,
         status__in=[TaskStatus.OPEN, TaskStatus.EXPIRED],
         expires_at__lte=timezone.now(),
     ).first()
     if overdue is None:
         return False
-    pending.callbacks_expire(run)
-    return review.expired(run, TaskKind(overdue.kind))
+    pending.callbacks_expire(attempt)
+    return review.expired(attempt, TaskKind(overdue.kind))
 
 
-def _close_what_is_asked(application: LoanApplication, execution: Execution) -> None:
-    """Nothing waits for people's answers any more; one that was not delivered is late."""
+def _close_open_questions(application: LoanApplication, execution: Execution) -> None:
+    """Close the tasks and callbacks of an execution; an undelivered decision becomes late."""
     undelivered = PendingCallback.objects.filter(
         execution=execution,
         status=PendingCallback.Status.ANSWERED,
@@ -164,13 +166,13 @@ def _close_what_is_asked(application: LoanApplication, execution: Execution) -> 
     for pk in undelivered.order_by("pk").values_list("review_task", flat=True):
         decisions.decisions_undo_as_late(application=application, task=task_lock(pk))
     tasks_cancel(application=application)
-    pending.callbacks_expire(run_of(execution))
+    pending.callbacks_expire(attempt_of(execution))
 
 
-def _why_over(
+def _incident_for_end(
     ended: Execution.Status, answer: dict[str, Any], application: LoanApplication
 ) -> tuple[Incident.Kind, str]:
-    """What kind of incident the end of an execution in the middle of a case is."""
+    """Return the incident for an execution that ended before its application was final."""
     still = f"the case is still {application.get_status_display().lower()}"
     match ended:
         case Execution.Status.FAILED:
@@ -187,10 +189,10 @@ def _why_over(
                 f"The execution was stopped past this office, and {still}. Restart it.",
             )
         case _:
-            said = _result(answer).get("status", "nothing")
+            status = _result(answer).get("status", "nothing")
             return (
                 Incident.Kind.ENGINE_DISAGREES,
-                f"The engine says that the workflow ended as “{said}”, but {still}. Restart it.",
+                f"The engine says that the workflow ended as “{status}”, but {still}. Restart it.",
             )
 
 
@@ -207,8 +209,8 @@ def _error(answer: dict[str, Any]) -> str:
     if not isinstance(error, dict):
         return ""
     kind = str(error.get("ErrorType") or "Error").rpartition(".")[2]
-    said = " ".join(str(error.get("ErrorMessage") or "").split())
-    return f"{kind}: {said}".removesuffix(": ")
+    message = " ".join(str(error.get("ErrorMessage") or "").split())
+    return f"{kind}: {message}".removesuffix(": ")
 
 
 # --- Callbacks -----------------------------------------------------------------------------
@@ -227,12 +229,12 @@ def note_delivered(callback: PendingCallback) -> None:
 
 def answer_again(callback: PendingCallback) -> None:
     """Queue an answer again that the engine did not get."""
-    if not leave_again(OutboxMessage.objects.filter(callback=callback)):
+    if not queue_again(OutboxMessage.objects.filter(callback=callback)):
         pending.answer_put(callback)
 
 
 def close_callback(callback: PendingCallback) -> None:
-    """The engine waits no longer: an open wait is over, an answer on its way is late."""
+    """Expire a callback that the engine no longer waits for; an undelivered decision is late."""
     with transaction.atomic():
         application = application_lock(callback.execution.application.reference)
         task = task_lock(callback.review_task.pk) if callback.review_task else None
@@ -250,7 +252,7 @@ def close_callback(callback: PendingCallback) -> None:
             task_expire(task=task, now=timezone.now())
 
 
-# --- What no rule can mend -------------------------------------------------------------------
+# --- Incidents for what no rule can repair -----------------------------------------------------
 
 
 def unknown_execution(listed: Listed, application: LoanApplication) -> None:
@@ -267,7 +269,7 @@ def unknown_execution(listed: Listed, application: LoanApplication) -> None:
 
 
 def goes_on(listed: Listed, execution: Execution) -> None:
-    """The record has an end that the engine has not."""
+    """Open an incident: the record has an end, but the engine still runs the execution."""
     incidents.incident_open(
         kind=Incident.Kind.ENGINE_DISAGREES,
         key=f"goes-on/{listed.name}",
@@ -281,7 +283,7 @@ def goes_on(listed: Listed, execution: Execution) -> None:
 
 
 def answered_elsewhere(callback: PendingCallback) -> None:
-    """The engine has an answer that did not come from here."""
+    """Open an incident: the engine has an answer that is not in the record."""
     incidents.incident_open(
         kind=Incident.Kind.ENGINE_DISAGREES,
         key=f"answered-elsewhere/{callback.pk}",

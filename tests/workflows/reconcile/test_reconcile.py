@@ -472,7 +472,7 @@ def test_list_is_read_page_by_page_and_progress_is_told(
     for application in cases:
         carry(application, do="wait", noted=False)
     heard: list[int] = []
-    report = run(say=heard.append)
+    report = run(on_progress=heard.append)
     assert found(report) == ["missed start"] * 8
     assert Execution.objects.filter(status="RUNNING").count() == 8
     assert heard == sorted(heard)

@@ -1,4 +1,4 @@
-"""``manage.py drain``: the deploy runs it before ``migrate`` and stops unless it ends with 0."""
+"""``manage.py drain``: the deploy runs it before ``migrate`` and stops unless it exits with 0."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ from workflows.deploy_check.check import Drain, Version, drain_check
 from workflows.errors import EngineError
 
 CLEAR, REFUSED, UNKNOWN = 0, 1, 2
-# Whatever leaves a question without an answer: then nothing is clear.
+# Errors after which the result is unknown, so that migrating is not called safe.
 UNANSWERED = (
     EngineError,
     DatabaseError,

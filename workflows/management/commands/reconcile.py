@@ -37,13 +37,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
         if options["rate"] <= 0:
             raise CommandError("--rate has to be above zero.")
-        self.said = 0
+        self.reported = 0  # executions, in the last line of progress
         try:
             report = reconcile(
                 dry_run=options["dry_run"],
                 everything=options["all"],
                 calls_per_second=options["rate"],
-                say=self.progress,
+                on_progress=self.progress,
             )
         except EngineError as error:
             raise CommandError(
@@ -53,15 +53,15 @@ class Command(BaseCommand):
         self.stdout.write(conclusion(report))
 
     def progress(self, compared: int) -> None:
-        """A line on stderr now and then, so that a long run is seen to move."""
-        if compared >= self.said + SAY_EVERY:
-            self.said = compared - compared % SAY_EVERY
+        """Write a line to stderr every ``SAY_EVERY`` executions, so that progress is visible."""
+        if compared >= self.reported + SAY_EVERY:
+            self.reported = compared - compared % SAY_EVERY
             self.stderr.write(f"{compared} compared ...")
             sys.stderr.flush()
 
 
 def table(findings: list[Finding]) -> str:
-    """The findings as a table of plain text; empty when there are none."""
+    """Format the findings as a table of plain text; empty when there are none."""
     if not findings:
         return ""
     rows = [COLUMNS, *((f.name, f.engine, f.record, f.what, f.mend) for f in findings)]

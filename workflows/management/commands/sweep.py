@@ -1,4 +1,4 @@
-"""``manage.py sweep``: once, or every few seconds until a signal."""
+"""``manage.py sweep``: sweep once, or every few seconds until SIGTERM or SIGINT."""
 
 import logging
 import signal
