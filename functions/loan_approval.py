@@ -1,12 +1,12 @@
-"""Carry an application through its durable steps: their order, and nothing else.
+"""Carry an application through its durable steps; only their order is defined here.
 
-It reads like the table of the workflow. What each step does is in ``workflows.steps``. Everything
-here is replayed from the start at each resume, so it is deterministic: every clock, read
-and effect is inside a step. Renaming or reordering an operation breaks the executions
-that sleep; they stay on the version that they started on.
+What each step does is in ``workflows.steps``. Everything here is replayed from the start at each
+resume, so it is deterministic: every reading of a clock or a table and every side effect is
+inside a step. Renaming or reordering an operation would break suspended executions; they
+therefore stay on the version that they started on.
 
 An approved application with a manager's decision costs twelve operations: validate, the
-parallel block and its bureaus, risk, two to ask the manager, two to ask the fraud
+parallel block and its bureaus, risk, two for the manager's decision, two for the fraud
 check, offer, disburse.
 """
 
@@ -53,12 +53,12 @@ from workflows.steps.risk import Assessed
 from workflows.steps.validation import Validated
 
 BUREAU_ATTEMPTS = 3
-# What a retry cannot repair: the domain said no, or a person has to look.
+# Errors that a retry cannot repair: the domain refuses, or a person has to act.
 FINAL: tuple[type[Exception], ...] = (DomainError, PayoutRefused, PayoutUnknown)
 
 
 def retry(attempts: int) -> Callable[[Exception, int], RetryDecision]:
-    """1, 2, 4 ... seconds, up to a minute; never for what a retry cannot repair."""
+    """Make a retry strategy: 1, 2, 4 ... seconds, up to 60; no retry for ``FINAL`` errors."""
 
     def decide(error: Exception, attempt: int) -> RetryDecision:
         if isinstance(error, FINAL) or attempt >= attempts:
@@ -76,12 +76,12 @@ ALL_BUREAUS = ParallelConfig(
 )
 
 
-# A bureau that stays down has no report; a closed case is found closed again.
+# A bureau that stays down has no report; the risk step also finds a closed application.
 LEFT_TO_RISK_STEP = {ProviderError.__name__, CaseClosed.__name__}
 
 
 class NeedsAttention(Exception):
-    """The application was handed to Operations: in the engine, too, this execution has failed."""
+    """The application was handed to Operations, so the execution fails in the engine, too."""
 
 
 class Ended(Exception):
@@ -94,10 +94,10 @@ class Ended(Exception):
 
 @durable_execution
 def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
-    """Carry one application. ``event``: ``{"application", "attempt", "request_id"}``.
+    """Carry one attempt of an application. ``event``: ``{"application", "attempt", "request_id"}``.
 
     Returns ``{"status": ...}``: the application's final status, or ``superseded`` when
-    the application closed under way. Raises ``NeedsAttention`` or ``StepError`` after handing a
+    the application was closed meanwhile. Raises ``NeedsAttention`` or ``StepError`` after handing a
     stuck application over.
     """
     run = Attempt(reference=event["application"], attempt=event["attempt"])
@@ -117,7 +117,7 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
 
 
 def carry(run: Attempt, flow: "Workflow") -> Closed:
-    """The workflow, top to bottom."""
+    """Run the steps of the workflow in their order."""
     validated = Validated(**flow.step("validate", lambda: validation.validate(run, arn=flow.arn)))
     if not validated.valid:
         return Closed(status="declined")
@@ -140,24 +140,24 @@ def carry(run: Attempt, flow: "Workflow") -> Closed:
 
 
 class Workflow:
-    """The SDK's operations in the words of the workflow."""
+    """The operations of the workflow, made of the SDK's operations."""
 
     def __init__(self, run: Attempt, context: DurableContext, *, request: str) -> None:
         self.run = run
         self.context = context
         self.request = request
         self.arn = context.execution_context.durable_execution_arn
-        self.asked: TaskKind | None = None  # whose answer the next step notes as delivered
+        self.asked: TaskKind | None = None  # the next step marks its answer as delivered
 
     def step(self, name: str, body: Callable[[], Any], config: StepConfig = STEP) -> Any:
-        """Run a body once and keep what it returned, as plain JSON."""
+        """Run a body once and checkpoint what it returned, as plain JSON."""
         return self._step(self.context, name, body, config)
 
     def _step(
         self, context: DurableContext, name: str, body: Callable[[], Any], config: StepConfig
     ) -> Any:
         def traced(_: StepContext) -> Any:
-            # The SDK runs bodies in threads of its own, which inherit no context.
+            # The SDK runs bodies in its own threads, which inherit no context variables.
             execution_name.set(self.run.name)
             request_id.set(self.request)
             value = body()
@@ -166,10 +166,10 @@ class Workflow:
         return context.step(traced, name=name, config=config)
 
     def credit_check(self) -> None:
-        """Ask all bureaus at once; each retries alone.
+        """Request all credit reports in parallel; each branch retries by itself.
 
         A bureau that stays down is left to the risk step, which finds no report of it.
-        Any other failure of a branch is a failure of the run.
+        Any other failure of a branch fails the execution.
         """
 
         def branch(bureau: Bureau) -> ParallelBranch[str]:
@@ -199,7 +199,7 @@ class Workflow:
             self.give_up(Incident.Kind.WORKFLOW_FAILED, sentence)
 
     def ask_person(self, kind: TaskKind, validated: Validated) -> None:
-        """Sleep until a person has approved; a decline or the end of the time ends the run."""
+        """Suspend until a person has approved; a decline or a timeout ends the execution."""
         callback = self.context.create_callback(
             name=kind.value,
             config=CallbackConfig(
@@ -225,7 +225,7 @@ class Workflow:
             self.end("declined", lambda: review.decline(self.run, kind))
 
     def fraud_check(self, validated: Validated) -> FraudVerdict:  # noqa: RET503 - giving up never returns
-        """Ask the fraud check; ask again when it does not answer; at last give up."""
+        """Request the fraud check, again after each timeout; give up after the last attempt."""
         after, self.asked = self.asked, None
         for number in range(1, validated.fraud_check_attempts + 1):
             try:
@@ -238,7 +238,7 @@ class Workflow:
         )
 
     def _ask_fraud_service(self, number: int, timeout: int, after: TaskKind | None) -> FraudVerdict:
-        """One try. Raises ``CallbackTimeoutError``."""
+        """Request the fraud check once. Raises ``CallbackTimeoutError``."""
         name = f"fraud_check-{number}"
         longest, config = fraud_wait(timeout)
         callback = self.context.create_callback(name=name, config=config)
@@ -255,18 +255,18 @@ class Workflow:
         return FraudVerdict((answered or _answer(callback.result()))["result"])
 
     def give_up(self, kind: Incident.Kind, sentence: str) -> NoReturn:
-        """Hand the application to Operations and stop."""
+        """Hand the application to Operations and end the execution."""
         self.end("needs_attention", lambda: give_up(self.run, kind=kind, sentence=sentence))
 
     def end(self, name: str, body: Callable[[], Closed]) -> NoReturn:
-        """Run the last step of a run that ends early, then stop."""
+        """Run the last step of an execution that ends early, then end it."""
         raise Ended(Closed(**self.step(name, body)))
 
 
 def fraud_wait(timeout: int) -> tuple[int, CallbackConfig]:
-    """Return how long one try may take at most, in seconds, and its callback configuration.
+    """Return the longest duration of one request, in seconds, and its callback configuration.
 
-    Where heartbeats may come, ``timeout`` is how long there may be silence.
+    Where heartbeats are accepted, ``timeout`` is the longest time between two of them.
     """
     longest = int(settings.LOANOFFICE_FRAUD_VENDOR_LONGEST.total_seconds())
     if longest <= timeout:
@@ -277,12 +277,12 @@ def fraud_wait(timeout: int) -> tuple[int, CallbackConfig]:
 
 
 def kind_of(error: StepError) -> str:
-    """The class name of what a step raised; the checkpoint keeps it with its module."""
+    """Return the class name of a step's error; the checkpoint has it with its module."""
     return error.error_type.rpartition(".")[2]
 
 
 def incident_kind(error: StepError) -> Incident.Kind:
-    """Return the kind of incident that a step's final error is."""
+    """Return the kind of incident for a step's final error."""
     kinds = {
         PayoutRefused.__name__: Incident.Kind.PAYOUT_REFUSED,
         PayoutUnknown.__name__: Incident.Kind.PAYOUT_UNKNOWN,

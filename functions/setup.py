@@ -1,7 +1,7 @@
-"""Set Django up before a handler module imports models. Import it first.
+"""Set up Django before a handler module imports models. Import this module first.
 
-On Lambda the handler module is the entry; in the embedded engine and in tests Django is
-ready already, and this does nothing.
+On Lambda the handler module is the entry point; in the embedded engine and in tests Django is
+set up already, and this module does nothing.
 """
 
 import os

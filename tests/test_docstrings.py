@@ -21,30 +21,17 @@ PACKAGES = (
     "deploy",
     "devtools",
     "functions",
-    "lending/admin",
+    "lending",
     "loanoffice",
     "partners",
     "reviews",
     "webhooks",
-    "workflows/admin",
+    "workflows",
 )
 # Not converted yet. Remove a name here once its docstrings pass.
 EXEMPT = (
     "webhooks/api/serializers.py",  # also the descriptions of the OpenAPI document
     "workflows/admin",
-    "workflows/callbacks/errors.py",
-    "workflows/callbacks/fraud_vendor.py",
-    "workflows/callbacks/serializers.py",
-    "workflows/callbacks/tokens.py",
-    "workflows/callbacks/urls.py",
-    "workflows/callbacks/views.py",
-    "workflows/deploy_check",
-    "workflows/engine.py",
-    "workflows/errors.py",
-    "workflows/management",
-    "workflows/models.py",
-    "workflows/receivers.py",
-    "workflows/reconcile",
 )
 QUESTION = re.compile(r"(What|Who|Whose|Whoever|Whether|Where|How|Whatever|Everything)\b")
 BANNED = re.compile(

@@ -18,11 +18,11 @@ class DeliveryResult:
 
 
 class EngineError(Exception):
-    """The engine said no, or could not be reached."""
+    """The engine refused a call, or could not be reached."""
 
 
 class EngineUnavailable(EngineError):
-    """Throttled, unreachable or failing: worth another try."""
+    """The engine is throttling, unreachable or failing: the call may be repeated."""
 
 
 class CallbackClosed(EngineError):
@@ -30,7 +30,7 @@ class CallbackClosed(EngineError):
 
 
 class EngineConflict(EngineError):
-    """The engine is in a state that does not allow this: an update, a pause, an end."""
+    """The state of the execution or function does not allow the call: updating, paused, ended."""
 
 
 class AlreadyStarted(EngineError):
@@ -46,11 +46,11 @@ class ProviderError(Exception):
 
 
 class PayoutRefused(Exception):
-    """The rail said no, for good: nothing was paid."""
+    """The rail refused the payout finally: nothing was paid."""
 
 
 class PayoutUnknown(Exception):
-    """Nobody knows whether the rail paid; it must not be asked to pay again."""
+    """The outcome of a payout is unknown; the rail must not be asked to pay again."""
 
 
 class WebhookError(Exception):
@@ -62,7 +62,7 @@ class WebhookError(Exception):
 
 
 class EndpointGone(WebhookError):
-    """The endpoint answered 410: nothing is to be sent there any more."""
+    """The endpoint answered 410: nothing may be sent there any more."""
 
 
 class PayoutFound(DomainError):

@@ -15,7 +15,7 @@ from workflows.models import Execution, Incident
 
 
 def give_up(run: Attempt, *, kind: Incident.Kind | None, sentence: str) -> Closed:
-    """End an attempt by handing its application to Operations, saying why.
+    """End an attempt by handing its application to Operations, with a sentence that says why.
 
     The status is ``superseded`` when the application has closed or a newer attempt carries it.
     """
@@ -39,8 +39,8 @@ def application_hand_over(
 ) -> bool:
     """Hand a stuck application to Operations; false when it has closed or was handed over before.
 
-    ``kind`` is ``None`` where an incident that says why is open already. Nothing of the run
-    is asked or waited for any more. In a transaction.
+    ``kind`` is ``None`` where an incident that says why is open already. The review tasks and
+    callbacks of the attempt are closed. In a transaction.
     """
     if not needs_attention(run, sentence=sentence):
         return False
@@ -61,7 +61,7 @@ def application_hand_over(
 
 @transaction.atomic(savepoint=False)
 def needs_attention(run: Attempt, *, sentence: str) -> bool:
-    """Show that a stuck application needs attention; false when it has closed or did before."""
+    """Set the status ``needs_attention``; false when it was set before or a final one is set."""
     try:
         application, seen = begin_step(run, "needs_attention")
     except CaseClosed:

@@ -21,7 +21,7 @@ PERMISSION = "workflows.change_incident"
 
 
 def decisions_late(*, task: ReviewTask, decisions: list[ReviewDecision]) -> None:
-    """Say that an answer was kept and not applied: a restart lets people decide again."""
+    """Open an incident for decisions that were kept, not applied: a restart asks people again."""
     application = task.application
     given = " and ".join(
         f"{'approved' if decision.outcome == Outcome.APPROVE else 'declined'} by "
@@ -48,7 +48,7 @@ def incidents_close(*, application: LoanApplication, note: str, by: User | None)
 
 
 def mark_resolved(incidents: QuerySet[Incident], *, by: User | None, note: str) -> int:
-    """Resolve those of the incidents that are not resolved; returns how many."""
+    """Resolve the unresolved ones of some incidents; returns how many."""
     return incidents.exclude(status=Incident.Status.RESOLVED).update(
         status=Incident.Status.RESOLVED,
         resolved_at=timezone.now(),
@@ -65,7 +65,7 @@ def incident_open(
     sentence: str,
     execution: Execution | None = None,
 ) -> None:
-    """Open an incident that says what is stuck and why, one a ``key``."""
+    """Open an incident that says what is stuck and why; one for each ``key``."""
     Incident.objects.bulk_create(
         [
             Incident(
@@ -112,9 +112,9 @@ def resolve_check(*, incident: Incident, user: User) -> None:
 def incident_resolve(*, incident: Incident, user: User, note: str) -> Incident:
     """Resolve an incident. One that is resolved stays as it is.
 
-    A message that was given up and that a workflow waits for is sent again, or nothing would
-    say any more that it did not get through. Raises ``StillStuck`` when the application would be
-    left stuck with nothing that says so, and ``NotPermitted``.
+    A message that was given up and that a workflow waits for is sent again, because without the
+    incident nothing would show that it was not delivered. Raises ``StillStuck`` when the
+    application would be left stuck without an incident, and ``NotPermitted``.
     """
     incident_check(user=user)
     application_lock(incident.application.reference)
@@ -130,7 +130,7 @@ def incident_resolve(*, incident: Incident, user: User, note: str) -> Incident:
 
 
 def is_last_word(application: LoanApplication, incident: Incident) -> bool:
-    """Tell whether an application needs attention and only this incident says so."""
+    """Return True when an application needs attention and this is its only open incident."""
     others = Incident.objects.filter(application=application).exclude(
         status=Incident.Status.RESOLVED
     )
@@ -140,13 +140,13 @@ def is_last_word(application: LoanApplication, incident: Incident) -> bool:
 
 
 def _is_waited_for(message: OutboxMessage) -> bool:
-    """Whether a workflow that has not ended needs a message that was given up."""
+    """Return True when a workflow that has not ended needs a message that was given up."""
     if message.status != OutboxMessage.Status.DEAD or message.execution is None:
         return False
-    heard = message.callback is not None and (
+    is_answered = message.callback is not None and (
         message.callback.status != PendingCallback.Status.ANSWERED
     )
-    return message.execution.ended_at is None and not heard
+    return message.execution.ended_at is None and not is_answered
 
 
 def _audit_incident(incident: Incident, kind: str, what: str, user: User, **data: str) -> None:

@@ -10,10 +10,10 @@ from reviews.models import ReviewTask
 
 
 class Execution(models.Model):
-    """One durable execution: one attempt at carrying one application."""
+    """A durable execution, which carries one attempt of an application."""
 
     class Status(models.TextChoices):
-        QUEUED = "QUEUED", "Queued"  # ours: the engine does not know of it yet
+        QUEUED = "QUEUED", "Queued"  # only here: the engine does not know of it yet
         RUNNING = "RUNNING", "Running"
         SUCCEEDED = "SUCCEEDED", "Succeeded"
         FAILED = "FAILED", "Failed"
@@ -103,7 +103,7 @@ class PendingCallback(models.Model):
 
 
 class CallbackToken(models.Model):
-    """The address under which an outside service answers a callback, kept as a hash."""
+    """The token in the URL at which an outside service answers a callback, stored as a hash."""
 
     callback = models.ForeignKey(PendingCallback, on_delete=models.PROTECT, related_name="tokens")
     token_hash = models.CharField(max_length=64, unique=True)
@@ -114,7 +114,7 @@ class CallbackToken(models.Model):
 
 
 class CallbackRequest(models.Model):
-    """A signed request of an outside service that was heard: the same again does nothing twice."""
+    """A signed request of an outside service that was handled: a repeated one changes nothing."""
 
     class Outcome(models.TextChoices):
         ACCEPTED = "accepted", "Accepted"
@@ -133,7 +133,7 @@ class CallbackRequest(models.Model):
 
 
 class OutboxMessage(models.Model):
-    """One thing that has to leave: written with the change that caused it, sent after it."""
+    """A message to be delivered: written with the change that causes it, sent after the commit."""
 
     class Kind(models.TextChoices):
         START_EXECUTION = "start_execution", "Start an execution"
@@ -189,7 +189,7 @@ class OutboxMessage(models.Model):
 def urgency() -> Func:
     """Order by urgency: open, then in progress, then resolved.
 
-    Written out, without parameters, so that SQLite sees that an index has it.
+    Written without parameters, so that SQLite recognizes the expression of the index.
     """
     return Func(
         F("status"),
@@ -267,9 +267,9 @@ class Incident(models.Model):
 
 
 class PeriodicRun(models.Model):
-    """When something that the sweep does now and then was last begun, whoever swept.
+    """The last start and end of a periodic job of the sweep, in whichever process.
 
-    Several sweeps share the work: the one that moves ``started_at`` does it.
+    Several sweeps share the work: the one that updates ``started_at`` runs the job.
     """
 
     name = models.CharField(max_length=40, unique=True)
@@ -285,9 +285,9 @@ class PeriodicRun(models.Model):
 
 
 class SimulatedPayout(models.Model):
-    """A payout of the simulated rail: an outside system, so written on its own.
+    """A payout of the simulated rail: an outside system, so written in its own transaction.
 
-    Nothing but ``workflows.providers.simulated`` reads or writes it.
+    Only ``workflows.providers.simulated`` reads and writes it.
     """
 
     idempotency_key = models.CharField(max_length=64, unique=True)

@@ -1,7 +1,7 @@
-"""Restart, stop, pause and settle a stuck application for Operations, each with an audit line.
+"""Restart, stop, pause and settle a stuck application for Operations, each with an audit entry.
 
-Each asks for its permission, locks the application, looks again and writes its line of the
-audit trail. What has to leave is an outbox row, as everywhere.
+Each function checks the permission, locks the application, checks its state again and writes an
+audit entry. Messages are outbox rows.
 """
 
 from functools import partial
@@ -47,8 +47,8 @@ class ReferenceMissing(InvalidFields):
     title = "The rail's reference is missing"
 
     def __init__(self) -> None:
-        said = "The rail does not say how it knows it: enter the reference on its statement."
-        super().__init__({"rail_reference": [said]})
+        sentence = "The rail does not say how it knows it: enter the reference on its statement."
+        super().__init__({"rail_reference": [sentence]})
 
 
 class NothingToHold(DomainError):
@@ -68,9 +68,9 @@ class SentFromItsDelivery(DomainError):
 
 
 def restart_check(*, application: LoanApplication, user: User) -> None:
-    """Raise the reason why ``user`` may not restart the case now; return if they may.
+    """Raise the reason why ``user`` may not restart the application now.
 
-    The pages ask this to show or hide a button, ``application_restart`` to be sure.
+    The pages call this to show or hide a button, ``application_restart`` to refuse the action.
     """
     _require(user, RESTART, "Only Operations restarts a case.")
     ledger = Disbursement.objects.filter(application=application).first()
@@ -88,7 +88,7 @@ def restart_check(*, application: LoanApplication, user: User) -> None:
 
 
 def _expired_before_a_decision(application: LoanApplication) -> bool:
-    """Whether a decision that came too late for this case waits for somebody to look at it."""
+    """Return True when a late decision for an expired application has an open incident."""
     return (
         application.status == Status.EXPIRED
         and Incident.objects.filter(application=application, kind=Incident.Kind.DECISION_LATE)
@@ -98,11 +98,11 @@ def _expired_before_a_decision(application: LoanApplication) -> bool:
 
 
 def application_restart(*, reference: str, user: User, reason: str = "") -> LoanApplication:
-    """Carry a stuck application by a new attempt; the old one may write nothing from now on.
+    """Restart a stuck application with a new attempt; the old one may write nothing from now on.
 
-    A payout is never repeated: its ledger row and its key belong to the application. When one
-    was asked for and nobody wrote down what became of it, the rail is asked first: an
-    application that was paid is funded by that and needs no new attempt, which might end otherwise.
+    A payout is never repeated: its ledger row and its idempotency key belong to the application.
+    When one was requested and its outcome is not recorded, the rail is asked first: an
+    application that was paid is funded by it and gets no new attempt, which might end differently.
     Raises ``TransitionRefused`` unless the application needs attention, or expired before a
     decision that came too late, and is not paid; ``PayoutUnsettled``, ``RailUnreachable``,
     ``NotPermitted``.
@@ -132,7 +132,7 @@ def _begin_again(application: LoanApplication, user: User, reason: str) -> None:
     application.attempt += 1
     application.version += 1
     application.current_step = Step.SUBMITTED
-    # What the attempt before decided no longer holds; the timeline keeps it.
+    # The outcome of the attempt before no longer holds; the timeline keeps it.
     application.outcome, application.decision_reasons, application.decided_at = "", [], None
     application.closed_at = None
     stop_waiting(application)
@@ -150,7 +150,7 @@ def _begin_again(application: LoanApplication, user: User, reason: str) -> None:
 
 
 def stop_check(*, application: LoanApplication, user: User) -> Execution:
-    """The execution that ``application_stop`` would stop; raises why it may not."""
+    """Return the execution that ``application_stop`` would stop; raises why it may not."""
     _require(user, STOP, "Only Operations stops a workflow.")
     execution = _running(application)
     if Disbursement.objects.filter(
@@ -166,9 +166,10 @@ def stop_check(*, application: LoanApplication, user: User) -> Execution:
 
 @transaction.atomic
 def application_stop(*, reference: str, user: User, reason: str) -> LoanApplication:
-    """Stop the workflow of an application, which needs attention then: restart or withdraw it.
+    """Stop the workflow of an application, which then needs attention: restart or withdraw it.
 
-    Refused once money may be on its way. Raises ``NothingToHold``, ``NotPermitted``.
+    Refused once a payout is requested or paid: money may be on its way. Raises
+    ``NothingToHold``, ``NotPermitted``.
     """
     application = application_lock(reference)
     execution = stop_check(application=application, user=user)
@@ -193,7 +194,7 @@ def application_stop(*, reference: str, user: User, reason: str) -> LoanApplicat
 
 
 def pause_check(*, application: LoanApplication, user: User, paused: bool) -> Execution:
-    """The execution that a pause (or, with ``paused``, its end) is about; raises why not."""
+    """Return the execution to pause (or, with ``paused``, to resume); raises why it may not."""
     _require(user, STOP, "Only Operations pauses a workflow.")
     execution = _running(application)
     if (execution.paused_at is not None) != paused:
@@ -204,7 +205,7 @@ def pause_check(*, application: LoanApplication, user: User, paused: bool) -> Ex
 
 @transaction.atomic
 def execution_pause(*, reference: str, user: User, reason: str) -> Execution:
-    """Let the workflow stand still after what it is doing. What people are asked stays open.
+    """Pause the workflow after its current operation. Review tasks stay open.
 
     Raises ``NothingToHold``, ``NotPermitted``.
     """
@@ -219,7 +220,7 @@ def execution_pause(*, reference: str, user: User, reason: str) -> Execution:
 
 @transaction.atomic
 def execution_resume(*, reference: str, user: User, reason: str = "") -> Execution:
-    """Let a paused workflow go on. Raises ``NothingToHold``, ``NotPermitted``."""
+    """Resume a paused workflow. Raises ``NothingToHold``, ``NotPermitted``."""
     application = application_lock(reference)
     execution = pause_check(application=application, user=user, paused=True)
     execution.paused_at = None
@@ -244,7 +245,7 @@ def _put_hold(execution: Execution, kind: OutboxMessage.Kind, *, reason: str) ->
 
 
 def payout_check(*, application: LoanApplication, user: User) -> Disbursement:
-    """The payout of unknown outcome that ``user`` may settle now; raises why they may not."""
+    """Return the payout of unknown outcome that ``user`` may settle; raises why they may not."""
     _require(user, SETTLE, "Only Operations says what became of a payout.")
     ledger = Disbursement.objects.filter(application=application).first()
     if ledger is None or ledger.status != Disbursement.Status.UNKNOWN:
@@ -256,9 +257,9 @@ def payout_check(*, application: LoanApplication, user: User) -> Disbursement:
 def payout_settle(
     *, reference: str, user: User, paid: bool, rail_reference: str = "", note: str = ""
 ) -> LoanApplication:
-    """Say what became of a payout of unknown outcome, after asking the rail once more.
+    """Settle a payout of unknown outcome, after asking the rail once more.
 
-    The rail has the last word where it knows: it is not called unpaid when the rail paid.
+    The answer of the rail decides: a payout that the rail made cannot be settled as unpaid.
     Raises ``PayoutFound``, ``RailUnreachable`` (for "it was not paid"), ``ReferenceMissing``,
     ``PayoutSettled``, ``NotPermitted``.
     """
@@ -289,9 +290,9 @@ def payout_settle(
 
 
 def _note_paid(application: LoanApplication, user: User) -> None:
-    run = Attempt(reference=application.reference, attempt=application.attempt)
+    attempt = Attempt(reference=application.reference, attempt=application.attempt)
     incidents.incidents_close(application=application, note="It was paid.", by=user)
-    executions.closing_notice(run)
+    executions.closing_notice(attempt)
 
 
 def _ask_rail(ledger: Disbursement, reference: str, *, needed: bool) -> str | None:
@@ -317,10 +318,10 @@ def resend_check(*, message: OutboxMessage, user: User) -> None:
 
 @transaction.atomic
 def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
-    """Give a message that was given up all its tries again.
+    """Send a message that was given up again, with all its attempts.
 
-    Resolves its incident, unless nothing else would say that the case is stuck; another one
-    opens if it fails again. Raises ``NothingToResend``, ``NotPermitted``.
+    Resolves its incident, unless it is the only one of a stuck application; another one
+    opens if the message fails again. Raises ``NothingToResend``, ``NotPermitted``.
     """
     _require(user, RESEND, "Only Operations sends again what was given up.")
     if message.kind == OutboxMessage.Kind.WEBHOOK:
@@ -363,7 +364,7 @@ def _require(user: User, permission: str, sentence: str) -> None:
 
 
 def _running(application: LoanApplication) -> Execution:
-    """The execution that carries the case now. Raises ``NothingToHold``."""
+    """Return the execution that carries the application now. Raises ``NothingToHold``."""
     execution = Execution.objects.filter(
         application=application, attempt=application.attempt, ended_at__isnull=True
     ).first()

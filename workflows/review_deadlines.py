@@ -1,7 +1,7 @@
-"""The clock of what people are asked: reminded when due, escalated half way, ended at last.
+"""Apply the deadlines of review tasks: remind when due, escalate half way, expire at the end.
 
-Each task is one short transaction under its application's lock, so that a deadline races
-safely with a decision, a withdrawal and another sweep.
+Each task is one short transaction under its application's lock, so that a deadline is safe
+beside a decision, a withdrawal and another sweep.
 """
 
 from datetime import datetime
@@ -21,11 +21,14 @@ from workflows.models import OutboxMessage
 from workflows.outbox import queue
 from workflows.outbox.emails import Notice
 
-BATCH = 200  # tasks a sweep, of each kind
+BATCH = 200  # tasks of one sweep, for each kind of deadline
 
 
 def pass_deadlines(*, now: datetime) -> dict[str, int]:
-    """Do what is due by now; returns ``{"expired": n, "reminded": n, "escalated": n}``."""
+    """Expire, remind and escalate what is due by ``now``.
+
+    Returns ``{"expired": n, "reminded": n, "escalated": n}``.
+    """
     still_open = ReviewTask.objects.filter(status=TaskStatus.OPEN)
     over = _keys(still_open.filter(expires_at__lte=now))
     expired = sum(pending.task_time_out(task_id=pk) for pk in over)
@@ -37,7 +40,7 @@ def pass_deadlines(*, now: datetime) -> dict[str, int]:
 
 @transaction.atomic
 def remind(*, task_id: int, now: datetime) -> bool:
-    """Write to the deciders once; false when there is nothing to remind of any more."""
+    """Remind the deciders of a task once; false when no reminder is due any more."""
     application, task = _locked(task_id)
     if task.status != TaskStatus.OPEN or task.reminded_at is not None or now < task.due_at:
         return False
@@ -48,7 +51,7 @@ def remind(*, task_id: int, now: datetime) -> bool:
 
 @transaction.atomic
 def escalate(*, task_id: int, now: datetime) -> bool:
-    """Write to those above the deciders once; false when there is no need any more."""
+    """Escalate a task to those above its deciders once; false when it is not due any more."""
     application, task = _locked(task_id)
     half_way = task.opened_at + (task.expires_at - task.opened_at) / 2
     if task.status != TaskStatus.OPEN or task.escalated_at is not None or now < half_way:
@@ -59,7 +62,7 @@ def escalate(*, task_id: int, now: datetime) -> bool:
 
 
 def notify(*, task: ReviewTask, notice: Notice) -> None:
-    """Queue one notice about a task; the outbox finds out to whom it goes."""
+    """Queue one notice about a task; the outbox handler finds its recipients."""
     key = f"task/{task.pk}" if notice == Notice.OPENED else f"task/{task.pk}/{notice.value}"
     queue.put(
         kind=OutboxMessage.Kind.EMAIL,
@@ -73,7 +76,7 @@ def _due(tasks: QuerySet[ReviewTask], now: datetime) -> QuerySet[ReviewTask]:
 
 
 def _half_way(tasks: QuerySet[ReviewTask], now: datetime) -> QuerySet[ReviewTask]:
-    """Those that have spent at least as much time as they have left."""
+    """Select the tasks for which at least half of the time to decide is over."""
     moment = Value(now, output_field=DateTimeField())
     spent = ExpressionWrapper(moment - F("opened_at"), output_field=DurationField())
     left = ExpressionWrapper(F("expires_at") - moment, output_field=DurationField())

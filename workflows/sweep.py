@@ -1,4 +1,4 @@
-"""The one scheduled task: ``sweep``. A loop in the demo, a scheduled event on Lambda."""
+"""Run the scheduled task ``sweep``: a loop in the demo, a scheduled event on Lambda."""
 
 import logging
 from collections.abc import Callable
@@ -31,23 +31,24 @@ FORGET_UPLOADS_AT_ONCE = 500  # files
 FILL_IN_EVERY = timedelta(minutes=5)
 FILL_IN_AT_ONCE = 10_000  # rows
 
-# Jobs of the apps above this one: how often each is begun, and what it does.
+# Jobs of the packages above this one: the interval between two starts, and the function.
 REGISTERED: dict[str, tuple[timedelta, Callable[[], dict[str, Any]]]] = {}
 
 
 def register(name: str, every: timedelta, do: Callable[[], dict[str, Any]]) -> None:
-    """Have the sweep do something now and then. For an app's ``ready``."""
+    """Register a periodic job of the sweep. For an app's ``ready``."""
     REGISTERED[name] = (every, do)
 
 
 def sweep(event: object = None, context: object = None) -> dict[str, int]:  # noqa: ARG001
-    """Send what is due, remind, escalate, expire, and now and then reconcile.
+    """Send what is due, remind, escalate, expire, and reconcile at its interval.
 
-    Takes a Lambda event, needs none. Returns how many were ``sent``, ``expired``,
-    ``reminded`` and ``escalated``, and ``reconciled`` findings. Safe beside another sweep.
+    Accepts a Lambda event and ignores it. Returns how many were ``sent``, ``expired``,
+    ``reminded`` and ``escalated``, and ``reconciled`` findings. Safe to run beside
+    another sweep.
     """
-    # A scheduled event is no request, so nobody else looks whether the connection that a
-    # frozen function woke up with is still one. In a transaction it is: one of the caller's.
+    # A scheduled event is not a request, so Django does not check whether the connection of a
+    # function that was frozen is still usable. In a transaction of the caller it is.
     if not connection.in_atomic_block:
         close_old_connections()
     passed = review_deadlines.pass_deadlines(now=timezone.now())
@@ -64,19 +65,19 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
 
 
 def now_and_then(name: str, every: timedelta, do: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Do something if it was last begun ``every`` ago, here or by another sweep."""
+    """Run a job if it was last started ``every`` ago or earlier, here or by another sweep."""
     now = timezone.now()
-    if not _mine(name, before=now - every, now=now):
+    if not _start_if_due(name, before=now - every, now=now):
         return {}
     result = do()
     PeriodicRun.objects.filter(name=name).update(finished_at=timezone.now(), result=result)
     return result
 
 
-def _mine(name: str, *, before: datetime, now: datetime) -> bool:
-    """Whether this sweep is the one that does it now."""
+def _start_if_due(name: str, *, before: datetime, now: datetime) -> bool:
+    """Record the start of a job that is due; False when it is not, or another sweep was first."""
     rows = PeriodicRun.objects.filter(name=name)
-    known = rows.first()  # a look that takes no lock: mostly it is not due
+    known = rows.first()  # takes no lock: mostly the job is not due
     if known is None:
         PeriodicRun.objects.bulk_create([PeriodicRun(name=name)], ignore_conflicts=True)
     elif known.started_at is not None and known.started_at > before:
@@ -90,7 +91,7 @@ def _forget_idempotency_keys() -> dict[str, Any]:
 
 
 def _forget_uploads() -> dict[str, Any]:
-    """Files of uploads that died on their way: see ``applications.services.documents``."""
+    """Delete the files of unfinished uploads: see ``applications.services.documents``."""
     return {"forgotten": uploads_forget(now=timezone.now(), limit=FORGET_UPLOADS_AT_ONCE)}
 
 
@@ -103,7 +104,7 @@ def _forget_rate_counters() -> dict[str, Any]:
 
 
 def _fill_in_lists() -> dict[str, Any]:
-    """What the release before wrote while this one was rolled out cannot be searched yet."""
+    """Fill in the search columns of rows that the release before wrote during the rollout."""
     return {"filled": applications_fill_in(model=LoanApplication, most=FILL_IN_AT_ONCE)}
 
 

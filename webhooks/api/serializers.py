@@ -1,6 +1,6 @@
-"""Shapes of webhook events: how they are asked for, and how they are written.
+"""Serializers of webhook events: the query of the list and the shape of an event.
 
-Neither a secret nor the IP address that was called is ever among them.
+They never contain a secret or the IP address that was called.
 """
 
 import json
@@ -65,7 +65,7 @@ class WebhookEventSerializer(serializers.Serializer[Any]):
     )
 
     def to_representation(self, instance: WebhookEvent) -> dict[str, Any]:
-        """The payload as it was sent, so that both ways tell the same."""
+        """Write the payload as it was sent, so that the API and the webhook agree."""
         deliveries = [_delivery(row) for row in instance.deliveries.all()]
         return {
             "id": instance.public_id,

@@ -1,8 +1,8 @@
-"""May the database be migrated now, while executions sleep?
+"""Check whether the database can be migrated while executions are suspended.
 
-An execution resumes on the version that it started on: old code, today's database. This
-asks the engine which versions still have unfinished executions, and the pending
-migrations what they take away. Both have to answer before anything is called clear.
+An execution resumes on the version that it started on: old code on the migrated database. The
+check reads from the engine which versions still have unfinished executions, and from the
+pending migrations what they remove. Both must be readable before a migration is called safe.
 """
 
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ from workflows import engine
 from workflows.deploy_check.migration_safety import Danger, dangers_pending
 from workflows.engine import Listed
 
-NAMES = 10  # executions of a version that are named
+NAMES = 10  # executions of one version that are listed by name
 
 
 @dataclass
 class Version:
-    """One version of the durable function, and what of it has not ended."""
+    """A version of the durable function, with its unfinished executions."""
 
     number: str
     executions: int = 0
@@ -35,7 +35,7 @@ class Drain:
     """The result of the check. ``versions`` are all that have unfinished executions."""
 
     versions: tuple[Version, ...]
-    in_the_way: tuple[Version, ...]  # those whose code may need what the migrations take away
+    in_the_way: tuple[Version, ...]  # those whose code may need what the migrations remove
     dangers: tuple[Danger, ...]
 
     @property
@@ -44,10 +44,11 @@ class Drain:
 
 
 def drain_check(*, safe_from: int | None = None) -> Drain:
-    """Look at engine and migrations. Raises ``EngineError``, ``DatabaseError``.
+    """Check unfinished executions and pending migrations.
 
-    ``safe_from``: the first version whose code does without what the pending migrations
-    take away; executions on it and on later ones are not in the way.
+    Raises ``EngineError``, ``DatabaseError``. ``safe_from``: the first version whose code
+    does not use what the pending migrations remove; executions on it and on later versions do
+    not block.
     """
     versions = versions_unfinished(engine.executions(statuses=engine.UNFINISHED, oldest_first=True))
     return Drain(
@@ -58,7 +59,7 @@ def drain_check(*, safe_from: int | None = None) -> Drain:
 
 
 def versions_unfinished(executions: Iterable[Listed]) -> tuple[Version, ...]:
-    """The versions of these executions, oldest first; the executions are oldest first, too."""
+    """Group executions by version, oldest version first; the executions come oldest first."""
     found: dict[str, Version] = {}
     for execution in executions:
         version = found.setdefault(execution.version, Version(execution.version))

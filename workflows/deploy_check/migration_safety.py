@@ -1,7 +1,7 @@
 """Find what a migration removes that older code needs, operation by operation.
 
 Tables and columns before and after each operation are compared as the database will see
-them, so a rename that keeps its column is none, and every kind of operation is covered.
+them, so a rename that keeps its column is no change, and every kind of operation is covered.
 Reads the migrations and the database's record of them; writes nothing.
 """
 
@@ -27,7 +27,7 @@ APPS = frozenset(
         "workflows",
     }
 )
-# What a migration says of itself when its own code or SQL disturbs no older code.
+# The attribute of a migration whose own code or SQL is safe for older code.
 MARK = "old_code_safe"
 OPAQUE = (
     "It runs code or SQL of its own, and only its author knows whether older code can live with "
@@ -37,7 +37,7 @@ OPAQUE = (
 
 @dataclass(frozen=True)
 class Danger:
-    """One operation of a pending migration that older code cannot live with, and why."""
+    """An operation of a pending migration that breaks older code, and the reason."""
 
     migration: str  # app.name
     operation: str
@@ -50,13 +50,13 @@ class Column:
 
     kind: str  # the database's type without its length
     null: bool
-    filled: bool  # by the database, when an INSERT leaves it out
-    length: int | None  # characters, None for as many as one likes
+    filled: bool  # by the database, when an INSERT omits it
+    length: int | None  # characters, None without a limit
     digits: tuple[int, int] | None  # before and after the decimal point
 
     @property
     def demands(self) -> bool:
-        """An INSERT that leaves it out fails."""
+        """True when an INSERT without the column fails."""
         return not self.null and not self.filled
 
 
@@ -64,7 +64,7 @@ type Tables = dict[str, dict[str, Column]]
 
 
 def dangers_pending() -> list[Danger]:
-    """The dangers in what ``migrate`` would do now, in its order.
+    """List the dangers in what ``migrate`` would do now, in its order.
 
     Raises ``DatabaseError``, and what Django raises for migrations that cannot be read.
     """
@@ -90,12 +90,12 @@ def dangers_pending() -> list[Danger]:
 def _dangers(
     migration: Migration, operations: Sequence[Operation], state: ProjectState, known: Tables
 ) -> Iterator[tuple[Operation, str]]:
-    """Each operation that takes something away of what is ``known`` to older code."""
+    """Yield each operation that removes something that is ``known`` to older code."""
     for operation in operations:
         after = state.clone()
         operation.state_forwards(migration.app_label, after)
         if isinstance(operation, SeparateDatabaseAndState):
-            # What it says of the models, it does not do to the database.
+            # Only its database operations change the database.
             yield from _dangers(migration, operation.database_operations, state, known)
         else:
             if _is_opaque(operation) and not getattr(migration, MARK, False):
@@ -106,7 +106,7 @@ def _dangers(
 
 
 def _is_opaque(operation: Operation) -> bool:
-    """True when only reading it tells what it does."""
+    """Return True when the effect of an operation can be found only by reading its code."""
     if isinstance(operation, RunPython):
         return operation.code is not RunPython.noop
     if isinstance(operation, RunSQL):
