@@ -152,7 +152,7 @@ def test_sweep_is_scheduled_every_minute_and_only_it(deployed: Office, aws: Aws)
     events = aws.client("events")
     (rule,) = events.list_rules()["Rules"]
     assert (rule["Name"], rule["ScheduleExpression"], rule["State"]) == (
-        f"{WEB}-workflows.tasks.sweep",
+        f"{WEB}-workflows.sweep.sweep",
         "rate(1 minute)",
         "ENABLED",
     )

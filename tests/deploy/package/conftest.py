@@ -28,13 +28,13 @@ MANAGER, PASSWORD = "manager", "a long password"
 PEOPLE = f"""
 import json, django; django.setup()
 from django.contrib.auth.models import Group, User
-from applications.models import Partner
-from applications.services import partners
-from applications.choices import Role
+from accounts.roles import Role
+from partners.models import Partner
+from partners.services.keys import partner_key_issue
 manager = User.objects.create_user({MANAGER!r}, "m@example.com", {PASSWORD!r}, is_staff=True)
 manager.groups.set(Group.objects.filter(name=Role.MANAGER.value))
 partner = Partner.objects.create(name="Maple Brokers")
-print(json.dumps(partners.partner_key_issue(partner=partner)[1]))
+print(json.dumps(partner_key_issue(partner=partner)[1]))
 """
 
 

@@ -55,5 +55,5 @@ def test_everything_comes_from_the_package_and_its_bytecode(unpacked: Path) -> N
 def test_import_figures_of_this_machine(unpacked: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures = cold_start.measure(unpacked, rounds=3)
     with capsys.disabled():
-        sys.stdout.write(f"\n{cold_start.told(figures)}\n")
+        sys.stdout.write(f"\n{cold_start.report_lines(figures)}\n")
     assert figures.keys() == cold_start.IMPORTS.keys()

@@ -114,7 +114,7 @@ def scheduled() -> dict[str, object]:
         "time": "2026-11-25T09:00:00Z",
         "region": "ca-central-1",
         "resources": [
-            "arn:aws:events:ca-central-1:123456789012:rule/loanoffice-staging-workflows.tasks.sweep"
+            "arn:aws:events:ca-central-1:123456789012:rule/loanoffice-staging-workflows.sweep.sweep"
         ],
         "detail": {},
     }
