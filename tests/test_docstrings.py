@@ -31,7 +31,6 @@ PACKAGES = (
 # Not converted yet. Remove a name here once its docstrings pass.
 EXEMPT = (
     "webhooks/api/serializers.py",  # also the descriptions of the OpenAPI document
-    "workflows/admin",
 )
 QUESTION = re.compile(r"(What|Who|Whose|Whoever|Whether|Where|How|Whatever|Everything)\b")
 BANNED = re.compile(
