@@ -32,16 +32,18 @@ from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
 if TYPE_CHECKING:
     InlineBase = admin.TabularInline[Any, LendingPolicy]
     RowFormBase = forms.ModelForm[Any]
+    RowFormSetBase = forms.BaseInlineFormSet[Any, LendingPolicy, RowFormBase]
 else:
     InlineBase = admin.TabularInline
     RowFormBase = forms.ModelForm
+    RowFormSetBase = forms.BaseInlineFormSet
 
 
 class RowForm(RowFormBase):
     """One row of a table. Each field has an ``aria-label``, because the headings are far away."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def name_fields(self) -> None:
+        """Give each field the name of its row, which is the label of the row's first field."""
         name = next(iter(self.fields))
         labels = dict(self._meta.model._meta.get_field(name).flatchoices)
         row = labels.get(self.initial.get(name), f"New {name}")
@@ -49,10 +51,19 @@ class RowForm(RowFormBase):
             field.widget.attrs["aria-label"] = f"{row}: {field.label}"
 
 
+class RowFormSet(RowFormSetBase):
+    """The rows of a table, named once the box that deletes a row was added to its form."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        form.name_fields()
+
+
 class PolicyRowsInline(InlineBase):
     """The rows of a table of a policy: typed while it is a draft, then only read."""
 
     form = RowForm
+    formset = RowFormSet
     extra = 0
     names: tuple[str, ...]
     shown: dict[str, Callable[[Any], object]]  # the columns as one reads them
