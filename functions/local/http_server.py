@@ -134,7 +134,16 @@ class RequestHandler(BaseHTTPRequestHandler):
         self._send(self.server.answer(request))
 
     def _read_body(self, segments: tuple[str, ...], headers: Mapping[str, str]) -> bytes:
-        text = headers.get("content-length") or "0"
+        """Return the whole body.
+
+        Raises for a request that ended before it was complete, as when its client is killed:
+        an operation on half a request would start an execution without its payload, or answer
+        a callback with half an answer. A POST always says how long its body is, so one that
+        does not was cut in its headers.
+        """
+        text = headers.get("content-length") or ("" if self.command == "POST" else "0")
+        if not text:
+            raise ApiError(411, "LengthRequiredException", "Content-Length is missing.")
         if not text.isdigit():
             raise InvalidParameterValueException("Content-Length is not a number.")
         length = int(text)
@@ -142,7 +151,11 @@ class RequestHandler(BaseHTTPRequestHandler):
             self.server.invocations.body_limit(headers) if segments[0] == INVOKE_API else BODY_LIMIT
         )
         if length <= limit:
-            return self.rfile.read(length)
+            body = self.rfile.read(length)
+            if len(body) < length:
+                sentence = f"The request ended after {len(body)} of {length} bytes of its body."
+                raise ApiError(400, "InvalidRequestContentException", sentence)
+            return body
         left = min(length, LARGEST_DISCARDED)
         while left > 0:
             chunk = self.rfile.read(min(left, 1 << 16))
