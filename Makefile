@@ -12,7 +12,9 @@ PYTEST := $(BIN)/python -m pytest
 POSTGRESQL := $(BIN)/python -m tests.postgresql
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 # Tests of one module share what is costly to set up, so they run in one process.
-TEST_FLAGS ?= -n 2 --dist loadscope --no-loadscope-reorder
+# One worker more than the two cores of CI: many tests wait for an engine.
+WORKERS ?= 3
+TEST_FLAGS ?= -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 STAGE ?= production
 BENCH_APPLICATIONS ?= 50000
 
@@ -27,6 +29,7 @@ ON_sqlite :=
 ON_postgresql := $(POSTGRESQL)
 
 ifdef T
+test: export LOANOFFICE_TEST_PICTURES = 1
 test: .venv/dev
 	$(if $(filter sqlite postgresql,$(DB)),,$(error DB is "$(DB)"; it has to be sqlite or postgresql))
 	$(ON_$(DB)) $(PYTEST) -m "" $(T)
@@ -43,7 +46,7 @@ test-postgresql: .venv/dev ## run the tests that may differ between databases, o
 	$(POSTGRESQL) $(PYTEST) $(TEST_FLAGS) -m "both_databases and not browser and not deploy"
 
 test-browser: .venv/dev ## run the browser tests, if a Chromium is installed
-	$(PYTEST) -m browser -n 2
+	$(PYTEST) -m browser -n $(WORKERS)
 
 test-rest: export LOANOFFICE_TEST_LONG = 1
 test-rest: .venv/dev ## run what test-full adds to test

@@ -10,6 +10,8 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
 FAILING = frozenset({"serious", "critical"})
+# The rules of axe that colours decide, less the one of level AAA.
+COLOURS = ("color-contrast", "link-in-text-block")
 # Not the rules for a page's frames and style sheets elsewhere: there are none.
 RUN = """async (options) => {
     const found = await axe.run(document,
