@@ -170,7 +170,7 @@ class Workflow:
         ]
 
     def _bodies(self, method: str) -> Iterator[str]:
-        """What the steps of a method do, and of the methods that it calls."""
+        """Return the bodies of a method's steps, and of the methods that it calls."""
         for call in _calls(self.methods[method], "self"):
             if _method(call) in {"step", "_step"}:
                 yield self._body(call)

@@ -115,7 +115,7 @@ def submitted(draft: LoanApplication, officer: User) -> LoanApplication:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_cached() -> None:
-    """What a test before this one read is not kept."""
+    """Empty the cache, so that no test depends on the one before."""
     cache.clear()
 
 

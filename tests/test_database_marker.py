@@ -39,7 +39,7 @@ def marks(node: ast.AST) -> set[str]:
 
 
 def commits(node: ast.AST) -> bool:
-    """Whether a test really commits: ``django_db(transaction=True)`` or ``transactional_db``."""
+    """Return whether a test commits: ``django_db(transaction=True)`` or ``transactional_db``."""
     return any(
         (isinstance(found, ast.keyword) and found.arg == "transaction")
         or (isinstance(found, ast.arg) and found.arg == "transactional_db")
@@ -61,7 +61,7 @@ def touching_imports(tree: ast.Module) -> set[str]:
 
 
 def touched(node: ast.AST, imported: set[str]) -> set[str]:
-    """What a test, a fixture or a helper names that may differ between databases."""
+    """Return the names used by a test, fixture or helper that may differ between databases."""
     named = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} & imported
     for each in ast.walk(node):
         if isinstance(each, ast.Attribute) and ATTRIBUTES.search(ast.unparse(each)):

@@ -26,7 +26,7 @@ def names_in(page: Path, pattern: re.Pattern[str]) -> list[str]:
 
 
 def found_at(name: str) -> object:
-    """What an import path leads to. Raises ``ImportError`` or ``AttributeError``."""
+    """Resolve an import path. Raises ``ImportError`` or ``AttributeError``."""
     parts = name.split(".")
     value: object = importlib.import_module(parts[0])
     for number, part in enumerate(parts[1:], start=2):

@@ -102,7 +102,7 @@ def test_every_line_runs_as_it_stands(
 
 
 def python(name: str) -> dict[str, Any]:
-    """What the block of the guide that defines this name defines."""
+    """Run the guide's block that defines this name, and return its names."""
     (block,) = [
         block
         for block in blocks("python")

@@ -1,4 +1,4 @@
-"""What the style sheets may do for a dark screen: change colours, and nothing else.
+"""Style sheets for a dark screen change colours, and nothing else.
 
 The browser tests rely on it: by dark they ask axe for its rules about colours only.
 """

@@ -110,7 +110,7 @@ class ApplicationPage:
 
     @property
     def why(self) -> str:
-        """Why the application is in its status, in a sentence or two; empty if nothing says so."""
+        """Explain the application's status in a sentence or two; empty if nothing says so."""
         if self.status == Status.DECLINED:
             reasons = reason_texts(self.application.decision_reasons)
             return reasons + self.decided_by(Outcome.DECLINE)

@@ -4,6 +4,7 @@ GET shows the page and changes nothing, POST acts. A ``RowAction`` is also asked
 row's page offers a button for it, so that the page and the action cannot disagree.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,7 @@ def row_url(row: Model, view: str = "change", query: dict[str, Any] | None = Non
     return reverse(f"admin:{name}", args=[row.pk], query=query)
 
 
-class RowAction[M: Model](View):
+class RowAction[M: Model](ABC, View):
     """One action on one row.
 
     Subclasses raise in ``check`` the ``DomainError`` that says why it is not possible now, and do
@@ -88,8 +89,9 @@ class RowAction[M: Model](View):
             return False
         return self.user.has_perms(self.permissions)
 
+    @abstractmethod
     def act(self) -> str | HttpResponse:
-        raise NotImplementedError
+        """Do it; return the sentence that says what was done, or a response."""
 
     def title(self) -> str:
         return f"{self.label}: {self.row}"
@@ -204,16 +206,17 @@ class SecretAction[M: Model](RowAction[M]):
 
     secret_id = ""  # of the HTML element
 
+    @abstractmethod
     def make(self) -> str:
         """Make the secret and return it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def name_of_secret(self) -> str:
-        raise NotImplementedError
+        """Return the secret's name as the page shows it."""
 
+    @abstractmethod
     def then(self) -> tuple[str, str]:
         """Return address and label of the link on the page with the secret."""
-        raise NotImplementedError
 
     def act(self) -> HttpResponse:
         secret = self.make()

@@ -1,5 +1,6 @@
 """Partner keys in the admin: their columns, and the actions that rotate, expire and revoke one."""
 
+from abc import abstractmethod
 from datetime import timedelta
 from typing import Any
 
@@ -90,8 +91,9 @@ class KeySecret[M: (Partner, PartnerKey)](SecretAction[M]):
     def name_of_secret(self) -> str:
         return "the key"
 
+    @abstractmethod
     def partner(self) -> Partner:
-        raise NotImplementedError
+        """Return the partner that gets the key."""
 
     def then(self) -> tuple[str, str]:
         return row_url(self.partner()), f"Back to {self.partner()}"

@@ -73,7 +73,7 @@ class ReviewApplicationPage(ApplicationPage):
 
     @cached_property
     def _decision(self) -> tuple[bool, str, User | None]:
-        """Whether this person may decide now, the sentence that says why not, on whose behalf."""
+        """Return whether this person may decide now, the reason if not, and on whose behalf."""
         if self.open_task is None:
             return False, "", None
         try:

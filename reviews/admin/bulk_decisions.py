@@ -55,7 +55,7 @@ class Failed:
 
     @property
     def now(self) -> str:
-        """Why it cannot be decided now, where that is another reason."""
+        """Return why it cannot be decided now, if that is another reason."""
         found = self.row.why_not if self.row is not None else ""
         return found if found != self.stored.why else ""
 

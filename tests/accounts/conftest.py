@@ -43,7 +43,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 def sign_in(
     client: Client, username: str, password: str = "demo", *, address: str = "198.51.100.1"
 ) -> Any:
-    """What the form of the sign-in answers."""
+    """Send the sign-in form and return the response."""
     return client.post(
         LOGIN, {"username": username, "password": password, "next": HOME}, REMOTE_ADDR=address
     )
@@ -54,7 +54,7 @@ def is_signed_in(client: Client) -> bool:
 
 
 def code_of(device: SecondFactor) -> str:
-    """What the person's app shows now."""
+    """Return the code that the person's app shows now."""
     totp = TOTP(device.bin_key)
     totp.time = time.time()
     return f"{totp.token():06}"

@@ -1,4 +1,4 @@
-"""What a file is by its bytes, and what it may be called."""
+"""Detection of a file's type by its bytes, and the names that are allowed."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""How names are kept for searching."""
+"""Names as they are stored for searching."""
 
 import pytest
 

@@ -68,7 +68,7 @@ class Endpoint:
 
 
 def why_refused(environ: Environ, *, now: datetime) -> str:
-    """Why S3 would not follow this link; nothing when it would, or when it is no signed link."""
+    """Return S3's error for this link; None if it is valid or not a signed link."""
     uri = environ.get("REQUEST_URI") or environ["RAW_URI"]
     path, _, line = uri.partition("?")
     query = dict(parse_qsl(line, keep_blank_values=True))

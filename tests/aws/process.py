@@ -55,7 +55,7 @@ class Aws:
         self._say("ahead", seconds)
 
     def requests(self, method: str = "", path: str = "") -> list[dict[str, Any]]:
-        """What came: ``method``, ``path``, ``target`` and ``headers`` in small letters."""
+        """Return the requests: ``method``, ``path``, ``target``, lower-case ``headers``."""
         return [
             each
             for each in self._say("requests", None)

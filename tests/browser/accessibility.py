@@ -1,4 +1,4 @@
-"""What axe-core finds on a page: the rules of WCAG 2.2 AA that a machine can check.
+"""Accessibility check of a page by axe-core: the rules of WCAG 2.2 AA that a machine can check.
 
 The bundled script is evaluated by the browser's debugger, so the page's own policy stays as
 strict as it is for everybody.

@@ -67,7 +67,7 @@ def django_db_modify_db_settings(
 
 @pytest.fixture
 def complaints() -> Iterator[list[str]]:
-    """What the browser complained about: errors, and whatever breaks the CSP."""
+    """Collect the browser's console errors and CSP violations."""
     heard: list[str] = []
     yield heard
     assert heard == []

@@ -1,4 +1,4 @@
-"""What went wrong is said in our own dress, and a case can be printed."""
+"""Error pages in the product's style, and an application's page in print."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What Operations sees and presses, in a real browser."""
+"""Pages and actions of Operations in a real browser."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

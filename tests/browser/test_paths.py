@@ -265,7 +265,7 @@ def test_every_screen_of_the_desk_is_right_by_light_and_by_dark_on_a_desk_and_on
 def test_who_may_only_look_can_press_nothing_on_any_screen(
     visit: Visit, busy: LoanApplication, auditor: User, screen: Keep
 ) -> None:
-    """Whatever posts is a way out, a search or an export, or one's own account."""
+    """The forms that post are sign-out, search, export, and those of one's own account."""
     page = visit("auditor")
     addresses = {
         str(link)

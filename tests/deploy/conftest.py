@@ -17,7 +17,7 @@ from tests.deploy.office import (
 
 
 class ByRoom(LoadScopeScheduling):
-    """What a module or a folder has prepared at length is prepared in one process."""
+    """Schedule the tests that share a costly set-up in one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]

@@ -42,7 +42,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 class Aws:
-    """What a test says to the stand-in, and asks it."""
+    """Client of the stand-in for AWS."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
@@ -69,7 +69,7 @@ class Aws:
         self._control("keep", {"name": name})
 
     def requests(self, *operations: str, service: str = "lambda") -> list[Request]:
-        """What was asked of one service, in order; only these operations when there are any."""
+        """Return the requests to one service, in order; only these operations if any are named."""
         found = [Request(**each) for each in self.tell()["requests"]]
         return [
             each
@@ -78,7 +78,7 @@ class Aws:
         ]
 
     def changes(self) -> list[str]:
-        """What was changed of functions, in order: ``"UpdateAlias loanoffice-..."``."""
+        """Return the changes of functions, in order: ``"UpdateAlias loanoffice-..."``."""
         return [
             f"{each.operation} {each.subject}"
             for each in self.requests()
@@ -86,7 +86,7 @@ class Aws:
         ]
 
     def everything(self) -> list[Request]:
-        """What was asked of any service, in order."""
+        """Return the requests to all services, in order."""
         return [Request(**each) for each in self.tell()["requests"]]
 
     def executions(self, *told: tuple[str, str, str]) -> None:
@@ -260,7 +260,7 @@ def make_plain_roles(aws: Aws) -> None:
 
 
 def copy_project(folder: Path) -> None:
-    """What git would commit, as it is now."""
+    """Copy the files that git would commit, as they are now."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=REPOSITORY,

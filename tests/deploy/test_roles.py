@@ -74,7 +74,7 @@ def of_function(name: str) -> set[str]:
 
 
 def engine_actions() -> set[str]:
-    """What the product asks of Lambda, read from the one module that does."""
+    """Return the Lambda operations that the product uses, read from its engine module."""
     source = (REPOSITORY / "workflows" / "engine.py").read_text()
     asked = set(re.findall(r"_client\(\)\.(\w+)\(", source))
     assert len(asked) > 5

@@ -33,7 +33,7 @@ SECRETS = {"SECRET_KEY": "kept elsewhere, and long enough to be one: 0123456789"
 
 @dataclass(frozen=True)
 class Chapter:
-    """What a command said and asked for, and what there was after it."""
+    """Output of a command, its requests, and the state after it."""
 
     said: str
     requests: list[Request]
@@ -97,7 +97,7 @@ def life(aws: Aws, database: str, tmp_path_factory: pytest.TempPathFactory) -> d
 
 
 def prepare_account(aws: Aws, database: str) -> None:
-    """What the runbook makes by hand before the first deploy: buckets, secrets, database."""
+    """Create what the runbook creates by hand: buckets, secrets, database."""
     for bucket in (STATIC, MEDIA):
         where = {"LocationConstraint": REGION}
         aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)

@@ -98,7 +98,7 @@ def office(partner_key: str) -> Office:
 
 
 def deliver_what_waits() -> None:
-    """What the sweep does, without waiting for the backoff to pass."""
+    """Deliver outgoing messages as the sweep does, without waiting for the backoff."""
     OutboxMessage.objects.filter(status="pending").update(due_at="2020-01-01T00:00:00Z")
     queue.send_due()
 

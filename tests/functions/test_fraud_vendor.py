@@ -211,7 +211,7 @@ def test_engine_restarted_while_the_vendor_works_still_gets_the_answer(
 
 @pytest.fixture
 def event(vendor: VendorServer, officer: User) -> dict[str, str]:
-    """What the function is invoked with."""
+    """Return the event that the function is invoked with."""
     application = casework.submit(officer)
     casework.assess(application)
     wait_for_vendor(application)

@@ -1,4 +1,4 @@
-"""What a case costs: statements in the functions, and ids in its log lines and events."""
+"""Cost of an application: statements in the functions, and ids in its log lines and events."""
 
 import threading
 from collections import Counter
@@ -27,7 +27,7 @@ pytestmark = [
 
 @pytest.fixture
 def statements() -> Iterator["Counter[str]"]:
-    """How many statements of each kind the threads that own the database ran."""
+    """Count the statements of each kind that the database threads ran."""
     counted: Counter[str] = Counter()
 
     def count(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:

@@ -26,7 +26,7 @@ from workflows import engine
 
 
 class Wire:
-    """What the tests look at: every request, the runner, and switches for trouble.
+    """Recorded requests, the runner, and switches for faults.
 
     No callback times out by itself; ``time_out`` lets its time be over.
     """

@@ -1,4 +1,4 @@
-"""What the document cannot say of a request; schemathesis loads it, see ``schemathesis.toml``."""
+"""Hooks of schemathesis for rules that the schema cannot express; see ``schemathesis.toml``."""
 
 import base64
 import json

@@ -51,7 +51,7 @@ class Fuzzer:
     folder: Path
 
     def __call__(self, *options: str, references: list[str]) -> int:
-        """How many requests were made; fails with what it prints when it found something."""
+        """Run schemathesis and return the number of requests; fails with its output."""
         config = self.folder / "schemathesis.toml"
         ids = list(WebhookEvent.objects.values_list("public_id", flat=True)[:5])
         config.write_text(

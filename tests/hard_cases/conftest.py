@@ -1,4 +1,4 @@
-"""What the hard cases share with the tests of the doors and the engine they go through."""
+"""Fixtures of the hard cases, shared with the tests of the API, the admin and the engine."""
 
 from tests.applications.admin.conftest import login
 from tests.functions.office import office, running

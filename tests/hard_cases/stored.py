@@ -1,4 +1,4 @@
-"""Everything that is stored, to be compared before and after."""
+"""All stored rows, to be compared before and after."""
 
 from functools import cache
 from typing import Any

@@ -81,7 +81,7 @@ def assert_one_decision(task: ReviewTask) -> ReviewDecision:
 
 
 def winner_told(decision: ReviewDecision) -> str:
-    """What everybody else is told: who was first, with what, and when."""
+    """Return the sentence that the others are shown: who was first, with what, and when."""
     assert decision.decided_by is not None
     at = timezone.localtime(decision.decided_at)
     return f"({decision.outcome}) by {decision.decided_by.username} at {at:%Y-%m-%d %H:%M:%S}"

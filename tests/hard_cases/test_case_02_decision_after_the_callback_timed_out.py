@@ -37,7 +37,7 @@ pytestmark = [
 
 
 def late_and_not_applied(reference: str, client: Client, manager: User) -> None:
-    """What the record, the page and the API say of it."""
+    """Check that record, page and API say that the decision was late and not applied."""
     application = LoanApplication.objects.get(reference=reference)
     decision = ReviewDecision.objects.get(task__attempt=1)
     assert (decision.late, decision.decided_by, decision.outcome) == (True, manager, "approve")

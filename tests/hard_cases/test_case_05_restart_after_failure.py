@@ -84,7 +84,7 @@ def fraud_check(**fields: Any) -> None:
 
 
 def rows_of_attempt(attempt: int) -> list[list[dict[str, Any]]]:
-    """What one attempt wrote."""
+    """Return the rows that one attempt wrote."""
     return [
         list(CreditReport.objects.filter(attempt=attempt).order_by("pk").values()),
         list(ReviewTask.objects.filter(attempt=attempt).order_by("pk").values()),

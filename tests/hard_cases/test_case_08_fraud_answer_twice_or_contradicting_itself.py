@@ -193,7 +193,7 @@ def flagged_case(office: Office) -> str:
 
 
 def fraud_callback(reference: str) -> PendingCallback | None:
-    """What the fraud check is to answer, once it is asked."""
+    """Return the callback that the fraud check has to answer, once it was asked."""
     return PendingCallback.objects.filter(
         execution__application__reference=reference, name="fraud_check-1"
     ).first()

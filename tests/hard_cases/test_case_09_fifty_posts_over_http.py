@@ -52,7 +52,7 @@ class Heard:
 
     @property
     def lasting(self) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
-        """What has to be the same in all of them."""
+        """Return the parts of a response that must be equal in all of them."""
         kept = {k: v for k, v in self.headers.items() if k not in {*OF_THE_REQUEST, REPLAYED}}
         return self.status, self.body, tuple(sorted(kept.items()))
 

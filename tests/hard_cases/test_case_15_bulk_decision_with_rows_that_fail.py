@@ -332,7 +332,7 @@ FIELD = re.compile(
 
 
 def form_of(page: Any, **more: str) -> dict[str, Any]:
-    """Everything that a browser would send back of a page, and what is typed besides."""
+    """Return the fields that a browser sends for a page, with those that are typed."""
     found = FIELD.findall(page.content.decode())
     return {
         **{name: value for name, value in found if name != "row"},

@@ -94,7 +94,7 @@ def process(
 
 
 def history(reference: str) -> list[dict[str, Any]]:
-    """What the engine remembers of a case's execution, event by event."""
+    """Return the engine's history of an application's execution, event by event."""
     arn = Execution.objects.values_list("arn", flat=True).get(application__reference=reference)
     found = engine._client().get_durable_execution_history(DurableExecutionArn=arn, MaxItems=1000)
     return list(found["Events"])

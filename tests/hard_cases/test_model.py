@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order, no promise is broken.
+"""Model-based search: no sequence of actions breaks an invariant.
 
 A hypothesis state machine over the real services: people decide (rightly, wrongly, late, for
 one another), Operations stop, restart, pause and settle, the outbox sends and sends again,
@@ -243,7 +243,7 @@ class Model(RuleBasedStateMachine):
         unheard=st.booleans(),
     )
     def hold(self, number: int, what: str, unheard: bool) -> None:
-        """What keeps a case from going on: one rule, or hardly a case would get anywhere.
+        """Apply one obstacle to an application; only one, so that most still proceed.
 
         Perhaps the engine does not hear of it, and its executions go on.
         """

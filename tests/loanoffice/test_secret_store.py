@@ -33,7 +33,7 @@ def read(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Read:
 
 
 def refused(read: Read, source: str) -> str:
-    """What is said; never the secret."""
+    """Return the error's sentence, after checking that it does not contain the secret."""
     with pytest.raises(ImproperlyConfigured, match=r"^LOANOFFICE_SECRETS is ") as caught:
         read(source)
     assert SECRET not in str(caught.value)

@@ -44,7 +44,7 @@ def shown_key(answer: Any) -> str:
 
 
 def value_in(answer: Any, field: str) -> str:
-    """What the page's form is filled in with."""
+    """Return the initial value of a field of the page's form."""
     found = re.search(rf'<input[^>]*name="{field}"[^>]*value="([^"]+)"', answer.content.decode())
     assert found is not None
     return found[1]

@@ -1,4 +1,4 @@
-"""What Operations may do about a stuck case, who else may not, and what each press writes."""
+"""Services of Operations for stuck applications: permissions, and the record of each action."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

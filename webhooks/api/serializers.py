@@ -30,7 +30,7 @@ class WebhookEventQuerySerializer(PageQuerySerializer):
 
 
 class WebhookDataSerializer(serializers.Serializer[Any]):
-    """What an event is about; read the application to know more."""
+    """Subject of an event; read the application to know more."""
 
     reference = serializers.CharField()
     status = serializers.ChoiceField(
@@ -39,7 +39,7 @@ class WebhookDataSerializer(serializers.Serializer[Any]):
 
 
 class WebhookDeliverySerializer(serializers.Serializer[Any]):
-    """What became of an event at one of your endpoints."""
+    """Delivery of an event to one of your endpoints."""
 
     url = serializers.CharField(help_text="The endpoint's URL, as it is now.")
     status = serializers.ChoiceField(

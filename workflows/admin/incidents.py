@@ -76,7 +76,7 @@ class IncidentPage:
 
     @cached_property
     def _resolving(self) -> tuple[bool, str]:
-        """Whether this person may resolve it, and the sentence that says why not."""
+        """Return whether this person may resolve it, and the reason if not."""
         if self.is_resolved or not self.user.has_perm(incidents.PERMISSION):
             return False, ""
         try:

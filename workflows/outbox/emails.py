@@ -23,7 +23,7 @@ from reviews.models import Delegation, ReviewTask
 
 
 class Notice(TextChoices):
-    """Why deciders are written to."""
+    """Reason for an e-mail to deciders."""
 
     OPENED = "opened", "Opened"
     DUE = "due", "Due"
@@ -42,7 +42,7 @@ def recipients(payload: dict[str, Any]) -> list[int] | None:
     if "task" not in payload or "user" in payload:
         return None
     task = ReviewTask.objects.get(pk=payload["task"])
-    notice = _notice(payload)
+    notice = Notice(payload["notice"])
     if task.status != TaskStatus.OPEN:
         return []
     row = REVIEW_KINDS[TaskKind(task.kind)]
@@ -95,7 +95,7 @@ def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
             f"{_span(task.expires_at - timezone.now())}."
         ),
     }
-    notice = _notice(payload)
+    notice = Notice(payload["notice"])
     prefix = {Notice.OPENED: "", Notice.DUE: "Reminder: ", Notice.ESCALATED: "Escalated: "}
     return _to(
         user.email,
@@ -117,11 +117,6 @@ def _about_closing(reference: str) -> EmailMessage | None:
         f"Your application {application.reference}",
         f"{sentence}\n{reasons}".strip(),
     )
-
-
-def _notice(payload: dict[str, Any]) -> Notice:
-    """What a row of the release before, which said nothing of it, was for: a new task."""
-    return Notice(payload.get("notice", Notice.OPENED))
 
 
 def _to(address: str, subject: str, body: str) -> EmailMessage | None:

@@ -127,7 +127,7 @@ def _find_and_stop(name: str, *, error_type: str, message: str) -> Stopped | Non
 
 
 def _stop_and_look(arn: str, *, error_type: str, message: str) -> Stopped:
-    """How it ended: it may have come to its own end before the stop arrived."""
+    """Stop it and return how it ended; it may have ended by itself before the stop arrived."""
     try:
         engine.stop(arn=arn, error_type=error_type, message=message)
     except EngineConflict as error:
@@ -176,7 +176,7 @@ def _resume(message: OutboxMessage) -> Send:
 
 
 def _arn_while(message: OutboxMessage, *, paused: bool) -> str | None:
-    """The ARN when the mirror still wants this; ``None`` when it changed its mind or ended.
+    """Return the ARN if the execution is still to be paused or resumed; ``None`` if not.
 
     Raises ``EngineUnavailable`` while the execution has not started.
     """

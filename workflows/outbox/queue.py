@@ -243,7 +243,7 @@ class _Beside:
 
 
 def _is_unanswered(error: BaseException | None) -> bool:
-    """It was tried, and took all its time for nothing."""
+    """Return whether the attempt ended without an answer in its time."""
     return (
         isinstance(error, WebhookError)
         and not isinstance(error, EndpointGone)
@@ -281,7 +281,7 @@ def _pool() -> ThreadPoolExecutor:
 
 @cache
 def _pool_beside() -> ThreadPoolExecutor:
-    """Apart, so that a stranger who is slow takes no thread from what cases need."""
+    """Separate pool, so that a slow webhook receiver takes no thread that applications need."""
     return ThreadPoolExecutor(BESIDE, "webhooks")
 
 

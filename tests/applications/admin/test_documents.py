@@ -18,7 +18,7 @@ from tests.hard_cases.stored import everything_stored
 
 @pytest.fixture(autouse=True)
 def media(settings: Any, tmp_path: Path) -> Path:
-    """Where this test's files are stored, and nothing else."""
+    """Return the folder that holds this test's files only."""
     settings.MEDIA_ROOT = tmp_path / "media"
     return tmp_path / "media"
 

@@ -115,7 +115,7 @@ def owner(make_user: Callable[..., User]) -> User:
 
 
 def typed_from(answer: Any) -> dict[str, Any]:
-    """What a browser would send back of a page with a form and its inlines, untouched."""
+    """Return the fields that a browser sends for an unchanged form and its inlines."""
     typed: dict[str, Any] = {}
     form = answer.context["adminform"].form
     forms = [form]

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def media(settings: Any, tmp_path: Path) -> Path:
-    """Where this test's files are stored, and nothing else."""
+    """Return the folder that holds this test's files only."""
     settings.MEDIA_ROOT = tmp_path / "media"
     return tmp_path / "media"
 
@@ -249,7 +249,7 @@ def test_settling_what_a_document_took_changes_nothing(
 
 
 def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """What each returned or raised; all begin together, each in a thread of its own."""
+    """Start all calls at once, each in its own thread; return what each returned or raised."""
     gate = threading.Barrier(len(works))
 
     def run(work: Callable[[], Any]) -> Any:

@@ -96,7 +96,7 @@ class Book:
             return self.answers.pop(0) if self.answers else None
 
     def is_overtaken(self, function: str) -> bool:
-        """Whether somebody else comes now; only once."""
+        """Return whether a competing change happens now; true only once."""
         with self.lock:
             if function in self.overtaken:
                 self.overtaken.remove(function)

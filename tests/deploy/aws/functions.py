@@ -163,7 +163,7 @@ class Functions:
             self.code.setdefault((call.name, answer["Version"]), code)
 
     def _complete(self, name: str, told: dict[str, Any], *, url: str) -> None:
-        """What moto leaves out of a configuration."""
+        """Add to a configuration the fields that moto leaves out."""
         for config in (told, told.get("Configuration"), *told.get("Versions", [])):
             if isinstance(config, dict) and "FunctionArn" in config and "Runtime" in config:
                 config.update({"DurableConfig": self.durable[name]} if name in self.durable else {})

@@ -29,7 +29,7 @@ pathlib.Path(answer).write_text(json.dumps(result))
 
 
 def run(package: Path, handler: str, event: str, environment: dict[str, str]) -> dict[str, Any]:
-    """What the handler returns; ``{"errorType", "errorMessage", "failed"}`` when it raises."""
+    """Return the handler's result; ``{"errorType", "errorMessage", "failed"}`` if it raises."""
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         base = getattr(sys, "_base_executable", sys.executable)

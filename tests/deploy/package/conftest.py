@@ -160,7 +160,7 @@ class Office:
         return self.functions["fraud"].invoke(event)
 
     def finished(self, arn: str) -> dict[str, Any] | None:
-        """What the engine tells of an execution that has ended."""
+        """Return the engine's description of an execution once it has ended."""
         client = client_for(self.engine.url)
         told: dict[str, Any] = client.get_durable_execution(DurableExecutionArn=arn)
         return told if told["Status"] in ENDED else None

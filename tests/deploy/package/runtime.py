@@ -125,7 +125,7 @@ class Function:
             )
 
     def invoke(self, event: Any) -> Any:
-        """What the handler returns. Raises ``FunctionFailed`` when it raises."""
+        """Return the handler's result. Raises ``FunctionFailed`` if it raises."""
         answer = self.api.ask(json.dumps(event).encode())
         deadline = time.monotonic() + LONGEST
         while True:

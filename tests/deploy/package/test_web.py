@@ -104,7 +104,7 @@ def test_log_lines_are_json(office: Office) -> None:
 
 
 def scheduled() -> dict[str, object]:
-    """What EventBridge sends; Zappa names the rule after what it calls."""
+    """Return an event of EventBridge; Zappa names the rule after the function it calls."""
     return {
         "version": "0",
         "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",

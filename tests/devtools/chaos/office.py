@@ -147,7 +147,7 @@ def _pay(application: LoanApplication) -> None:
 
 
 def pay(application: LoanApplication, *, key: str) -> SimulatedPayout:
-    """What the rail writes into its own books."""
+    """Record a payment in the rail's own books."""
     return SimulatedPayout.objects.create(
         idempotency_key=key,
         reference=f"PAY-{application.reference}",

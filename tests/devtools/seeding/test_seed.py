@@ -93,7 +93,7 @@ def test_batch_that_was_written_stays_when_a_later_one_fails(
 
 
 def reconciled(data: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
-    """What comparing everything with an engine finds that has never heard of any case."""
+    """Return the findings of a comparison with an engine that knows no execution."""
     functions = {"loan-approval": Function(handler, durable=True)}
     with LocalEngine(functions=functions, data=data) as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", running.url)
@@ -119,7 +119,7 @@ def test_reconciler_finds_nothing_about_closed_and_open_cases(
 def test_reconciler_would_hand_over_every_standing_case_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Why they are refused where a sweep has been."""
+    """Seeded rows have no executions, so seeding is refused in a database that sweeps."""
     seed(SeedRequest(closed=50, standing=20, seed=4), now=timezone.now())
     standing = set(Execution.objects.filter(ended_at=None).values_list("name", flat=True))
 

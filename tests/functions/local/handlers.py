@@ -43,7 +43,7 @@ def count(event: dict[str, Any], key: str) -> int:
 
 
 def runs(folder: Path, identity: str, key: str) -> int:
-    """How often ``count`` was called."""
+    """Return the number of calls of ``count``."""
     path = folder / f"{identity}.{key}.runs"
     return len(path.read_text().splitlines()) if path.exists() else 0
 

@@ -14,7 +14,7 @@ from tests.waiting import eventually
 
 
 def answer_of(details: dict[str, Any]) -> str:
-    """What the execution made of its callback."""
+    """Return the execution's result for its callback."""
     return str(json.loads(details["Result"])["answer"])
 
 

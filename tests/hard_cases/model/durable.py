@@ -36,7 +36,7 @@ class Suspended(BaseException):
 
 @dataclass
 class Checkpoint:
-    """How a step ended."""
+    """Result of a step."""
 
     result: str = "null"
     error: ErrorObject | None = None
@@ -65,7 +65,7 @@ class Callback:
 
 @dataclass
 class DurableExecution:
-    """What the engine keeps of one execution."""
+    """State of one execution in the engine."""
 
     name: str
     arn: str
@@ -134,7 +134,7 @@ class Context:
         return checkpoint
 
     def _is_over(self) -> bool:
-        """Whether nobody takes the checkpoint: the process died, or it was stopped meanwhile."""
+        """Return whether checkpoints are refused: the process died or was stopped."""
         return self.forgetful or self.execution.status != "RUNNING"
 
     def create_callback(self, name: str, config: Any) -> Callback:  # noqa: ARG002 - as the SDK's

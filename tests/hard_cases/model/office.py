@@ -73,7 +73,7 @@ class Office:
         self.now = self.promises.check()
 
     def try_to(self, act: Callable[[], object]) -> bool:
-        """Whether the product did it; it may refuse."""
+        """Try an action and return whether the product accepted it."""
         try:
             act()
         except DomainError:
@@ -110,7 +110,7 @@ class Office:
     def decide(
         self, task: Row, user: User, outcome: Outcome, *, version: int | None = None
     ) -> bool:
-        """Whether the decision was accepted. What is accepted had to be allowed."""
+        """Decide and return whether it was accepted; fails if that was not allowed."""
         found = ReviewTask.objects.select_related("application").get(pk=task["id"])
         try:
             decision = decisions.task_decide(
@@ -361,7 +361,7 @@ class Office:
                 callback.status = "timed out"
 
     def reconcile(self) -> int:
-        """How many findings there were."""
+        """Reconcile and return the number of findings."""
         return len(reconcile(calls_per_second=1e9, lag=timedelta(0)).findings)
 
     # --- In the end ---------------------------------------------------------------------------

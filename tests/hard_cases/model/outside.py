@@ -1,4 +1,4 @@
-"""Everything that is not the office, behind one HTTP server on loopback.
+"""The outside services of the model, behind one HTTP server on loopback.
 
 The engine, the fraud service and the payout rail. While one of them is asked, something
 else may happen in the office (``meanwhile``): no transaction is open then, so it must be safe.
@@ -34,7 +34,7 @@ class Rail:
 
 
 class Outside:
-    """What the office cannot see, and the switches for trouble."""
+    """State outside the product, and switches for faults."""
 
     def __init__(self) -> None:
         self.engine = Engine()

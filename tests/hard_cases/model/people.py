@@ -1,4 +1,4 @@
-"""Who works in the model's office, and one partner."""
+"""Staff of the model, and one partner."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from partners.models import Partner
 
 @dataclass
 class People:
-    """Who works here, and a partner."""
+    """Staff of the model, and one partner."""
 
     officer: User
     manager: User

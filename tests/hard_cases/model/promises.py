@@ -1,4 +1,4 @@
-"""What is true whatever happens, in whatever order: one method a promise.
+"""Invariants that hold after any sequence of actions: one method for each.
 
 ``check`` looks at the whole record after each thing that happened. What may only grow, or
 must never change again, is compared with the look before.

@@ -1,4 +1,4 @@
-"""How an example ends: in fair weather everything comes to rest, and nothing is forgotten."""
+"""End of an example: without faults everything finishes, and nothing is lost."""
 
 from typing import Any
 

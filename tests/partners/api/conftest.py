@@ -59,7 +59,7 @@ def as_staff(db: None) -> Callable[[User], Caller]:
 
 @pytest.fixture
 def rows(db: None) -> Callable[[], Any]:
-    """How many rows there are of everything that a submission writes."""
+    """Count the rows of every table that a submission writes."""
 
     def count() -> tuple[int, ...]:
         return tuple(

@@ -59,7 +59,7 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def bodies(operation: dict[str, Any]) -> st.SearchStrategy[tuple[bytes, str]]:
-    """What might be sent: what the document shows, what it does not, and nothing."""
+    """Return bodies to send: the schema's examples, unknown fields, and none."""
     content = operation.get("requestBody", {}).get("content", {})
     if "multipart/form-data" in content:
         return st.just((PARTS, f"multipart/form-data; boundary={BOUNDARY}"))
@@ -89,7 +89,7 @@ def requests(draw: st.DrawFn) -> tuple[str, str, bytes, str, dict[str, str]]:
 
 
 def seen(response: Any, name: str) -> tuple[Any, ...]:
-    """What a caller sees, but for what has to be another each time."""
+    """Return the response without the parts that differ for each request."""
     body = re.sub(rb'"request_id": ?"[^"]*"', b"", response.content).replace(name.encode(), b"NAME")
     headers = {key: value for key, value in response.items() if key not in OWN_HEADERS}
     return response.status_code, headers, body

@@ -32,7 +32,7 @@ on_postgresql = pytest.mark.skipif(
 
 
 class Work:
-    """What a POST does: a partner more each time, in a transaction as services have them."""
+    """Stand-in for the work of a POST: creates a partner each time, in a transaction."""
 
     def __init__(self, answer: Answer = CREATED, error: Exception | None = None) -> None:
         self.answer, self.error, self.done = answer, error, 0

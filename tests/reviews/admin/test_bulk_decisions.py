@@ -30,7 +30,7 @@ FIELD = re.compile(
 
 
 def typed(page: Any, **more: str) -> dict[str, Any]:
-    """What a browser would send back of a page: its hidden fields and what is ticked."""
+    """Return the fields that a browser sends for a page: hidden ones and ticked boxes."""
     found = FIELD.findall(page.content.decode())
     return {
         **{name: value for name, value in found if name != "row"},
@@ -47,7 +47,7 @@ def decide(
 
 
 def numbers(page: Any) -> dict[str, int]:
-    """How far the page says that the run is."""
+    """Return the progress that the page shows."""
     return {row.key: row.number for row in page.context["counts"] if row.number}
 
 

@@ -33,7 +33,7 @@ def choose(client: Client, outcome: str, applications: list[LoanApplication]) ->
 
 
 def row(application: LoanApplication) -> str:
-    """What the form carries of a row: application, task, version."""
+    """Return the form's fields of a row: application, task, version."""
     return f"{application.pk}:{application.review_tasks.get().pk}:{application.version}"
 
 

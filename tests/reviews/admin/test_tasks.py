@@ -1,4 +1,4 @@
-"""What was asked and answered: lists that show what counts, and what came too late."""
+"""Lists of review tasks and decisions: those that count, and those that came too late."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who may decide what: the check of one task and the filter of many give the same answer."""
+"""Authority to decide: the check of one task and the filter of many agree."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Why something is declined: the catalogue, own words, and what the applicant reads."""
+"""Decline reasons: the catalogue, free text, and the applicant's wording."""
 
 import pytest
 from django.contrib.auth.models import User

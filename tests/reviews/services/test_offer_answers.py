@@ -34,7 +34,7 @@ def waiting(partner: Partner) -> LoanApplication:
 
 
 def at_once(works: list[Callable[[], Any]]) -> list[Any]:
-    """What each returned or was refused with; all begin together, each in its own thread."""
+    """Start all calls at once, each in its own thread; return each result or refusal."""
     gate = threading.Barrier(len(works))
 
     def run(work: Callable[[], Any]) -> Any:

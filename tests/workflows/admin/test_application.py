@@ -1,4 +1,4 @@
-"""What the workflow adds to a case's page: executions, callbacks, incidents, notices."""
+"""The workflow's parts of an application's page: executions, callbacks, incidents, notices."""
 
 from collections.abc import Callable
 

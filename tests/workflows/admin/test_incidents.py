@@ -34,7 +34,7 @@ def buttons(client: Client, incident: Incident) -> list[str]:
 
 
 def kept() -> list[Any]:
-    """Everything that working on an incident may write."""
+    """Return all rows that working on an incident may write."""
     return [
         list(Incident.objects.order_by("pk").values()),
         list(OutboxMessage.objects.order_by("pk").values()),

@@ -1,4 +1,4 @@
-"""What Operations presses on a case: who sees each button, and what pressing it does."""
+"""Actions of Operations on an application: who sees each button, and what it does."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -61,7 +61,7 @@ def buttons(client: Client, application: LoanApplication) -> list[str]:
 
 
 def facts(application: LoanApplication) -> list[Any]:
-    """Everything that a press may write about a case."""
+    """Return all rows that an action may write about an application."""
     application.refresh_from_db()
     about = {"application": application}
     return [
@@ -91,7 +91,7 @@ def rail_has_paid(application: LoanApplication) -> None:
 
 
 def leaves() -> None:
-    """What the sweep sends."""
+    """Return the messages that the sweep sends."""
     OutboxMessage.objects.exclude(kind=OutboxMessage.Kind.EMAIL).update(leased_until=None)
     OutboxMessage.objects.filter(kind=OutboxMessage.Kind.EMAIL).delete()
     queue.send_due()

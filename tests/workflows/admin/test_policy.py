@@ -1,4 +1,4 @@
-"""What holds for every page of this door: no inline script or style, and the policy is there."""
+"""Content security policy on every admin page: no inline script or style."""
 
 from collections.abc import Callable
 from typing import Any

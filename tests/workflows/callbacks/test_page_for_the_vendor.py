@@ -28,7 +28,7 @@ def block(language: str) -> str:
 
 
 def bodies() -> list[dict[str, Any]]:
-    """What the table of answers shows."""
+    """Return the bodies in the page's table of answers."""
     shown = re.findall(r"^\| `(\{.*?\})` \|", PAGE, re.MULTILINE)
     assert len(shown) == 4
     return [json.loads(each) for each in shown]

@@ -1,4 +1,4 @@
-"""What leaves: once if it can, again if it must, and never silently not at all."""
+"""Delivery of outgoing messages: once, again after a failure, and never lost silently."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -15,7 +15,7 @@ from tests.hard_cases.stored import everything_stored
 
 @pytest.fixture(autouse=True)
 def media(settings: Any, tmp_path: Path) -> Path:
-    """Where this test's files are stored, and nothing else."""
+    """Return the folder that holds this test's files only."""
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "temporary"
     settings.FILE_UPLOAD_TEMP_DIR.mkdir()

@@ -1,4 +1,4 @@
-"""What is sent, and kept as it is: POST /applications/{reference}/documents/."""
+"""Uploads that are accepted and stored unchanged: POST /applications/{reference}/documents/."""
 
 import hashlib
 from datetime import UTC

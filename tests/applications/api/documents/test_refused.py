@@ -195,7 +195,7 @@ def test_multipart_is_read_nowhere_else(api: Caller, case: LoanApplication, more
 
 
 class Stream(io.BytesIO):
-    """What a request's bytes come from; knows how many were asked for, and may break off."""
+    """Body of a request; counts the bytes that were read, and can end early."""
 
     def __init__(self, content: bytes, *, breaks: bool = False) -> None:
         super().__init__(content)
