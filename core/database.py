@@ -3,14 +3,12 @@
 ``locking`` has the locks. Knows no model; models, services and migrations may import it.
 """
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Func
 
-ROWS_AT_ONCE = 1000
 # Sorts after every string with the same prefix: Unicode's last code point, never assigned.
 LAST = "\U0010ffff"
 
@@ -57,27 +55,3 @@ def clock() -> str:
     if connection.vendor == "postgresql":
         return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)"
     return "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) * 1000 AS INTEGER)"
-
-
-def in_batches(rows: "models.QuerySet[Any]", *fields: str) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield ``(pk, *fields)`` of rows by primary key in pieces; each read is short."""
-    last = 0
-    while True:
-        piece = list(
-            rows.filter(pk__gt=last).order_by("pk").values_list("pk", *fields)[:ROWS_AT_ONCE]
-        )
-        if not piece:
-            return
-        yield piece
-        last = piece[-1][0]
-
-
-def update_each(
-    table: str, *, sets: list[str], where: list[str], values: Sequence[tuple[Any, ...]]
-) -> None:
-    """Set columns for each of ``values`` in one short transaction."""
-    quote = connection.ops.quote_name
-    assigned = ", ".join(f"{quote(name)} = %s" for name in sets)
-    found = " AND ".join(f"{quote(name)} = %s" for name in where)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(f"UPDATE {quote(table)} SET {assigned} WHERE {found}", values)  # noqa: S608

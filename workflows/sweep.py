@@ -10,9 +10,7 @@ from django.db import close_old_connections, connection
 from django.db.models import Q
 from django.utils import timezone
 
-from applications.models import LoanApplication
 from applications.services.documents import uploads_forget
-from applications.services.list_backfill import applications_fill_in
 from partners.services.idempotency import idempotency_keys_forget
 from partners.services.throttling import rate_counters_forget
 from workflows import review_deadlines
@@ -28,8 +26,6 @@ FORGET_EVERY = timedelta(minutes=1)
 FORGET_AT_ONCE = 10_000  # rows
 FORGET_UPLOADS_EVERY = timedelta(minutes=5)
 FORGET_UPLOADS_AT_ONCE = 500  # files
-FILL_IN_EVERY = timedelta(minutes=5)
-FILL_IN_AT_ONCE = 10_000  # rows
 
 # Jobs of the packages above this one: the interval between two starts, and the function.
 REGISTERED: dict[str, tuple[timedelta, Callable[[], dict[str, Any]]]] = {}
@@ -57,7 +53,6 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     now_and_then("forget_uploads", FORGET_UPLOADS_EVERY, _forget_uploads)
     now_and_then("forget_callback_requests", FORGET_EVERY, _forget_callback_requests)
     now_and_then("forget_rate_counters", FORGET_EVERY, _forget_rate_counters)
-    now_and_then("fill_in_lists", FILL_IN_EVERY, _fill_in_lists)
     for name, (every, do) in REGISTERED.items():
         now_and_then(name, every, do)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
@@ -101,11 +96,6 @@ def _forget_callback_requests() -> dict[str, Any]:
 
 def _forget_rate_counters() -> dict[str, Any]:
     return {"forgotten": rate_counters_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
-
-
-def _fill_in_lists() -> dict[str, Any]:
-    """Fill in the search columns of rows that the release before wrote during the rollout."""
-    return {"filled": applications_fill_in(model=LoanApplication, most=FILL_IN_AT_ONCE)}
 
 
 def _reconcile() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Columns that rows fill in, filling in what is missing, and indexes built beside writers."""
+"""Derived columns of rows, lookups without an index, and indexes built beside writers."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,12 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from applications.choices import AmountBand
 from applications.models import LoanApplication
-from applications.services import intake, list_backfill
-from core import database
+from applications.services import intake
 from core.database import NotLookedUp
 from core.migration_operations import AddIndexOnline
 from tests import casework
-from workflows import sweep
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -78,62 +76,6 @@ def test_rows_that_are_written_in_bulk_fill_them_in_too(officer: User) -> None:
 )
 def test_boundary_belongs_to_the_band_that_begins_with_it(amount: str, band: AmountBand) -> None:
     assert AmountBand.of(Decimal(amount)) is band
-
-
-# --- Filling in ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def left_out(officer: User, monkeypatch: pytest.MonkeyPatch) -> list[LoanApplication]:
-    """Five rows as the release before writes them: without the columns."""
-    monkeypatch.setattr(database, "ROWS_AT_ONCE", 2)
-    rows = [casework.submit(officer, applicant_name=f"Ève {number}") for number in range(5)]
-    # What their defaults in the database make of an INSERT that leaves them out.
-    LoanApplication.objects.update(applicant_search="", amount_band=None)
-    return rows
-
-
-def test_what_is_missing_is_filled_in_piece_by_piece(left_out: list[LoanApplication]) -> None:
-    with CaptureQueriesContext(connection) as captured:
-        assert list_backfill.applications_fill_in(model=LoanApplication) == 5
-
-    assert kept(left_out[4]) == ("eve 4", AmountBand.FROM_100)
-    reads = [q for q in captured.captured_queries if q["sql"].startswith("SELECT")]
-    assert len(reads) == 4  # two, two, one, and none
-    assert list_backfill.applications_fill_in(model=LoanApplication) == 0
-
-
-def test_name_that_changes_while_it_is_filled_in_is_left_to_who_changed_it(
-    left_out: list[LoanApplication], officer: User
-) -> None:
-    row = left_out[0]
-    pieces = database.in_batches(LoanApplication.objects.all(), "applicant_name")
-    read = next(pieces)
-    LoanApplication.objects.filter(pk=row.pk).update(
-        applicant_name="Zoé", applicant_search="zoe", amount_band=1
-    )
-
-    database.update_each(
-        LoanApplication._meta.db_table,
-        sets=["applicant_search"],
-        where=["id", "applicant_name"],
-        values=[("stale", pk, name) for pk, name in read],
-    )
-
-    assert kept(row) == ("zoe", 1)
-    assert kept(left_out[1])[0] == "stale"
-
-
-def test_sweep_fills_in_what_a_release_before_left_out(
-    left_out: list[LoanApplication], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sweep, "_reconcile", dict)
-    monkeypatch.setattr(sweep.queue, "send_due", lambda: 0)
-
-    sweep.sweep()
-
-    assert not LoanApplication.objects.filter(amount_band=None).exists()
-    assert kept(left_out[0]) == ("eve 0", AmountBand.FROM_100)
 
 
 def test_column_that_is_not_looked_up_still_tells_rows_apart(officer: User) -> None:
