@@ -15,6 +15,8 @@ PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 # One worker more than the two cores of CI: many tests wait for an engine.
 WORKERS ?= 3
 TEST_FLAGS ?= -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+# Two workers: three can pass the 100 connections that the server takes.
+POSTGRESQL_FLAGS ?= -n 2 --dist loadscope --no-loadscope-reorder
 STAGE ?= production
 BENCH_APPLICATIONS ?= 50000
 
@@ -43,7 +45,7 @@ test-sqlite: .venv/dev ## run every test on SQLite
 	$(PYTEST) $(TEST_FLAGS)
 
 test-postgresql: .venv/dev ## run the tests that may differ between databases, on a real PostgreSQL
-	$(POSTGRESQL) $(PYTEST) $(TEST_FLAGS) -m "both_databases and not browser and not deploy"
+	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m "both_databases and not browser and not deploy"
 
 test-browser: .venv/dev ## run the browser tests, if a Chromium is installed
 	$(PYTEST) -m browser -n $(WORKERS)
@@ -51,7 +53,7 @@ test-browser: .venv/dev ## run the browser tests, if a Chromium is installed
 test-rest: export LOANOFFICE_TEST_LONG = 1
 test-rest: .venv/dev ## run what test-full adds to test
 	$(PYTEST) $(TEST_FLAGS) -m long
-	$(POSTGRESQL) $(PYTEST) $(TEST_FLAGS) -m "(long or not both_databases) and not browser and not deploy"
+	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m "(long or not both_databases) and not browser and not deploy"
 
 screens: .venv/dev ## write the screenshots in docs/screens
 	LOANOFFICE_SCREENS=docs/screens $(PYTEST) -m browser tests/browser/test_paths.py
