@@ -5,13 +5,11 @@ and this module does not distinguish the two.
 """
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import boto3
@@ -19,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
+from core.once import once
 from workflows.errors import (
     AlreadyStarted,
     CallbackClosed,
@@ -71,16 +70,8 @@ class _Circuit:
 _circuit = _Circuit()
 
 
-_making_client = threading.Lock()  # boto3's default session is not thread-safe
-
-
+@once  # boto3's default session is not thread-safe
 def _client() -> Any:  # the durable operations are newer than the published stubs
-    with _making_client:
-        return _the_client()
-
-
-@cache
-def _the_client() -> Any:
     # Outbox and steps retry and count their attempts, so a call here is made once.
     config = Config(
         connect_timeout=3,
@@ -93,7 +84,7 @@ def _the_client() -> Any:
 
 def forget_client() -> None:
     """Make a new client at the next call; for tests that move the endpoint."""
-    _the_client.cache_clear()
+    _client.forget()
     _circuit.failed_at = -CIRCUIT_OPEN
 
 

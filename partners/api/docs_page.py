@@ -7,7 +7,6 @@ content security policy forbids, and show nothing without scripts.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from core.once import once
 from partners.api.schema_view import document
 from partners.api.serializers import NOT_BLANK
 
@@ -100,7 +100,7 @@ def reference_view(request: HttpRequest) -> HttpResponse:
     )
 
 
-@cache
+@once
 def groups() -> tuple[Group, ...]:
     """Group the operations by their tag, in the document's order."""
     made = [
@@ -123,7 +123,7 @@ def groups() -> tuple[Group, ...]:
     )
 
 
-@cache
+@once
 def webhooks() -> tuple[Operation, ...]:
     """Read the webhooks, when the document names them."""
     return tuple(

@@ -1,28 +1,20 @@
 """Serve the OpenAPI document, made once: it is the same for everybody."""
 
-import threading
-from functools import cache
 from typing import Any
 
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.once import once
 from partners.api.base import ApiView
 from partners.api.openapi import parameters as operations
 from partners.api.openapi import security  # noqa: F401 - its schemes register themselves
 
-_making = threading.Lock()  # drf-spectacular loads its extensions once, and not thread-safely
 
-
+@once  # drf-spectacular loads its extensions at the first use, and not thread-safely
 def document() -> dict[str, Any]:
     """Return the document; not to be changed. Made from the views, so not at import."""
-    with _making:
-        return _document()
-
-
-@cache
-def _document() -> dict[str, Any]:
     from drf_spectacular.generators import SchemaGenerator  # noqa: PLC0415
 
     generator = SchemaGenerator()  # type: ignore[no-untyped-call]

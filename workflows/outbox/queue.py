@@ -20,13 +20,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_c
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache, partial
+from functools import partial
 from itertools import batched
 from typing import Any
 
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
+from core.once import once
 from workflows import engine
 from workflows.errors import AlreadyStarted, EndpointGone, EngineUnavailable, WebhookError
 from workflows.models import OutboxMessage
@@ -274,12 +275,12 @@ def _claim(rows: "models.QuerySet[OutboxMessage]", *, limit: int) -> list[Outbox
     return claimed
 
 
-@cache
+@once
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(PARALLEL, "outbox")
 
 
-@cache
+@once
 def _pool_beside() -> ThreadPoolExecutor:
     """Separate pool, so that a slow webhook receiver takes no thread that applications need."""
     return ThreadPoolExecutor(BESIDE, "webhooks")
