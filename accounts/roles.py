@@ -122,6 +122,18 @@ class Role(StrEnum):
             "reviews.change_declinereason",
         ),
     )
+    PARTNER_MANAGER = (
+        "Partner manager",
+        (
+            "partners.add_partner",
+            "partners.add_partnerkey",
+            "partners.change_partner",
+            "partners.change_partnerkey",
+            "partners.view_partnerkey",
+            "webhooks.add_webhookendpoint",
+            "webhooks.change_webhookendpoint",
+        ),
+    )
     AUDITOR = (
         "Auditor",
         (

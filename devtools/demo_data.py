@@ -17,9 +17,14 @@ ROLES: dict[str, Role | None] = {
     "manager": Role.MANAGER,
     "manager2": Role.MANAGER,
     "senior": Role.SENIOR_MANAGER,
+    "senior2": Role.SENIOR_MANAGER,
     "analyst": Role.RISK_ANALYST,
     "operations": Role.OPERATIONS,
+    "operations2": Role.OPERATIONS,
     "policy": Role.POLICY_OWNER,
+    "policy2": Role.POLICY_OWNER,
+    "partners": Role.PARTNER_MANAGER,
+    "partners2": Role.PARTNER_MANAGER,
     "auditor": Role.AUDITOR,
     "admin": None,  # a superuser
 }

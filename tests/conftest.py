@@ -86,6 +86,11 @@ def operations(make_user: Callable[..., User]) -> User:
 
 
 @pytest.fixture
+def partner_manager(make_user: Callable[..., User]) -> User:
+    return make_user("partners", Role.PARTNER_MANAGER)
+
+
+@pytest.fixture
 def auditor(make_user: Callable[..., User]) -> User:
     return make_user("auditor", Role.AUDITOR)
 

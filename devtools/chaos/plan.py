@@ -20,7 +20,6 @@ from devtools.processes import ENGINE, SWEEP, WEB
 from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 
-SENIORS = ("senior", "senior2")
 LONGEST_PAUSE = 0.5  # seconds between the moment of a kill and the kill
 
 
@@ -196,10 +195,11 @@ def _decisions(
 
 
 def logins(role: Role) -> tuple[str, ...]:
-    """Return the logins with a role: the demo's people, and a second senior manager."""
-    if role == Role.SENIOR_MANAGER:
-        return SENIORS
+    """Return the logins with a role: the demo's people."""
     return tuple(login for login, has in ROLES.items() if has == role)
+
+
+SENIORS = logins(Role.SENIOR_MANAGER)
 
 
 def _kills(

@@ -1,10 +1,13 @@
 """Production refuses to start half configured; demo data stay in the demo."""
 
 import json
+import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as project
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 
@@ -16,6 +19,7 @@ from tests.aws.process import Aws
 from tests.aws.production import COMPLETE, run, run_fresh
 from workflows.providers.catalogue import URL_VARIABLES
 
+README = Path(project.BASE_DIR) / "README.md"
 START = "import django; django.setup()"
 PROVIDERS = {*URL_VARIABLES.values()}
 # What only the web function needs.
@@ -250,6 +254,18 @@ def test_demo_data_are_made_once_and_the_key_works() -> None:
     assert manager.check_password("demo")
     assert manager.has_perm("reviews.decide_manager_approval")
     assert not manager.has_perm(Role.SENIOR_MANAGER.authority_permission)
+
+
+def test_readme_names_each_login_of_the_demo_with_its_role() -> None:
+    rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \| [^|]+ \|$", README.read_text(), re.MULTILINE)
+    named = {login: role for logins, role in rows for login in re.findall(r"`(\w+)`", logins)}
+
+    assert named == {login: str(role or "superuser") for login, role in ROLES.items()}
+
+
+def test_demo_keeps_the_logins_that_readers_know() -> None:
+    first = "officer manager manager2 senior analyst operations policy auditor admin"
+    assert set(first.split()) < set(ROLES)
 
 
 @pytest.mark.django_db

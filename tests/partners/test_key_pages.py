@@ -24,11 +24,6 @@ READ = ["applications:read"]
 
 
 @pytest.fixture
-def root(make_user: Callable[..., User]) -> User:
-    return make_user("root", is_superuser=True)
-
-
-@pytest.fixture
 def key(partner: Partner, partner_key: str) -> PartnerKey:
     return PartnerKey.objects.get()
 
@@ -60,9 +55,13 @@ def assert_kept_nowhere(client: Client, secret: str, answer: Any, caplog: Any) -
 
 
 def test_rotated_key_is_shown_once_and_kept_nowhere(
-    login: Login, root: User, key: PartnerKey, partner_key: str, caplog: pytest.LogCaptureFixture
+    login: Login,
+    partner_manager: User,
+    key: PartnerKey,
+    partner_key: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    client = login(root)
+    client = login(partner_manager)
     assert 'value="24" selected' in client.get(address("rotate", key)).content.decode()
 
     answer = client.post(address("rotate", key), {"overlap": "24"})
@@ -80,9 +79,9 @@ def test_rotated_key_is_shown_once_and_kept_nowhere(
 
 
 def test_issued_key_is_kept_nowhere(
-    login: Login, root: User, partner: Partner, caplog: pytest.LogCaptureFixture
+    login: Login, partner_manager: User, partner: Partner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = login(root)
+    client = login(partner_manager)
     issue = reverse("admin:partners_partner_issue_key", args=[partner.pk])
 
     answer = client.post(issue, {"scopes": READ})
@@ -90,8 +89,10 @@ def test_issued_key_is_kept_nowhere(
     assert_kept_nowhere(client, shown_key(answer), answer, caplog)
 
 
-def test_old_key_may_end_now(login: Login, root: User, key: PartnerKey, partner_key: str) -> None:
-    answer = login(root).post(address("rotate", key), {"overlap": "0"})
+def test_old_key_may_end_now(
+    login: Login, partner_manager: User, key: PartnerKey, partner_key: str
+) -> None:
+    answer = login(partner_manager).post(address("rotate", key), {"overlap": "0"})
 
     assert partner_key_recognise(partner_key) is None
     assert partner_key_recognise(shown_key(answer)) is not None
@@ -99,18 +100,18 @@ def test_old_key_may_end_now(login: Login, root: User, key: PartnerKey, partner_
 
 @pytest.mark.parametrize("typed", [{}, {"overlap": "-1"}, {"overlap": "5"}, {"overlap": "x"}])
 def test_overlap_is_one_of_those_offered(
-    login: Login, root: User, key: PartnerKey, typed: dict[str, str]
+    login: Login, partner_manager: User, key: PartnerKey, typed: dict[str, str]
 ) -> None:
-    answer = login(root).post(address("rotate", key), typed)
+    answer = login(partner_manager).post(address("rotate", key), typed)
 
     assert SHOWN.search(answer.content.decode()) is None
     assert PartnerKey.objects.get() == key
 
 
 def test_rotation_that_is_sent_twice_makes_one_key(
-    login: Login, root: User, key: PartnerKey
+    login: Login, partner_manager: User, key: PartnerKey
 ) -> None:
-    client = login(root)
+    client = login(partner_manager)
     client.post(address("rotate", key), {"overlap": "24"})
 
     again = client.post(address("rotate", key), {"overlap": "24"})
@@ -120,8 +121,10 @@ def test_rotation_that_is_sent_twice_makes_one_key(
     assert PartnerKey.objects.count() == 2
 
 
-def test_form_that_is_sent_twice_issues_one_key(login: Login, root: User, partner: Partner) -> None:
-    client = login(root)
+def test_form_that_is_sent_twice_issues_one_key(
+    login: Login, partner_manager: User, partner: Partner
+) -> None:
+    client = login(partner_manager)
     issue = reverse("admin:partners_partner_issue_key", args=[partner.pk])
     typed = {"form_id": value_in(client.get(issue), "form_id"), "scopes": READ}
     secret = shown_key(client.post(issue, typed))
@@ -137,8 +140,10 @@ def test_form_that_is_sent_twice_issues_one_key(login: Login, root: User, partne
     assert partner_key_recognise(shown_key(client.post(issue, fresh))) is not None
 
 
-def test_expiry_is_changed_on_its_page(login: Login, root: User, key: PartnerKey) -> None:
-    client = login(root)
+def test_expiry_is_changed_on_its_page(
+    login: Login, partner_manager: User, key: PartnerKey
+) -> None:
+    client = login(partner_manager)
     wanted = timezone.now() + timedelta(days=3)
 
     answer = client.post(address("expire", key), {"expires_at": moment_typed(wanted)})
@@ -155,9 +160,9 @@ def test_expiry_is_changed_on_its_page(login: Login, root: User, key: PartnerKey
 
 @pytest.mark.parametrize("typed", ["2001-01-01T00:00", "soon"])
 def test_expiry_that_makes_no_sense_is_refused(
-    login: Login, root: User, key: PartnerKey, typed: str
+    login: Login, partner_manager: User, key: PartnerKey, typed: str
 ) -> None:
-    answer = login(root).post(address("expire", key), {"expires_at": typed})
+    answer = login(partner_manager).post(address("expire", key), {"expires_at": typed})
 
     assert answer.status_code in {200, 400}
     assert "errorlist" in answer.content.decode()
@@ -176,7 +181,7 @@ def test_expiry_that_makes_no_sense_is_refused(
 )
 def test_state_is_shown_and_only_what_can_be_done_is_offered(
     login: Login,
-    root: User,
+    partner_manager: User,
     partner: Partner,
     days: int | None,
     revoked: bool,
@@ -187,7 +192,7 @@ def test_state_is_shown_and_only_what_can_be_done_is_offered(
     key = partner_key_issue(partner=partner, expires_at=ends)[0]
     if revoked:
         partner_key_revoke(partner_key=key)
-    client = login(root)
+    client = login(partner_manager)
 
     page = client.get(address("change", key)).content.decode()
 
@@ -201,14 +206,14 @@ def test_state_is_shown_and_only_what_can_be_done_is_offered(
 
 
 def test_key_is_neither_rotated_nor_moved_without_the_right_or_by_a_look(
-    login: Login, root: User, manager: User, auditor: User, key: PartnerKey
+    login: Login, partner_manager: User, manager: User, auditor: User, key: PartnerKey
 ) -> None:
     for user in (manager, auditor):
         client = login(user)
         for what in ("rotate", "expire"):
             assert client.post(address(what, key), {"overlap": "0"}).status_code == 403
             assert client.get(address(what, key)).status_code == 403
-    client = login(root)
+    client = login(partner_manager)
     for what in ("rotate", "expire"):
         client.get(address(what, key), {"overlap": "0"})
 
@@ -218,9 +223,9 @@ def test_key_is_neither_rotated_nor_moved_without_the_right_or_by_a_look(
 
 
 def test_partners_rate_is_changed_on_its_page_and_on_record(
-    login: Login, root: User, partner: Partner
+    login: Login, partner_manager: User, partner: Partner
 ) -> None:
-    client = login(root)
+    client = login(partner_manager)
     change = reverse("admin:partners_partner_change", args=[partner.pk])
     typed = typed_from(client.get(change))
 

@@ -1,7 +1,6 @@
 """Keys through their whole life: issued, rotated, expiring at another time, revoked."""
 
 import uuid
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -36,19 +35,14 @@ def issue(partner: Partner, **how: Any) -> PartnerKey:
     return partner_key_issue(partner=partner, **how)[0]
 
 
-@pytest.fixture
-def root(make_user: Callable[..., User]) -> User:
-    return make_user("root", is_superuser=True)
-
-
 def test_rotated_key_keeps_its_scopes_and_both_are_good_for_a_day(
-    partner: Partner, root: User
+    partner: Partner, partner_manager: User
 ) -> None:
     old, old_key = partner_key_issue(
         partner=partner, label="Front office", scopes=("applications:read",)
     )
 
-    new, new_key = partner_key_rotate(partner_key=old, by=root)
+    new, new_key = partner_key_rotate(partner_key=old, by=partner_manager)
 
     assert new_key != old_key
     assert (new.label, new.scopes, new.replaces) == ("Front office", ["applications:read"], old)
@@ -59,7 +53,7 @@ def test_rotated_key_keeps_its_scopes_and_both_are_good_for_a_day(
     assert partner_key_recognise(old_key) == old
     assert partner_key_recognise(new_key) == new
     issued, made, changed = AuditEntry.objects.order_by("id")
-    assert (issued.actor, made.actor, changed.actor) == (None, root, root)
+    assert (issued.actor, made.actor, changed.actor) == (None, partner_manager, partner_manager)
     assert [made.action, changed.action] == ["issued", "changed"]
     assert made.details["replaces"] == str(old)
     assert changed.changes["expires_at"][0] is None
@@ -127,18 +121,20 @@ def test_dead_key_is_neither_rotated_nor_brought_back(partner: Partner, why: str
 
 
 @pytest.mark.parametrize("days", [1, 400, None])
-def test_expiry_is_moved_and_on_record(partner: Partner, root: User, days: int | None) -> None:
+def test_expiry_is_moved_and_on_record(
+    partner: Partner, partner_manager: User, days: int | None
+) -> None:
     now = timezone.now()
     row = issue(partner, expires_at=now + timedelta(days=30))
     wanted = None if days is None else now + timedelta(days=days)
 
-    partner_key_expire(partner_key=row, expires_at=wanted, by=root)
-    partner_key_expire(partner_key=row, expires_at=wanted, by=root)
+    partner_key_expire(partner_key=row, expires_at=wanted, by=partner_manager)
+    partner_key_expire(partner_key=row, expires_at=wanted, by=partner_manager)
 
     row.refresh_from_db()
     assert row.expires_at == wanted
     entry = AuditEntry.objects.get(action="changed")
-    assert (entry.actor, entry.object_id) == (root, str(row.pk))
+    assert (entry.actor, entry.object_id) == (partner_manager, str(row.pk))
     assert entry.changes["expires_at"][1] == (None if wanted is None else str(wanted))
 
 

@@ -36,11 +36,6 @@ SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]{44}")
 
 
 @pytest.fixture
-def root(make_user: Callable[..., User]) -> User:
-    return make_user("root", is_superuser=True)
-
-
-@pytest.fixture
 def receiver() -> Iterator[Receiver]:
     with receiving() as found:
         yield found
@@ -69,9 +64,9 @@ def given_up(partner: Partner) -> WebhookDelivery:
 
 
 def test_secret_is_shown_once_on_the_page_that_answers_and_nowhere_after(
-    login: Login, root: User, partner: Partner, caplog: pytest.LogCaptureFixture
+    login: Login, partner_manager: User, partner: Partner, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = login(root)
+    client = login(partner_manager)
 
     answer = client.post(
         ADD, {"partner": partner.pk, "url": URL, "event_types": ["application.funded"]}
@@ -91,11 +86,11 @@ def test_secret_is_shown_once_on_the_page_that_answers_and_nowhere_after(
     )
 
 
-def test_none_chosen_is_everything(login: Login, root: User, partner: Partner) -> None:
-    login(root).post(ADD, {"partner": partner.pk, "url": URL})
+def test_none_chosen_is_everything(login: Login, partner_manager: User, partner: Partner) -> None:
+    login(partner_manager).post(ADD, {"partner": partner.pk, "url": URL})
 
     assert WebhookEndpoint.objects.get().event_types == []
-    assert "Everything" in login(root).get(ENDPOINTS).content.decode()
+    assert "Everything" in login(partner_manager).get(ENDPOINTS).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -113,9 +108,9 @@ def test_none_chosen_is_everything(login: Login, root: User, partner: Partner) -
     ],
 )
 def test_url_that_is_never_called_is_refused_where_it_is_entered(
-    login: Login, root: User, partner: Partner, url: str, sentence: str
+    login: Login, partner_manager: User, partner: Partner, url: str, sentence: str
 ) -> None:
-    answer = login(root).post(ADD, {"partner": partner.pk, "url": url})
+    answer = login(partner_manager).post(ADD, {"partner": partner.pk, "url": url})
 
     assert sentence in answer.content.decode()
     assert "whsec_" not in answer.content.decode()
@@ -124,21 +119,25 @@ def test_url_that_is_never_called_is_refused_where_it_is_entered(
 
 @pytest.mark.parametrize("is_demo", [True, False])
 def test_loopback_is_for_the_demo(
-    login: Login, root: User, partner: Partner, settings: Any, is_demo: bool
+    login: Login, partner_manager: User, partner: Partner, settings: Any, is_demo: bool
 ) -> None:
     settings.LOANOFFICE_DEMO = is_demo
 
     for url in ("http://127.0.0.1:9000/in", "https://127.0.0.1:9000/in"):
-        login(root).post(ADD, {"partner": partner.pk, "url": url})
+        login(partner_manager).post(ADD, {"partner": partner.pk, "url": url})
 
     assert WebhookEndpoint.objects.count() == (2 if is_demo else 0)
 
 
 def test_name_with_private_addresses_alone_is_refused_and_one_with_a_public_one_is_not(
-    login: Login, root: User, partner: Partner, settings: Any, monkeypatch: pytest.MonkeyPatch
+    login: Login,
+    partner_manager: User,
+    partner: Partner,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.LOANOFFICE_DEMO = False
-    client = login(root)
+    client = login(partner_manager)
     known = {"inside.example.com": ["10.0.0.1", "fd00::1"], "both.example.com": ["10.0.0.1"]}
     known["both.example.com"].append("93.184.216.34")
 
@@ -155,8 +154,10 @@ def test_name_with_private_addresses_alone_is_refused_and_one_with_a_public_one_
         url_safety.target_of("https://both.example.com/")
 
 
-def test_unknown_type_or_partner_is_refused(login: Login, root: User, partner: Partner) -> None:
-    client = login(root)
+def test_unknown_type_or_partner_is_refused(
+    login: Login, partner_manager: User, partner: Partner
+) -> None:
+    client = login(partner_manager)
 
     client.post(ADD, {"partner": partner.pk, "url": URL, "event_types": ["application.lost"]})
     client.post(ADD, {"partner": 0, "url": URL})
@@ -168,9 +169,9 @@ def test_unknown_type_or_partner_is_refused(login: Login, root: User, partner: P
 
 
 def test_rotation_shows_the_new_secret_once_and_keeps_the_old_one_as_long_as_was_said(
-    login: Login, root: User, endpoint: WebhookEndpoint
+    login: Login, partner_manager: User, endpoint: WebhookEndpoint
 ) -> None:
-    client, before = login(root), endpoint.secret
+    client, before = login(partner_manager), endpoint.secret
     asked = client.get(of(endpoint, "rotate"))
     until = timezone.localtime(timezone.now() + timedelta(hours=3)).replace(second=0, microsecond=0)
 
@@ -183,7 +184,7 @@ def test_rotation_shows_the_new_secret_once_and_keeps_the_old_one_as_long_as_was
     assert endpoint.secret != before
     assert (endpoint.previous_secret, endpoint.previous_until) == (before, until)
     entry = AuditEntry.objects.latest("id")
-    assert (entry.actor, entry.action) == (root, "issued")
+    assert (entry.actor, entry.action) == (partner_manager, "issued")
     assert before not in str(entry.__dict__)
     assert endpoint.secret not in str(entry.__dict__)
     shown = client.get(of(endpoint, "change")).content.decode()
@@ -194,20 +195,22 @@ def test_rotation_shows_the_new_secret_once_and_keeps_the_old_one_as_long_as_was
 
 @pytest.mark.parametrize(("days", "refused"), [(-1, "in the future"), (31, "the next 30 days")])
 def test_rotation_until_a_time_that_makes_no_sense_is_refused(
-    login: Login, root: User, endpoint: WebhookEndpoint, days: int, refused: str
+    login: Login, partner_manager: User, endpoint: WebhookEndpoint, days: int, refused: str
 ) -> None:
     until = timezone.localtime(timezone.now() + timedelta(days=days))
 
-    answer = login(root).post(of(endpoint, "rotate"), {"until": f"{until:%Y-%m-%dT%H:%M}"})
+    answer = login(partner_manager).post(
+        of(endpoint, "rotate"), {"until": f"{until:%Y-%m-%dT%H:%M}"}
+    )
 
     assert refused in answer.content.decode()
     assert WebhookEndpoint.objects.get().secret == endpoint.secret
 
 
 def test_rotation_without_a_time_ends_the_old_secret_at_once(
-    login: Login, root: User, endpoint: WebhookEndpoint
+    login: Login, partner_manager: User, endpoint: WebhookEndpoint
 ) -> None:
-    login(root).post(of(endpoint, "rotate"), {"until": ""})
+    login(partner_manager).post(of(endpoint, "rotate"), {"until": ""})
 
     row = WebhookEndpoint.objects.get()
     assert row.secret != endpoint.secret
@@ -215,9 +218,9 @@ def test_rotation_without_a_time_ends_the_old_secret_at_once(
 
 
 def test_endpoint_is_disabled_and_enabled_with_a_reason(
-    login: Login, root: User, endpoint: WebhookEndpoint
+    login: Login, partner_manager: User, endpoint: WebhookEndpoint
 ) -> None:
-    client = login(root)
+    client = login(partner_manager)
 
     client.post(of(endpoint, "disable"), {"reason": " "})
     assert WebhookEndpoint.objects.get().status == "active"
@@ -258,15 +261,19 @@ def test_nobody_but_an_administrator_sets_up_endpoints(
 
 
 def test_get_changes_nothing_and_no_page_edits_or_deletes(
-    login: Login, root: User, endpoint: WebhookEndpoint, partner: Partner
+    login: Login,
+    partner_manager: User,
+    operations: User,
+    endpoint: WebhookEndpoint,
+    partner: Partner,
 ) -> None:
-    client = login(root)
+    client, operator = login(partner_manager), login(operations)
     delivery = given_up(partner)
     before = everything_stored()
 
     for where in (ADD, *(of(endpoint, name) for name in ("rotate", "disable", "enable"))):
         assert client.get(where).status_code == 200
-    assert client.get(of_delivery(delivery, "resend")).status_code == 200
+    assert operator.get(of_delivery(delivery, "resend")).status_code == 200
     for where in (of(endpoint, "change"), of_delivery(delivery, "change")):
         assert client.post(where, {"url": URL}).status_code == 403
     for where in (of(endpoint, "delete"), of_delivery(delivery, "delete")):
@@ -512,7 +519,7 @@ def test_page_that_polls_is_told_when_a_webhook_arrived(
 # --- Grants -----------------------------------------------------------------------------------
 
 
-def test_every_role_sees_webhooks_operations_send_again_and_none_sets_up_endpoints(
+def test_every_role_sees_webhooks_operations_resend_and_partner_managers_set_up_endpoints(
     make_user: Callable[..., User],
 ) -> None:
     for role in Role:
@@ -522,5 +529,5 @@ def test_every_role_sees_webhooks_operations_send_again_and_none_sets_up_endpoin
         assert user.has_perm("webhooks.view_webhookdelivery"), role
         assert user.has_perm("webhooks.view_webhookendpoint"), role
         assert user.has_perm(RESEND) == (role == Role.OPERATIONS), role
-        assert not user.has_perm(endpoints.ADD), role
-        assert not user.has_perm(endpoints.CHANGE), role
+        assert user.has_perm(endpoints.ADD) == (role == Role.PARTNER_MANAGER), role
+        assert user.has_perm(endpoints.CHANGE) == (role == Role.PARTNER_MANAGER), role
