@@ -21,7 +21,7 @@ class InvalidDocument(InvalidApplication):
     title = "The document is not valid"
 
 
-class CaseNotOpen(DomainError):
+class ApplicationNotOpen(DomainError):
     code = "wrong-state"
     title = "The application is closed"
 
@@ -90,11 +90,11 @@ class NoCreditReports(DomainError):
         super().__init__(f"No credit bureau answered for {reference}, so it cannot be assessed.")
 
 
-class CaseClosed(DomainError):
+class ApplicationClosed(DomainError):
     """A step of an attempt may not write: the application is closed or a newer attempt runs."""
 
-    code = "case-closed"
-    title = "The case is closed to this execution"
+    code = "application-closed"
+    title = "The application is closed to this execution"
 
     def __init__(self, *, reference: str, why: str) -> None:
         self.reference, self.why = reference, why

@@ -84,7 +84,7 @@ def applications_visible(*, partner: Partner | None) -> QuerySet[LoanApplication
     return rows if partner is None else rows.filter(partner=partner)
 
 
-def cases(
+def applications(
     *,
     partner: Partner | None,
     status: str | None = None,
@@ -93,7 +93,7 @@ def cases(
     reference: str | None = None,
     external_id: str | None = None,
 ) -> QuerySet[LoanApplication]:
-    """Return rows for ``case_of``: three queries whatever the number of rows, and no lazy ones.
+    """Return rows for ``application_view``: three queries for any number of rows, none lazy.
 
     ``submitted_after`` and ``submitted_before`` exclude the moment itself.
     """
@@ -113,12 +113,12 @@ def cases(
     )
 
 
-def case_get(*, reference: str, partner: Partner | None) -> ApplicationView:
+def application_get(*, reference: str, partner: Partner | None) -> ApplicationView:
     """Return one application. Raises ``LoanApplication.DoesNotExist``, also for other partners'."""
-    return case_of(cases(partner=partner).get(reference=reference))
+    return application_view(applications(partner=partner).get(reference=reference))
 
 
-def case_of(application: LoanApplication) -> ApplicationView:
+def application_view(application: LoanApplication) -> ApplicationView:
     """Convert a row, loaded with its related rows, to a value."""
     return ApplicationView(
         reference=application.reference,

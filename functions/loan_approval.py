@@ -37,7 +37,7 @@ from aws_durable_execution_sdk_python.retries import RetryDecision
 
 from django.conf import settings
 
-from applications.errors import CaseClosed
+from applications.errors import ApplicationClosed
 from applications.services.attempts import Attempt
 from audit.tracing import execution_name, request_id
 from applications.choices import Bureau, FraudVerdict, Status
@@ -77,7 +77,7 @@ ALL_BUREAUS = ParallelConfig(
 
 
 # A bureau that stays down has no report; the risk step also finds a closed application.
-LEFT_TO_RISK_STEP = {ProviderError.__name__, CaseClosed.__name__}
+LEFT_TO_RISK_STEP = {ProviderError.__name__, ApplicationClosed.__name__}
 
 
 class NeedsAttention(Exception):
@@ -109,7 +109,7 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
             raise NeedsAttention(f"{run.name} needs attention: see its incident") from ended
         return asdict(ended.closed)
     except StepError as error:
-        if kind_of(error) == CaseClosed.__name__:
+        if kind_of(error) == ApplicationClosed.__name__:
             return {"status": "superseded"}
         kind, sentence = incident_kind(error), f"The workflow failed: {error}"
         flow.step("needs_attention", lambda: give_up(run, kind=kind, sentence=sentence))

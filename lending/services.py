@@ -112,8 +112,8 @@ def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
         raise InvalidPolicy(
             {
                 "approval_expires": [
-                    f"A case may wait for {needed.days} days in all, but an execution ends after "
-                    f"{limit.days}. Shorten the waits."
+                    f"An application may wait for {needed.days} days in all, but an execution ends "
+                    f"after {limit.days}. Shorten the waits."
                 ]
             }
         )

@@ -119,17 +119,17 @@ def dashboard_of(*, user: User, now: datetime) -> Dashboard:
 
     At most eleven queries, five of them once a minute, whatever the size of the data.
     """
-    sees_cases = user.has_perm("applications.view_loanapplication")
+    sees_applications = user.has_perm("applications.view_loanapplication")
     sees_tasks = user.has_perm("reviews.view_reviewtask")
     incidents = incidents_unresolved() if user.has_perm("workflows.view_incident") else None
     return Dashboard(
         waiting_on_me=waiting_on(user=user, now=now),
         queue=_kept("queue", now, lambda: queue_of(now=now)) if sees_tasks else None,
-        oldest=oldest_waiting(user=user, now=now) if sees_tasks and sees_cases else (),
+        oldest=oldest_waiting(user=user, now=now) if sees_tasks and sees_applications else (),
         incidents_open=None if incidents is None else incidents.get(Incident.Status.OPEN, 0),
         incidents_acknowledged=(incidents or {}).get(Incident.Status.ACKNOWLEDGED, 0),
-        flow=_kept("flow", now, lambda: flow_of(now=now)) if sees_cases else None,
-        is_new=sees_cases and not LoanApplication.objects.exists(),
+        flow=_kept("flow", now, lambda: flow_of(now=now)) if sees_applications else None,
+        is_new=sees_applications and not LoanApplication.objects.exists(),
     )
 
 

@@ -96,12 +96,12 @@ class RailUnreachable(DomainError):
 
 class StillStuck(DomainError):
     code = "still-stuck"
-    title = "The case still needs attention"
+    title = "The application still needs attention"
 
     def __init__(self, *, reference: str) -> None:
         super().__init__(
             f"{reference} still needs attention and this is the last incident that says so: "
-            "restart or withdraw the case, or settle its payout; that resolves it."
+            "restart or withdraw the application, or settle its payout; that resolves it."
         )
 
 

@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from applications.choices import Level, Status
-from applications.errors import CaseClosed
+from applications.errors import ApplicationClosed
 from applications.models import LoanApplication
 from applications.services.attempts import Attempt, begin_step, log, move, save, stop_waiting
 from reviews.services.tasks import tasks_cancel
@@ -64,7 +64,7 @@ def needs_attention(run: Attempt, *, sentence: str) -> bool:
     """Set the status ``needs_attention``; false when it was set before or a final one is set."""
     try:
         application, seen = begin_step(run, "needs_attention")
-    except CaseClosed:
+    except ApplicationClosed:
         return False
     if seen:
         return False

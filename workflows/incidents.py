@@ -36,8 +36,8 @@ def decisions_late(*, task: ReviewTask, decisions: list[ReviewDecision]) -> None
         execution=Execution.objects.filter(application=application, attempt=task.attempt).first(),
         sentence=(
             f"{task.get_kind_display()} of {application.reference} was {given}, after the "
-            "workflow had stopped waiting. It is kept and was not applied. Restart the case to "
-            "decide again."
+            "workflow had stopped waiting. It is kept and was not applied. Restart the "
+            "application to decide again."
         ),
     )
 

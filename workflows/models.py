@@ -40,7 +40,7 @@ class Execution(models.Model):
     class Meta:
         ordering = ["-queued_at", "-id"]
         permissions = [
-            ("restart_execution", "Can restart a case"),
+            ("restart_execution", "Can restart an application"),
             ("reconcile_execution", "Can compare the record with the engine"),
             ("stop_execution", "Can stop, pause and resume an execution"),
             ("resend_message", "Can resend what leaves"),

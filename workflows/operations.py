@@ -72,7 +72,7 @@ def restart_check(*, application: LoanApplication, user: User) -> None:
 
     The pages call this to show or hide a button, ``application_restart`` to refuse the action.
     """
-    _require(user, RESTART, "Only Operations restarts a case.")
+    _require(user, RESTART, "Only Operations restarts an application.")
     ledger = Disbursement.objects.filter(application=application).first()
     if ledger is not None and ledger.status == Disbursement.Status.UNKNOWN:
         raise PayoutUnsettled(reference=application.reference)
@@ -187,7 +187,7 @@ def application_stop(*, reference: str, user: User, reason: str) -> LoanApplicat
         execution=execution,
         sentence=(
             f"{user.get_username()} stopped the workflow of {reference} "
-            f"({reason.strip().rstrip('.')}). Restart the case, or withdraw it."
+            f"({reason.strip().rstrip('.')}). Restart the application, or withdraw it."
         ),
     )
     return application
@@ -284,7 +284,7 @@ def payout_settle(
                 application=application, kind=Incident.Kind.PAYOUT_UNKNOWN
             ).exclude(status=Incident.Status.RESOLVED).update(
                 sentence=f"The payout of {reference} was not made, as {user.get_username()} found. "
-                "Restart the case to pay it, or withdraw it."
+                "Restart the application to pay it, or withdraw it."
             )
     return application
 

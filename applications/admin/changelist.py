@@ -94,7 +94,7 @@ class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
     )
     empty_list_text = (
         "Loan applications appear here as loan officers enter them and as partners send them in; "
-        "each line shows where its case stands and who it waits for."
+        "each line shows where its application stands and who it waits for."
     )
 
     @admin.display(description="Amount", ordering="loan_amount")

@@ -1,4 +1,4 @@
-"""The step indicator: what each step of the workflow looks like for one case. Pure."""
+"""The step indicator: what each step of the workflow looks like for one application. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

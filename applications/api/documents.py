@@ -87,7 +87,7 @@ class DocumentsView(ApiView):
         Ownership of the application is checked first, so that other partners get no other error.
         """
         reference = self.kwargs["reference"]
-        selectors.case_get(reference=reference, partner=partner_of(request))
+        selectors.application_get(reference=reference, partner=partner_of(request))
         self.upload = _read(request)
         documents.upload_store(reference=reference, upload=self.upload)
         return json.dumps([self.upload.kind.value, self.upload.name, self.upload.sha256]).encode()

@@ -37,9 +37,11 @@ class ApplicationsView(ApiView):
         query = query_of(request, ApplicationQuerySerializer)
         paging = paging_of(query)
         page = page_of(
-            selectors.cases(partner=partner_of(request), **query), keys=NEWEST_FIRST, **paging
+            selectors.applications(partner=partner_of(request), **query),
+            keys=NEWEST_FIRST,
+            **paging,
         )
-        found = [selectors.case_of(row) for row in page.rows]
+        found = [selectors.application_view(row) for row in page.rows]
         if partner_of(request) is None:
             access_log.applications_read(
                 user=staff_of(request),
@@ -63,7 +65,7 @@ class ApplicationsView(ApiView):
         except ValidationError as invalid:
             raise InvalidApplication(flat(invalid.detail)) from invalid
         created = intake.application_create_and_submit(partner=partner, **fields)
-        application = selectors.case_get(reference=created.reference, partner=partner)
+        application = selectors.application_get(reference=created.reference, partner=partner)
         path = reverse("api:application", args=[application.reference])
         return Response(
             ApplicationSerializer(application).data,
@@ -78,7 +80,7 @@ class ApplicationView(ApiView):
     @operations.application_read
     def get(self, request: Request, reference: str) -> Response:
         """One application. 304 when the client's copy is the current one."""
-        application = selectors.case_get(reference=reference, partner=partner_of(request))
+        application = selectors.application_get(reference=reference, partner=partner_of(request))
         note_read(request, application.reference)
         data = ApplicationSerializer(application).data
         tag = quote_etag(hashlib.sha256(JSONRenderer().render(data)).hexdigest()[:32])
@@ -112,10 +114,10 @@ class WithdrawView(ApiView):
 
     @operations.application_withdraw
     def post(self, request: Request, reference: str) -> Response:
-        """Stop the case at the applicant's wish; doing it again changes nothing."""
+        """Stop the application at the applicant's wish; doing it again changes nothing."""
         partner = partner_of(request)
         body_of(request, EmptySerializer, required=False)
-        application = selectors.case_get(reference=reference, partner=partner)
+        application = selectors.application_get(reference=reference, partner=partner)
         intake.application_withdraw(reference=application.reference, partner=partner)
-        application = selectors.case_get(reference=reference, partner=partner)
+        application = selectors.application_get(reference=reference, partner=partner)
         return Response(ApplicationSerializer(application).data)

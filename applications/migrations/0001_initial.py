@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('reference', models.CharField(editable=False, max_length=20, unique=True)),
-                ('external_id', models.CharField(blank=True, help_text="The partner's own name for this case.", max_length=100)),
+                ('external_id', models.CharField(blank=True, help_text="The partner's own name for this application.", max_length=100)),
                 ('applicant_name', models.CharField(max_length=200)),
                 ('address', models.CharField(blank=True, max_length=300)),
                 ('phone', models.CharField(blank=True, max_length=40)),

@@ -30,7 +30,7 @@ class LoanApplication(models.Model):
         Partner, on_delete=models.PROTECT, null=True, blank=True, related_name="applications"
     )
     external_id = models.CharField(
-        max_length=100, blank=True, help_text="The partner's own name for this case."
+        max_length=100, blank=True, help_text="The partner's own name for this application."
     )
 
     applicant_name = models.CharField(max_length=200)

@@ -2,7 +2,7 @@
 
 A step may run again after a crash, perhaps much later. With ``begin_step`` a step that finds its
 own entry in the timeline is done already and writes nothing. A step is refused with
-``CaseClosed`` when the application is closed or needs attention, or has a newer attempt.
+``ApplicationClosed`` when the application is closed or needs attention, or has a newer attempt.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from applications.choices import Level, Status, Step
-from applications.errors import CaseClosed
+from applications.errors import ApplicationClosed
 from applications.locking import application_lock
 from applications.models import ApplicationEvent, LoanApplication
 from applications.services.timeline import event_record
@@ -40,7 +40,7 @@ class Attempt:
 def begin_step(run: Attempt, operation: str) -> tuple[LoanApplication, bool]:
     """Lock the application; also returns true if this operation was recorded before.
 
-    Call it inside a transaction. Raises ``CaseClosed``.
+    Call it inside a transaction. Raises ``ApplicationClosed``.
     """
     application = application_lock(run.reference)
     if ApplicationEvent.objects.filter(key=run.key(operation)).exists():
@@ -50,14 +50,20 @@ def begin_step(run: Attempt, operation: str) -> tuple[LoanApplication, bool]:
 
 
 def ensure_current_attempt(run: Attempt, application: LoanApplication) -> None:
-    """Raise ``CaseClosed`` unless this is the current attempt of an open, locked application."""
+    """Refuse to write unless this is the current attempt of an open, locked application.
+
+    Raises ``ApplicationClosed``.
+    """
     if application.attempt != run.attempt:
-        raise CaseClosed(reference=run.reference, why="a newer attempt carries the case")
+        raise ApplicationClosed(
+            reference=run.reference, why="a newer attempt carries the application"
+        )
     # Operations handles an application that needs attention: an execution that was stopped, or
     # assumed lost, must not change it meanwhile. A restart is a new attempt.
     if is_terminal(application.status) or application.status == Status.NEEDS_ATTENTION:
-        raise CaseClosed(
-            reference=run.reference, why=f"the case is {Status(application.status).label.lower()}"
+        raise ApplicationClosed(
+            reference=run.reference,
+            why=f"the application is {Status(application.status).label.lower()}",
         )
 
 

@@ -28,7 +28,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from applications.choices import DocumentKind
-from applications.errors import CaseNotOpen, InvalidDocument, TooManyDocuments
+from applications.errors import ApplicationNotOpen, InvalidDocument, TooManyDocuments
 from applications.file_types import ENDS, clean_name, disagreement, type_of
 from applications.locking import application_lock
 from applications.models import Document, LoanApplication, StoredUpload
@@ -117,7 +117,7 @@ def document_add(
     """Add a stored file to the application as a document.
 
     Raises ``LoanApplication.DoesNotExist``, also for an application of another partner,
-    ``NotPermitted``, ``CaseNotOpen`` and ``TooManyDocuments``.
+    ``NotPermitted``, ``ApplicationNotOpen`` and ``TooManyDocuments``.
     """
     application = application_lock(reference)
     upload_check(application=application, user=user, partner=partner)
@@ -170,7 +170,7 @@ def upload_check(
     if partner is not None and application.partner_id != partner.pk:
         raise LoanApplication.DoesNotExist
     if is_terminal(application.status):
-        raise CaseNotOpen(reference=application.reference, status=application.status)
+        raise ApplicationNotOpen(reference=application.reference, status=application.status)
     brought = Document.objects.filter(application=application, kind__in=UPLOADED_KINDS)
     if brought.count() >= settings.LOANOFFICE_DOCUMENTS_MOST:
         raise TooManyDocuments(

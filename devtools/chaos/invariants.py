@@ -321,7 +321,7 @@ def _wrong_approvals(acknowledgements: Acknowledgements, snapshot: Snapshot) -> 
     planned = {
         application.reference: application for application in acknowledgements.by_reference.values()
     }
-    by_case = _grouped(snapshot.decisions, lambda found: found.reference)
+    by_reference = _grouped(snapshot.decisions, lambda found: found.reference)
     for row in snapshot.applications:
         # A duplicate takes the expected path of its original.
         application = planned.get(row.reference) or acknowledgements.applications.get(
@@ -332,7 +332,7 @@ def _wrong_approvals(acknowledgements: Acknowledgements, snapshot: Snapshot) -> 
         for ask in application.planned.expected_path.asks:
             approving = {
                 found.person
-                for found in by_case.get(row.reference, [])
+                for found in by_reference.get(row.reference, [])
                 if _approves(found, ask.kind) and (found.person in SENIORS or not ask.above_ceiling)
             }
             if len(approving) < ask.approvals:

@@ -41,7 +41,7 @@ class OfferDeclineView(ApiView):
 
     @operations.offer_decline
     def post(self, request: Request, reference: str) -> Response:
-        """Decline the offer: the case ends as declined. Doing it again changes nothing.
+        """Decline the offer: the application ends as declined. Doing it again changes nothing.
 
         Only where the lending policy asks the applicant. What comes after `offer.expires_at`
         is kept as late, and is not applied.
@@ -54,9 +54,9 @@ def _answered(request: Request, reference: str, outcome: Outcome, body: dict[str
     partner = partner_of(request)
     if not isinstance(partner, Partner):
         raise TypeError("the caller is not a partner")
-    selectors.case_get(reference=reference, partner=partner)
+    selectors.application_get(reference=reference, partner=partner)
     offer_answers.offer_answer(reference=reference, partner=partner, outcome=outcome, **body)
-    application = selectors.case_get(reference=reference, partner=partner)
+    application = selectors.application_get(reference=reference, partner=partner)
     return Response(ApplicationSerializer(application).data)
 
 
@@ -76,5 +76,5 @@ class DecisionView(ApiView):
             reason_code=body.get("reason_code", ""),
             version=body.get("version"),
         )
-        application = selectors.case_get(reference=reference, partner=None)
+        application = selectors.application_get(reference=reference, partner=None)
         return Response(ApplicationSerializer(application).data)

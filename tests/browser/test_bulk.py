@@ -157,13 +157,15 @@ def test_task_is_claimed_on_my_approvals_seen_by_others_and_released_on_its_page
 
     expect(mine.locator(".messagelist .success")).to_have_text("3 claimed.")
     picture(mine, f"my-approvals-{size[0]}")
-    expect(theirs.locator("#case-claimed")).to_contain_text("by manager since")  # without a reload
+    expect(theirs.locator("#application-claimed")).to_contain_text(
+        "by manager since"
+    )  # without a reload
     expect(theirs.locator("#press-approve")).to_have_count(0)
-    expect(theirs.locator("#case-notices")).to_contain_text("is claimed by manager")
+    expect(theirs.locator("#application-notices")).to_contain_text("is claimed by manager")
     mine.goto(address)
     mine.click("#press-release")
     expect(mine.locator(".messagelist .success")).to_contain_text("is released.")
-    picture(mine, f"case-claim-{size[0]}")
+    picture(mine, f"application-claim-{size[0]}")
     expect(theirs.locator("#press-approve")).to_be_visible()
     mine.goto("/admin/reviews/reviewtask/?mine=claimed")
     expect(mine.locator("#result_list tbody tr")).to_have_count(2)

@@ -42,17 +42,17 @@ def test_profile_in_one_click_submit_and_the_page_follows_without_a_reload(
     expect(page.locator("#id_applicant_name")).to_have_value("Alice Johnson")
     picture(page, "add")
     page.click("text=Submit application")
-    expect(page.locator("#case-head .badge")).to_have_text("Submitted")
+    expect(page.locator("#application-head .badge")).to_have_text("Submitted")
     mark(page)
     application = LoanApplication.objects.get()
 
     casework.assess(application)
-    expect(page.locator("#case-log")).to_contain_text("Equifax: score 782")
+    expect(page.locator("#application-log")).to_contain_text("Equifax: score 782")
     expect(page.locator("#panel-credit")).to_be_visible()
 
     application.refresh_from_db()
     casework.ask(application)
-    expect(page.locator("#case-head .badge").first).to_have_text("Pending approval")
+    expect(page.locator("#application-head .badge").first).to_have_text("Pending approval")
     expect(page.locator(".step[aria-current=step]")).to_contain_text("Manager approval")
     assert not_reloaded(page)
 
@@ -63,22 +63,22 @@ def test_profile_in_one_click_submit_and_the_page_follows_without_a_reload(
     picture(deciding, "approve")
     deciding.click("button.press-good")
     expect(deciding.locator(".messagelist .success")).to_contain_text("approved")
-    expect(deciding.locator("#case-notices")).to_contain_text("Delivery pending")
+    expect(deciding.locator("#application-notices")).to_contain_text("Delivery pending")
 
-    expect(page.locator("#case-log")).to_contain_text("Manager approval: approved.")
+    expect(page.locator("#application-log")).to_contain_text("Manager approval: approved.")
     run = casework.run_of(application)
     offer.offer_begin(run, verdict=FraudVerdict.PASSED)
     offer.offer_make(run)
     expect(page.locator("#panel-offer")).to_be_visible()
     page.click("text=Repayment schedule")
-    page.focus("#case-log")
+    page.focus("#application-log")
     payout.disbursement_request(run)
     payout.disbursement_settle(run, rail_reference="RAIL-1")
-    expect(page.locator("#case-head .badge").first).to_have_text("Funded")
+    expect(page.locator("#application-head .badge").first).to_have_text("Funded")
     expect(page.locator("details[open] table")).to_be_visible()
-    assert page.evaluate("document.activeElement.id") == "case-log"
+    assert page.evaluate("document.activeElement.id") == "application-log"
     assert not_reloaded(page)
-    assert page.locator("#case-log > li").count() == application.events.count()
+    assert page.locator("#application-log > li").count() == application.events.count()
 
 
 def test_polls_stop_when_the_case_is_closed(visit: Visit, officer: User, auditor: User) -> None:
@@ -86,7 +86,7 @@ def test_polls_stop_when_the_case_is_closed(visit: Visit, officer: User, auditor
     page = visit("auditor")
     page.goto(address("change", application))
     intake.application_withdraw(reference=application.reference, user=officer)
-    expect(page.locator("#case-head .badge").first).to_have_text("Withdrawn")
+    expect(page.locator("#application-head .badge").first).to_have_text("Withdrawn")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(2500)
@@ -112,7 +112,7 @@ def test_polls_answer_304_and_survive_a_failure(
     expect(page.locator("#live-state")).to_contain_text("Trying again")
     page.unroute("**/live/", fail)
     casework.assess(application)
-    expect(page.locator("#case-log")).to_contain_text("Equifax")
+    expect(page.locator("#application-log")).to_contain_text("Equifax")
     expect(page.locator("#live-state")).to_be_empty()
     complaints[:] = [said for said in complaints if "ERR_FAILED" not in said]
 
@@ -145,7 +145,7 @@ def test_decline_asks_for_a_reason_and_records_it(
 
     assert ReviewDecision.objects.get().reason == "Employment could not be verified."
     review.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
-    expect(page.locator("#case-head .badge").first).to_have_text("Declined")
+    expect(page.locator("#application-head .badge").first).to_have_text("Declined")
     expect(page.locator(".step-failed")).to_contain_text("Manager approval")
     picture(page, "declined")
 

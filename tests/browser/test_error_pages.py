@@ -64,8 +64,8 @@ def test_case_is_printed_without_what_can_be_pressed_and_with_its_whole_log(
 
     for gone in ("#header", "#nav-sidebar", ".breadcrumbs", "#press-approve"):
         expect(page.locator(gone)).to_be_hidden()
-    expect(page.locator("#case-panels")).to_be_visible()
-    log = page.locator("#case-log")
+    expect(page.locator("#application-panels")).to_be_visible()
+    log = page.locator("#application-log")
     assert log.evaluate("(log) => log.scrollHeight <= log.clientHeight")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(31, 43, 48)"

@@ -106,10 +106,10 @@ def test_operations_restarts_what_is_stuck_and_the_case_goes_on_to_be_funded(
 
     expect(page.locator(".messagelist .success")).to_contain_text("restarted as attempt 2")
     expect(page.locator("#incident-head")).to_contain_text("Resolved by operations")
-    expect(page.locator(".case-buttons")).to_have_count(0)
-    page.click("#to-case")
-    expect(page.locator("#case-head .badge").first).to_have_text("Funded", timeout=60_000)
-    expect(page.locator("#case-log")).to_contain_text(
+    expect(page.locator(".detail-buttons")).to_have_count(0)
+    page.click("#to-application")
+    expect(page.locator("#application-head .badge").first).to_have_text("Funded", timeout=60_000)
+    expect(page.locator("#application-log")).to_contain_text(
         "Restarted as attempt 2. The fraud service answers again."
     )
     page.click("text=History in the engine >> nth=0")
@@ -166,11 +166,11 @@ def addresses(people: dict[str, User]) -> dict[str, str]:
         "acknowledge": f"{INCIDENTS}{lost.pk}/acknowledge/",
         "paid": address("paid", unknown.application),
         "stop": address("stop", running),
-        "case-late": address("change", late.application),
-        "case-unknown": address("change", unknown.application),
-        "case-lost": address("change", lost.application),
-        "case-paused": address("change", running),
-        "case-on-behalf": address("change", waiting),
+        "application-late": address("change", late.application),
+        "application-unknown": address("change", unknown.application),
+        "application-lost": address("change", lost.application),
+        "application-paused": address("change", running),
+        "application-on-behalf": address("change", waiting),
         "reconcile-down": f"{INCIDENTS}reconcile/",
         "history-down": f"/admin/workflows/execution/{execution.pk}/history/",
         "delegations": "/admin/reviews/delegation/",

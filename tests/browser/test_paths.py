@@ -56,9 +56,9 @@ def test_submitted_with_a_profile_carried_by_the_engine_approved_and_funded(
     page.click("#profile-1111")
     page.click("text=Submit application")
     page.evaluate("window.notReloaded = true")
-    badge = page.locator("#case-head .badge").first
+    badge = page.locator("#application-head .badge").first
     expect(badge).to_have_text("Pending approval", timeout=60_000)
-    expect(page.locator("#case-why")).to_contain_text("The threshold is 100,000.00 CAD")
+    expect(page.locator("#application-why")).to_contain_text("The threshold is 100,000.00 CAD")
     expect(page.locator("#press-approve")).to_have_count(0)
 
     deciding = visit("manager")
@@ -69,7 +69,7 @@ def test_submitted_with_a_profile_carried_by_the_engine_approved_and_funded(
     expect(deciding.locator(".messagelist .success")).to_contain_text("approved")
 
     expect(badge).to_have_text("Funded", timeout=60_000)
-    expect(page.locator("#case-why")).to_contain_text("Approved by manager")
+    expect(page.locator("#application-why")).to_contain_text("Approved by manager")
     expect(page.locator("#panel-disbursement")).to_be_visible()
     assert page.evaluate("window.notReloaded === true")
     page.click("text=Whole timeline")
@@ -86,12 +86,12 @@ def test_second_approval_takes_another_person(
     application = casework.waiting_for_manager(officer, loan_amount=600_000)
     page = visit("senior")
     page.goto(address("change", application))
-    expect(page.locator("#case-panels")).to_contain_text("0 of 2 given")
+    expect(page.locator("#application-panels")).to_contain_text("0 of 2 given")
     page.click("#press-approve")
     page.click("button.press-good")
 
     expect(page.locator(".messagelist .success")).to_contain_text("A second person")
-    expect(page.locator("#case-panels")).to_contain_text("1 of 2 given")
+    expect(page.locator("#application-panels")).to_contain_text("1 of 2 given")
     expect(page.locator("#press-approve")).to_have_count(0)
     page.goto(decide_page(application, "approve"))
     expect(page.locator(".messagelist .error")).to_contain_text("waiting for a second person")

@@ -81,9 +81,9 @@ def test_endpoint_is_added_its_failed_delivery_looked_into_and_sent_again(
         assert sweep_webhooks() == 1
         page.reload()
         expect(page.locator("#delivery-head .badge")).to_have_text("Delivered")
-        page.click("#to-case")
+        page.click("#to-application")
         expect(page.locator("#panel-webhooks")).to_be_visible()
-        inspect(page, "case-webhooks")
+        inspect(page, "application-webhooks")
 
 
 def test_failed_deliveries_are_chosen_in_the_list_and_sent_again_together(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from applications.errors import CaseClosed
+from applications.errors import ApplicationClosed
 from applications.models import CreditReport, Disbursement, LoanApplication
 from applications.services.attempts import Attempt
 from lending.models import LendingPolicy
@@ -101,7 +101,7 @@ def assert_nothing_left_to_write(run: Attempt) -> None:
     """Every step of this run, again: it is turned away, or finds that it was here."""
     before = everything_stored()
     for body in bodies(run).values():
-        with suppress(CaseClosed):
+        with suppress(ApplicationClosed):
             body()
     assert everything_stored() == before
 

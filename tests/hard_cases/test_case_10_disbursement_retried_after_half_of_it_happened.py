@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from applications.errors import CaseClosed, TransitionRefused
+from applications.errors import ApplicationClosed, TransitionRefused
 from applications.models import Disbursement, LoanApplication
 from applications.services import intake
 from tests.casework import offered, run_of, submit
@@ -117,7 +117,7 @@ def test_engine_killed_after_a_refusal_asks_nobody_to_pay_a_case_that_was_withdr
     intake.application_withdraw(reference=application.reference, user=officer)
     rail.pays = rail.booked
 
-    with pytest.raises(CaseClosed):
+    with pytest.raises(ApplicationClosed):
         payout.disburse(run_of(application))
 
     assert (len(rail.payments), rail.books) == (1, {})

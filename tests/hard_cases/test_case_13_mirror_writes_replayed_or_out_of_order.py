@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 
 from applications.choices import Bureau
-from applications.errors import CaseClosed
+from applications.errors import ApplicationClosed
 from applications.models import LoanApplication
 from applications.services import intake
 from lending.choices import Outcome
@@ -70,7 +70,7 @@ def assert_nothing_changes(again: dict[str, Body]) -> None:
     """Run these, forwards and backwards; each finds that it was here, or is turned away."""
     before, letters = everything_stored(), len(mail.outbox)
     for name, body in [*again.items(), *reversed(again.items())]:
-        with suppress(CaseClosed, ProviderError):
+        with suppress(ApplicationClosed, ProviderError):
             body()
         after = everything_stored()
         changed = [label for label, rows in after.items() if rows != before[label]]

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from applications.choices import FraudVerdict
-from applications.errors import CaseClosed, PayoutSettled, TransitionRefused
+from applications.errors import ApplicationClosed, PayoutSettled, TransitionRefused
 from applications.models import ApplicationEvent, Disbursement, LoanApplication
 from applications.services import intake
 from core.errors import NotPermitted
@@ -462,6 +462,6 @@ def test_run_of_an_attempt_before_the_restart_writes_nothing(
     old = run_of(stuck)
     ops.application_restart(reference=stuck.reference, user=operations)
     before = ApplicationEvent.objects.count()
-    with pytest.raises(CaseClosed, match="newer attempt"):
+    with pytest.raises(ApplicationClosed, match="newer attempt"):
         offer.offer_begin(old, verdict=FraudVerdict.PASSED)
     assert ApplicationEvent.objects.count() == before

@@ -25,10 +25,10 @@ def reconcile_view(request: HttpRequest, *, model_admin: ReadOnlyAdmin[Incident]
         model_admin.message_user(request, str(refused), messages.ERROR)
         return HttpResponseRedirect(reverse("admin:workflows_incident_changelist"))
     found = len(looked.findings)
-    cases = LoanApplication.objects.filter(
+    rows = LoanApplication.objects.filter(
         reference__in={finding.reference for finding in looked.findings}
     )
-    by_reference = {application.reference: application for application in cases}
+    by_reference = {application.reference: application for application in rows}
     return admin_page(
         model_admin,
         request,

@@ -33,7 +33,7 @@ class Source(models.TextChoices):
     """The source of a line of the timeline."""
 
     PERSON = "person", "People and partners"
-    APPLICATION = "case", "Application"  # the value is in query strings
+    APPLICATION = "application", "Application"
     WORKFLOW = "workflow", "Workflow"
     DELIVERY = "delivery", "Deliveries"
     INCIDENT = "incident", "Incidents"

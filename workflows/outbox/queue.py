@@ -39,7 +39,8 @@ PARALLEL = 8  # requests of one process under way at once
 BATCH = 16  # messages claimed at once
 BESIDE = 16  # webhooks of one process under way at once
 FOR_ONE = 4  # of them to one recipient
-LOOK_AGAIN = 0.5  # seconds until what cases need is looked for again while webhooks are under way
+# Seconds until other messages are looked for again while webhooks are under way.
+LOOK_AGAIN = 0.5
 # Seconds in which one pass begins webhooks: with the longest that one takes, 15 s, the sweep
 # still ends within the 30 s that a function is given.
 LONGEST_PASS = 10.0
@@ -165,11 +166,11 @@ def send_due(*, limit: int | None = None) -> int:
     """
     sent = looked_at = 0
     beside = _Beside()
-    cases = OutboxMessage.objects.exclude(kind=OutboxMessage.Kind.WEBHOOK)
+    urgent = OutboxMessage.objects.exclude(kind=OutboxMessage.Kind.WEBHOOK)
     while True:
         size = BATCH if limit is None else min(BATCH, limit - looked_at)
         # A look that takes no lock: mostly there is nothing. And others may have what is due.
-        claimed = _claim(cases, limit=size) if size > 0 and _due(cases).exists() else []
+        claimed = _claim(urgent, limit=size) if size > 0 and _due(urgent).exists() else []
         if claimed:
             looked_at += len(claimed)
             sent += _deliver(claimed) + beside.settle(wait_for=0)

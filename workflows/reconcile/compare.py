@@ -165,7 +165,7 @@ class _Comparison:
         application = LoanApplication.objects.filter(reference=reference).first()
         finding = Finding(listed.name, listed.status, "none", "not on record", "incident")
         if application is None:
-            finding = Finding(listed.name, listed.status, "none", "no such case", "none")
+            finding = Finding(listed.name, listed.status, "none", "no such application", "none")
             self._found(finding, no_repair)
         else:
             self._found(finding, partial(repairs.unknown_execution, listed, application))
@@ -223,7 +223,7 @@ class _Comparison:
         )
         sentence = (
             f"The engine does not know {execution.name} (any more), so nothing carries this "
-            "case. Restart it."
+            "application. Restart it."
         )
         self._found(
             finding,
@@ -280,7 +280,7 @@ class _Comparison:
             listed,
             execution,
             "missed end",
-            "end it; a case left in the middle is handed over",
+            "end it; an application left in the middle is handed over",
             partial(self._end, listed, execution),
         )
 
@@ -363,8 +363,8 @@ class _Comparison:
             self._found(finding, partial(repairs.queue_missing, application))
             return
         sentence = (
-            f"{name} has ended ({execution.get_status_display().lower()}), but the case is still "
-            f"{application.get_status_display().lower()}. Restart it."
+            f"{name} has ended ({execution.get_status_display().lower()}), but the application is "
+            f"still {application.get_status_display().lower()}. Restart it."
         )
         finding = Finding(name, "not asked", execution.status, "ended in the middle", "incident")
         ended = Execution.Status(execution.status)

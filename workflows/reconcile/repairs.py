@@ -173,7 +173,7 @@ def _incident_for_end(
     ended: Execution.Status, answer: dict[str, Any], application: LoanApplication
 ) -> tuple[Incident.Kind, str]:
     """Return the incident for an execution that ended before its application was final."""
-    still = f"the case is still {application.get_status_display().lower()}"
+    still = f"the application is still {application.get_status_display().lower()}"
     match ended:
         case Execution.Status.FAILED:
             why = _error(answer) or "no reason is known"
@@ -263,7 +263,7 @@ def unknown_execution(listed: Listed, application: LoanApplication) -> None:
         application=application,
         sentence=(
             f"The engine has the execution {listed.name} ({listed.status.lower()}), but the "
-            "record knows no such attempt of this case."
+            "record knows no such attempt of this application."
         ),
     )
 

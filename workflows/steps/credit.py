@@ -37,7 +37,7 @@ def pull_report(run: Attempt, bureau: Bureau) -> BureauAnswered:
 def credit_report_record(
     run: Attempt, *, bureau: Bureau, report: Report, bureau_reference: str
 ) -> None:
-    """Keep one bureau's answer. The first answer of a run stands. Raises ``CaseClosed``."""
+    """Keep one bureau's answer. The first answer of a run stands. Raises ``ApplicationClosed``."""
     application, seen = begin_step(run, bureau.value)
     if seen:
         return

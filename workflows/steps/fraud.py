@@ -63,7 +63,7 @@ def request_fraud_check(
 def fraud_check_open(run: Attempt, *, number: int, until: datetime) -> bool:
     """Show that the fraud service is asked; false when this run has. Inside a transaction.
 
-    Raises ``CaseClosed``.
+    Raises ``ApplicationClosed``.
     """
     application, seen = begin_step(run, f"fraud_check-{number}")
     if seen:

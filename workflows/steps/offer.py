@@ -63,7 +63,7 @@ def offer_make(run: Attempt) -> str:
     """Make the offer, its schedule and its letter; returns the offer's public id.
 
     The letter is drawn and stored before the rows are written: storage is outside of the
-    database. Raises ``CaseClosed``.
+    database. Raises ``ApplicationClosed``.
     """
     known = LoanOffer.objects.filter(
         application__reference=run.reference, attempt=run.attempt

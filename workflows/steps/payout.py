@@ -69,7 +69,7 @@ def disbursement_request(run: Attempt) -> PayoutOrder:
 
     There is one row an application, whatever the attempt. An attempt that comes again gets what
     the ledger says by now, and is refused when the application has closed since its payout was
-    refused, or goes on without it. Raises ``CaseClosed``.
+    refused, or goes on without it. Raises ``ApplicationClosed``.
     """
     application, seen = begin_step(run, "disbursing")
     if not seen:

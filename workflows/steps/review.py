@@ -84,7 +84,7 @@ def expire(run: Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
             kind=None,
             sentence=(
                 f"{kind.label} was decided, but the decision did not reach the workflow before "
-                "it stopped waiting. Restart the case to decide again."
+                "it stopped waiting. Restart the application to decide again."
             ),
         )
 
@@ -94,7 +94,7 @@ def expire(run: Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
 def review_open(run: Attempt, kind: TaskKind) -> ReviewTask | None:
     """Ask a person; ``None`` when this run has asked before. Call inside a transaction.
 
-    Raises ``CaseClosed``.
+    Raises ``ApplicationClosed``.
     """
     application, seen = begin_step(run, f"open_{kind.value}")
     if seen:
@@ -116,7 +116,10 @@ def review_open(run: Attempt, kind: TaskKind) -> ReviewTask | None:
 
 @transaction.atomic(savepoint=False)
 def declined_on_review(run: Attempt, kind: TaskKind) -> None:
-    """Close an application that a person declined, with their reason. Raises ``CaseClosed``."""
+    """Close an application that a person declined, with their reason.
+
+    Raises ``ApplicationClosed``.
+    """
     operation = f"declined_{kind.value}"
     application, seen = begin_step(run, operation)
     if seen:
@@ -140,7 +143,7 @@ def expired(run: Attempt, kind: TaskKind) -> bool:
     """Close an application that nobody decided in time: expiry never approves.
 
     False when somebody did decide, but the engine had stopped waiting before it heard of
-    it: then the decision is kept as late, and a person has to look. Raises ``CaseClosed``.
+    it: then the decision is kept as late, and a person has to look. Raises ``ApplicationClosed``.
     """
     operation = f"expired_{kind.value}"
     application, seen = begin_step(run, operation)

@@ -49,8 +49,8 @@ def assess_risk(run: Attempt) -> Assessed:
 def risk_record(run: Attempt) -> Assessed:
     """Apply the pinned policy to this run's reports.
 
-    A decline closes the application. Raises ``CaseClosed``, and ``NoCreditReports`` when no bureau
-    answered at all.
+    A decline closes the application. Raises ``ApplicationClosed``, and ``NoCreditReports`` when
+    no bureau answered at all.
     """
     application, seen = begin_step(run, "risk_assessment")
     if seen:

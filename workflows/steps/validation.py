@@ -59,7 +59,7 @@ def validate(run: Attempt, *, arn: str) -> Validated:
 def validation_record(run: Attempt) -> Validated:
     """Check the application and pin the policy that is in force now.
 
-    Raises ``CaseClosed``, ``NoPolicy``.
+    Raises ``ApplicationClosed``, ``NoPolicy``.
     """
     application, seen = begin_step(run, "validate")
     policy = application.policy if seen and application.policy else services.policy_current()

@@ -19,7 +19,7 @@
 
     const url = root.dataset.liveUrl;
     const state = document.getElementById("live-state");
-    const log = document.getElementById("case-log");
+    const log = document.getElementById("application-log");
     let etag = null;
     let failures = 0;
     let unchanged = 0;
@@ -89,7 +89,7 @@
             }
         }
         if (log) {
-            grow(log, page.getElementById("case-log"));
+            grow(log, page.getElementById("application-log"));
         }
         root.dataset.live = fresh.dataset.live;
         return true;

@@ -14,7 +14,7 @@ from django.core.files.storage import FileSystemStorage
 from django.db import connection, transaction
 from django.utils import timezone
 
-from applications.errors import CaseNotOpen, InvalidDocument, TooManyDocuments
+from applications.errors import ApplicationNotOpen, InvalidDocument, TooManyDocuments
 from applications.models import ApplicationEvent, Document, LoanApplication, StoredUpload
 from applications.services import documents, intake
 from applications.services.documents import ABANDONED, Upload
@@ -108,7 +108,7 @@ def test_case_that_closes_between_two_looks_takes_nothing(
         return path
 
     monkeypatch.setattr(documents, "upload_store", closes)
-    with pytest.raises(CaseNotOpen, match="withdrawn"):
+    with pytest.raises(ApplicationNotOpen, match="withdrawn"):
         documents.document_upload(reference=submitted.reference, user=officer, upload=read())
 
     assert stored(media) == []

@@ -434,8 +434,8 @@ def test_read_that_loses_after_the_write_takes_the_write_back(
 ) -> None:
     from applications.api import views  # noqa: PLC0415
 
-    read = Victim(views.selectors.case_get, 1, CONFLICTS["words of SQLite"])
-    monkeypatch.setattr(views.selectors, "case_get", read)
+    read = Victim(views.selectors.application_get, 1, CONFLICTS["words of SQLite"])
+    monkeypatch.setattr(views.selectors, "application_get", read)
 
     assert api.submit().status_code == 201
     assert read.calls == 2

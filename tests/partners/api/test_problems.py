@@ -166,7 +166,7 @@ def test_row_that_is_missing_by_mistake_is_no_404(
     def fail(**_: Any) -> None:
         raise Partner.DoesNotExist
 
-    monkeypatch.setattr(views.selectors, "case_get", fail)
+    monkeypatch.setattr(views.selectors, "application_get", fail)
 
     assert_problem(api.get(path("LOAN-1")), 500, "internal-error")
 

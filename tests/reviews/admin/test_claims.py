@@ -119,7 +119,7 @@ def test_page_that_polls_is_told_of_a_claim_and_of_its_lapse(
     lapsed = client.get(live, headers={"If-None-Match": claimed.headers["ETag"]})
     assert lapsed.status_code == 200
     assert 'id="press-approve"' in lapsed.content.decode()
-    assert 'id="case-claimed"' not in lapsed.content.decode()
+    assert 'id="application-claimed"' not in lapsed.content.decode()
 
 
 def test_senior_manager_is_offered_to_take_over_and_a_manager_is_not(

@@ -37,7 +37,7 @@ def decline(application: LoanApplication, user: User, **reason: str) -> ReviewDe
 def told(application: LoanApplication, kind: TaskKind = TaskKind.MANAGER_APPROVAL) -> list[object]:
     """The workflow ends the declined case; what its partner is told."""
     review.declined_on_review(casework.run_of(application), kind)
-    case = selectors.case_get(reference=application.reference, partner=None)
+    case = selectors.application_get(reference=application.reference, partner=None)
     assert case.decision is not None
     return list(case.decision.reasons)
 

@@ -155,7 +155,7 @@ def test_paused_case_says_since_when_and_a_page_that_polls_hears_of_it(
         page("live", application), headers={"If-None-Match": paused.headers["ETag"]}
     )
     assert resumed.status_code == 200
-    assert "Paused" not in resumed.content.decode().partition('id="case-log"')[0]
+    assert "Paused" not in resumed.content.decode().partition('id="application-log"')[0]
 
 
 def test_pause_that_leaves_no_line_in_the_log_changes_the_etag_too(

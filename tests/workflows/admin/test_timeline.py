@@ -56,8 +56,8 @@ def test_lines_of_people_rules_workflow_and_deliveries_stand_in_the_order_of_tim
         source: [x.what for x in found if x.source == source]
         for source in {line.source for line in found}
     }
-    assert set(by_source) == {"person", "case", "workflow", "delivery"}
-    assert "Equifax: score 782, a clean record." in by_source["case"]
+    assert set(by_source) == {"person", "application", "workflow", "delivery"}
+    assert "Equifax: score 782, a clean record." in by_source["application"]
     assert "Execution queued" in by_source["workflow"]
     assert "Waits for an answer: manager_approval" in by_source["workflow"]
     assert "Answer recorded: manager_approval" in by_source["workflow"]
@@ -84,8 +84,8 @@ def test_chosen_sources_alone_are_shown(
     client = login(auditor)
 
     assert {line.source for line in lines(client, decided, show=["person"])} == {"person"}
-    both = lines(client, decided, show=["case", "workflow"])
-    assert {line.source for line in both} == {"case", "workflow"}
+    both = lines(client, decided, show=["application", "workflow"])
+    assert {line.source for line in both} == {"application", "workflow"}
     assert len(lines(client, decided, show=["nonsense"])) == len(lines(client, decided))
 
 
@@ -125,7 +125,7 @@ def test_who_may_not_see_the_workflow_is_shown_the_case_alone(
     reader.user_permissions.add(Permission.objects.get(codename="view_loanapplication"))
     client = login(reader)
 
-    assert {line.source for line in lines(client, decided)} == {"person", "case"}
+    assert {line.source for line in lines(client, decided)} == {"person", "application"}
     answer = client.get(page("timeline", decided), {"workflow": "engine", "show": "workflow"})
     assert "Execution" not in answer.content.decode()
 
@@ -183,4 +183,4 @@ def test_page_says_why_a_case_stands_where_it_stands(
 
     html = login(auditor).get(page("change", application)).content.decode()
 
-    assert why in html.split('id="case-why"')[1].split("</p>")[0]
+    assert why in html.split('id="application-why"')[1].split("</p>")[0]

@@ -90,6 +90,6 @@ def test_finding_about_no_case_of_ours_is_told_and_leaves_no_line(
     looked = reconcile_by_hand(user=operations, dry_run=False)
 
     assert [(finding.what, finding.mend) for finding in looked.findings] == [
-        ("no such case", "none")
+        ("no such application", "none")
     ]
     assert not ApplicationEvent.objects.exists()

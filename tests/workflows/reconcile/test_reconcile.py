@@ -460,7 +460,7 @@ def test_execution_that_is_not_on_record_is_an_incident_where_there_is_a_case(
     OutboxMessage.objects.update(due_at=timezone.now() + timedelta(hours=1))
     for name in (f"{application.reference}-7", "LOAN-ABCDEFGH-1"):
         engine.start(function="loan-approval:live", name=name, payload={"name": name, "do": "wait"})
-    assert sorted(found(run())) == ["no such case", "not on record"]
+    assert sorted(found(run())) == ["no such application", "not on record"]
     assert f"{application.reference}-7" in Incident.objects.get().sentence
 
 

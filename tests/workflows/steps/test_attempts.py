@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from applications.choices import Bureau, FraudVerdict, Step
-from applications.errors import CaseClosed
+from applications.errors import ApplicationClosed
 from applications.models import (
     ApplicationEvent,
     CreditReport,
@@ -111,7 +111,10 @@ def test_closed_case_turns_a_step_away(officer: User) -> None:
     application = submit(officer)
     intake.application_withdraw(reference=application.reference, user=officer)
     before = everything()
-    with pytest.raises(CaseClosed, match="the case is withdrawn"), transaction.atomic():
+    with (
+        pytest.raises(ApplicationClosed, match="the application is withdrawn"),
+        transaction.atomic(),
+    ):
         validation.validation_record(run_of(application))
     assert everything() == before
 
@@ -119,7 +122,7 @@ def test_closed_case_turns_a_step_away(officer: User) -> None:
 def test_older_attempt_is_turned_away(officer: User) -> None:
     application = submit(officer)
     LoanApplication.objects.update(attempt=2)
-    with pytest.raises(CaseClosed, match="a newer attempt"), transaction.atomic():
+    with pytest.raises(ApplicationClosed, match="a newer attempt"), transaction.atomic():
         validation.validation_record(Attempt(application.reference, 1))
 
 
@@ -176,7 +179,7 @@ def test_run_of_a_case_in_the_hands_of_operations_writes_nothing_and_pays_nothin
         lambda: payout.disbursement_settle(run, rail_reference="R"),
         lambda: review.declined_on_review(run, TaskKind.MANAGER_APPROVAL),
     ):
-        with pytest.raises(CaseClosed, match="needs attention"):
+        with pytest.raises(ApplicationClosed, match="needs attention"):
             step()
     assert everything() == before
     assert not Disbursement.objects.exists()
@@ -204,7 +207,7 @@ def test_stop_and_payout_at_once_leave_one_of_the_two(officer: User, operations:
             together.wait(30)
             try:
                 payout.disbursement_request(run)
-            except CaseClosed:
+            except ApplicationClosed:
                 return False
             finally:
                 connection.close()

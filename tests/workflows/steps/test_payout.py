@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth.models import User
 
-from applications.errors import CaseClosed
+from applications.errors import ApplicationClosed
 from applications.models import Disbursement, LoanApplication
 from applications.services import intake
 from tests.casework import disbursing, run_of
@@ -28,7 +28,7 @@ def test_refused_payout_is_not_asked_for_again_once_the_case_is_withdrawn(
     refused: LoanApplication, officer: User
 ) -> None:
     intake.application_withdraw(reference=refused.reference, user=officer)
-    with pytest.raises(CaseClosed, match="withdrawn"):
+    with pytest.raises(ApplicationClosed, match="withdrawn"):
         payout.disbursement_request(run_of(refused))
     assert Disbursement.objects.get().status == REFUSED
 
@@ -41,7 +41,7 @@ def test_run_before_a_restart_does_not_ask_for_the_payout_of_the_one_after(
     run = run_of(refused)
     LoanApplication.objects.update(attempt=2)
     Disbursement.objects.update(status="requested")
-    with pytest.raises(CaseClosed, match="a newer attempt"):
+    with pytest.raises(ApplicationClosed, match="a newer attempt"):
         payout.disbursement_request(run)
 
 
