@@ -1,6 +1,8 @@
 """Read review tasks and decisions."""
 
 from django.contrib.auth.models import User
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from applications.models import LoanApplication
 from lending.choices import Outcome
@@ -8,6 +10,36 @@ from reviews.choices import TaskStatus
 from reviews.errors import NothingToDecide
 from reviews.kinds import STAFF_KINDS
 from reviews.models import ReviewDecision, ReviewTask
+
+# The decisions that count. Any other is kept and shown, and settles nothing.
+COUNTED = Q(late=False)
+
+
+def tasks_decided() -> QuerySet[ReviewTask]:
+    """Select the tasks that the record shows as decided, each with the decisions that it needs.
+
+    That is one decline, or as many approvals by different people as the task requires (an
+    approval under a delegation is the delegator's). The status of a task alone proves nothing:
+    whatever pays reads this.
+    """
+    given = ReviewDecision.objects.filter(COUNTED, task=OuterRef("pk"))
+    # Without an order, which would be grouped by as well.
+    approvals = given.filter(outcome=Outcome.APPROVE).order_by().values("task")
+    approver = Coalesce("on_behalf_of", "decided_by", "partner")
+    quorum = Subquery(approvals.annotate(count=Count(approver, distinct=True)).values("count"))
+    return ReviewTask.objects.filter(status=TaskStatus.DECIDED).filter(
+        Q(outcome=Outcome.APPROVE, approvals_required__lte=quorum)
+        | Q(Exists(given.filter(outcome=Outcome.DECLINE)), outcome=Outcome.DECLINE)
+    )
+
+
+def task_outcome(*, task: ReviewTask) -> Outcome | None:
+    """Return what the record shows as decided on a task; ``None`` until its quorum is reached.
+
+    Lock the task first where the answer has to last.
+    """
+    outcome = tasks_decided().filter(pk=task.pk).values_list("outcome", flat=True).first()
+    return None if outcome is None else Outcome(outcome)
 
 
 def task_to_decide(*, reference: str) -> ReviewTask:

@@ -117,6 +117,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('attempt', models.PositiveIntegerField()),
                 ('kind', models.CharField(choices=[('manager_approval', 'Manager approval'), ('fraud_review', 'Fraud review'), ('offer_acceptance', 'Offer acceptance')], max_length=20)),
+                ('number', models.PositiveSmallIntegerField(db_default=1, default=1, help_text='Counts the tasks of this kind in the attempt, from 1.')),
                 ('status', models.CharField(choices=[('open', 'Open'), ('decided', 'Decided'), ('expired', 'Expired'), ('cancelled', 'Cancelled')], default='open', max_length=10)),
                 ('assigned_role', models.CharField(choices=applications.choices.waiting_choices, max_length=20)),
                 ('approvals_required', models.PositiveSmallIntegerField(default=1)),
@@ -210,7 +211,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='reviewtask',
-            constraint=models.UniqueConstraint(fields=('application', 'attempt', 'kind'), name='review_task_once'),
+            constraint=models.UniqueConstraint(fields=('application', 'attempt', 'kind', 'number'), name='review_task_once'),
         ),
         migrations.AddConstraint(
             model_name='reviewtask',

@@ -19,6 +19,9 @@ class ReviewTask(models.Model):
     )
     attempt = models.PositiveIntegerField()
     kind = models.CharField(max_length=20, choices=TaskKind.choices)
+    number = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="Counts the tasks of this kind in the attempt, from 1."
+    )
     status = models.CharField(max_length=10, choices=TaskStatus.choices, default=TaskStatus.OPEN)
     assigned_role = models.CharField(max_length=20, choices=waiting_choices)
     approvals_required = models.PositiveSmallIntegerField(default=1)
@@ -57,7 +60,7 @@ class ReviewTask(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["application", "attempt", "kind"], name="review_task_once"
+                fields=["application", "attempt", "kind", "number"], name="review_task_once"
             ),
             models.CheckConstraint(
                 condition=Q(status=TaskStatus.DECIDED, outcome__in=["approve", "decline"])

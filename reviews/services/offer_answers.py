@@ -77,7 +77,7 @@ def _task(application: LoanApplication, offer_id: str | None) -> ReviewTask:
     asked = ReviewTask.objects.filter(
         application=application, attempt=application.attempt, kind=TaskKind.OFFER_ACCEPTANCE
     )
-    pk = asked.values_list("pk", flat=True).first()
+    pk = asked.order_by("-number").values_list("pk", flat=True).first()
     if pk is None:
         raise NothingToDecide(reference=application.reference, status=application.status)
     current = LoanOffer.objects.get(application=application, attempt=application.attempt).offer_id
