@@ -20,7 +20,9 @@ class InvalidFields(DomainError):
 
     def __init__(self, errors: dict[str, list[str]]) -> None:
         self.errors = errors
-        super().__init__("; ".join(f"{name}: {' '.join(said)}" for name, said in errors.items()))
+        super().__init__(
+            "; ".join(f"{name}: {' '.join(sentences)}" for name, sentences in errors.items())
+        )
 
 
 class NotPermitted(DomainError):

@@ -57,13 +57,13 @@ def finish(package: Path) -> str:
         _compile(folder)
         unzipped = _pack(folder, package)
     zipped = package.stat().st_size
-    said = f"{zipped / MEGABYTE:.1f} MB zipped, {unzipped / MEGABYTE:.1f} MB unzipped"
+    sizes = f"{zipped / MEGABYTE:.1f} MB zipped, {unzipped / MEGABYTE:.1f} MB unzipped"
     if zipped > MOST_ZIPPED or unzipped > MOST_UNZIPPED:
         raise ClickException(
-            f"The package is too large for Lambda: {said}. It takes {MOST_ZIPPED // MEGABYTE} MB "
+            f"The package is too large for Lambda: {sizes}. It takes {MOST_ZIPPED // MEGABYTE} MB "
             f"and {MOST_UNZIPPED // MEGABYTE} MB. Name what is not needed in exclude_glob."
         )
-    return f"{package.name}: {said}."
+    return f"{package.name}: {sizes}."
 
 
 def is_wanted(name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from applications.models import LoanApplication
 from workflows.callbacks import pending
 from workflows.callbacks.pending import CallbackReceipt
-from workflows.callbacks.tokens import door_open
+from workflows.callbacks.tokens import callback_url_issue
 from workflows.db_threads import run_in_db_thread
 from workflows.providers import registry
 from workflows.providers.interfaces import FraudVendor, Screening, Subject
@@ -47,7 +47,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
 
 
 def _ask(vendor: FraudVendor, subject: Subject, *, callback_id: str) -> dict[str, Any]:
-    callback = run_in_db_thread(lambda: door_open(callback_id=callback_id))
+    callback = run_in_db_thread(lambda: callback_url_issue(callback_id=callback_id))
     if callback is None:
         return {"result": "closed", "applied": False}
     vendor.ask(

@@ -100,29 +100,31 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
     the application was closed meanwhile. Raises ``NeedsAttention`` or ``StepError`` after handing a
     stuck application over.
     """
-    run = Attempt(reference=event["application"], attempt=event["attempt"])
-    flow = Workflow(run, context, request=event.get("request_id", ""))
+    attempt = Attempt(reference=event["application"], number=event["attempt"])
+    flow = Workflow(attempt, context, request=event.get("request_id", ""))
     try:
-        return asdict(carry(run, flow))
+        return asdict(carry(attempt, flow))
     except Ended as ended:
         if ended.closed.status == Status.NEEDS_ATTENTION:
-            raise NeedsAttention(f"{run.name} needs attention: see its incident") from ended
+            raise NeedsAttention(f"{attempt.name} needs attention: see its incident") from ended
         return asdict(ended.closed)
     except StepError as error:
         if kind_of(error) == ApplicationClosed.__name__:
             return {"status": "superseded"}
         kind, sentence = incident_kind(error), f"The workflow failed: {error}"
-        flow.step("needs_attention", lambda: give_up(run, kind=kind, sentence=sentence))
+        flow.step("needs_attention", lambda: give_up(attempt, kind=kind, sentence=sentence))
         raise
 
 
-def carry(run: Attempt, flow: "Workflow") -> Closed:
+def carry(attempt: Attempt, flow: "Workflow") -> Closed:
     """Run the steps of the workflow in their order."""
-    validated = Validated(**flow.step("validate", lambda: validation.validate(run, arn=flow.arn)))
+    validated = Validated(
+        **flow.step("validate", lambda: validation.validate(attempt, arn=flow.arn))
+    )
     if not validated.valid:
         return Closed(status="declined")
     flow.credit_check()
-    assessed = Assessed(**flow.step("risk_assessment", lambda: risk.assess_risk(run)))
+    assessed = Assessed(**flow.step("risk_assessment", lambda: risk.assess_risk(attempt)))
     if assessed.outcome == Outcome.DECLINE:
         return Closed(status="declined")
 
@@ -133,17 +135,17 @@ def carry(run: Attempt, flow: "Workflow") -> Closed:
     if verdict == FraudVerdict.FLAGGED:
         flow.ask_person(TaskKind.FRAUD_REVIEW, validated)
 
-    flow.step("generating_offer", lambda: offer.generate_offer(run, verdict=verdict))
+    flow.step("generating_offer", lambda: offer.generate_offer(attempt, verdict=verdict))
     if TaskKind.OFFER_ACCEPTANCE in validated.waits:
         flow.ask_person(TaskKind.OFFER_ACCEPTANCE, validated)
-    return Closed(**flow.step("disbursing", lambda: payout.disburse(run)))
+    return Closed(**flow.step("disbursing", lambda: payout.disburse(attempt)))
 
 
 class Workflow:
     """The operations of the workflow, made of the SDK's operations."""
 
-    def __init__(self, run: Attempt, context: DurableContext, *, request: str) -> None:
-        self.run = run
+    def __init__(self, attempt: Attempt, context: DurableContext, *, request: str) -> None:
+        self.attempt = attempt
         self.context = context
         self.request = request
         self.arn = context.execution_context.durable_execution_arn
@@ -158,7 +160,7 @@ class Workflow:
     ) -> Any:
         def traced(_: StepContext) -> Any:
             # The SDK runs bodies in its own threads, which inherit no context variables.
-            execution_name.set(self.run.name)
+            execution_name.set(self.attempt.name)
             request_id.set(self.request)
             value = body()
             return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
@@ -178,7 +180,7 @@ class Workflow:
                     self._step(
                         child,
                         bureau.value,
-                        lambda: credit.pull_report(self.run, bureau),
+                        lambda: credit.pull_report(self.attempt, bureau),
                         BUREAU_STEP,
                     )
                 except StepError as error:
@@ -212,17 +214,17 @@ class Workflow:
         self.step(
             f"open_{kind.value}",
             lambda: review.open_review(
-                self.run, kind, callback_id=callback.callback_id, after=after
+                self.attempt, kind, callback_id=callback.callback_id, after=after
             ),
         )
         try:
             outcome = _answer(callback.result())["outcome"]
         except CallbackTimeoutError:
-            self.end("expired", lambda: review.expire(self.run, kind, timed_out=True))
+            self.end("expired", lambda: review.expire(self.attempt, kind, timed_out=True))
         if outcome == "expired":
-            self.end("expired", lambda: review.expire(self.run, kind, timed_out=False))
+            self.end("expired", lambda: review.expire(self.attempt, kind, timed_out=False))
         if outcome != Outcome.APPROVE:
-            self.end("declined", lambda: review.decline(self.run, kind))
+            self.end("declined", lambda: review.decline(self.attempt, kind))
 
     def fraud_check(self, validated: Validated) -> FraudVerdict:  # noqa: RET503 - giving up never returns
         """Request the fraud check, again after each timeout; give up after the last attempt."""
@@ -245,7 +247,7 @@ class Workflow:
         answered = self.step(
             f"request_{name}",
             lambda: fraud.request_fraud_check(
-                self.run,
+                self.attempt,
                 callback_id=callback.callback_id,
                 number=number,
                 timeout=longest,
@@ -256,7 +258,7 @@ class Workflow:
 
     def give_up(self, kind: Incident.Kind, sentence: str) -> NoReturn:
         """Hand the application to Operations and end the execution."""
-        self.end("needs_attention", lambda: give_up(self.run, kind=kind, sentence=sentence))
+        self.end("needs_attention", lambda: give_up(self.attempt, kind=kind, sentence=sentence))
 
     def end(self, name: str, body: Callable[[], Closed]) -> NoReturn:
         """Run the last step of an execution that ends early, then end it."""

@@ -40,9 +40,9 @@ class ClientIpMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         came_from = client_address.set(address_of(request))
-        said = user_agent.set(request.headers.get("User-Agent", ""))
+        token = user_agent.set(request.headers.get("User-Agent", ""))
         try:
             return self.get_response(request)
         finally:
-            user_agent.reset(said)
+            user_agent.reset(token)
             client_address.reset(came_from)

@@ -80,7 +80,7 @@ class Age:
 
 
 @dataclass(frozen=True)
-class Queue:
+class OpenTasks:
     """All open tasks: how many are overdue, and their ages."""
 
     overdue: int
@@ -106,7 +106,7 @@ class Dashboard:
     """The page for one person; ``None`` where they may not see something."""
 
     waiting_on_me: int | None
-    queue: Queue | None
+    open_tasks: OpenTasks | None
     oldest: Sequence[OldTask]
     incidents_open: int | None
     incidents_acknowledged: int
@@ -124,7 +124,7 @@ def dashboard_of(*, user: User, now: datetime) -> Dashboard:
     incidents = incidents_unresolved() if user.has_perm("workflows.view_incident") else None
     return Dashboard(
         waiting_on_me=waiting_on(user=user, now=now),
-        queue=_kept("queue", now, lambda: queue_of(now=now)) if sees_tasks else None,
+        open_tasks=_kept("open_tasks", now, lambda: open_tasks_of(now=now)) if sees_tasks else None,
         oldest=oldest_waiting(user=user, now=now) if sees_tasks and sees_applications else (),
         incidents_open=None if incidents is None else incidents.get(Incident.Status.OPEN, 0),
         incidents_acknowledged=(incidents or {}).get(Incident.Status.ACKNOWLEDGED, 0),
@@ -168,7 +168,7 @@ def oldest_waiting(*, user: User, now: datetime) -> list[OldTask]:
     ]
 
 
-def queue_of(*, now: datetime) -> Queue:
+def open_tasks_of(*, now: datetime) -> OpenTasks:
     """Read the ages of open tasks in one query."""
     ends = [now - limit for limit, _ in AGES if limit is not None]
     bounds = [None, *ends, None]  # the youngest first: opened after the first, and so on
@@ -179,7 +179,7 @@ def queue_of(*, now: datetime) -> Queue:
     overdue = Count("pk", filter=Q(due_at__lte=now))
     found = ReviewTask.objects.filter(status=TaskStatus.OPEN).aggregate(overdue=overdue, **counts)
     ages = [Age(label, found[f"age_{place}"]) for place, (_, label) in enumerate(AGES)]
-    return Queue(overdue=found["overdue"], ages=ages)
+    return OpenTasks(overdue=found["overdue"], ages=ages)
 
 
 def _opened(*, before: datetime | None, after: datetime | None) -> Q:

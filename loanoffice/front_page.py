@@ -21,7 +21,7 @@ def index_context(dashboard: Dashboard) -> dict[str, Any]:
             "today_begins": day_begins(flow.today.day).isoformat(),
             "past_begins": day_begins(flow.days[0].day).isoformat(),
         }
-    if (queue := dashboard.queue) is not None:
-        widths = shares([age.tasks for age in queue.ages])
-        context["queue_rows"] = list(zip(queue.ages, widths, strict=True))
+    if (tasks := dashboard.open_tasks) is not None:
+        widths = shares([age.tasks for age in tasks.ages])
+        context["age_rows"] = list(zip(tasks.ages, widths, strict=True))
     return context

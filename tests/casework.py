@@ -33,7 +33,7 @@ def submit(user: User | None, **fields: Any) -> LoanApplication:
 
 
 def run_of(application: LoanApplication) -> Attempt:
-    return Attempt(reference=application.reference, attempt=application.attempt)
+    return Attempt(reference=application.reference, number=application.attempt)
 
 
 def assess(application: LoanApplication) -> None:

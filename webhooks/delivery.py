@@ -97,8 +97,8 @@ def send(outgoing: Outgoing) -> DeliveryResult:
         status, text = _post(target, outgoing.body.encode(), headers)
     except (AddressRefusedError, HTTPError, OSError) as error:
         took = round((time.monotonic() - began) * 1000)
-        said = f"{type(error).__name__}: {error}"[:500]
-        result = DeliveryResult(error=said, address=address, took_ms=took, headers=headers)
+        failure = f"{type(error).__name__}: {error}"[:500]
+        result = DeliveryResult(error=failure, address=address, took_ms=took, headers=headers)
         raise WebhookError(result) from error
     result = DeliveryResult(
         status_code=status,

@@ -1,6 +1,6 @@
 """Write executions: queued, running, stopped, ended. Lock order: see ``core.locking``.
 
-Nothing here touches the outside world: what has to leave is an outbox row.
+Nothing here touches the outside world: what has to be sent there is an outbox message.
 """
 
 from dataclasses import asdict, dataclass
@@ -28,11 +28,11 @@ class Closed:
 
 def execution_queue(*, application: LoanApplication) -> Execution:
     """Record a new execution and queue the message that starts it."""
-    run = Attempt(reference=application.reference, attempt=application.attempt)
+    attempt = Attempt(reference=application.reference, number=application.attempt)
     execution = Execution.objects.create(
         application=application,
-        attempt=run.attempt,
-        name=run.name,
+        attempt=attempt.number,
+        name=attempt.name,
         request_id=request_id.get(),
     )
     start_put(execution)
@@ -53,10 +53,10 @@ def start_put(execution: Execution) -> None:
     )
 
 
-def execution_running(run: Attempt, *, arn: str) -> None:
+def execution_running(attempt: Attempt, *, arn: str) -> None:
     """The function runs: whoever knows the ARN first writes it."""
     queued = When(status=Execution.Status.QUEUED, then=Value(Execution.Status.RUNNING.value))
-    Execution.objects.filter(name=run.name).update(
+    Execution.objects.filter(name=attempt.name).update(
         status=Case(queued, default=F("status")),
         arn=Coalesce(F("arn"), Value(arn)),
         started_at=Coalesce(F("started_at"), Value(timezone.now())),
@@ -64,10 +64,14 @@ def execution_running(run: Attempt, *, arn: str) -> None:
 
 
 def execution_end(
-    run: Attempt, *, status: Execution.Status, result: dict[str, Any] | None = None, error: str = ""
+    attempt: Attempt,
+    *,
+    status: Execution.Status,
+    result: dict[str, Any] | None = None,
+    error: str = "",
 ) -> None:
     """The function is about to return, or gave up. An end that is known stays as it is."""
-    Execution.objects.filter(name=run.name, ended_at__isnull=True).update(
+    Execution.objects.filter(name=attempt.name, ended_at__isnull=True).update(
         status=status, result=result or {}, error=error, ended_at=timezone.now()
     )
 
@@ -97,18 +101,18 @@ def execution_stop(*, application: LoanApplication) -> None:
         )
 
 
-def execution_finish(run: Attempt, status: Status) -> Closed:
+def execution_finish(attempt: Attempt, status: Status) -> Closed:
     """End the execution that closed its application, and queue the notice."""
     closed = Closed(status=status.value)
-    execution_end(run, status=Execution.Status.SUCCEEDED, result=asdict(closed))
-    closing_notice(run)
+    execution_end(attempt, status=Execution.Status.SUCCEEDED, result=asdict(closed))
+    closing_notice(attempt)
     return closed
 
 
-def closing_notice(run: Attempt) -> None:
+def closing_notice(attempt: Attempt) -> None:
     """Tell the applicant how the application ended, once an attempt."""
     queue.put(
         kind=OutboxMessage.Kind.EMAIL,
-        key=f"closed/{run.name}",
-        payload={"application": run.reference},
+        key=f"closed/{attempt.name}",
+        payload={"application": attempt.reference},
     )

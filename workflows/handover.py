@@ -14,7 +14,7 @@ from workflows.incidents import incident_open
 from workflows.models import Execution, Incident
 
 
-def give_up(run: Attempt, *, kind: Incident.Kind | None, sentence: str) -> Closed:
+def give_up(attempt: Attempt, *, kind: Incident.Kind | None, sentence: str) -> Closed:
     """End an attempt by handing its application to Operations, with a sentence that says why.
 
     The status is ``superseded`` when the application has closed or a newer attempt carries it.
@@ -22,16 +22,20 @@ def give_up(run: Attempt, *, kind: Incident.Kind | None, sentence: str) -> Close
 
     @transaction.atomic(savepoint=False)
     def write() -> Closed:
-        application_hand_over(run, kind=kind, sentence=sentence)
-        application = LoanApplication.objects.only("status", "attempt").get(reference=run.reference)
-        stuck = application.status == Status.NEEDS_ATTENTION and application.attempt == run.attempt
+        application_hand_over(attempt, kind=kind, sentence=sentence)
+        application = LoanApplication.objects.only("status", "attempt").get(
+            reference=attempt.reference
+        )
+        stuck = (
+            application.status == Status.NEEDS_ATTENTION and application.attempt == attempt.number
+        )
         return Closed(status=Status.NEEDS_ATTENTION.value if stuck else "superseded")
 
     return run_in_db_thread(write)
 
 
 def application_hand_over(
-    run: Attempt,
+    attempt: Attempt,
     *,
     kind: Incident.Kind | None,
     sentence: str,
@@ -42,16 +46,16 @@ def application_hand_over(
     ``kind`` is ``None`` where an incident that says why is open already. The review tasks and
     callbacks of the attempt are closed. In a transaction.
     """
-    if not needs_attention(run, sentence=sentence):
+    if not needs_attention(attempt, sentence=sentence):
         return False
-    execution_end(run, status=ended, error=sentence)
-    execution = Execution.objects.select_related("application").get(name=run.name)
+    execution_end(attempt, status=ended, error=sentence)
+    execution = Execution.objects.select_related("application").get(name=attempt.name)
     tasks_cancel(application=execution.application)
-    callbacks_expire(run)
+    callbacks_expire(attempt)
     if kind is not None:
         incident_open(
             kind=kind,
-            key=f"{kind.value}/{run.name}",
+            key=f"{kind.value}/{attempt.name}",
             application=execution.application,
             execution=execution,
             sentence=sentence,
@@ -60,16 +64,16 @@ def application_hand_over(
 
 
 @transaction.atomic(savepoint=False)
-def needs_attention(run: Attempt, *, sentence: str) -> bool:
+def needs_attention(attempt: Attempt, *, sentence: str) -> bool:
     """Set the status ``needs_attention``; false when it was set before or a final one is set."""
     try:
-        application, seen = begin_step(run, "needs_attention")
+        application, seen = begin_step(attempt, "needs_attention")
     except ApplicationClosed:
         return False
     if seen:
         return False
     move(application, Status.NEEDS_ATTENTION)
     stop_waiting(application)
-    log(run, "needs_attention", application, sentence, level=Level.ERROR, is_internal=True)
+    log(attempt, "needs_attention", application, sentence, level=Level.ERROR, is_internal=True)
     save(application)
     return True

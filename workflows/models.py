@@ -43,7 +43,7 @@ class Execution(models.Model):
             ("restart_execution", "Can restart an application"),
             ("reconcile_execution", "Can compare the record with the engine"),
             ("stop_execution", "Can stop, pause and resume an execution"),
-            ("resend_message", "Can resend what leaves"),
+            ("resend_message", "Can resend outgoing messages"),
         ]
         indexes = [
             models.Index(F("queued_at").desc(), F("id").desc(), name="execution_newest"),

@@ -290,7 +290,7 @@ def payout_settle(
 
 
 def _note_paid(application: LoanApplication, user: User) -> None:
-    attempt = Attempt(reference=application.reference, attempt=application.attempt)
+    attempt = Attempt(reference=application.reference, number=application.attempt)
     incidents.incidents_close(application=application, note="It was paid.", by=user)
     executions.closing_notice(attempt)
 

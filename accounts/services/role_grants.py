@@ -102,8 +102,8 @@ def describe(difference: Difference) -> str:
     if difference.missing is None:
         return f"There is no group {difference.role}."
     parts = [("lacks", difference.missing), ("also has", difference.additional)]
-    said = "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
-    return f"The group {difference.role} differs from the table of roles: it {said}."
+    changes = "; ".join(f"{verb} {', '.join(names)}" for verb, names in parts if names)
+    return f"The group {difference.role} differs from the table of roles: it {changes}."
 
 
 def _permissions(using: str) -> dict[str, int]:

@@ -203,10 +203,10 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
         except DomainError as refused:
             self.message_user(request, str(refused), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
-        said = "is submitted" if submit else "is saved"
+        state = "is submitted" if submit else "is saved"
         if not submit and stored.status == Status.DRAFT:
-            said = "is saved as a draft"
-        self.message_user(request, f"{stored.reference} {said}.", messages.SUCCESS)
+            state = "is saved as a draft"
+        self.message_user(request, f"{stored.reference} {state}.", messages.SUCCESS)
         return HttpResponseRedirect(row_url(stored))
 
     def _draw(

@@ -117,8 +117,10 @@ class ApplicationPage:
         if self.status in {Status.APPROVED, Status.FUNDED}:
             return self._approved()
         if self.status == Status.WITHDRAWN:
-            said = next((row for row in reversed(self.events) if row.kind == "withdrawn"), None)
-            return str(said.data.get("reason", "")) if said is not None else ""
+            withdrawal = next(
+                (row for row in reversed(self.events) if row.kind == "withdrawn"), None
+            )
+            return str(withdrawal.data.get("reason", "")) if withdrawal is not None else ""
         if self.status == Status.EXPIRED:
             return "Nobody decided in time; the end of the time to decide never approves."
         return ""

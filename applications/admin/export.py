@@ -1,7 +1,7 @@
 """Export the filtered list of applications as CSV.
 
 The rows are read in pages by key while the response is sent: no cursor or transaction stays
-open during the download, the first bytes leave at once, and memory use is constant. An
+open during the download, the first bytes are sent at once, and memory use is constant. An
 application that changes meanwhile is exported once, as it was when its page was read.
 
 UTF-8 with a byte order mark: without one a spreadsheet assumes the machine's code page, and
@@ -108,8 +108,8 @@ def export_view(
     rows: QuerySet[LoanApplication] = shown.queryset.select_related(None)
     most: int | None = settings.LOANOFFICE_EXPORT_MOST
     if most is not None and len(rows.order_by().values("pk")[: most + 1]) > most:
-        said = f"At most {most:,} applications leave this way; narrow the search."
-        model_admin.message_user(request, said, messages.WARNING)
+        warning = f"At most {most:,} applications are exported at once; narrow the search."
+        model_admin.message_user(request, warning, messages.WARNING)
         return HttpResponseRedirect(back)
     asked = {name: str(value) for name, value in request.GET.items() if name != SEARCH_VAR}
     export_record(user=user, asked=asked, searched=request.GET.get(SEARCH_VAR, "").strip())

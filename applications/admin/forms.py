@@ -6,7 +6,7 @@ from django import forms
 
 from applications.file_types import FILE_TYPES
 from applications.models import LoanApplication
-from applications.services.documents import UPLOADED_KINDS, largest_said
+from applications.services.documents import UPLOADED_KINDS, largest_text
 from core.admin.forms import show_refusal
 
 if TYPE_CHECKING:
@@ -69,4 +69,4 @@ class UploadForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["file"].help_text = f"A PDF, a PNG or a JPEG of at most {largest_said()}."
+        self.fields["file"].help_text = f"A PDF, a PNG or a JPEG of at most {largest_text()}."

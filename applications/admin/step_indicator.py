@@ -20,7 +20,7 @@ class State(StrEnum):
 class StepShown:
     step: Step
     state: State
-    said: str  # the state in words, for those who do not see colours
+    state_text: str  # the state in words, for those who do not see colours
 
     @property
     def label(self) -> str:

@@ -20,7 +20,7 @@ from rest_framework.parsers import BaseParser, DataAndFiles
 from rest_framework.request import Request
 
 from applications.api.errors import MalformedUpload, UploadTooLarge
-from applications.services.documents import largest_said
+from applications.services.documents import largest_text
 from partners.api.parsers import CUT_SHORT, declared_length, name_shown
 
 FILE_FIELD = "file"
@@ -131,4 +131,4 @@ def _parsed(
 
 
 def too_large() -> UploadTooLarge:
-    return UploadTooLarge(f"The file is larger than {largest_said()}.")
+    return UploadTooLarge(f"The file is larger than {largest_text()}.")

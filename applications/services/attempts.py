@@ -25,60 +25,60 @@ class Attempt:
     """One attempt of one application."""
 
     reference: str
-    attempt: int
+    number: int
 
     @property
     def name(self) -> str:
         """Return the name of the execution: at most 64 characters of ``[a-zA-Z0-9-_]``."""
-        return f"{self.reference}-{self.attempt}"
+        return f"{self.reference}-{self.number}"
 
     def key(self, operation: str) -> str:
         """Return the key of an operation's timeline entry, the same whenever it is rerun."""
         return f"{self.name}/{operation}"
 
 
-def begin_step(run: Attempt, operation: str) -> tuple[LoanApplication, bool]:
+def begin_step(attempt: Attempt, operation: str) -> tuple[LoanApplication, bool]:
     """Lock the application; also returns true if this operation was recorded before.
 
     Call it inside a transaction. Raises ``ApplicationClosed``.
     """
-    application = application_lock(run.reference)
-    if ApplicationEvent.objects.filter(key=run.key(operation)).exists():
+    application = application_lock(attempt.reference)
+    if ApplicationEvent.objects.filter(key=attempt.key(operation)).exists():
         return application, True
-    ensure_current_attempt(run, application)
+    ensure_current_attempt(attempt, application)
     return application, False
 
 
-def ensure_current_attempt(run: Attempt, application: LoanApplication) -> None:
+def ensure_current_attempt(attempt: Attempt, application: LoanApplication) -> None:
     """Refuse to write unless this is the current attempt of an open, locked application.
 
     Raises ``ApplicationClosed``.
     """
-    if application.attempt != run.attempt:
+    if application.attempt != attempt.number:
         raise ApplicationClosed(
-            reference=run.reference, why="a newer attempt carries the application"
+            reference=attempt.reference, why="a newer attempt carries the application"
         )
     # Operations handles an application that needs attention: an execution that was stopped, or
     # assumed lost, must not change it meanwhile. A restart is a new attempt.
     if is_terminal(application.status) or application.status == Status.NEEDS_ATTENTION:
         raise ApplicationClosed(
-            reference=run.reference,
+            reference=attempt.reference,
             why=f"the application is {Status(application.status).label.lower()}",
         )
 
 
-def show_step(run: Attempt, step: Step) -> None:
+def show_step(attempt: Attempt, step: Step) -> None:
     """Set ``current_step`` unless it is further already. One cheap statement, safe to repeat."""
     earlier = list(Step)[: list(Step).index(step)]
     LoanApplication.objects.filter(
-        reference=run.reference, attempt=run.attempt, current_step__in=earlier
+        reference=attempt.reference, attempt=attempt.number, current_step__in=earlier
     ).exclude(status__in=[*TERMINAL, Status.NEEDS_ATTENTION]).update(
         current_step=step, updated_at=timezone.now()
     )
 
 
 def log(
-    run: Attempt,
+    attempt: Attempt,
     operation: str,
     application: LoanApplication,
     message: str,
@@ -95,7 +95,7 @@ def log(
         step=step,
         level=level,
         is_internal=is_internal,
-        key=run.key(operation),
+        key=attempt.key(operation),
     )
 
 

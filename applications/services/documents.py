@@ -74,7 +74,7 @@ def upload_read(*, kind: str, name: str, declared_type: str, content: "File[byte
     if size == 0:
         raise InvalidDocument({"file": ["The file is empty."]})
     if size > settings.LOANOFFICE_DOCUMENT_BYTES:
-        raise InvalidDocument({"file": [f"Send at most {largest_said()}."]})
+        raise InvalidDocument({"file": [f"Send at most {largest_text()}."]})
     found = type_of(head=head, tail=tail)
     if found is None:
         raise InvalidDocument({"file": [WRONG_TYPE]})
@@ -201,7 +201,7 @@ def uploads_forget(*, now: datetime, limit: int) -> int:
     return forgotten
 
 
-def largest_said() -> str:
+def largest_text() -> str:
     """Return the size limit for sentences, such as "4 MB"."""
     return f"{settings.LOANOFFICE_DOCUMENT_BYTES / 1_000_000:g} MB"
 

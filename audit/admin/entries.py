@@ -116,7 +116,7 @@ class AuditEntryAdmin(TypedAdmin[AuditEntry]):
             "",
             "<tr><th scope='row'>{}</th><td>{}</td><td>{}</td></tr>",
             (
-                (name.replace("_", " "), _said(before), _said(after))
+                (name.replace("_", " "), _value_text(before), _value_text(after))
                 for name, (before, after) in entry.changes.items()
             ),
         )
@@ -132,7 +132,7 @@ class AuditEntryAdmin(TypedAdmin[AuditEntry]):
         return format_html_join(
             "",
             '<p class="audit-detail"><span class="quiet">{}:</span> {}</p>',
-            ((name.replace("_", " "), _said(value)) for name, value in entry.details.items()),
+            ((name.replace("_", " "), _value_text(value)) for name, value in entry.details.items()),
         )
 
     @admin.display(description="Request", empty_value="-")
@@ -190,11 +190,11 @@ class AuditEntryAdmin(TypedAdmin[AuditEntry]):
         ]
 
 
-def _said(value: object) -> str:
+def _value_text(value: object) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "-"
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {_said(part)}" for name, part in value.items()) or "-"
+        return ", ".join(f"{name}: {_value_text(part)}" for name, part in value.items()) or "-"
     return str(value)

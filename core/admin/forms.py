@@ -12,6 +12,6 @@ class MomentField(forms.DateTimeField):
 
 def show_refusal(form: forms.BaseForm, errors: dict[str, list[str]]) -> None:
     """Show a service's field errors; one of a field that the form lacks is shown on top."""
-    for name, said in errors.items():
-        for sentence in said:
+    for name, sentences in errors.items():
+        for sentence in sentences:
             form.add_error(name if name in form.fields else NON_FIELD_ERRORS, sentence)

@@ -33,7 +33,7 @@ class BoundedPaginator(RowsPaginator):
         return self._found > self.most
 
     @property
-    def most_said(self) -> str:
+    def most_text(self) -> str:
         return f"{self.most:,}"
 
     @cached_property

@@ -160,7 +160,7 @@ class RowAction[M: Model](ABC, View):
             done = self.act()
         except DomainError as refused:
             return self.refuse(refused)
-        return self.leave(done) if isinstance(done, str) else done
+        return self.finish(done) if isinstance(done, str) else done
 
     post = get
 
@@ -189,9 +189,9 @@ class RowAction[M: Model](ABC, View):
         if self.refused_in_form:
             self.form.add_error(None, str(refused))
             return self.ask(status=refused.http_status)
-        return self.leave(str(refused), messages.ERROR)
+        return self.finish(str(refused), messages.ERROR)
 
-    def leave(self, sentence: str, level: int = messages.SUCCESS) -> HttpResponse:
+    def finish(self, sentence: str, level: int = messages.SUCCESS) -> HttpResponse:
         """Go back with a message."""
         self.model_admin.message_user(self.request, sentence, level)
         return HttpResponseRedirect(self.back())

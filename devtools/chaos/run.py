@@ -168,7 +168,7 @@ class Run:
 
         It is over when there was no progress for so long, and so long after the last kill.
         """
-        told_at = moved_at = time.monotonic()
+        reported_at = moved_at = time.monotonic()
         calm_since: float | None = None
         before = None
         still = 0  # counts in a row in which nothing could change
@@ -183,8 +183,8 @@ class Run:
             progress = (self.acknowledgements.reply_count, fault_injector.killed.total())
             if progress != before:
                 before, moved_at = progress, now
-            if now - told_at >= PROGRESS:
-                told_at = now
+            if now - reported_at >= PROGRESS:
+                reported_at = now
                 self._write_progress(fault_injector, left)
             if now - (calm_since or moved_at) > self.options.patience:
                 return

@@ -66,7 +66,7 @@ class SeedRow:
 
     @property
     def attempt(self) -> Attempt:
-        return Attempt(reference=self.reference, attempt=ATTEMPT)
+        return Attempt(reference=self.reference, number=ATTEMPT)
 
 
 class RowBuilder:

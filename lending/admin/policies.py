@@ -151,8 +151,10 @@ class PublishPolicy(RowAction[LendingPolicy]):
 
     def refuse(self, refused: DomainError) -> HttpResponse:
         if isinstance(refused, InvalidFields):
-            said = " ".join(sentence for found in refused.errors.values() for sentence in found)
-            return self.leave(said, messages.ERROR)
+            sentences = " ".join(
+                sentence for found in refused.errors.values() for sentence in found
+            )
+            return self.finish(sentences, messages.ERROR)
         return super().refuse(refused)
 
 
@@ -242,8 +244,8 @@ def changes_shown(policy: LendingPolicy) -> list[tuple[str, str, str]]:
 def _field_words(name: str) -> str:
     """``approval_due`` as ``Approval due``; ``prime: annual_rate`` as ``Prime: annual rate``."""
     tier, _, field = name.rpartition(": ")
-    said = PolicyForm.Meta.labels.get(field) or field.replace("_", " ")
-    return f"{Tier(tier).label}: {said}" if tier else said.capitalize()
+    label = PolicyForm.Meta.labels.get(field) or field.replace("_", " ")
+    return f"{Tier(tier).label}: {label}" if tier else label.capitalize()
 
 
 def _value_words(value: object) -> str:

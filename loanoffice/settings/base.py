@@ -215,7 +215,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "applications", "description": "What a partner does with its applications."},
         {"name": "documents", "description": "Files of an application."},
         {"name": "offers", "description": "What the applicant answers to an offer."},
-        {"name": "webhooks", "description": "What a partner is told of, and telling it again."},
+        {
+            "name": "webhooks",
+            "description": "Events that a partner is notified of, and their redelivery.",
+        },
         {"name": "staff", "description": "What only a member of staff may do."},
     ],
     "WEBHOOKS": [

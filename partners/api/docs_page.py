@@ -229,8 +229,8 @@ def _field(name: str, shape: dict[str, Any], *, is_required: bool, text: str = "
         kinds = [*kinds, "null"]
     choices = resolved.get("enum", [resolved["const"]] if "const" in resolved else [])
     limits = [
-        said.format(resolved[key])
-        for key, said in LIMITS.items()
+        template.format(resolved[key])
+        for key, template in LIMITS.items()
         if key in resolved and not _is_noise(key, resolved[key])
     ]
     if resolved.get("pattern") == NOT_BLANK:

@@ -157,8 +157,8 @@ def _check(body: dict[str, Any]) -> None:
         if depth > DEEPEST:
             raise Malformed("The body is nested too deeply.")
         if isinstance(value, str):
-            if said := _unusable(value):
-                errors[name_shown(name)] = [said]
+            if problem := _unusable(value):
+                errors[name_shown(name)] = [problem]
         elif isinstance(value, dict):
             for inner, held in value.items():
                 waiting += [(name, inner, depth + 1), (name, held, depth + 1)]

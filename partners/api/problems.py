@@ -104,7 +104,7 @@ class Problem:
     headers: dict[str, str] = field(default_factory=dict)
 
     def body(self, path: str) -> dict[str, Any]:
-        said: dict[str, Any] = {
+        content: dict[str, Any] = {
             "type": f"{TYPE_PREFIX}{self.code}",
             "title": self.title,
             "status": self.status,
@@ -113,8 +113,8 @@ class Problem:
             "request_id": request_id.get(),
         }
         if self.status == 400:
-            said["errors"] = self.errors or {}
-        return said
+            content["errors"] = self.errors or {}
+        return content
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
@@ -187,7 +187,7 @@ def _of_framework(error: exceptions.APIException) -> Problem | None:
     detail = str(error.detail)
     if isinstance(error, exceptions.ValidationError):
         errors = flat(error.detail)
-        detail = "; ".join(f"{name}: {' '.join(said)}" for name, said in errors.items())
+        detail = "; ".join(f"{name}: {' '.join(sentences)}" for name, sentences in errors.items())
     elif code == "not-authenticated":
         detail = "Send a partner's key: Authorization: Bearer <key>."
     headers: dict[str, str] = dict(getattr(error, "headers", {}))
@@ -210,5 +210,5 @@ def flat(detail: Any, name: str | None = None) -> dict[str, list[str]]:
         for inner, value in detail.items():
             found |= flat(value, str(inner) if name is None else f"{name}.{inner}")
         return found
-    said = detail if isinstance(detail, list) else [detail]
-    return {"body" if name is None else name: [str(sentence) for sentence in said]}
+    sentences = detail if isinstance(detail, list) else [detail]
+    return {"body" if name is None else name: [str(sentence) for sentence in sentences]}

@@ -172,7 +172,7 @@ class PageQuerySerializer(StrictSerializer):
         required=False,
         min_value=1,
         max_value=LARGEST_SIZE,
-        help_text=f"Results on a page: {DEFAULT_SIZE} unless told.",
+        help_text=f"Results on a page: {DEFAULT_SIZE} by default.",
     )
 
 

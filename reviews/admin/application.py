@@ -135,9 +135,9 @@ class ReviewApplicationPage(ApplicationPage):
         who = " and ".join(
             decision.decided_by.get_username() for decision in counted if decision.decided_by
         )
-        said = " ".join(f"“{decision.reason}”" for decision in counted if decision.reason)
+        reasons = " ".join(f"“{decision.reason}”" for decision in counted if decision.reason)
         did = "Approved" if outcome == Outcome.APPROVE else "Declined"
-        return f" {did} by {who}{f': {said}' if said else '.'}"
+        return f" {did} by {who}{f': {reasons}' if reasons else '.'}"
 
     def notices(self) -> list[str]:
         return [*([self.why_not] if self.why_not else []), *super().notices()]
@@ -148,11 +148,11 @@ class ReviewApplicationPage(ApplicationPage):
     def _decision_buttons(self) -> list[Button]:
         if self.open_task is None or not self.may_decide:
             return []
-        said = REVIEW_KINDS[TaskKind(self.open_task.kind)].words
+        words = REVIEW_KINDS[TaskKind(self.open_task.kind)].words
         return [
             Button(
                 key=outcome.value,
-                label=said[outcome],
+                label=words[outcome],
                 url=reverse(
                     "admin:applications_loanapplication_decide",
                     args=[self.application.pk, self.open_task.pk, outcome.value],

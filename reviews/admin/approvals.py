@@ -20,7 +20,7 @@ class Approvals:
     next_by: str
 
     @property
-    def said(self) -> str:
+    def progress(self) -> str:
         return f"{len(self.given)} of {self.needed}"
 
 

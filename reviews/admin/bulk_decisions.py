@@ -25,7 +25,7 @@ from core.admin.polling import polled_response
 from core.admin.view_helpers import admin_page
 from lending.choices import Outcome
 from reviews.admin import bulk_preview
-from reviews.admin.bulk_result import SAID, TAG, State
+from reviews.admin.bulk_result import OUTCOME_WORDS, TAG, State
 from reviews.kinds import REVIEW_KINDS, STAFF_KINDS
 from reviews.models import BulkDecision, BulkDecisionRow
 from reviews.services import decisions
@@ -122,11 +122,13 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
 
     def counts(self, run: BulkDecision) -> list[Counted]:
         """Return the progress; ``workflows`` adds the deliveries."""
-        rows, said = counted(run), SAID[Outcome(run.outcome)]
+        rows, outcome_word = counted(run), OUTCOME_WORDS[Outcome(run.outcome)]
         found = [
-            Counted("decided", f"{said.capitalize()} and recorded", rows[State.DECIDED], "good"),
-            Counted("repeated", f"Already {said} before", rows[State.REPEATED], "quiet"),
-            Counted("refused", f"Not {said}", rows[State.REFUSED], "bad"),
+            Counted(
+                "decided", f"{outcome_word.capitalize()} and recorded", rows[State.DECIDED], "good"
+            ),
+            Counted("repeated", f"Already {outcome_word} before", rows[State.REPEATED], "quiet"),
+            Counted("refused", f"Not {outcome_word}", rows[State.REFUSED], "bad"),
             Counted("waiting", "Not reached yet", rows[State.WAITING], "wait", moves=True),
         ]
         return [row for row in found if row.number or row.key == "decided"]
@@ -166,7 +168,7 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
         may_go_on = is_left_alone(run) and self._may_decide(request, run)
         return {
             "run": run,
-            "said": SAID[Outcome(run.outcome)],
+            "outcome_word": OUTCOME_WORDS[Outcome(run.outcome)],
             "counts": counts,
             "total": sum(rows.values()),
             "reached": sum(rows.values()) - rows[State.WAITING],

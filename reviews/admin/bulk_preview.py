@@ -44,7 +44,7 @@ MOST = bulk_decisions.MOST
 # Beyond this the page says "more than".
 MOST_COUNTED = 10_000
 # The most refused rows in a message, where a table has all of them.
-MOST_SAID = 3
+MOST_LISTED = 3
 CARRIED = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):([0-9]{1,9})")
 
 
@@ -141,8 +141,8 @@ def decide_view(
     read = rows_read(request.POST.getlist("row"))
     kinds = _kinds(read)
     if "again" in request.POST:
-        said = {name: request.POST.get(name, "") for name in ("reason", "reason_code")}
-        form = BulkDecideForm(initial=said, outcome=wanted, kinds=kinds)
+        posted = {name: request.POST.get(name, "") for name in ("reason", "reason_code")}
+        form = BulkDecideForm(initial=posted, outcome=wanted, kinds=kinds)
     else:
         form = BulkDecideForm(request.POST, outcome=wanted, kinds=kinds)
     if not form.is_valid():
@@ -197,12 +197,14 @@ def result_context(model_admin: "BulkDecisionListAdmin", request: HttpRequest) -
     result = bulk_result.kept(request)
     if result is None:
         return {}
-    said = {failed.application_id: failed.why for failed in result.failed}
-    rows = rows_of(list(said), staff(request))
+    reasons = {failed.application_id: failed.why for failed in result.failed}
+    rows = rows_of(list(reasons), staff(request))
     return {
         "bulk_result": result,
         # The reason now, or the one at that time: the application may have changed since.
-        "not_decided": [NotDecided(row, row.why_not or said[row.application.pk]) for row in rows],
+        "not_decided": [
+            NotDecided(row, row.why_not or reasons[row.application.pk]) for row in rows
+        ],
         "bulk_result_tag": bulk_result.TAG,
     }
 
@@ -264,22 +266,20 @@ def _report(
     if result.decided:
         many = "application" if result.decided == 1 else "applications"
         model_admin.message_user(
-            request, f"{result.decided} {many} {result.said}.", messages.SUCCESS
+            request, f"{result.decided} {many} {result.outcome_word}.", messages.SUCCESS
         )
     if result.repeated:
-        again = (
-            f"{result.repeated} not {result.said} again: already {result.said} by you, "
-            "nothing changed."
-        )
+        word = result.outcome_word
+        again = f"{result.repeated} not {word} again: already {word} by you, nothing changed."
         model_admin.message_user(request, again, messages.INFO)
     if result.failed:
-        said = result.failed if all_failed else result.failed[:MOST_SAID]
+        listed = result.failed if all_failed else result.failed[:MOST_LISTED]
         sentences = format_html_join(
-            "", '<span class="failed-row">{}</span>', ((row.sentence,) for row in said)
+            "", '<span class="failed-row">{}</span>', ((row.sentence,) for row in listed)
         )
-        if len(said) < len(result.failed):
+        if len(listed) < len(result.failed):
             sentences = format_html("{}{}", sentences, "The others are below.")
-        head = f"{len(result.failed)} not {result.said}, nothing recorded for them:"
+        head = f"{len(result.failed)} not {result.outcome_word}, nothing recorded for them:"
         model_admin.message_user(
             request,
             format_html("{}{}", head, sentences),

@@ -17,7 +17,7 @@ from reviews.models import BulkDecision, BulkDecisionRow
 KEY = "bulk_run"
 # Tag of the message that repeats the result; the list hides it where it shows the result.
 TAG = "bulk-result"
-SAID = {Outcome.APPROVE: "approved", Outcome.DECLINE: "declined"}
+OUTCOME_WORDS = {Outcome.APPROVE: "approved", Outcome.DECLINE: "declined"}
 State = BulkDecisionRow.State
 
 
@@ -32,8 +32,8 @@ class Result:
     failed: tuple[BulkDecisionRow, ...]
 
     @property
-    def said(self) -> str:
-        return SAID[Outcome(self.run.outcome)]
+    def outcome_word(self) -> str:
+        return OUTCOME_WORDS[Outcome(self.run.outcome)]
 
     @property
     def total(self) -> int:

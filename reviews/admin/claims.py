@@ -66,13 +66,13 @@ def claim_view(
     try:
         if what == RELEASE:
             released = claims.task_release(task=task, user=user)
-            said = "released" if released else "not claimed by you any more"
+            state = "released" if released else "not claimed by you any more"
         else:
             claims.task_claim(task=task, user=user, take_over=what == TAKE_OVER)
-            said = "claimed by you: nobody else decides it for half an hour"
+            state = "claimed by you: nobody else decides it for half an hour"
     except DomainError as refused:
         return back_to_application(model_admin, request, application, str(refused))
-    sentence = f"{application.reference} is {said}."
+    sentence = f"{application.reference} is {state}."
     return back_to_application(model_admin, request, application, sentence, messages.SUCCESS)
 
 
@@ -103,14 +103,14 @@ def _each(
     request: HttpRequest,
     tasks: QuerySet[ReviewTask],
     act: Callable[[ReviewTask], object],
-    said: str,
+    verb: str,
 ) -> None:
     """Apply ``act`` to each task on its own, in the order of applications; report the results."""
     ordered = tasks.select_related("application").order_by("application_id", "pk")
     chosen = list(ordered[: MOST_CLAIMED + 1])
     if len(chosen) > MOST_CLAIMED:
         model_admin.message_user(
-            request, f"At most {MOST_CLAIMED} are {said} at once; choose fewer.", messages.WARNING
+            request, f"At most {MOST_CLAIMED} are {verb} at once; choose fewer.", messages.WARNING
         )
         return
     done, refused = 0, []
@@ -124,12 +124,12 @@ def _each(
                 raise
             refused.append(f"{task.application.reference}: {IN_THE_WAY}")
     if done:
-        model_admin.message_user(request, f"{done} {said}.", messages.SUCCESS)
+        model_admin.message_user(request, f"{done} {verb}.", messages.SUCCESS)
     if refused:
         sentences = format_html_join(
             "", '<span class="failed-row">{}</span>', ((sentence,) for sentence in refused)
         )
-        head = f"{len(refused)} not {said}:"
+        head = f"{len(refused)} not {verb}:"
         model_admin.message_user(request, format_html("{}{}", head, sentences), messages.ERROR)
     elif not done:
-        model_admin.message_user(request, f"Nothing was {said}.", messages.WARNING)
+        model_admin.message_user(request, f"Nothing was {verb}.", messages.WARNING)

@@ -18,13 +18,12 @@ from core.admin.base import staff
 from core.admin.view_helpers import admin_page
 from core.errors import DomainError
 from lending.choices import Outcome
+from reviews.admin.bulk_result import OUTCOME_WORDS
 from reviews.admin.forms import DecideForm
 from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewTask
 from reviews.services import decisions
-
-SAID = {Outcome.APPROVE: "approved", Outcome.DECLINE: "declined"}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -36,7 +35,7 @@ def decide_view(
     outcome: str,
     model_admin: ApplicationPageAdmin,
 ) -> HttpResponse:
-    if outcome not in SAID:
+    if outcome not in OUTCOME_WORDS:
         raise Http404
     wanted = Outcome(outcome)
     application = application_or_refuse(model_admin, request, pk)
@@ -57,12 +56,12 @@ def decide_view(
                     **form.given,
                     version=form.cleaned_data["version"],
                 )
-                said = f"{kind.label} of {application.reference}: {SAID[wanted]}."
+                message = f"{kind.label} of {application.reference}: {OUTCOME_WORDS[wanted]}."
                 task.refresh_from_db()
                 if decision.outcome == Outcome.APPROVE and not task.outcome:
-                    said += " A second person has to approve as well."
+                    message += " A second person has to approve as well."
                 return back_to_application(
-                    model_admin, request, application, said, messages.SUCCESS
+                    model_admin, request, application, message, messages.SUCCESS
                 )
         else:
             initial = {"version": application.version}

@@ -101,8 +101,8 @@ class RevokeDelegation(RowAction[Delegation]):
         return f"{self.row}: revoked."
 
     def leave_as_over(self) -> HttpResponse:
-        said = state(self.row, now=timezone.now()).lower()
-        return self.leave(f"It is {said}.", messages.WARNING)
+        status = state(self.row, now=timezone.now()).lower()
+        return self.finish(f"It is {status}.", messages.WARNING)
 
 
 class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
@@ -135,8 +135,8 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
 
     @admin.display(description="State")
     def state_shown(self, delegation: Delegation) -> SafeString:
-        said = state(delegation, now=timezone.now())
-        return badge(said, TONES[said])
+        status = state(delegation, now=timezone.now())
+        return badge(status, TONES[status])
 
     @admin.display(description="Entered by")
     def by(self, delegation: Delegation) -> str:
@@ -184,8 +184,8 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
             form = DelegationForm(request.POST, user=user)
             if form.is_valid() and (given := _give(form, user)) is not None:
                 until = f"{timezone.localtime(given.ends_at):%Y-%m-%d %H:%M}"
-                said = f"{given.delegate} may decide for {given.delegator} until {until}."
-                self.message_user(request, said, messages.SUCCESS)
+                message = f"{given.delegate} may decide for {given.delegator} until {until}."
+                self.message_user(request, message, messages.SUCCESS)
                 return HttpResponseRedirect(row_url(given))
         else:
             now = timezone.now()

@@ -226,14 +226,14 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
         """The escalation to senior managers, or the reminder before it."""
         is_open = task.status == TaskStatus.OPEN
         if task.escalated_at is not None:
-            said = badge("Escalated", "alert" if is_open else "quiet")
+            shown = badge("Escalated", "alert" if is_open else "quiet")
             at = task.escalated_at
         elif task.reminded_at is not None:
-            said = badge("Reminded", "wait" if is_open else "quiet")
+            shown = badge("Reminded", "wait" if is_open else "quiet")
             at = task.reminded_at
         else:
             return ""
-        return format_html('{} <span class="quiet">{}</span>', said, moment(at))
+        return format_html('{} <span class="quiet">{}</span>', shown, moment(at))
 
     @admin.display(description="Expires")
     def expires(self, task: ReviewTask) -> SafeString:
@@ -266,8 +266,8 @@ class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):
     def answer(self, decision: ReviewDecision) -> SafeString:
         """The badge of the outcome; a decision that came too late has another badge."""
         if decision.late:
-            said = decision.get_outcome_display().lower()
-            return format_html('{} <span class="quiet">{}</span>', late_badge(), said)
+            outcome = decision.get_outcome_display().lower()
+            return format_html('{} <span class="quiet">{}</span>', late_badge(), outcome)
         return outcome_badge(decision.outcome)
 
     @admin.display(description="Decided by")

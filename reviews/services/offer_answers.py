@@ -62,7 +62,7 @@ def offer_answer(
                 task=task,
                 partner=partner,
                 outcome=outcome,
-                reason=_said(outcome, reason),
+                reason=_reason_text(outcome, reason),
                 application_version=application.version,
                 decided_at=now,
                 late=too_late is not None,
@@ -96,7 +96,7 @@ def _too_late(
     return None
 
 
-def _said(outcome: Outcome, reason: str) -> str:
+def _reason_text(outcome: Outcome, reason: str) -> str:
     """Return the reason to store: a decline needs one, and an applicant need not give one."""
     given = reason.strip()
     unexplained = outcome == Outcome.DECLINE and not given

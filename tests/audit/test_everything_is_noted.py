@@ -232,7 +232,7 @@ ACTS = {
     "webhooks.events.deliveries_resend": "admin:webhooks_webhookdelivery_changelist",
     "webhooks.events.delivery_resend": "admin:webhooks_webhookdelivery_resend",
     "webhooks.events.event_resend": "webhook_api:resend",
-    "workflows.reconcile.manual.reconcile_by_hand": "admin:workflows_incident_reconcile",
+    "workflows.reconcile.manual.reconcile_manually": "admin:workflows_incident_reconcile",
     "accounts.services.second_factor.enrolment_begin": "account:enrol",
     "accounts.services.second_factor.enrolment_confirm": "account:enrol",
     "accounts.services.second_factor.code_check": "account:code",

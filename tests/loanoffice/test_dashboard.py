@@ -17,7 +17,7 @@ from applications.choices import Status
 from applications.models import LoanApplication
 from lending.choices import Outcome
 from loanoffice.charts import grouped_bars, round_up, shares
-from loanoffice.dashboard import DAYS, dashboard_of, flow_of, oldest_waiting, queue_of
+from loanoffice.dashboard import DAYS, dashboard_of, flow_of, oldest_waiting, open_tasks_of
 from loanoffice.median import median_span
 from reviews.models import ReviewTask
 from reviews.services import decisions
@@ -87,10 +87,10 @@ def test_queue_counts_open_tasks_by_age_and_what_is_overdue(officer: User) -> No
             opened_at=opened, due_at=opened + timedelta(days=1)
         )
 
-    queue = queue_of(now=now)
+    tasks = open_tasks_of(now=now)
 
-    assert [age.tasks for age in queue.ages] == [1, 1, 1, 1, 1]
-    assert (queue.open, queue.overdue) == (5, 3)
+    assert [age.tasks for age in tasks.ages] == [1, 1, 1, 1, 1]
+    assert (tasks.open, tasks.overdue) == (5, 3)
 
 
 def test_oldest_are_marked_where_the_person_may_decide(officer: User, manager: User) -> None:
@@ -114,9 +114,9 @@ def test_each_sees_what_their_role_shows(
     seen = dashboard_of(user=auditor, now=now)
     assert seen.waiting_on_me is None
     assert seen.incidents_open == 1
-    assert seen.queue is not None
+    assert seen.open_tasks is not None
     nothing = dashboard_of(user=make_user("nobody"), now=now)
-    assert (nothing.flow, nothing.queue, nothing.incidents_open) == (None, None, None)
+    assert (nothing.flow, nothing.open_tasks, nothing.incidents_open) == (None, None, None)
     assert not nothing.oldest
 
 
@@ -165,7 +165,7 @@ def test_figures_are_kept_for_a_minute_and_what_waits_on_me_is_not(
     shown = client.get(HOME).context["dashboard"]
 
     assert shown.waiting_on_me == 0
-    assert shown.queue.open == 1
+    assert shown.open_tasks.open == 1
 
 
 @pytest.mark.both_databases

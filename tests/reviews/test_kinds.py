@@ -208,7 +208,9 @@ def test_step_is_left_out_where_nobody_was_asked(row: ReviewKind, officer: User)
     """The steps are drawn from the tasks of this application, not from the enumeration."""
     application = casework.funded(officer, loan_amount=20_000)
 
-    states = {shown.step: shown.said for shown in ReviewApplicationPage(application, officer).steps}
+    states = {
+        shown.step: shown.state_text for shown in ReviewApplicationPage(application, officer).steps
+    }
 
     if not row.own_step:
         assert states[row.step] == "done"

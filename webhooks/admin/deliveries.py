@@ -49,7 +49,7 @@ class ResendDelivery(RowAction[WebhookDelivery]):
     name = "resend"
     label = "Resend"
     sentence = (
-        "The same event leaves again, with the same id and all its tries, the first of them now. "
+        "The same event is sent again, with the same id and all its tries, the first of them now. "
         "A partner that has seen the id takes no notice."
     )
 
@@ -121,16 +121,16 @@ class WebhookDeliveryAdmin(
     def resend_selected(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
         pks = list(queryset.order_by("-id").values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
         if len(pks) > MOST_AT_ONCE:
-            said = f"Nothing was sent: choose at most {MOST_AT_ONCE:,} at once."
-            self.message_user(request, said, messages.ERROR)
+            message = f"Nothing was sent: choose at most {MOST_AT_ONCE:,} at once."
+            self.message_user(request, message, messages.ERROR)
             return
         done = events.deliveries_resend(deliveries=pks, user=staff(request))
         if done.sent:
-            said = f"{done.sent} on the way again."
-            self.message_user(request, said, messages.SUCCESS)
+            message = f"{done.sent} on the way again."
+            self.message_user(request, message, messages.SUCCESS)
         if done.others:
-            said = f"{done.others} left alone: not failed, or the endpoint is disabled."
-            self.message_user(request, said, messages.WARNING)
+            message = f"{done.others} left alone: not failed, or the endpoint is disabled."
+            self.message_user(request, message, messages.WARNING)
 
     def page_context(self, request: HttpRequest, row: WebhookDelivery) -> dict[str, Any]:
         tries = WebhookAttempt.objects.filter(delivery=row).order_by("-id")

@@ -123,14 +123,16 @@ class RotateSecret(EndpointSecret):
         return {"until": timezone.now() + BOTH_SIGN}
 
     def explanation(self) -> str:
-        said = "From now on a new secret signs what is sent. It is shown once, on the next page."
+        sentence = (
+            "From now on a new secret signs what is sent. It is shown once, on the next page."
+        )
         until = self.row.previous_until
         if until is not None and until > timezone.now():
-            said += (
+            sentence += (
                 " There was a rotation already: the secret before that one still signs, and "
                 "stops now."
             )
-        return said
+        return sentence
 
     def make(self) -> str:
         return endpoints.endpoint_rotate(endpoint=self.row, by=self.user, until=self.typed["until"])

@@ -55,9 +55,9 @@ def _webhook(type_: EventType) -> OpenApiWebhook:
                         "name": name,
                         "required": True,
                         "schema": schema,
-                        "description": said,
+                        "description": description,
                     }
-                    for name, schema, said in HEADERS
+                    for name, schema, description in HEADERS
                 ],
                 "requestBody": {
                     "required": True,

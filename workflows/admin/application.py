@@ -99,12 +99,12 @@ class WorkflowApplicationPage(ReviewApplicationPage):
 
     def _not_delivered(self, given_up: GivenUp) -> SafeString:
         what = given_up.message.get_kind_display().lower()
-        said = "Not delivered: “{}” was given up after {} tries. {}"
+        sentence = "Not delivered: “{}” was given up after {} tries. {}"
         link = SafeString("")
         if given_up.incident_pk is not None and self.user.has_perm("workflows.view_incident"):
             address = incident_url(given_up.incident_pk)
             link = format_html('<a href="{}">See the incident</a>', address)
-        return format_html(said, what, given_up.message.attempts, link)
+        return format_html(sentence, what, given_up.message.attempts, link)
 
     @property
     def why(self) -> str:

@@ -184,7 +184,7 @@ class AcknowledgeIncident(RowAction[Incident]):
 
     def ask(self, status: int = 200) -> HttpResponse:
         is_open = self.row.status == Incident.Status.OPEN
-        return super().ask(status) if is_open else self.leave(self._acknowledged(self.row))
+        return super().ask(status) if is_open else self.finish(self._acknowledged(self.row))
 
     def act(self) -> str:
         return self._acknowledged(incidents.incident_acknowledge(incident=self.row, user=self.user))
@@ -213,7 +213,7 @@ class ResolveIncident(RowAction[Incident]):
 
     def ask(self, status: int = 200) -> HttpResponse:
         is_resolved = self.row.status == Incident.Status.RESOLVED
-        return self.leave(f"{who(self.row)}.") if is_resolved else super().ask(status)
+        return self.finish(f"{who(self.row)}.") if is_resolved else super().ask(status)
 
     def act(self) -> str:
         if self.row.status == Incident.Status.RESOLVED:

@@ -11,7 +11,7 @@ from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.view_helpers import admin_page
 from core.errors import NotPermitted
 from workflows.models import Incident
-from workflows.reconcile.manual import reconcile_by_hand
+from workflows.reconcile.manual import reconcile_manually
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -20,7 +20,7 @@ def reconcile_view(request: HttpRequest, *, model_admin: ReadOnlyAdmin[Incident]
     if not model_admin.has_view_or_change_permission(request):
         raise PermissionDenied
     try:
-        looked = reconcile_by_hand(user=staff(request), dry_run=request.method != "POST")
+        looked = reconcile_manually(user=staff(request), dry_run=request.method != "POST")
     except NotPermitted as refused:
         model_admin.message_user(request, str(refused), messages.ERROR)
         return HttpResponseRedirect(reverse("admin:workflows_incident_changelist"))

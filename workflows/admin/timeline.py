@@ -182,8 +182,8 @@ def _facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in data.items():
         if value in ("", None, [], {}):
             continue
-        said = " to ".join(map(str, value)) if isinstance(value, list) else str(value)
-        yield name.replace("_", " "), said
+        text = " to ".join(map(str, value)) if isinstance(value, list) else str(value)
+        yield name.replace("_", " "), text
 
 
 def _from_engine(execution: Execution, found: Iterable[history.Shown]) -> Iterator[Line]:

@@ -21,7 +21,7 @@ from workflows.outbox import queue
 
 
 def callback_open(
-    run: Attempt,
+    attempt: Attempt,
     *,
     name: str,
     callback_id: str,
@@ -30,7 +30,7 @@ def callback_open(
 ) -> None:
     """Create a pending callback. Must be committed before the callback id is sent."""
     PendingCallback.objects.create(
-        execution=Execution.objects.get(name=run.name),
+        execution=Execution.objects.get(name=attempt.name),
         name=name,
         callback_id=callback_id,
         review_task=review_task,
@@ -95,49 +95,49 @@ def callback_receive(*, callback_id: str, answer: dict[str, Any]) -> CallbackRec
     return CallbackReceipt.REPEATED
 
 
-def callbacks_settle(run: Attempt) -> None:
+def callbacks_settle(attempt: Attempt) -> None:
     """Mark the answers of an attempt as delivered: its execution has gone on with them.
 
     The outbox may not know yet that they arrived.
     """
     PendingCallback.objects.filter(
-        execution__name=run.name, status=PendingCallback.Status.ANSWERED
+        execution__name=attempt.name, status=PendingCallback.Status.ANSWERED
     ).update(status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now())
 
 
-def callback_expire(run: Attempt, name: str) -> None:
+def callback_expire(attempt: Attempt, name: str) -> None:
     """Expire a callback: the engine stopped waiting before an answer reached it."""
     PendingCallback.objects.filter(
-        execution__name=run.name,
+        execution__name=attempt.name,
         name=name,
         status__in=[PendingCallback.Status.OPEN, PendingCallback.Status.ANSWERED],
     ).update(status=PendingCallback.Status.EXPIRED)
 
 
-def callback_consume(run: Attempt, name: str) -> dict[str, Any] | None:
+def callback_consume(attempt: Attempt, name: str) -> dict[str, Any] | None:
     """Return the recorded answer of a callback that timed out in the engine, or expire it.
 
     The execution goes on with the answer as if it had been delivered, also when the reconciler
     found first that the engine had not got it. Idempotent. In a transaction.
     """
-    rows = PendingCallback.objects.filter(execution__name=run.name, name=name)
+    rows = PendingCallback.objects.filter(execution__name=attempt.name, name=name)
     rows.filter(
         status__in=[PendingCallback.Status.ANSWERED, PendingCallback.Status.EXPIRED],
         answer__isnull=False,
     ).update(status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now())
-    callback_expire(run, name)
+    callback_expire(attempt, name)
     delivered = rows.filter(status=PendingCallback.Status.DELIVERED).first()
     return None if delivered is None else delivered.answer
 
 
-def callbacks_expire(run: Attempt) -> None:
+def callbacks_expire(attempt: Attempt) -> None:
     """Expire the callbacks of an attempt whose execution is over and cancel undelivered answers."""
     PendingCallback.objects.filter(
-        execution__name=run.name,
+        execution__name=attempt.name,
         status__in=[PendingCallback.Status.OPEN, PendingCallback.Status.ANSWERED],
     ).update(status=PendingCallback.Status.EXPIRED)
     OutboxMessage.objects.filter(
-        execution__name=run.name,
+        execution__name=attempt.name,
         kind=OutboxMessage.Kind.ANSWER_CALLBACK,
         status=OutboxMessage.Status.PENDING,
     ).update(status=OutboxMessage.Status.CANCELLED)

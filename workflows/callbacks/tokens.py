@@ -23,7 +23,7 @@ PURPOSE = b"loan office callback token 1 "
 
 
 @dataclass(frozen=True)
-class Door:
+class CallbackURL:
     """The URL of one callback, the name it is asked for under, and its deadline."""
 
     url: str
@@ -60,8 +60,8 @@ def hash_of(token: str) -> str:
 
 
 @transaction.atomic
-def door_open(*, callback_id: str) -> Door | None:
-    """Open a URL for this callback; ``None`` when it is no longer pending.
+def callback_url_issue(*, callback_id: str) -> CallbackURL | None:
+    """Issue a URL for this callback; ``None`` when it is no longer pending.
 
     A second call gives the same URL, also while the secret is rotated. Raises
     ``PendingCallback.DoesNotExist``.
@@ -76,7 +76,7 @@ def door_open(*, callback_id: str) -> Door | None:
     token = next((token for token in tokens if hash_of(token) in known), tokens[0])
     if hash_of(token) not in known:
         CallbackToken.objects.create(callback=callback, token_hash=hash_of(token))
-    return Door(
+    return CallbackURL(
         url=f"{settings.SITE_URL.rstrip('/')}{PREFIX}{token}/",
         name=f"{callback.execution.name}-{callback.name}",
         until=callback.expires_at,

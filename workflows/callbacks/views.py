@@ -66,7 +66,7 @@ class CallbackView(APIView):
         except EngineError as error:
             logger.warning("Heartbeat not passed on", extra={"why": str(error)})
             raise EngineAway from error
-        logger.info("Vendor heard", extra={"type": content["type"], "outcome": outcome.value})
+        logger.info("Vendor answered", extra={"type": content["type"], "outcome": outcome.value})
         if outcome == CallbackRequest.Outcome.CONTRADICTED:
             raise Contradiction
         if outcome != CallbackRequest.Outcome.ACCEPTED:

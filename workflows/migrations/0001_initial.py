@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-queued_at', '-id'],
-                'permissions': [('restart_execution', 'Can restart an application'), ('reconcile_execution', 'Can compare the record with the engine'), ('stop_execution', 'Can stop, pause and resume an execution'), ('resend_message', 'Can resend what leaves')],
+                'permissions': [('restart_execution', 'Can restart an application'), ('reconcile_execution', 'Can compare the record with the engine'), ('stop_execution', 'Can stop, pause and resume an execution'), ('resend_message', 'Can resend outgoing messages')],
             },
         ),
         migrations.CreateModel(

@@ -87,7 +87,7 @@ def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
     if not user.is_active:
         return None
     subject = f"{task.get_kind_display()}: {application.reference}"
-    said = {
+    sentences = {
         Notice.OPENED: f"Due {task.due_at:%Y-%m-%d %H:%M} UTC.",
         Notice.DUE: f"It is due since {task.due_at:%Y-%m-%d %H:%M} UTC.",
         Notice.ESCALATED: (
@@ -101,7 +101,7 @@ def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
         user.email,
         prefix[notice] + subject,
         f"{application.loan_amount:,.2f} {application.currency} waits for a "
-        f"{task.get_assigned_role_display().lower()}. {said[notice]}\n"
+        f"{task.get_assigned_role_display().lower()}. {sentences[notice]}\n"
         f"{settings.SITE_URL}/admin/applications/loanapplication/{application.pk}/change/",
     )
 

@@ -101,7 +101,7 @@ def _stop(message: OutboxMessage) -> Send:
 
 
 def _cancel_start(execution: Execution) -> bool:
-    """Keep a start from leaving; true when an earlier try may have reached the engine.
+    """Keep a start from being delivered; true when an earlier try may have reached the engine.
 
     Raises ``EngineUnavailable`` while it is on its way.
     """
@@ -119,7 +119,7 @@ def _cancel_start(execution: Execution) -> bool:
 
 
 def _find_and_stop(name: str, *, error_type: str, message: str) -> Stopped | None:
-    """Stop an execution whose start was tried and not heard of; ``None``: it never began."""
+    """Stop an execution whose start was tried and not confirmed; ``None``: it never began."""
     listed = next(engine.executions(name=name), None)
     if listed is None:
         return None
@@ -153,7 +153,7 @@ def _stopped(message: OutboxMessage, future: "Future[Any]") -> None:
 
 
 def _pause(message: OutboxMessage) -> Send:
-    """A pause that was taken back before it left does not leave."""
+    """A pause that was taken back before its delivery is not delivered."""
     arn = _arn_while(message, paused=True)
     if arn is None:
         return nothing

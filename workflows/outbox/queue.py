@@ -5,7 +5,7 @@ fails, or the process dies first, ``send_due`` (the sweep) sends it later. Rows 
 claimed under a lease, so that several senders can work side by side, and nothing is
 sent inside a transaction. What is sent may be sent twice: receivers take that.
 
-How each kind leaves is a ``Handler``: ``handlers`` has those of the engine and of e-mails, and
+A ``Handler`` delivers one kind: ``handlers`` has those of the engine and of e-mails, and
 an app above registers its own. What goes outside runs in a few threads that touch no database;
 what is read before and written after stays with the sender's own connection.
 """
@@ -95,7 +95,7 @@ _held: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("held",
 
 
 def put(*, kind: OutboxMessage.Kind, key: str, payload: dict[str, Any], **links: Any) -> None:
-    """Write what has to leave; a ``key`` that was written before stays as it was."""
+    """Write a message to be delivered; a ``key`` that was written before stays as it was."""
     message = OutboxMessage(kind=kind, key=key, payload=payload, **links)
     OutboxMessage.objects.bulk_create([message], ignore_conflicts=True)
     if kind in AT_ONCE:
@@ -139,7 +139,7 @@ def send_together(keys: Sequence[str], *, seconds: float) -> int:
 
 
 def put_again(messages: "models.QuerySet[OutboxMessage]") -> int:
-    """Make given-up messages leave once more, with all their tries; returns how many."""
+    """Make given-up messages due once more, with all their tries; returns how many."""
     return messages.filter(status=OutboxMessage.Status.DEAD).update(
         status=OutboxMessage.Status.PENDING,
         attempts=0,

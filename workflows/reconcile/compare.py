@@ -56,7 +56,7 @@ class Finding:
     engine: str
     record: str
     what: str
-    mend: str
+    repair: str
 
     @property
     def reference(self) -> str:
@@ -318,9 +318,9 @@ class _Comparison:
         if not on_its_way:
             found["waiting", True] = ("answer did not arrive", "send again", repairs.answer_again)
         if (state, answered) in found:
-            what, mend, do = found[state, answered]
+            what, repair, do = found[state, answered]
             name = f"{callback.execution.name} {callback.name}"
-            self._found(Finding(name, state, callback.status, what, mend), partial(do, callback))
+            self._found(Finding(name, state, callback.status, what, repair), partial(do, callback))
 
     def _callback_state(self, callback: PendingCallback) -> str:
         """Return ``waiting``, ``succeeded``, ``failed``, ``timed out`` or ``unknown``."""
@@ -373,9 +373,9 @@ class _Comparison:
     # --- Small parts ------------------------------------------------------------------------
 
     def _differs(
-        self, listed: Listed, execution: Execution, what: str, mend: str, do: Callable[[], None]
+        self, listed: Listed, execution: Execution, what: str, repair: str, do: Callable[[], None]
     ) -> None:
-        self._found(Finding(listed.name, listed.status, execution.status, what, mend), do)
+        self._found(Finding(listed.name, listed.status, execution.status, what, repair), do)
 
     def _found(self, finding: Finding, do: Callable[[], None]) -> None:
         self.report.findings.append(finding)
@@ -383,7 +383,7 @@ class _Comparison:
             do()
             logger.warning(
                 "Reconciled",
-                extra={"execution": finding.name, "found": finding.what, "mend": finding.mend},
+                extra={"execution": finding.name, "found": finding.what, "repair": finding.repair},
             )
         self.on_finding(finding)
 

@@ -44,7 +44,7 @@ def reconcile_check(*, user: User) -> None:
         raise NotPermitted("Only Operations compares the record with the engine.")
 
 
-def reconcile_by_hand(*, user: User, dry_run: bool) -> Looked:
+def reconcile_manually(*, user: User, dry_run: bool) -> Looked:
     """Compare the record with the engine and, unless ``dry_run``, repair it.
 
     Each repaired application gets a timeline entry and an audit entry. Repairs stay when the
@@ -74,7 +74,7 @@ def reconcile_by_hand(*, user: User, dry_run: bool) -> Looked:
     if not dry_run:
         entry_record(
             action=Action.OPERATED,
-            message="Compared the record with the engine, and mended it.",
+            message="Compared the record with the engine, and repaired it.",
             actor=user,
             details={
                 "compared": looked.compared,
@@ -92,7 +92,7 @@ def _audit(finding: Finding, user: User) -> None:
     event_record(
         application=application,
         kind="reconciled",
-        message=f"Compared with the engine: {finding.what}. Done: {finding.mend}.",
+        message=f"Compared with the engine: {finding.what}. Done: {finding.repair}.",
         level=Level.WARNING,
         is_internal=True,
         actor=user,

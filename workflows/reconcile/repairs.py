@@ -33,7 +33,7 @@ from workflows.steps import review
 
 def attempt_of(execution: Execution) -> Attempt:
     """Return the attempt that an execution carries."""
-    return Attempt(reference=execution.application.reference, attempt=execution.attempt)
+    return Attempt(reference=execution.application.reference, number=execution.attempt)
 
 
 # --- Starts, stops, pauses ---------------------------------------------------------------
@@ -146,7 +146,7 @@ def _expire(application: LoanApplication, attempt: Attempt) -> bool:
     """Expire an application whose review task outlived its execution; false without such a task."""
     overdue = ReviewTask.objects.filter(
         application=application,
-        attempt=attempt.attempt,
+        attempt=attempt.number,
         status__in=[TaskStatus.OPEN, TaskStatus.EXPIRED],
         expires_at__lte=timezone.now(),
     ).first()

@@ -19,15 +19,15 @@ class BureauAnswered:
     score: int
 
 
-def pull_report(run: Attempt, bureau: Bureau) -> BureauAnswered:
+def pull_report(attempt: Attempt, bureau: Bureau) -> BureauAnswered:
     """Ask one bureau and keep its answer. Raises ``ProviderError`` while it is down."""
     subject = run_in_db_thread(
-        lambda: Subject.of(LoanApplication.objects.get(reference=run.reference))
+        lambda: Subject.of(LoanApplication.objects.get(reference=attempt.reference))
     )
     found = registry.bureau(bureau).pull(subject)
     run_in_db_thread(
         lambda: credit_report_record(
-            run, bureau=bureau, report=found.report, bureau_reference=found.bureau_reference
+            attempt, bureau=bureau, report=found.report, bureau_reference=found.bureau_reference
         )
     )
     return BureauAnswered(bureau=bureau.value, score=found.report.score)
@@ -35,15 +35,18 @@ def pull_report(run: Attempt, bureau: Bureau) -> BureauAnswered:
 
 @transaction.atomic(savepoint=False)
 def credit_report_record(
-    run: Attempt, *, bureau: Bureau, report: Report, bureau_reference: str
+    attempt: Attempt, *, bureau: Bureau, report: Report, bureau_reference: str
 ) -> None:
-    """Keep one bureau's answer. The first answer of a run stands. Raises ``ApplicationClosed``."""
-    application, seen = begin_step(run, bureau.value)
+    """Keep one bureau's answer; the first answer of an attempt stands.
+
+    Raises ``ApplicationClosed``.
+    """
+    application, seen = begin_step(attempt, bureau.value)
     if seen:
         return
     CreditReport.objects.create(
         application=application,
-        attempt=run.attempt,
+        attempt=attempt.number,
         bureau=bureau,
         score=report.score,
         derogatory_marks=report.derogatory_marks,
@@ -52,7 +55,7 @@ def credit_report_record(
     marks = report.derogatory_marks
     record = f"{marks} derogatory mark{'s' if marks > 1 else ''}" if marks else "a clean record"
     log(
-        run,
+        attempt,
         bureau.value,
         application,
         f"{bureau.label}: score {report.score}, {record}.",

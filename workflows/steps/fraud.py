@@ -24,7 +24,7 @@ class Answered:
 
 
 def request_fraud_check(
-    run: Attempt, *, callback_id: str, number: int, timeout: int, after: TaskKind | None
+    attempt: Attempt, *, callback_id: str, number: int, timeout: int, after: TaskKind | None
 ) -> Answered | None:
     """Commit the row that expects the answer, then hand the callback to the fraud check.
 
@@ -37,16 +37,16 @@ def request_fraud_check(
     @transaction.atomic
     def write() -> Answered | bool:
         if after is not None:
-            pending.callbacks_settle(run)
-        if number > 1 and not begin_step(run, name)[1]:
-            answer = pending.callback_consume(run, f"fraud_check-{number - 1}")
+            pending.callbacks_settle(attempt)
+        if number > 1 and not begin_step(attempt, name)[1]:
+            answer = pending.callback_consume(attempt, f"fraud_check-{number - 1}")
             if answer is not None:
                 return Answered(result=str(answer["result"]))
-        if fraud_check_open(run, number=number, until=until):
-            pending.callback_open(run, name=name, callback_id=callback_id, expires_at=until)
+        if fraud_check_open(attempt, number=number, until=until):
+            pending.callback_open(attempt, name=name, callback_id=callback_id, expires_at=until)
             return True
         return PendingCallback.objects.filter(
-            execution__name=run.name, name=name, status=PendingCallback.Status.OPEN
+            execution__name=attempt.name, name=name, status=PendingCallback.Status.OPEN
         ).exists()
 
     written = run_in_db_thread(write)
@@ -55,17 +55,17 @@ def request_fraud_check(
     if written:
         engine.invoke_event(
             function=settings.FRAUD_CHECK_FUNCTION,
-            payload={"application": run.reference, "callback_id": callback_id},
+            payload={"application": attempt.reference, "callback_id": callback_id},
         )
     return None
 
 
-def fraud_check_open(run: Attempt, *, number: int, until: datetime) -> bool:
-    """Show that the fraud service is asked; false when this run has. Inside a transaction.
+def fraud_check_open(attempt: Attempt, *, number: int, until: datetime) -> bool:
+    """Show that the fraud service is asked; false when this attempt has. Inside a transaction.
 
     Raises ``ApplicationClosed``.
     """
-    application, seen = begin_step(run, f"fraud_check-{number}")
+    application, seen = begin_step(attempt, f"fraud_check-{number}")
     if seen:
         return False
     application.current_step = Step.FRAUD_CHECK
@@ -73,6 +73,6 @@ def fraud_check_open(run: Attempt, *, number: int, until: datetime) -> bool:
     application.waiting_since = timezone.now()
     application.waiting_until = until
     again = "" if number == 1 else f" Try {number}: the last one was not answered."
-    log(run, f"fraud_check-{number}", application, f"Fraud check requested.{again}")
+    log(attempt, f"fraud_check-{number}", application, f"Fraud check requested.{again}")
     save(application)
     return True

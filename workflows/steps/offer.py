@@ -31,47 +31,47 @@ from workflows.db_threads import run_in_db_thread
 from workflows.providers.simulated import STEP_SECONDS, simulate_latency
 
 
-def generate_offer(run: Attempt, *, verdict: FraudVerdict) -> str:
+def generate_offer(attempt: Attempt, *, verdict: FraudVerdict) -> str:
     """Record what the fraud check found, then make the offer; returns its public id."""
 
     @transaction.atomic
     def begin() -> None:
-        pending.callbacks_settle(run)
-        offer_begin(run, verdict=verdict)
+        pending.callbacks_settle(attempt)
+        offer_begin(attempt, verdict=verdict)
 
     run_in_db_thread(begin)
     simulate_latency(STEP_SECONDS)
-    return run_in_db_thread(lambda: offer_make(run))
+    return run_in_db_thread(lambda: offer_make(attempt))
 
 
 @transaction.atomic(savepoint=False)
-def offer_begin(run: Attempt, *, verdict: FraudVerdict) -> None:
+def offer_begin(attempt: Attempt, *, verdict: FraudVerdict) -> None:
     """Record the fraud check's result and show that the offer is being made."""
-    application, seen = begin_step(run, "fraud_answer")
+    application, seen = begin_step(attempt, "fraud_answer")
     if not seen:
         if verdict == FraudVerdict.PASSED:
             message, level = "The fraud check passed.", Level.SUCCESS
         else:
             message, level = "The fraud check's flag was cleared on review.", Level.WARNING
-        log(run, "fraud_answer", application, message, step=Step.FRAUD_CHECK, level=level)
+        log(attempt, "fraud_answer", application, message, step=Step.FRAUD_CHECK, level=level)
         application.current_step = Step.GENERATING_OFFER
         stop_waiting(application)
         save(application)
 
 
-def offer_make(run: Attempt) -> str:
+def offer_make(attempt: Attempt) -> str:
     """Make the offer, its schedule and its letter; returns the offer's public id.
 
     The letter is drawn and stored before the rows are written: storage is outside of the
     database. Raises ``ApplicationClosed``.
     """
     known = LoanOffer.objects.filter(
-        application__reference=run.reference, attempt=run.attempt
+        application__reference=attempt.reference, attempt=attempt.number
     ).first()
     if known is not None:
         return known.offer_id
-    application = LoanApplication.objects.select_related("policy").get(reference=run.reference)
-    assessment = RiskAssessment.objects.get(application=application, attempt=run.attempt)
+    application = LoanApplication.objects.select_related("policy").get(reference=attempt.reference)
+    assessment = RiskAssessment.objects.get(application=application, attempt=attempt.number)
     plan = schedule(
         principal=application.loan_amount,
         annual_rate=assessment.annual_rate,
@@ -80,8 +80,8 @@ def offer_make(run: Attempt) -> str:
     now = timezone.now()
     offer = LoanOffer(
         application=application,
-        attempt=run.attempt,
-        offer_id=f"OFFER-{run.name.removeprefix('LOAN-')}",
+        attempt=attempt.number,
+        offer_id=f"OFFER-{attempt.name.removeprefix('LOAN-')}",
         principal=application.loan_amount,
         currency=application.currency,
         annual_rate=assessment.annual_rate,
@@ -92,13 +92,13 @@ def offer_make(run: Attempt) -> str:
         issued_at=now,
         expires_at=now + pinned_policy(application).offer_life,
     )
-    letter = _store_letter(run, offer, plan)
-    return _offer_record(run, offer, plan, letter)
+    letter = _store_letter(attempt, offer, plan)
+    return _offer_record(attempt, offer, plan, letter)
 
 
 @transaction.atomic(savepoint=False)
-def _offer_record(run: Attempt, offer: LoanOffer, plan: Schedule, letter: Document) -> str:
-    application, seen = begin_step(run, "generating_offer")
+def _offer_record(attempt: Attempt, offer: LoanOffer, plan: Schedule, letter: Document) -> str:
+    application, seen = begin_step(attempt, "generating_offer")
     if seen:
         return offer.offer_id
     letter.application = offer.application = application
@@ -122,7 +122,7 @@ def _offer_record(run: Attempt, offer: LoanOffer, plan: Schedule, letter: Docume
     application.decided_at = offer.issued_at
     application.current_step = Step.GENERATING_OFFER
     log(
-        run,
+        attempt,
         "generating_offer",
         application,
         f"Offer {offer.offer_id}: {offer.monthly_payment:,.2f} {offer.currency} a month for "
@@ -133,7 +133,7 @@ def _offer_record(run: Attempt, offer: LoanOffer, plan: Schedule, letter: Docume
     return offer.offer_id
 
 
-def _store_letter(run: Attempt, offer: LoanOffer, plan: Schedule) -> Document:
+def _store_letter(attempt: Attempt, offer: LoanOffer, plan: Schedule) -> Document:
     # Drawing a PDF is half a second of import, paid for only where a letter is made.
     from applications.offer_letter import offer_letter  # noqa: PLC0415
 
@@ -141,7 +141,7 @@ def _store_letter(run: Attempt, offer: LoanOffer, plan: Schedule) -> Document:
     letter = Document(
         application=offer.application,
         kind=Document.Kind.OFFER_LETTER,
-        key=f"{run.attempt}",
+        key=f"{attempt.number}",
         original_name=f"{offer.offer_id}.pdf",
         content_type="application/pdf",
         size=len(content),

@@ -45,7 +45,7 @@ class PayoutOrder:
     status: Disbursement.Status
 
 
-def disburse(run: Attempt) -> Closed:
+def disburse(attempt: Attempt) -> Closed:
     """Pay once: ledger, then the rail under the application's key, then the application.
 
     A rerun asks the rail what it knows before it pays again. Raises ``ProviderError``
@@ -54,30 +54,30 @@ def disburse(run: Attempt) -> Closed:
 
     @transaction.atomic
     def request() -> PayoutOrder:
-        pending.callbacks_settle(run)
-        return disbursement_request(run)
+        pending.callbacks_settle(attempt)
+        return disbursement_request(attempt)
 
     order = run_in_db_thread(request)
     if order.status != Disbursement.Status.PAID:
-        _pay(run, order)
+        _pay(attempt, order)
     return Closed(status=Status.FUNDED.value)
 
 
 @transaction.atomic(savepoint=False)
-def disbursement_request(run: Attempt) -> PayoutOrder:
+def disbursement_request(attempt: Attempt) -> PayoutOrder:
     """Write the ledger row before the rail is asked; from here on nothing can be withdrawn.
 
     There is one row an application, whatever the attempt. An attempt that comes again gets what
     the ledger says by now, and is refused when the application has closed since its payout was
     refused, or goes on without it. Raises ``ApplicationClosed``.
     """
-    application, seen = begin_step(run, "disbursing")
+    application, seen = begin_step(attempt, "disbursing")
     if not seen:
         Disbursement.objects.bulk_create(
             [
                 Disbursement(
                     application=application,
-                    idempotency_key=f"payout-{run.reference}",
+                    idempotency_key=f"payout-{attempt.reference}",
                     amount=application.loan_amount,
                     currency=application.currency,
                 )
@@ -90,12 +90,12 @@ def disbursement_request(run: Attempt) -> PayoutOrder:
         ).update(status=Disbursement.Status.REQUESTED)
     ledger = Disbursement.objects.get(application=application)
     if seen and ledger.status != Disbursement.Status.PAID:
-        ensure_current_attempt(run, application)
+        ensure_current_attempt(attempt, application)
     if not seen:
         application.current_step = Step.DISBURSING
         stop_waiting(application)
         log(
-            run,
+            attempt,
             "disbursing",
             application,
             f"Paying out {ledger.amount:,.2f} {ledger.currency}.",
@@ -105,27 +105,27 @@ def disbursement_request(run: Attempt) -> PayoutOrder:
         idempotency_key=ledger.idempotency_key,
         amount=ledger.amount,
         currency=ledger.currency,
-        reference=run.reference,
+        reference=attempt.reference,
         status=Disbursement.Status(ledger.status),
     )
 
 
 @transaction.atomic(savepoint=False)
-def disbursement_settle(run: Attempt, *, rail_reference: str) -> None:
+def disbursement_settle(attempt: Attempt, *, rail_reference: str) -> None:
     """Close the application as funded: the rail paid. Doing it again changes nothing."""
-    application, seen = begin_step(run, "funded")
+    application, seen = begin_step(attempt, "funded")
     if seen:
         return
-    _fund(run, application, rail_reference=rail_reference)
+    _fund(attempt, application, rail_reference=rail_reference)
 
 
 @transaction.atomic(savepoint=False)
-def disbursement_hold(run: Attempt, *, status: Disbursement.Status) -> None:
+def disbursement_hold(attempt: Attempt, *, status: Disbursement.Status) -> None:
     """Record in the ledger that the rail refused, or that nobody knows whether it paid.
 
     What the ledger knows for certain stays.
     """
-    application, _ = begin_step(run, "disbursement_hold")
+    application, _ = begin_step(attempt, "disbursement_hold")
     Disbursement.objects.filter(
         application=application,
         status__in=[Disbursement.Status.REQUESTED, Disbursement.Status.UNKNOWN],
@@ -141,17 +141,17 @@ def payout_settle(
     for a restart or a withdrawal.
     """
     if paid:
-        run = Attempt(reference=application.reference, attempt=application.attempt)
-        _fund(run, application, rail_reference=rail_reference)
+        attempt = Attempt(reference=application.reference, number=application.attempt)
+        _fund(attempt, application, rail_reference=rail_reference)
     else:
         Disbursement.objects.filter(application=application).update(
             status=Disbursement.Status.NOT_PAID
         )
-    said = "was paid" if paid else "was not paid"
+    outcome = "was paid" if paid else "was not paid"
     event_record(
         application=application,
         kind="payout_settled",
-        message=f"The payout {said}, as a person found.",
+        message=f"The payout {outcome}, as a person found.",
         level=Level.WARNING,
         is_internal=True,
         actor=user,
@@ -165,17 +165,17 @@ def payout_found(*, application: LoanApplication, user: User, rail_reference: st
     With its reference the application is funded; with ``None`` no money left.
     """
     if rail_reference is not None:
-        run = Attempt(reference=application.reference, attempt=application.attempt)
-        _fund(run, application, rail_reference=rail_reference)
+        attempt = Attempt(reference=application.reference, number=application.attempt)
+        _fund(attempt, application, rail_reference=rail_reference)
     else:
         Disbursement.objects.filter(
             application=application, status=Disbursement.Status.REQUESTED
         ).update(status=Disbursement.Status.NOT_PAID)
-    said = "had paid" if rail_reference is not None else "had not paid"
+    outcome = "had paid" if rail_reference is not None else "had not paid"
     event_record(
         application=application,
         kind="payout_found",
-        message=f"The rail {said} when it was asked before a restart.",
+        message=f"The rail {outcome} when it was asked before a restart.",
         level=Level.WARNING,
         is_internal=True,
         actor=user,
@@ -183,7 +183,7 @@ def payout_found(*, application: LoanApplication, user: User, rail_reference: st
     )
 
 
-def _fund(run: Attempt, application: LoanApplication, *, rail_reference: str) -> None:
+def _fund(attempt: Attempt, application: LoanApplication, *, rail_reference: str) -> None:
     """Close a locked application as funded; the ledger says paid from now on."""
     now = timezone.now()
     Disbursement.objects.filter(application=application).exclude(
@@ -193,11 +193,11 @@ def _fund(run: Attempt, application: LoanApplication, *, rail_reference: str) ->
     application.current_step = Step.COMPLETE
     application.closed_at = now
     stop_waiting(application)
-    log(run, "funded", application, "The loan is funded.", level=Level.SUCCESS)
+    log(attempt, "funded", application, "The loan is funded.", level=Level.SUCCESS)
     save(application)
 
 
-def _pay(run: Attempt, order: PayoutOrder) -> None:
+def _pay(attempt: Attempt, order: PayoutOrder) -> None:
     rail = registry.payout_rail()
     try:
         paid = rail.find(idempotency_key=order.idempotency_key) or _ask_to_pay(rail, order)
@@ -205,18 +205,18 @@ def _pay(run: Attempt, order: PayoutOrder) -> None:
         # The answer was lost, perhaps not the payout: the rail may know it by now.
         found = _find_again(rail, order)
         if found is None:
-            run_in_db_thread(lambda: disbursement_hold(run, status=Disbursement.Status.UNKNOWN))
+            run_in_db_thread(lambda: disbursement_hold(attempt, status=Disbursement.Status.UNKNOWN))
             raise
         logger.warning("The rail paid, its answer was lost", extra={"why": str(error)})
         paid = found
     except PayoutRefused:
-        run_in_db_thread(lambda: disbursement_hold(run, status=Disbursement.Status.REFUSED))
+        run_in_db_thread(lambda: disbursement_hold(attempt, status=Disbursement.Status.REFUSED))
         raise
 
     @transaction.atomic
     def settle() -> None:
-        disbursement_settle(run, rail_reference=paid)
-        executions.execution_finish(run, Status.FUNDED)
+        disbursement_settle(attempt, rail_reference=paid)
+        executions.execution_finish(attempt, Status.FUNDED)
 
     run_in_db_thread(settle)
 

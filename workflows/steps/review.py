@@ -29,7 +29,9 @@ from workflows.db_threads import run_in_db_thread
 from workflows.executions import Closed
 
 
-def open_review(run: Attempt, kind: TaskKind, *, callback_id: str, after: TaskKind | None) -> None:
+def open_review(
+    attempt: Attempt, kind: TaskKind, *, callback_id: str, after: TaskKind | None
+) -> None:
     """Ask people, and expect the answer under this callback.
 
     ``after`` is who was asked just before, whose answer has been delivered.
@@ -38,11 +40,11 @@ def open_review(run: Attempt, kind: TaskKind, *, callback_id: str, after: TaskKi
     @transaction.atomic
     def write() -> None:
         if after is not None or REVIEW_KINDS[kind].trigger is Trigger.FLAGGED:
-            pending.callbacks_settle(run)
-        task = review_open(run, kind)
+            pending.callbacks_settle(attempt)
+        task = review_open(attempt, kind)
         if task is not None:
             pending.callback_open(
-                run,
+                attempt,
                 name=kind.value,
                 callback_id=callback_id,
                 expires_at=task.expires_at + settings.LOANOFFICE_DELIVERY_GRACE,
@@ -52,19 +54,19 @@ def open_review(run: Attempt, kind: TaskKind, *, callback_id: str, after: TaskKi
     run_in_db_thread(write)
 
 
-def decline(run: Attempt, kind: TaskKind) -> Closed:
+def decline(attempt: Attempt, kind: TaskKind) -> Closed:
     """Close an application that a person declined."""
 
     @transaction.atomic
     def write() -> Closed:
-        pending.callbacks_settle(run)
-        declined_on_review(run, kind)
-        return executions.execution_finish(run, Status.DECLINED)
+        pending.callbacks_settle(attempt)
+        declined_on_review(attempt, kind)
+        return executions.execution_finish(attempt, Status.DECLINED)
 
     return run_in_db_thread(write)
 
 
-def expire(run: Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
+def expire(attempt: Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
     """Close an application that nobody decided in time; a decision that came late is kept.
 
     ``timed_out``: the engine stopped waiting by itself; else the sweep answered the callback.
@@ -73,14 +75,14 @@ def expire(run: Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
     @transaction.atomic
     def write() -> Closed:
         if timed_out:
-            pending.callback_expire(run, kind.value)
+            pending.callback_expire(attempt, kind.value)
         else:
-            pending.callbacks_settle(run)
-        if expired(run, kind):
-            return executions.execution_finish(run, Status.EXPIRED)
+            pending.callbacks_settle(attempt)
+        if expired(attempt, kind):
+            return executions.execution_finish(attempt, Status.EXPIRED)
         # The incident is open already: the decision is kept as late.
         return handover.give_up(
-            run,
+            attempt,
             kind=None,
             sentence=(
                 f"{kind.label} was decided, but the decision did not reach the workflow before "
@@ -91,12 +93,12 @@ def expire(run: Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
     return run_in_db_thread(write)
 
 
-def review_open(run: Attempt, kind: TaskKind) -> ReviewTask | None:
-    """Ask a person; ``None`` when this run has asked before. Call inside a transaction.
+def review_open(attempt: Attempt, kind: TaskKind) -> ReviewTask | None:
+    """Ask a person; ``None`` when this attempt has asked before. Call inside a transaction.
 
     Raises ``ApplicationClosed``.
     """
-    application, seen = begin_step(run, f"open_{kind.value}")
+    application, seen = begin_step(attempt, f"open_{kind.value}")
     if seen:
         return None
     now = timezone.now()
@@ -109,49 +111,49 @@ def review_open(run: Attempt, kind: TaskKind) -> ReviewTask | None:
         now=now,
     )
     who = task.get_assigned_role_display().lower()
-    log(run, f"open_{kind.value}", application, f"Waiting for {_article(who)} {who} to decide.")
+    log(attempt, f"open_{kind.value}", application, f"Waiting for {_article(who)} {who} to decide.")
     save(application)
     return task
 
 
 @transaction.atomic(savepoint=False)
-def declined_on_review(run: Attempt, kind: TaskKind) -> None:
+def declined_on_review(attempt: Attempt, kind: TaskKind) -> None:
     """Close an application that a person declined, with their reason.
 
     Raises ``ApplicationClosed``.
     """
     operation = f"declined_{kind.value}"
-    application, seen = begin_step(run, operation)
+    application, seen = begin_step(attempt, operation)
     if seen:
         return
     decision = ReviewDecision.objects.get(
         task__application=application,
-        task__attempt=run.attempt,
+        task__attempt=attempt.number,
         task__kind=kind,
         outcome=Outcome.DECLINE,
         late=False,
     )
     reasons = reasons_shown(kind=kind, decision=decision)
-    said = " ".join(reason["text"] for reason in reasons)
+    sentences = " ".join(reason["text"] for reason in reasons)
     close_declined(application, reasons)
-    log(run, operation, application, f"Declined. {said}", level=Level.WARNING)
+    log(attempt, operation, application, f"Declined. {sentences}", level=Level.WARNING)
     save(application)
 
 
 @transaction.atomic(savepoint=False)
-def expired(run: Attempt, kind: TaskKind) -> bool:
+def expired(attempt: Attempt, kind: TaskKind) -> bool:
     """Close an application that nobody decided in time: expiry never approves.
 
     False when somebody did decide, but the engine had stopped waiting before it heard of
     it: then the decision is kept as late, and a person has to look. Raises ``ApplicationClosed``.
     """
     operation = f"expired_{kind.value}"
-    application, seen = begin_step(run, operation)
+    application, seen = begin_step(attempt, operation)
     if seen:
         return True
     task = task_lock(
         ReviewTask.objects.values_list("pk", flat=True).get(
-            application=application, attempt=run.attempt, kind=kind
+            application=application, attempt=attempt.number, kind=kind
         )
     )
     if task.status == TaskStatus.DECIDED:
@@ -163,7 +165,7 @@ def expired(run: Attempt, kind: TaskKind) -> bool:
     application.closed_at = now
     stop_waiting(application)
     log(
-        run,
+        attempt,
         operation,
         application,
         f"{kind.label}: nobody decided in time, so the application expired.",

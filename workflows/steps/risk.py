@@ -30,36 +30,36 @@ class Assessed:
     outcome: Outcome
 
 
-def assess_risk(run: Attempt) -> Assessed:
+def assess_risk(attempt: Attempt) -> Assessed:
     """Apply the policy to the reports that came."""
-    run_in_db_thread(lambda: show_step(run, Step.RISK_ASSESSMENT))
+    run_in_db_thread(lambda: show_step(attempt, Step.RISK_ASSESSMENT))
     simulate_latency(STEP_SECONDS)
 
     @transaction.atomic
     def write() -> Assessed:
-        assessed = risk_record(run)
+        assessed = risk_record(attempt)
         if assessed.outcome == Outcome.DECLINE:
-            executions.execution_finish(run, Status.DECLINED)
+            executions.execution_finish(attempt, Status.DECLINED)
         return assessed
 
     return run_in_db_thread(write)
 
 
 @transaction.atomic(savepoint=False)
-def risk_record(run: Attempt) -> Assessed:
-    """Apply the pinned policy to this run's reports.
+def risk_record(attempt: Attempt) -> Assessed:
+    """Apply the pinned policy to this attempt's reports.
 
     A decline closes the application. Raises ``ApplicationClosed``, and ``NoCreditReports`` when
     no bureau answered at all.
     """
-    application, seen = begin_step(run, "risk_assessment")
+    application, seen = begin_step(attempt, "risk_assessment")
     if seen:
-        known = RiskAssessment.objects.get(application=application, attempt=run.attempt)
+        known = RiskAssessment.objects.get(application=application, attempt=attempt.number)
         return Assessed(outcome=Outcome(known.outcome))
     policy = pinned_policy(application)
-    rows = list(CreditReport.objects.filter(application=application, attempt=run.attempt))
+    rows = list(CreditReport.objects.filter(application=application, attempt=attempt.number))
     if not rows:
-        raise NoCreditReports(reference=run.reference)
+        raise NoCreditReports(reference=attempt.reference)
     missing = tuple(b for b in Bureau if b.value not in {row.bureau for row in rows})
     assessment = assess(
         rules=services.policy_rules(policy),
@@ -72,7 +72,7 @@ def risk_record(run: Attempt) -> Assessed:
     reasons = [reason.as_json() for reason in assessment.reasons]
     RiskAssessment.objects.create(
         application=application,
-        attempt=run.attempt,
+        attempt=attempt.number,
         policy=policy,
         average_score=assessment.average_score,
         derogatory_marks=assessment.derogatory_marks,
@@ -84,17 +84,17 @@ def risk_record(run: Attempt) -> Assessed:
         reasons=reasons,
     )
     application.current_step = Step.RISK_ASSESSMENT
-    said = {
+    result = {
         Outcome.APPROVE: "within the policy",
         Outcome.REFER: "referred to a manager",
         Outcome.DECLINE: "declined",
     }[assessment.outcome]
     why = " ".join(reason["text"] for reason in reasons)
     log(
-        run,
+        attempt,
         "risk_assessment",
         application,
-        f"{assessment.tier.label} at {assessment.annual_rate} %, {said}. {why}".strip(),
+        f"{assessment.tier.label} at {assessment.annual_rate} %, {result}. {why}".strip(),
         level=Level.WARNING if assessment.outcome == Outcome.DECLINE else Level.INFO,
     )
     if assessment.outcome == Outcome.DECLINE:

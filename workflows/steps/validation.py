@@ -35,33 +35,33 @@ class Validated:
     waits: dict[str, int]  # seconds, by kind of task; without what the policy does not ask for
 
 
-def validate(run: Attempt, *, arn: str) -> Validated:
+def validate(attempt: Attempt, *, arn: str) -> Validated:
     """Validate, pin the policy, and record that the execution runs."""
 
     def begin() -> None:
-        executions.execution_running(run, arn=arn)
-        show_step(run, Step.VALIDATING)
+        executions.execution_running(attempt, arn=arn)
+        show_step(attempt, Step.VALIDATING)
 
     run_in_db_thread(begin)
     simulate_latency(STEP_SECONDS)
 
     @transaction.atomic
     def write() -> Validated:
-        validated = validation_record(run)
+        validated = validation_record(attempt)
         if not validated.valid:
-            executions.execution_finish(run, Status.DECLINED)
+            executions.execution_finish(attempt, Status.DECLINED)
         return validated
 
     return run_in_db_thread(write)
 
 
 @transaction.atomic(savepoint=False)
-def validation_record(run: Attempt) -> Validated:
+def validation_record(attempt: Attempt) -> Validated:
     """Check the application and pin the policy that is in force now.
 
     Raises ``ApplicationClosed``, ``NoPolicy``.
     """
-    application, seen = begin_step(run, "validate")
+    application, seen = begin_step(attempt, "validate")
     policy = application.policy if seen and application.policy else services.policy_current()
     problems = _problems(application, policy)
     result = Validated(
@@ -87,7 +87,7 @@ def validation_record(run: Attempt) -> Validated:
     else:
         move(application, Status.IN_REVIEW)
         message, level = "The application is complete and valid.", Level.SUCCESS
-    log(run, "validate", application, message, step=Step.VALIDATING, level=level)
+    log(attempt, "validate", application, message, step=Step.VALIDATING, level=level)
     if not problems:
         application.current_step = Step.CREDIT_CHECK
     save(application, "policy")

@@ -13,7 +13,7 @@ from applications.api.document_serializers import (
 )
 from applications.api.errors import LinkExpired
 from applications.file_types import FILE_TYPES
-from applications.services.documents import WRONG_TYPE, largest_said
+from applications.services.documents import WRONG_TYPE, largest_text
 from partners.api.openapi.parameters import (
     COMMON_HEADERS,
     POST_HEADERS,
@@ -51,10 +51,10 @@ A link needs no key, is always a download, and is good for {LINK_MINUTES} minute
 new ones, and keep none. Staff are given what staff brought as well."""
 UPLOADED = f"""Add a file to an application that is open.
 
-One file a request, of at most {settings.LOANOFFICE_DOCUMENT_BYTES:,} bytes ({largest_said()}): what
-fits through the front door with its frame. A larger one is refused before it is read; a far larger
-one (from about 6 MB on) the front door itself refuses, with a 413 of its own form. What the file
-is, its content says: a PDF, a PNG or a JPEG; a name or a declared type that says otherwise is
+One file a request, of at most {settings.LOANOFFICE_DOCUMENT_BYTES:,} bytes ({largest_text()}): what
+fits into one request to API Gateway with its frame. A larger one is refused before it is read; a
+far larger one (from about 6 MB on) API Gateway itself refuses, with a 413 of its own form. What the
+file is, its content says: a PDF, a PNG or a JPEG; a name or a declared type that says otherwise is
 refused. An application takes up to {settings.LOANOFFICE_DOCUMENTS_MOST} files. A file is kept as it
 is, and is not searched for viruses.
 

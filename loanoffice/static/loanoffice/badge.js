@@ -21,11 +21,11 @@
     let timer = null;
     let over = false; // logged out: nothing is asked any more
 
-    const show = (waiting, shown, said) => {
+    const show = (waiting, shown, text) => {
         figure.textContent = shown;
         badge.classList.toggle("queue-none", waiting === 0);
-        if (sentence.textContent !== said) {
-            sentence.textContent = said;
+        if (sentence.textContent !== text) {
+            sentence.textContent = text;
         }
         document.title = waiting === 0 ? title : `(${shown}) ${title}`;
     };

@@ -351,5 +351,5 @@ def test_more_than_a_place_lets_out_is_refused_with_the_number(
     answer = client.post(f"{EXPORT}?status__exact=submitted")
 
     assert answer.url == f"{LIST}?status__exact=submitted"
-    assert said(answer) == ["At most 2 applications leave this way; narrow the search."]
+    assert said(answer) == ["At most 2 applications are exported at once; narrow the search."]
     assert caplog.text.count("Applications are exported") == 1

@@ -12,7 +12,7 @@ from applications.models import LoanApplication
 from tests import casework
 from tests.workflows.callbacks.vendor import SECRET
 from workflows.callbacks import pending
-from workflows.callbacks.tokens import door_open
+from workflows.callbacks.tokens import callback_url_issue
 from workflows.steps import fraud
 
 VENDOR_URL = "https://vendor.example/checks"
@@ -39,7 +39,7 @@ def wait_for_vendor(application: LoanApplication, callback_id: str = "F") -> str
 
 
 def path_of(callback_id: str) -> str:
-    door = door_open(callback_id=callback_id)
+    door = callback_url_issue(callback_id=callback_id)
     assert door is not None
     return door.url.removeprefix("http://127.0.0.1:8000")
 

@@ -30,7 +30,7 @@ from tests.workflows.callbacks.vendor import (
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 from workflows import engine, executions
 from workflows.callbacks.fraud_vendor import callback_requests_forget
-from workflows.callbacks.tokens import door_open
+from workflows.callbacks.tokens import callback_url_issue
 from workflows.models import (
     CallbackRequest,
     CallbackToken,
@@ -523,7 +523,7 @@ def test_address_is_the_same_when_the_vendor_is_asked_again(path: str) -> None:
 def test_closed_callback_gets_no_address(asked: LoanApplication) -> None:
     PendingCallback.objects.update(status="expired")
 
-    assert door_open(callback_id="F") is None
+    assert callback_url_issue(callback_id="F") is None
 
 
 def test_sweep_forgets_requests_whose_signatures_count_no_more(path: str) -> None:

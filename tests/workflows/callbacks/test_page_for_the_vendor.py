@@ -13,7 +13,7 @@ from rest_framework.exceptions import APIException
 from partners.api.problems import TITLES
 from tests.workflows.callbacks.vendor import SECRET
 from workflows.callbacks import errors, signatures, views
-from workflows.callbacks.tokens import door_open
+from workflows.callbacks.tokens import callback_url_issue
 from workflows.models import PendingCallback
 from workflows.providers.interfaces import Screening, Subject
 from workflows.providers.vendor import body_of
@@ -82,7 +82,7 @@ def test_numbers_on_the_page_are_those_of_the_code() -> None:
 @pytest.mark.django_db
 def test_request_on_the_page_has_the_fields_that_leave(asked: Any) -> None:
 
-    door = door_open(callback_id="F")
+    door = callback_url_issue(callback_id="F")
     assert door is not None
     sent = body_of(Screening(door.name, Subject.of(asked), door.url, door.until))
 

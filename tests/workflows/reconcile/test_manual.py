@@ -12,7 +12,7 @@ from tests import casework
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 from workflows.models import Incident
 from workflows.reconcile import manual
-from workflows.reconcile.manual import PATIENCE, reconcile_by_hand
+from workflows.reconcile.manual import PATIENCE, reconcile_manually
 
 NOTHING = {"DurableExecutions": []}
 MISSING = (404, "ResourceNotFoundException")
@@ -31,7 +31,7 @@ def test_somebody_else_is_refused_before_the_engine_is_asked(
 
     for dry_run in (True, False):
         with pytest.raises(NotPermitted):
-            reconcile_by_hand(user=auditor, dry_run=dry_run)
+            reconcile_manually(user=auditor, dry_run=dry_run)
 
     assert stub.reads == []
 
@@ -45,7 +45,7 @@ def test_run_ends_when_the_time_is_over_and_keeps_what_it_mended(
     ticks = iter([0.0, 1.0, PATIENCE.total_seconds() + 1])
     monkeypatch.setattr(manual, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
 
-    looked = reconcile_by_hand(user=operations, dry_run=False)
+    looked = reconcile_manually(user=operations, dry_run=False)
 
     assert looked.is_cut_short
     assert not looked.is_complete
@@ -62,12 +62,12 @@ def test_each_mended_case_has_a_line_and_a_dry_run_leaves_none(
     cases = [casework.waiting_for_manager(officer) for _ in range(2)]
     stub.pages += [NOTHING, MISSING, MISSING, NOTHING] * 2
 
-    looked = reconcile_by_hand(user=operations, dry_run=True)
+    looked = reconcile_manually(user=operations, dry_run=True)
     assert looked.is_complete
     assert [finding.reference for finding in looked.findings] == [c.reference for c in cases]
     assert not ApplicationEvent.objects.filter(kind="reconciled").exists()
 
-    mended = reconcile_by_hand(user=operations, dry_run=False)
+    mended = reconcile_manually(user=operations, dry_run=False)
 
     assert mended.findings == looked.findings
     lines = ApplicationEvent.objects.filter(kind="reconciled", actor=operations)
@@ -87,9 +87,9 @@ def test_finding_about_no_case_of_ours_is_told_and_leaves_no_line(
     }
     stub.pages += [{"DurableExecutions": [foreign]}, NOTHING]
 
-    looked = reconcile_by_hand(user=operations, dry_run=False)
+    looked = reconcile_manually(user=operations, dry_run=False)
 
-    assert [(finding.what, finding.mend) for finding in looked.findings] == [
+    assert [(finding.what, finding.repair) for finding in looked.findings] == [
         ("no such application", "none")
     ]
     assert not ApplicationEvent.objects.exists()

@@ -485,13 +485,13 @@ def test_command_prints_a_table_and_a_dry_run_says_so(officer: User, carry: Carr
     out = StringIO()
     call_command("reconcile", "--dry-run", "--rate=1000", stdout=out)
     lines = out.getvalue().splitlines()
-    assert lines[0].split() == ["execution", "engine", "record", "found", "mend"]
+    assert lines[0].split() == ["execution", "engine", "record", "found", "repair"]
     assert lines[2].split()[:3] == [f"{application.reference}-1", "RUNNING", "QUEUED"]
-    assert "would be mended (dry run: nothing was changed)" in lines[-1]
+    assert "would be repaired (dry run: nothing was changed)" in lines[-1]
     assert Execution.objects.get().status == "QUEUED"
     out = StringIO()
     call_command("reconcile", "--all", "--rate=1000", stdout=out)
-    assert "1 mended." in out.getvalue().splitlines()[-1]
+    assert "1 repaired." in out.getvalue().splitlines()[-1]
 
 
 def test_command_says_when_the_engine_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,11 @@ from workflows.errors import EngineError
 from workflows.reconcile.compare import CALLS_PER_SECOND, Finding, Report, reconcile
 
 SAY_EVERY = 1000  # executions between two lines of progress
-COLUMNS = ("execution", "engine", "record", "found", "mend")
+COLUMNS = ("execution", "engine", "record", "found", "repair")
 
 
 class Command(BaseCommand):
-    help = "Compare the record with the engine: mend what was missed, open incidents."
+    help = "Compare the record with the engine: repair what was missed, open incidents."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -47,7 +47,8 @@ class Command(BaseCommand):
             )
         except EngineError as error:
             raise CommandError(
-                f"The engine cannot be asked: {error} What was mended stays mended; run it again."
+                f"The engine cannot be asked: {error} What was repaired stays repaired; "
+                "run it again."
             ) from error
         self.stdout.write(table(report.findings))
         self.stdout.write(conclusion(report))
@@ -64,7 +65,7 @@ def table(findings: list[Finding]) -> str:
     """Format the findings as a table of plain text; empty when there are none."""
     if not findings:
         return ""
-    rows = [COLUMNS, *((f.name, f.engine, f.record, f.what, f.mend) for f in findings)]
+    rows = [COLUMNS, *((f.name, f.engine, f.record, f.what, f.repair) for f in findings)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -77,5 +78,5 @@ def conclusion(report: Report) -> str:
     found = len(report.findings)
     if not found:
         return f"{report.compared} compared: the record and the engine agree."
-    verb = "would be mended (dry run: nothing was changed)" if report.dry_run else "mended"
+    verb = "would be repaired (dry run: nothing was changed)" if report.dry_run else "repaired"
     return f"{report.compared} compared, {found} {verb}."
