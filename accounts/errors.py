@@ -1,4 +1,6 @@
-"""Errors of sign-in. Each has a sentence for the person."""
+"""Errors of sign-in and of proposals. Each has a sentence for the person."""
+
+from core.errors import DomainError
 
 
 class AccountsError(Exception):
@@ -25,3 +27,45 @@ class NotEnrolled(AccountsError):
 class OnlySuperusers(AccountsError):
     def __init__(self) -> None:
         super().__init__("Only a superuser may do this.")
+
+
+# --- Proposals --------------------------------------------------------------------------
+
+
+class ProposedAlready(DomainError):
+    """Another proposal about the same is open."""
+
+    code = "proposed-already"
+    title = "Something else is proposed already"
+
+    def __init__(self, *, title: str, by: str) -> None:
+        super().__init__(
+            f"{by} proposed something about this already, which is open: {title}. Confirm, reject "
+            "or withdraw that one first."
+        )
+
+
+class OwnProposal(DomainError):
+    code = "own-proposal"
+    title = "Another person has to confirm it"
+    http_status = 403
+
+    def __init__(self, *, why: str) -> None:
+        super().__init__(f"{why}: another person has to confirm it.")
+
+
+class ProposalClosed(DomainError):
+    """It was decided before; the sentence says how."""
+
+    code = "proposal-closed"
+    title = "The proposal is not open"
+
+
+class ProposalVoid(DomainError):
+    """It can no longer be confirmed, and is closed as void."""
+
+    code = "proposal-void"
+    title = "The proposal is void"
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"{reason} Nothing was done; propose it again.")

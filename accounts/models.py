@@ -1,4 +1,4 @@
-"""Models of sign-in: groups that need a second factor, recovery codes, proxies for the admin."""
+"""Models of sign-in and of proposals: second factors, recovery codes, what waits for another."""
 
 from datetime import timedelta
 from typing import Any
@@ -104,3 +104,78 @@ class FailedSignIn(AccessAttempt):  # type: ignore[misc]
 
     def __str__(self) -> str:
         return f"{self.username} from {self.ip_address}"
+
+
+class Proposal(models.Model):
+    """An act that one person proposed and another has to confirm before it is done.
+
+    ``kind`` names a row of ``proposal_kinds``. What would be done is stored as it was shown
+    (``title``, ``sentence``, ``rows``) and as ``parameters``; ``state_hash`` is the SHA-256 of
+    what it is based on. None of them ever holds a secret. Without a proposer it was proposed by
+    a command on the host.
+    """
+
+    class Status(models.TextChoices):
+        OPEN = "open", "Open"
+        CONFIRMED = "confirmed", "Confirmed"
+        REJECTED = "rejected", "Rejected"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+        VOID = "void", "Void"
+
+    kind = models.CharField(max_length=60)
+    subject = models.CharField(max_length=120)
+    title = models.CharField("proposal", max_length=200)
+    sentence = models.TextField()
+    rows = models.JSONField(default=list, help_text="Label, value before, value after.")
+    parameters = models.JSONField(default=dict)
+    state_hash = models.CharField(max_length=64)
+    note = models.TextField(blank=True)
+    object_kind = models.CharField(max_length=60, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    reference = models.CharField(max_length=20, blank=True)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.OPEN)
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="proposals"
+    )
+    proposed_at = models.DateTimeField(default=timezone.now)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True)
+    result = models.TextField(blank=True, help_text="What was done, or why it was not.")
+    confirmed_alone = models.BooleanField(
+        default=False, help_text="One person did both, as LOANOFFICE_SINGLE_ADMIN allows."
+    )
+
+    class Meta:
+        ordering = ["-proposed_at", "-id"]
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["status", "-proposed_at", "-id"], name="proposal_by_status")
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "subject"],
+                condition=models.Q(status="open"),
+                name="proposal_open_once",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="confirmed")
+                | models.Q(confirmed_alone=True)
+                | models.Q(proposed_by__isnull=True)
+                | ~models.Q(decided_by=models.F("proposed_by")),
+                name="proposal_confirmed_by_another",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="confirmed")
+                | models.Q(decided_by__isnull=False, decided_at__isnull=False),
+                name="proposal_confirmed_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(confirmed_alone=False) | models.Q(status="confirmed"),
+                name="proposal_alone_means_confirmed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

@@ -9,6 +9,7 @@ from enum import StrEnum, unique
 
 # Every role sees every application and what belongs to it, and may take the list with it.
 EVERY_ROLE = (
+    "accounts.view_proposal",
     "partners.view_partner",
     "lending.view_lendingpolicy",
     "lending.view_policyauthority",

@@ -16,7 +16,7 @@ from django.utils.functional import SimpleLazyObject
 from accounts.forms import OwnPasswordForm
 
 # The models that people work with, in this order; the rest follows by app.
-FIRST = ("LoanApplication", "Incident")
+FIRST = ("LoanApplication", "Incident", "Proposal")
 
 
 class LoanOfficeAdminSite(AdminSite):

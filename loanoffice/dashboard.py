@@ -17,6 +17,7 @@ from django.db.models import Count, Q, QuerySet, Value
 from django.db.models.fields import IntegerField
 from django.utils import timezone
 
+from accounts import proposals
 from applications.choices import Status
 from applications.models import LoanApplication
 from loanoffice.median import median_span
@@ -106,6 +107,7 @@ class Dashboard:
     """The page for one person; ``None`` where they may not see something."""
 
     waiting_on_me: int | None
+    proposals_waiting: int | None  # for this person's confirmation
     open_tasks: OpenTasks | None
     oldest: Sequence[OldTask]
     incidents_open: int | None
@@ -117,13 +119,16 @@ class Dashboard:
 def dashboard_of(*, user: User, now: datetime) -> Dashboard:
     """Read the dashboard of one person.
 
-    At most eleven queries, five of them once a minute, whatever the size of the data.
+    At most twelve queries, five of them once a minute, whatever the size of the data.
     """
     sees_applications = user.has_perm("applications.view_loanapplication")
     sees_tasks = user.has_perm("reviews.view_reviewtask")
     incidents = incidents_unresolved() if user.has_perm("workflows.view_incident") else None
     return Dashboard(
         waiting_on_me=waiting_on(user=user, now=now),
+        proposals_waiting=(
+            len(proposals.proposals_waiting_on(user)) if proposals.decides_some(user) else None
+        ),
         open_tasks=_kept("open_tasks", now, lambda: open_tasks_of(now=now)) if sees_tasks else None,
         oldest=oldest_waiting(user=user, now=now) if sees_tasks and sees_applications else (),
         incidents_open=None if incidents is None else incidents.get(Incident.Status.OPEN, 0),

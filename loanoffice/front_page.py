@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from accounts.proposals import is_single_admin
 from loanoffice.charts import grouped_bars, shares
 from loanoffice.dashboard import Dashboard, day_begins
 
 
 def index_context(dashboard: Dashboard) -> dict[str, Any]:
     """Return the context of ``admin/index.html``: the values, the charts, the links of tiles."""
-    context: dict[str, Any] = {"dashboard": dashboard}
+    context: dict[str, Any] = {"dashboard": dashboard, "single_admin": is_single_admin()}
     if (flow := dashboard.flow) is not None:
         context |= {
             "flow_chart": grouped_bars(

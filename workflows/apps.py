@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class WorkflowsConfig(AppConfig):
@@ -8,3 +8,6 @@ class WorkflowsConfig(AppConfig):
     def ready(self) -> None:
         from workflows import checks, receivers  # noqa: F401, PLC0415
         from workflows.outbox import handlers  # noqa: F401, PLC0415
+
+        if apps.is_installed("accounts"):
+            from workflows import proposal_emails  # noqa: F401, PLC0415

@@ -29,14 +29,20 @@ class Difference:
     additional: tuple[str, ...] = ()
 
 
-def unknown_permissions() -> dict[Role, list[str]]:
-    """The permissions of the table that no installed model has, by role."""
+def known_permissions() -> set[str]:
+    """The permissions that installed models have, and those of the ranks."""
     known = {role.authority_permission for role in APPROVERS}
     for model in installed.get_models():
         opts = model._meta
         codenames = {get_permission_codename(action, opts) for action in opts.default_permissions}
         codenames |= {codename for codename, _ in opts.permissions}
         known |= {f"{opts.app_label}.{codename}" for codename in codenames}
+    return known
+
+
+def unknown_permissions() -> dict[Role, list[str]]:
+    """The permissions of the table that no installed model has, by role."""
+    known = known_permissions()
     found = {role: [name for name in role.grants if name not in known] for role in Role}
     return {role: names for role, names in found.items() if names}
 

@@ -271,6 +271,10 @@ LOANOFFICE_BAD_KEY_RATE = env("LOANOFFICE_BAD_KEY_RATE", default="20/min")
 # Demo profiles, demo logins and the one-click form exist only where this is true.
 LOANOFFICE_DEMO = False
 
+# Whether one person may do alone what two have to do otherwise: role grants and partner keys
+# only, never anything about money. Announced at start and on the front page; each such act says so.
+LOANOFFICE_SINGLE_ADMIN = env.bool("LOANOFFICE_SINGLE_ADMIN", default=False)
+
 # One factor on every simulated delay: 1.0 lets a person watch, 0 is for tests.
 LOANOFFICE_SIMULATED_LATENCY = env.float("LOANOFFICE_SIMULATED_LATENCY", default=0.0)
 

@@ -4,6 +4,8 @@ from loanoffice.settings.base import *  # noqa: F403
 from loanoffice.settings.base import DATA_DIR, INSTALLED_APPS, LOGGING, MIDDLEWARE, env
 
 LOANOFFICE_DEMO = True
+# One person tries the demo.
+LOANOFFICE_SINGLE_ADMIN = env.bool("LOANOFFICE_SINGLE_ADMIN", default=True)
 INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 SECRET_KEY = env("SECRET_KEY", default="demo-only-not-a-secret")

@@ -7,6 +7,7 @@ TEST_DIR = DATA_DIR / "test"
 TEST_DIR.mkdir(parents=True, exist_ok=True)
 
 LOANOFFICE_DEMO = True
+LOANOFFICE_SINGLE_ADMIN = False
 INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
 SECRET_KEY = "test-only-not-a-secret"  # noqa: S105
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

@@ -12,8 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django_otp.oath import TOTP
 
-from accounts.models import RequiredSecondFactor, SecondFactor
+from accounts.models import Proposal, RequiredSecondFactor, SecondFactor
+from accounts.proposal_kinds import KINDS, ProposalKind, register
+from accounts.roles import Role
 from accounts.services import second_factor
+from tests.accounts.renaming import PARTS, propose
 
 LOGIN = "/admin/login/"
 HOME = "/admin/"
@@ -84,3 +87,35 @@ def needs_second_factor() -> Callable[[User], None]:
             RequiredSecondFactor.objects.create(group=group)
 
     return require
+
+
+# --- Proposals ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kind() -> Iterator[ProposalKind]:
+    """A kind of the tests; whatever kinds a test registers beside it are forgotten after it."""
+    before = {**KINDS}
+    yield register(ProposalKind(**PARTS))
+    KINDS.clear()
+    KINDS.update(before)
+
+
+@pytest.fixture
+def maker(make_user: Callable[..., User]) -> User:
+    return make_user("maker", Role.POLICY_OWNER)
+
+
+@pytest.fixture
+def checker(make_user: Callable[..., User]) -> User:
+    return make_user("checker", Role.POLICY_OWNER)
+
+
+@pytest.fixture
+def subject(make_user: Callable[..., User]) -> User:
+    return make_user("somebody")
+
+
+@pytest.fixture
+def proposal(kind: ProposalKind, maker: User, subject: User) -> Proposal:
+    return propose(kind, maker, subject, note="They married.")

@@ -18,7 +18,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import FailedSignIn, RequiredSecondFactor, SecondFactor
+from accounts.models import FailedSignIn, Proposal, RequiredSecondFactor, SecondFactor
+from accounts.proposal_kinds import KINDS, ProposalKind
 from accounts.roles import Role
 from accounts.services import second_factor
 from applications.models import Document, LoanApplication
@@ -32,6 +33,7 @@ from reviews.models import BulkDecision, DeclineReason, Delegation
 from reviews.services import bulk_decisions
 from tests import casework
 from tests.accounts.conftest import code_of
+from tests.accounts.renaming import PARTS, propose
 from tests.applications import files
 from tests.applications.admin.conftest import ADD, decide_page, page
 from tests.applications.admin.test_form import TYPED
@@ -377,6 +379,31 @@ def key_expire(office: Office) -> None:
     office.client(root=True).post(address("partners_partnerkey_expire", row.pk), typed)
 
 
+def _proposed(office: Office) -> Proposal:
+    """The actor's proposal."""
+    kind = ProposalKind(**PARTS)
+    office.monkeypatch.setitem(KINDS, kind.name, kind)
+    return propose(kind, office.actor, office.user())
+
+
+def proposal_confirm(office: Office) -> None:
+    office.client(Role.POLICY_OWNER)
+    made = _proposed(office)
+    office.client(Role.POLICY_OWNER).post(address("accounts_proposal_confirm", made.pk))
+
+
+def proposal_reject(office: Office) -> None:
+    office.client(Role.POLICY_OWNER)
+    made = _proposed(office)
+    reject = address("accounts_proposal_reject", made.pk)
+    office.client(Role.POLICY_OWNER).post(reject, {"note": "No."})
+
+
+def proposal_withdraw(office: Office) -> None:
+    client = office.client(Role.POLICY_OWNER)
+    client.post(address("accounts_proposal_withdraw", _proposed(office).pk))
+
+
 def delegation_add(office: Office) -> None:
     client = office.client(Role.MANAGER)
     delegate = office.user(Role.MANAGER)
@@ -667,6 +694,9 @@ CHANGES = {
     "admin:partners_partnerkey_expire": Change(key_expire, Action.CHANGED),
     "admin:reviews_delegation_add": Change(delegation_add, Action.CREATED),
     "admin:reviews_delegation_revoke": Change(delegation_revoke, Action.REVOKED),
+    "admin:accounts_proposal_confirm": Change(proposal_confirm, Action.CONFIRMED),
+    "admin:accounts_proposal_reject": Change(proposal_reject, Action.REJECTED),
+    "admin:accounts_proposal_withdraw": Change(proposal_withdraw, Action.REJECTED),
     "admin:auth_user_add": Change(user_add, Action.CREATED),
     "admin:auth_user_change": Change(user_change, Action.CHANGED),
     "admin:auth_user_password_change": Change(user_password, Action.PASSWORD),

@@ -163,6 +163,7 @@ PACKAGES = (
     "workflows.steps",
 )
 MODULES = (
+    "accounts.proposals",
     "lending.services",
     "workflows.incidents",
     "workflows.operations",
@@ -172,6 +173,8 @@ MODULES = (
 )
 # Services that act for somebody and change nothing: they answer, or only read.
 ANSWERS = {
+    "accounts.proposals.decides_some",
+    "accounts.proposals.proposals_waiting_on",
     "reviews.services.authority.approval_authority",
     "reviews.services.delegation.delegators",
     "reviews.services.claims.may_take_over",
@@ -188,6 +191,10 @@ ANSWERS = {
 }
 # Services that act for somebody -> the address whose scenario makes them act.
 ACTS = {
+    "accounts.proposals.proposal_open": "admin:accounts_proposal_withdraw",
+    "accounts.proposals.proposal_confirm": "admin:accounts_proposal_confirm",
+    "accounts.proposals.proposal_reject": "admin:accounts_proposal_reject",
+    "accounts.proposals.proposal_withdraw": "admin:accounts_proposal_withdraw",
     "reviews.services.bulk_decisions.bulk_begin": (
         "admin:applications_loanapplication_decide_selected"
     ),

@@ -249,7 +249,7 @@ def test_what_people_come_for_stands_first(make_user: Callable[..., User], offic
 
     senior = groups(make_user("boss", Role.SENIOR_MANAGER))
     assert next(iter(senior)) == "Desk"
-    assert senior["Desk"] == ["My approvals", "Loan applications", "Incidents"]
+    assert senior["Desk"] == ["My approvals", "Loan applications", "Incidents", "Proposals"]
     assert "Review tasks" in senior["Reviews"]
     everything = [name for names in groups(officer).values() for name in names]
     assert "Users" not in everything

@@ -5,6 +5,8 @@ name. A letter to many is one row for each of them, so that a letter which got t
 not sent again because another did not.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -37,9 +39,25 @@ CLOSING = {
 }
 
 
+@dataclass(frozen=True)
+class Letter:
+    """A letter to members of staff: who gets it, and what it says to one of them (``user``)."""
+
+    recipients: Callable[[dict[str, Any]], list[int]]
+    build: Callable[[dict[str, Any]], EmailMessage | None]
+
+
+# Letters of other modules, by what their payload names.
+LETTERS: dict[str, Letter] = {}
+
+
 def recipients(payload: dict[str, Any]) -> list[int] | None:
-    """The users that a notice about a task has to be split for; ``None``: it is one letter."""
-    if "task" not in payload or "user" in payload:
+    """The users that a notice has to be split for; ``None``: it is one letter."""
+    if "user" in payload:
+        return None
+    for letter in _letters(payload):
+        return letter.recipients(payload)
+    if "task" not in payload:
         return None
     task = ReviewTask.objects.get(pk=payload["task"])
     notice = Notice(payload["notice"])
@@ -69,9 +87,15 @@ def recipients(payload: dict[str, Any]) -> list[int] | None:
 
 def build_email(payload: dict[str, Any]) -> EmailMessage | None:
     """The letter, or ``None`` when it is pointless by now or has nobody to go to."""
+    for letter in _letters(payload):
+        return letter.build(payload)
     if "task" in payload:
         return _about_task(payload)
     return _about_closing(payload["application"])
+
+
+def _letters(payload: dict[str, Any]) -> list[Letter]:
+    return [letter for name, letter in LETTERS.items() if name in payload]
 
 
 def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
@@ -82,7 +106,7 @@ def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
     mail = REVIEW_KINDS[TaskKind(task.kind)].applicant_mail
     if mail is not None:
         facts = {"reference": application.reference, "expires_at": task.expires_at}
-        return _to(application.email, mail.subject.format(**facts), mail.body.format(**facts))
+        return letter_to(application.email, mail.subject.format(**facts), mail.body.format(**facts))
     user = User.objects.get(pk=payload["user"])
     if not user.is_active:
         return None
@@ -97,7 +121,7 @@ def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
     }
     notice = Notice(payload["notice"])
     prefix = {Notice.OPENED: "", Notice.DUE: "Reminder: ", Notice.ESCALATED: "Escalated: "}
-    return _to(
+    return letter_to(
         user.email,
         prefix[notice] + subject,
         f"{application.loan_amount:,.2f} {application.currency} waits for a "
@@ -112,14 +136,15 @@ def _about_closing(reference: str) -> EmailMessage | None:
     if sentence is None:
         return None
     reasons = "\n".join(reason["text"] for reason in application.decision_reasons)
-    return _to(
+    return letter_to(
         application.email,
         f"Your application {application.reference}",
         f"{sentence}\n{reasons}".strip(),
     )
 
 
-def _to(address: str, subject: str, body: str) -> EmailMessage | None:
+def letter_to(address: str, subject: str, body: str) -> EmailMessage | None:
+    """A letter to one address; ``None`` for a person who has none."""
     if not address:
         return None
     return EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, [address])
