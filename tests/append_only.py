@@ -1,4 +1,4 @@
-"""Empty append-only tables between tests: the product cannot, and must not."""
+"""Change append-only rows in tests: the product cannot, and must not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 @contextmanager
 def lifted() -> Iterator[None]:
-    """Rows may be deleted in here."""
+    """Rows may be changed and deleted in here, as by the owner of the tables."""
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL session_replication_role = replica")

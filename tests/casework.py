@@ -13,9 +13,11 @@ from applications.choices import Bureau, FraudVerdict
 from applications.models import LoanApplication
 from applications.services import intake
 from applications.services.attempts import Attempt
+from lending.models import LendingPolicy
 from lending.underwriting import Report
 from reviews.choices import TaskKind
 from reviews.models import ReviewTask
+from tests import append_only
 from tests.conftest import ALICE
 from workflows import executions as workflow_executions
 from workflows.callbacks import pending
@@ -26,10 +28,19 @@ from workflows.steps import credit, offer, payout, review, risk, validation
 # The profiles whose reports are those of the simulated bureaus; of others each says 700.
 PROFILES = ("1111", "3333", "4444")
 
+# For tests that change what the database protects, as its owner could.
+triggers_lifted = append_only.lifted
+
 
 def submit(user: User | None, **fields: Any) -> LoanApplication:
     """Create and submit; ``fields`` override Alice's."""
     return intake.application_create_and_submit(user=user, **{**ALICE, **fields})
+
+
+def change_policies(**fields: Any) -> None:
+    """Change the fields of every policy, which nothing in the product does once it is published."""
+    with triggers_lifted():
+        LendingPolicy.objects.update(**fields)
 
 
 def run_of(application: LoanApplication) -> Attempt:

@@ -9,7 +9,20 @@ from django.db import migrations, models
 
 from audit.append_only import protect, release
 
-TABLE = "applications_applicationevent"
+TIMELINE = "applications_applicationevent"
+LEDGER = "applications_disbursement"
+# What becomes known of a payout after it was asked for. The amount and the payee stay.
+LEDGER_MAY_CHANGE = ("status", "rail_reference", "funded_at")
+
+
+def protect_tables(apps, schema_editor):
+    protect(schema_editor, TIMELINE)
+    protect(schema_editor, LEDGER, may_change=LEDGER_MAY_CHANGE)
+
+
+def release_tables(apps, schema_editor):
+    release(schema_editor, TIMELINE)
+    release(schema_editor, LEDGER)
 
 
 class Migration(migrations.Migration):
@@ -323,8 +336,5 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('application', 'attempt'), name='risk_assessment_once'),
         ),
         # The database itself refuses to change or delete a line.
-        migrations.RunPython(
-            lambda apps, schema_editor: protect(schema_editor, TABLE),
-            lambda apps, schema_editor: release(schema_editor, TABLE),
-        ),
+        migrations.RunPython(protect_tables, release_tables),
     ]

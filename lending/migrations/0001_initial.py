@@ -9,6 +9,12 @@ from django.conf import settings
 from django.db import migrations, models
 from django.utils import timezone
 
+from audit.append_only import protect, protect_parts, release
+
+POLICIES = "lending_lendingpolicy"
+PARTS = ("lending_policytier", "lending_policyauthority")
+PUBLISHED = "published_at"  # NULL while a policy is a draft
+
 # tier, lowest average score, needs a clean record, annual percent, largest amount
 TIERS = (
     ("prime", 740, True, "5.25", "1000000.00"),
@@ -54,6 +60,17 @@ def publish(apps, schema_editor):
         authority_model(policy=policy, role=role, ceiling=ceiling and Decimal(ceiling))
         for role, ceiling in CEILINGS
     )
+
+
+def protect_published(apps, schema_editor):
+    protect(schema_editor, POLICIES, closed_by=PUBLISHED)
+    for table in PARTS:
+        protect_parts(schema_editor, table, parent=POLICIES, key="policy_id", closed_by=PUBLISHED)
+
+
+def release_published(apps, schema_editor):
+    for table in (POLICIES, *PARTS):
+        release(schema_editor, table)
 
 
 class Migration(migrations.Migration):
@@ -150,4 +167,6 @@ class Migration(migrations.Migration):
         ),
         # Lending policy version 1, in force from the start.
         migrations.RunPython(publish, migrations.RunPython.noop),
+        # The database itself refuses to change or delete what is published.
+        migrations.RunPython(protect_published, release_published),
     ]

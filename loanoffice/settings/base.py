@@ -90,11 +90,14 @@ DATABASES = {
 DATABASES["default"]["CONN_MAX_AGE"] = None
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # One writer at a time: take the write lock when a transaction begins, so that two
-    # requests queue for it instead of failing half way ("database is locked").
+    # requests queue for it instead of failing half way ("database is locked"). A REPLACE fires
+    # the triggers of ``audit.append_only`` with ``recursive_triggers`` only.
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         transaction_mode="IMMEDIATE",
         timeout=20,
-        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        init_command=(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA recursive_triggers=ON;"
+        ),
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

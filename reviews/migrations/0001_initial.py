@@ -5,6 +5,11 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+from audit.append_only import protect, release
+
+DECISIONS = "reviews_reviewdecision"
+DECISIONS_MAY_CHANGE = ("late",)
+
 # code, what the applicant reads, what it is a reason for, whether it asks for own words
 APPROVAL, FRAUD, OFFER = "manager_approval", "fraud_review", "offer_acceptance"
 REASONS = (
@@ -247,4 +252,11 @@ class Migration(migrations.Migration):
         ),
         # What lenders usually say in the catalogue of decline reasons.
         migrations.RunPython(fill, migrations.RunPython.noop),
+        # The database itself refuses to change or delete a decision.
+        migrations.RunPython(
+            lambda apps, schema_editor: protect(
+                schema_editor, DECISIONS, may_change=DECISIONS_MAY_CHANGE
+            ),
+            lambda apps, schema_editor: release(schema_editor, DECISIONS),
+        ),
     ]

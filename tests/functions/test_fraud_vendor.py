@@ -15,7 +15,6 @@ from django.test import Client
 
 from applications.models import ApplicationEvent, Disbursement, LoanApplication
 from functions import fraud_check
-from lending.models import LendingPolicy
 from tests import casework
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, assert_funded_once, deliver_what_waits
@@ -119,7 +118,7 @@ def test_heartbeats_keep_the_wait_alive_beyond_the_silence_that_would_end_it(
     engine_with_vendor: Callable[[], EngineProcess], vendor: VendorServer, office: Office
 ) -> None:
     silence = 3  # seconds
-    LendingPolicy.objects.update(fraud_check_timeout=timedelta(seconds=silence))
+    casework.change_policies(fraud_check_timeout=timedelta(seconds=silence))
     engine_with_vendor()
     reference = office.submit("charlie")
     asked = vendor.question()
@@ -141,13 +140,13 @@ def test_heartbeats_keep_the_wait_alive_beyond_the_silence_that_would_end_it(
 def test_silent_vendor_is_asked_again_and_its_late_answer_is_not_applied(
     engine_with_vendor: Callable[[], EngineProcess], vendor: VendorServer, office: Office
 ) -> None:
-    LendingPolicy.objects.update(fraud_check_timeout=timedelta(seconds=1))
+    casework.change_policies(fraud_check_timeout=timedelta(seconds=1))
     engine_with_vendor()
     reference = office.submit("charlie")
     first = vendor.question(1)
 
     vendor.question(2)  # nothing was said to the first
-    LendingPolicy.objects.update(fraud_check_timeout=timedelta(minutes=5))
+    casework.change_policies(fraud_check_timeout=timedelta(minutes=5))
 
     assert vendor.say(first, FLAGGED) == 410
     late = ApplicationEvent.objects.get(application__reference=reference, kind="late_answer")
@@ -160,7 +159,7 @@ def test_silent_vendor_is_asked_again_and_its_late_answer_is_not_applied(
 def test_vendor_that_never_answers_leaves_an_incident(
     engine_with_vendor: Callable[[], EngineProcess], vendor: VendorServer, office: Office
 ) -> None:
-    LendingPolicy.objects.update(fraud_check_timeout=timedelta(seconds=1))
+    casework.change_policies(fraud_check_timeout=timedelta(seconds=1))
     engine_with_vendor()
 
     reference = office.submit("charlie")

@@ -14,10 +14,10 @@ from applications.choices import Bureau
 from applications.models import CreditReport, Disbursement, LoanApplication
 from applications.services import intake
 from lending.choices import Outcome
-from lending.models import LendingPolicy
 from reviews.choices import TaskKind
 from reviews.models import ReviewTask
 from reviews.services import decisions
+from tests import casework
 from tests.casework import submit
 from tests.functions.wire import Wire, wire
 from tests.waiting import eventually
@@ -60,7 +60,7 @@ def finish(aws: Wire, application: LoanApplication) -> dict[str, Any]:
 
 
 def change_policy(**fields: Any) -> None:
-    LendingPolicy.objects.update(**fields)
+    casework.change_policies(**fields)
 
 
 def test_small_clean_case_is_funded_without_a_person(aws: Wire, officer: User) -> None:

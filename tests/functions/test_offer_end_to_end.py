@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from applications.models import Disbursement
-from lending.models import LendingPolicy
 from reviews.models import ReviewDecision, ReviewTask
+from tests import casework
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, assert_funded_once, deliver_what_waits
 from webhooks.models import WebhookEvent
@@ -26,7 +26,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def _applicant_is_asked(transactional_db: None) -> None:
-    LendingPolicy.objects.update(offer_acceptance_required=True)
+    casework.change_policies(offer_acceptance_required=True)
 
 
 def offered(office: Office) -> tuple[str, dict[str, Any]]:

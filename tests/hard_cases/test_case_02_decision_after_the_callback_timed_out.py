@@ -15,9 +15,9 @@ from django.utils import timezone
 from applications.models import ApplicationEvent, LoanApplication
 from core.errors import DomainError, NotPermitted
 from lending.choices import Outcome
-from lending.models import LendingPolicy
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services import decisions
+from tests import casework
 from tests.applications.admin.conftest import Login
 from tests.casework import run_of, waiting_for_manager
 from tests.functions.engine_process import EngineProcess
@@ -110,7 +110,7 @@ def test_decision_that_waited_for_an_engine_which_had_timed_out_meanwhile(
     manager: User,
     operations: User,
 ) -> None:
-    LendingPolicy.objects.update(
+    casework.change_policies(
         approval_due=timedelta(seconds=3), approval_expires=timedelta(seconds=3)
     )
     process = running(LOANOFFICE_DELIVERY_GRACE_SECONDS="0")
@@ -126,7 +126,7 @@ def test_decision_that_waited_for_an_engine_which_had_timed_out_meanwhile(
     assert PendingCallback.objects.get().status == "expired"
     assert OutboxMessage.objects.get(kind="answer_callback").status in {"sent", "cancelled"}
     late_and_not_applied(reference, login(operations), manager)
-    LendingPolicy.objects.update(approval_due=timedelta(days=1), approval_expires=timedelta(days=7))
+    casework.change_policies(approval_due=timedelta(days=1), approval_expires=timedelta(days=7))
     restart_and_fund(reference, office, manager, operations)
 
 

@@ -23,6 +23,7 @@ from lending.errors import InvalidPolicy
 from lending.models import LendingPolicy
 from lending.services import longest_wait, policy_publish
 from reviews.models import ReviewTask
+from tests import casework
 from tests.casework import submit
 from tests.waiting import eventually
 from workflows import engine
@@ -60,7 +61,7 @@ def short_lived(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Loc
 
 def test_check_refuses_and_says_how_to_mend_it() -> None:
     assert timeouts_nest(databases=["default"]) == []
-    LendingPolicy.objects.update(approval_expires=timedelta(days=40))
+    casework.change_policies(approval_expires=timedelta(days=40))
     [found] = timeouts_nest(databases=["default"])
     assert isinstance(found, Error)
     assert "an execution ends after 60 days" in found.msg
@@ -68,7 +69,7 @@ def test_check_refuses_and_says_how_to_mend_it() -> None:
 
 
 def test_sweep_does_not_start_while_waits_do_not_fit() -> None:
-    LendingPolicy.objects.update(approval_expires=timedelta(days=40))
+    casework.change_policies(approval_expires=timedelta(days=40))
     with pytest.raises(SystemCheckError, match="E001"):
         call_command("sweep")
     with pytest.raises(SystemCheckError, match="E001"):

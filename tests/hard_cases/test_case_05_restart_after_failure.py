@@ -19,8 +19,8 @@ from django.contrib.auth.models import User
 from applications.errors import ApplicationClosed
 from applications.models import CreditReport, Disbursement, LoanApplication
 from applications.services.attempts import Attempt
-from lending.models import LendingPolicy
 from reviews.models import ReviewTask
+from tests import casework
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, deliver_what_waits
 from tests.hard_cases.loopback import Loopback, Reply
@@ -80,7 +80,7 @@ def rail(settings: Any, transactional_db: None) -> Iterator[Rail]:
 
 
 def fraud_check(**fields: Any) -> None:
-    LendingPolicy.objects.update(**{f"fraud_check_{name}": value for name, value in fields.items()})
+    casework.change_policies(**{f"fraud_check_{name}": value for name, value in fields.items()})
 
 
 def rows_of_attempt(attempt: int) -> list[list[dict[str, Any]]]:

@@ -18,10 +18,10 @@ from applications.errors import ApplicationClosed
 from applications.models import LoanApplication
 from applications.services import intake
 from lending.choices import Outcome
-from lending.models import LendingPolicy
 from reviews.choices import TaskKind
 from reviews.models import ReviewTask
 from reviews.services import decisions
+from tests import casework
 from tests.casework import run_of, submit
 from tests.functions.test_loan_approval import open_task
 from tests.functions.wire import Wire, wire
@@ -63,7 +63,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> Iterator[Wir
 
 @pytest.fixture(autouse=True)
 def _offers_are_accepted(transactional_db: None) -> None:
-    LendingPolicy.objects.update(offer_acceptance_required=True)
+    casework.change_policies(offer_acceptance_required=True)
 
 
 def assert_nothing_changes(again: dict[str, Body]) -> None:
@@ -202,7 +202,7 @@ def test_run_that_waits_for_the_fraud_service_asks_it_again_and_writes_nothing(
 def test_attempt_before_a_restart_changes_nothing_any_more(
     aws: Wire, officer: User, operations: User, people: dict[TaskKind, User]
 ) -> None:
-    LendingPolicy.objects.update(fraud_check_attempts=1)
+    casework.change_policies(fraud_check_attempts=1)
     answering = aws.fraud_check
     aws.fraud_check = lambda event, _: aws.time_out(event["callback_id"])
     application = submit(officer, **DANA)

@@ -15,8 +15,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from applications.models import ApplicationEvent, LoanApplication
-from lending.models import LendingPolicy
 from reviews.models import ReviewTask
+from tests import casework
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import PEOPLE, Office, deliver_what_waits
 from tests.http_server import LoopbackServer
@@ -126,7 +126,7 @@ def callbacks(reference: str) -> dict[str, str]:
 
 
 def short_fraud_timeout(seconds: int) -> None:
-    LendingPolicy.objects.update(fraud_check_timeout=timedelta(seconds=seconds))
+    casework.change_policies(fraud_check_timeout=timedelta(seconds=seconds))
 
 
 def assert_ended_well(reference: str, status: str) -> None:

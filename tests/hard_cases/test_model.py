@@ -43,7 +43,7 @@ from hypothesis.stateful import (
 )
 
 from lending.choices import Outcome
-from lending.models import LendingPolicy
+from tests import casework
 from tests.hard_cases.model.death import Death, death
 from tests.hard_cases.model.durable import DurableExecution
 from tests.hard_cases.model.engine import VERBS
@@ -120,9 +120,7 @@ class Model(RuleBasedStateMachine):
         if dies_at is not None:
             die = partial(self.office.death.comes_after, 0)
             self.office.outside.meanwhile[dies_at] = die
-        LendingPolicy.objects.update(
-            offer_acceptance_required=acceptance, fraud_check_attempts=tries
-        )
+        casework.change_policies(offer_acceptance_required=acceptance, fraud_check_attempts=tries)
         self.office.submit(kind, getattr(self.office.people, by))
         self.office.go_on(operations=operations, verdict=verdict)
 
@@ -468,7 +466,7 @@ def test_partner_who_answers_for_its_applicant_keeps_every_promise(
 ) -> None:
     """The one way through the model that the few examples may miss."""
     serving, lurking, noted = world
-    LendingPolicy.objects.update(offer_acceptance_required=True)
+    casework.change_policies(offer_acceptance_required=True)
     office = Office(people=people, outside=serving.outside, death=lurking, moves=noted)
     office.submit("small", people.partner)
     for _ in range(20):

@@ -17,7 +17,6 @@ from devtools.chaos.plan import logins, plan_make
 from devtools.seeding.seed import FORMER_STAFF, SeedRequest, seed
 from functions.loan_approval import carry
 from lending.choices import Outcome, ReasonCode
-from lending.models import LendingPolicy
 from lending.services import PERSON_WAITS, longest_wait, policy_current
 from reviews.admin.application import ReviewApplicationPage
 from reviews.admin.approvals import approvals_of
@@ -49,7 +48,7 @@ every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind.value)
 
 def opened(row: ReviewKind, officer: User) -> ReviewTask:
     """A task of the kind, on an application that the workflow would ask about."""
-    LendingPolicy.objects.update(**{row.required_by: True} if row.required_by else {"notes": ""})
+    casework.change_policies(**{row.required_by: True} if row.required_by else {"notes": ""})
     if row.trigger is Trigger.OFFERED:
         application = casework.offered(officer)
     else:
@@ -259,7 +258,7 @@ def test_wait_counts_in_the_longest_execution_and_reaches_the_workflow(
     if row.required_by:
         without = validation.validation_record(casework.run_of(casework.submit(officer)))
         assert row.kind.value not in without.waits
-        LendingPolicy.objects.update(**{row.required_by: True})
+        casework.change_policies(**{row.required_by: True})
     policy = policy_current()
     before = longest_wait(policy)
     sharing = sum(other.wait == row.wait for other in ROWS)

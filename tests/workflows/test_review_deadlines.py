@@ -12,11 +12,11 @@ from accounts.roles import Role
 from applications.models import ApplicationEvent, LoanApplication
 from applications.services import intake
 from lending.choices import Outcome
-from lending.models import LendingPolicy
 from reviews.choices import TaskKind
 from reviews.models import ReviewTask
 from reviews.services import decisions
 from reviews.services.delegation import delegation_create
+from tests import casework
 from tests.casework import ask, assess, offered, submit, waiting_for_manager
 from workflows import review_deadlines
 from workflows.models import OutboxMessage, PendingCallback
@@ -138,7 +138,7 @@ def test_who_stands_in_gets_the_letters_of_who_is_away(
 def test_applicant_is_reminded_of_an_offer_and_nobody_is_above_an_applicant(
     officer: User, senior: User
 ) -> None:
-    LendingPolicy.objects.update(offer_acceptance_required=True)
+    casework.change_policies(offer_acceptance_required=True)
     application: LoanApplication = offered(officer, email="charlie@example.com")
     task = ask(application, TaskKind.OFFER_ACCEPTANCE)
     OutboxMessage.objects.all().delete()

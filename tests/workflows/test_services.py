@@ -11,8 +11,8 @@ from django.utils import timezone
 from applications.errors import TransitionRefused
 from applications.models import ApplicationEvent, LoanApplication
 from core.errors import NotPermitted
-from lending.models import LendingPolicy
 from reviews.models import ReviewTask
+from tests import casework
 from tests.casework import assess, run_of, submit, waiting_for_manager
 from workflows import handover, incidents
 from workflows.callbacks import pending
@@ -136,7 +136,7 @@ def test_restart_is_for_operations_and_for_cases_that_need_it(
 
 def test_waits_that_do_not_fit_into_an_execution_are_refused_by_a_check() -> None:
     assert timeouts_nest(databases=["default"]) == []
-    LendingPolicy.objects.update(approval_expires=timedelta(days=40))
+    casework.change_policies(approval_expires=timedelta(days=40))
     found = timeouts_nest(databases=["default"])
     assert [type(message) for message in found] == [Error]
     assert found[0].id == "workflows.E001"

@@ -11,7 +11,6 @@ from applications.choices import FraudVerdict
 from applications.models import Document, LoanApplication
 from applications.services import intake
 from lending.choices import Outcome
-from lending.models import LendingPolicy
 from reviews.choices import TaskKind
 from reviews.services import decisions
 from tests import casework
@@ -92,7 +91,7 @@ def test_step_where_a_case_was_declined_is_marked(
 def test_acceptance_is_a_step_where_the_policy_asks_for_it(
     login: Login, auditor: User, waiting: LoanApplication
 ) -> None:
-    LendingPolicy.objects.update(offer_acceptance_required=True)
+    casework.change_policies(offer_acceptance_required=True)
 
     assert states(login(auditor), waiting)["offer_acceptance"] == "ahead"
 

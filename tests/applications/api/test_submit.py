@@ -8,6 +8,7 @@ import pytest
 
 from applications.models import ApplicationEvent, LoanApplication
 from partners.models import Partner
+from tests import casework
 from tests.partners.api.calls import BASE, Caller, assert_problem
 from workflows.models import OutboxMessage
 
@@ -297,9 +298,8 @@ def test_two_submissions_are_two_applications(api: Caller) -> None:
 
 
 def test_missing_policy_is_a_conflict_and_nothing_is_stored(api: Caller, rows: Rows) -> None:
-    from lending.models import LendingPolicy  # noqa: PLC0415
 
-    LendingPolicy.objects.update(published_at=None)
+    casework.change_policies(published_at=None)
 
     assert_problem(api.submit(), 409, "no-policy")
     assert rows() == (0, 0, 0)

@@ -11,8 +11,8 @@ from applications.models import ApplicationEvent, Disbursement, LoanApplication
 from applications.services import intake
 from audit.models import AppendOnlyError
 from core.errors import NotPermitted
-from lending.models import LendingPolicy
 from partners.models import Partner
+from tests import casework
 from tests.casework import waiting_for_manager
 from tests.conftest import ALICE
 from workflows.models import Execution, OutboxMessage
@@ -198,7 +198,7 @@ def test_partner_submits_for_itself(partner: Partner) -> None:
 
 
 def test_currency_and_term_default_to_the_policy(officer: User) -> None:
-    LendingPolicy.objects.update(default_term_months=48)
+    casework.change_policies(default_term_months=48)
     fields = {name: value for name, value in ALICE.items() if name != "currency"}
     application = intake.application_create(user=officer, **fields)
     assert (application.currency, application.term_months) == ("CAD", 48)

@@ -329,11 +329,11 @@ def test_any_printable_key_up_to_255_signs_is_one(api: Caller, key: str) -> None
 
 def test_refused_submission_may_be_tried_again_under_its_key(api: Caller, rows: Rows) -> None:
     published = LendingPolicy.objects.values_list("published_at", flat=True).get()
-    LendingPolicy.objects.update(published_at=None)
+    casework.change_policies(published_at=None)
     assert_problem(api.post(BASE, ALICE, **KEY), 409, "no-policy")
     assert kept() == 0
 
-    LendingPolicy.objects.update(published_at=published)
+    casework.change_policies(published_at=published)
 
     assert api.post(BASE, ALICE, **KEY).status_code == 201
     assert rows() == (1, 2, 1)
