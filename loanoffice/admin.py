@@ -6,7 +6,10 @@ Django makes the site before any app's admin is loaded, so imports of the apps a
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin import AdminSite
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -17,6 +20,21 @@ from accounts.forms import OwnPasswordForm
 
 # The models that people work with, in this order; the rest follows by app.
 FIRST = ("LoanApplication", "Incident", "Proposal")
+
+
+class DeclaredAutocomplete(AutocompleteJsonView):
+    """Answers for the fields that a registered form completes; Django answers for every one."""
+
+    def process_request(self, request: HttpRequest) -> Any:
+        asked = [request.GET.get(name) for name in ("app_label", "model_name", "field_name")]
+        declared = [
+            [model._meta.app_label, model._meta.model_name, field]
+            for model, model_admin in admin.site._registry.items()
+            for field in model_admin.get_autocomplete_fields(request)
+        ]
+        if asked not in declared:
+            raise PermissionDenied
+        return super().process_request(request)
 
 
 class LoanOfficeAdminSite(AdminSite):
@@ -48,6 +66,9 @@ class LoanOfficeAdminSite(AdminSite):
         from loanoffice.header_badge import badge_response  # noqa: PLC0415
 
         return badge_response(request)
+
+    def autocomplete_view(self, request: HttpRequest) -> Any:
+        return DeclaredAutocomplete.as_view(admin_site=self)(request)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the navigation: first what is worked on, then the rest by app."""

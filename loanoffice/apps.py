@@ -9,3 +9,7 @@ class LoanOfficeConfig(AppConfig):
 
 class LoanOfficeAdminConfig(AdminConfig):
     default_site = "loanoffice.admin.LoanOfficeAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        from core.admin import checks  # noqa: F401, PLC0415

@@ -4,7 +4,7 @@ from typing import Any
 
 from accounts.proposals import is_single_admin
 from loanoffice.charts import grouped_bars, shares
-from loanoffice.dashboard import Dashboard, day_begins
+from loanoffice.dashboard import Dashboard
 
 
 def index_context(dashboard: Dashboard) -> dict[str, Any]:
@@ -19,8 +19,6 @@ def index_context(dashboard: Dashboard) -> dict[str, Any]:
                     "declined": [day.declined for day in flow.days],
                 }
             ),
-            "today_begins": day_begins(flow.today.day).isoformat(),
-            "past_begins": day_begins(flow.days[0].day).isoformat(),
         }
     if (tasks := dashboard.open_tasks) is not None:
         widths = shares([age.tasks for age in tasks.ages])

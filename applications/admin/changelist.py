@@ -27,7 +27,10 @@ from applications.admin.filters import (
     ByStatus,
     ByStep,
     ByWaitingOn,
+    Closed,
+    Decided,
     PastDays,
+    Submitted,
     searched_name,
 )
 from applications.models import LoanApplication
@@ -85,7 +88,10 @@ class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
         "created",
     )
     # Each is the first column of an index that continues with the order of the list.
-    list_filter = (ByStatus, ByStep, ByWaitingOn, AmountRange, PastDays, ByPartner)
+    list_filter = (
+        *(ByStatus, ByStep, ByWaitingOn, AmountRange, PastDays, ByPartner),
+        *(Submitted, Decided, Closed),
+    )
     list_select_related = ("partner",)
     search_fields = ("reference", "applicant_name")
     search_help_text = (

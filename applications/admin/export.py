@@ -17,7 +17,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -34,7 +33,7 @@ from django.views.decorators.http import require_POST
 from applications.choices import Purpose, Status, Step, waiting_choices
 from applications.models import LoanApplication
 from applications.services.exports import export_check, export_record
-from core.admin.base import NoDeleteAdmin, refuse_null_characters, staff
+from core.admin.base import NoDeleteAdmin, staff
 from core.errors import NotPermitted
 from lending.choices import Outcome
 
@@ -95,21 +94,17 @@ def export_view(
 ) -> HttpResponseBase:
     """Stream all rows that the list shows for the same query string, in its order."""
     user = staff(request)
-    refuse_null_characters(request)
     try:
         export_check(user=user)
     except NotPermitted as refused:
         raise PermissionDenied(str(refused)) from refused
-    back = reverse("admin:applications_loanapplication_changelist", query=request.GET)
-    try:
-        shown: Any = model_admin.get_changelist_instance(request)
-    except IncorrectLookupParameters:
-        return HttpResponseRedirect(back)
+    shown: Any = model_admin.get_changelist_instance(request)
     rows: QuerySet[LoanApplication] = shown.queryset.select_related(None)
     most: int | None = settings.LOANOFFICE_EXPORT_MOST
     if most is not None and len(rows.order_by().values("pk")[: most + 1]) > most:
         warning = f"At most {most:,} applications are exported at once; narrow the search."
         model_admin.message_user(request, warning, messages.WARNING)
+        back = reverse("admin:applications_loanapplication_changelist", query=request.GET)
         return HttpResponseRedirect(back)
     asked = {name: str(value) for name, value in request.GET.items() if name != SEARCH_VAR}
     export_record(user=user, asked=asked, searched=request.GET.get(SEARCH_VAR, "").strip())

@@ -1,32 +1,18 @@
-"""Base classes of admins: one for the type checker, one that writes to the audit log.
+"""The base class of admins that write to the audit log."""
 
-Django's admin classes are generic for a type checker only, so the bases are named here.
-"""
+from typing import Any, override
 
-from typing import TYPE_CHECKING, Any, override
-
-from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import Model
 from django.http import HttpRequest
 
 from audit.admin.changes import changes_of
+from audit.admin.declared_filters import DeclaredFiltersAdmin
 from audit.models import Action
 from audit.services import entries_record, entry_make, entry_record
 
-if TYPE_CHECKING:
 
-    class TypedAdmin[M: Model](admin.ModelAdmin[M]):
-        """``admin.ModelAdmin`` for a type checker."""
-
-else:
-
-    class TypedAdmin(admin.ModelAdmin):
-        def __class_getitem__(cls, _: type[Model]) -> type:
-            return cls
-
-
-class AuditedAdmin[M: Model](TypedAdmin[M]):
+class AuditedAdmin[M: Model](DeclaredFiltersAdmin[M]):
     """Write everything that is saved or deleted through Django's own forms to the audit log.
 
     In the transaction that saves it, with every field before and after, those of inlines too.

@@ -3,10 +3,11 @@
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
+
+from audit.admin.declared_filters import DeclaredFiltersChangeList
 
 if TYPE_CHECKING:
     RowsPaginator = Paginator[Any]
@@ -42,7 +43,7 @@ class BoundedPaginator(RowsPaginator):
         return found.order_by().values("pk")[: self.most + 1].count()
 
 
-class BoundedChangeList(ChangeList):
+class BoundedChangeList(DeclaredFiltersChangeList):
     """A list that fetches as many rows as it shows, also when they fit on one page.
 
     Django would fetch all of them then; a database that takes a rare combination for a common

@@ -18,7 +18,8 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.views import View
 
-from audit.admin.base import TypedAdmin
+from audit.admin.declared_filters import DeclaredFiltersAdmin
+from audit.admin.typed import TypedAdmin
 from core.admin.base import staff
 from core.admin.forms import show_refusal
 from core.admin.view_helpers import admin_page
@@ -235,7 +236,7 @@ class SecretAction[M: Model](RowAction[M]):
         )
 
 
-class RowActionsAdmin[M: Model](TypedAdmin[M]):
+class RowActionsAdmin[M: Model](DeclaredFiltersAdmin[M]):
     """Adds ``row_actions`` to an admin: their URLs, and their buttons on the row's page."""
 
     row_actions: tuple[type[RowAction[Any]], ...] = ()

@@ -32,7 +32,7 @@ def test_each_error_has_a_page_that_says_what_to_do(
     monkeypatch.setattr(dashboard, "dashboard_of", fail)
     for status, where, heading in (
         (404, "/nowhere/", "There is no such page"),
-        (400, f"{LIST}?q=%00", "This request was not understood"),
+        (400, f"{LIST}?{'a&' * 1001}", "This request was not understood"),
         (403, ADD, "You may not do this"),
         (500, "/admin/", "Something went wrong here"),
     ):

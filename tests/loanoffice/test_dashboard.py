@@ -1,7 +1,9 @@
 """The front page: figures with known values, for one person, in a bounded number of queries."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -59,6 +61,20 @@ def test_flow_counts_each_local_day_and_takes_the_median(officer: User) -> None:
     assert (three_ago.funded, three_ago.declined) == (1, 1)
     assert (flow.total.submitted, flow.total.funded, flow.total.declined) == (4, 2, 1)
     assert flow.median == timedelta(minutes=4)
+
+
+def test_link_of_each_tile_shows_the_rows_that_it_counts(officer: User) -> None:
+    for days_ago in (0, DAYS - 1, DAYS):
+        closed(officer, Status.FUNDED, took=timedelta(minutes=1), days_ago=days_ago)
+    client = as_user(officer)
+    front = client.get(HOME).text
+    links = {unescape(link) for link in re.findall(r'href="(/admin/[^"]*\?[^"]+)"', front)}
+    shown = {link: client.get(link) for link in links}
+
+    assert not [link for link, answer in shown.items() if "does not offer" in answer.text]
+    rows = {link.partition("?")[2]: answer.context["cl"] for link, answer in shown.items()}
+    assert rows["status__exact=funded&closed=1"].result_count == 1
+    assert rows["status__exact=funded&closed=30"].result_count == 2
 
 
 @pytest.mark.parametrize(

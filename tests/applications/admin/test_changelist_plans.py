@@ -54,6 +54,7 @@ def some_reference() -> str:
             "application_newest" if POSTGRESQL else "application_by_partner",
         ),
         ("status__exact=funded&past=90", "application_by_status"),
+        ("status__exact=funded&closed=30", "application_by_status"),
         ("status__exact=funded&current_step__exact=complete", "application_by_status_step"),
         ("q=s", "application_by_name"),
         ("q=%C3%89lodie", "application_by_name"),
