@@ -9,10 +9,7 @@ overdue, and applications without an execution. The engine is read page by page 
 rate, because its limits are for the whole account.
 """
 
-import logging
-import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
@@ -25,12 +22,11 @@ from applications.transitions import is_terminal
 from workflows import engine
 from workflows.engine import Listed
 from workflows.errors import NotFound
-from workflows.models import Execution, OutboxMessage, PendingCallback
+from workflows.models import Execution, OutboxMessage
 from workflows.reconcile import repairs
+from workflows.reconcile.callbacks import compare_callbacks
+from workflows.reconcile.findings import CHUNK, Comparison, Finding, Pace, Report, no_progress
 
-logger = logging.getLogger(__name__)
-
-CHUNK = 500  # executions compared with one query
 LOOK_BACK = timedelta(days=1)  # since when started executions are compared, unless all are
 # A difference may last this long before it is a finding: an end or an answer being delivered.
 LAG = timedelta(minutes=10)
@@ -41,55 +37,6 @@ UNDER_WAY = [
     for status in Status
     if not is_terminal(status) and status not in {Status.DRAFT, Status.NEEDS_ATTENTION}
 ]
-CALLBACK_ENDS = {
-    "CallbackSucceeded": "succeeded",
-    "CallbackFailed": "failed",
-    "CallbackTimedOut": "timed out",
-}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A difference between record and engine, and its repair."""
-
-    name: str  # of the execution, and of the callback if it is about one
-    engine: str
-    record: str
-    what: str
-    repair: str
-
-    @property
-    def reference(self) -> str:
-        """The reference of the application that the finding is about."""
-        return self.name.partition(" ")[0].rpartition("-")[0]
-
-
-@dataclass
-class Report:
-    """The counts and findings of one reconcile."""
-
-    dry_run: bool
-    compared: int = 0
-    findings: list[Finding] = field(default_factory=list)
-
-
-class Pace:
-    """Keep calls to the engine under a rate."""
-
-    def __init__(self, calls_per_second: float) -> None:
-        self.pause = 1 / calls_per_second
-        self.next_at = 0.0
-
-    def __call__(self) -> None:
-        """Wait until the next call is due."""
-        now = time.monotonic()
-        if now < self.next_at:
-            time.sleep(self.next_at - now)
-        self.next_at = max(now, self.next_at) + self.pause
-
-
-def ignore(progress: object) -> None:
-    """Ignore progress that the caller did not ask for."""
 
 
 def reconcile(
@@ -98,8 +45,8 @@ def reconcile(
     everything: bool = False,
     calls_per_second: float = CALLS_PER_SECOND,
     lag: timedelta = LAG,
-    on_progress: Callable[[int], None] = ignore,
-    on_finding: Callable[[Finding], None] = ignore,
+    on_progress: Callable[[int], None] = no_progress,
+    on_finding: Callable[[Finding], None] = no_progress,
 ) -> Report:
     """Compare and repair; with ``dry_run`` only report what would be done.
 
@@ -109,8 +56,8 @@ def reconcile(
     comparison. Raises ``EngineError`` when the engine cannot be reached; repairs made until then
     stay.
     """
-    comparison = _Comparison(
-        dry_run=dry_run,
+    comparison = _Executions(
+        report=Report(dry_run=dry_run),
         pace=Pace(calls_per_second),
         now=timezone.now(),
         lag=lag,
@@ -120,28 +67,13 @@ def reconcile(
     comparison.unfinished_in_engine()
     comparison.unfinished_in_record()
     comparison.ended(since=None if everything else comparison.now - LOOK_BACK)
-    comparison.callbacks()
+    compare_callbacks(comparison)
     comparison.applications_without_execution()
     return comparison.report
 
 
-class _Comparison:
-    def __init__(
-        self,
-        *,
-        dry_run: bool,
-        pace: Pace,
-        now: datetime,
-        lag: timedelta,
-        on_progress: Callable[[int], None],
-        on_finding: Callable[[Finding], None],
-    ) -> None:
-        self.report = Report(dry_run=dry_run)
-        self.pace = pace
-        self.now = now
-        self.lag = lag
-        self.on_progress = on_progress
-        self.on_finding = on_finding
+class _Executions(Comparison):
+    def __post_init__(self) -> None:
         self.seen: set[str] = set()
 
     # --- What the engine has not finished -------------------------------------------------
@@ -166,9 +98,9 @@ class _Comparison:
         finding = Finding(listed.name, listed.status, "none", "not on record", "incident")
         if application is None:
             finding = Finding(listed.name, listed.status, "none", "no such application", "none")
-            self._found(finding, no_repair)
+            self.found(finding, no_repair)
         else:
-            self._found(finding, partial(repairs.unknown_execution, listed, application))
+            self.found(finding, partial(repairs.unknown_execution, listed, application))
 
     def _ended_in_record_only(self, listed: Listed, execution: Execution) -> None:
         if execution.ended_at is None or execution.ended_at > self.now - self.lag:
@@ -193,7 +125,7 @@ class _Comparison:
             listed.name, listed.status, record, "pause differs", "record follows the engine"
         )
         paused = listed.status != "RUNNING"
-        self._found(finding, partial(repairs.follow_pause, execution, paused=paused, now=self.now))
+        self.found(finding, partial(repairs.follow_pause, execution, paused=paused, now=self.now))
 
     # --- What the record has not finished -------------------------------------------------
 
@@ -208,7 +140,7 @@ class _Comparison:
                 continue
             self.seen.add(execution.name)
             listed = self._ask(execution)
-            self._count(1)
+            self.count(1)
             if listed is None:
                 self._not_in_engine(execution)
             elif listed.status in OVER:
@@ -225,7 +157,7 @@ class _Comparison:
             f"The engine does not know {execution.name} (any more), so nothing carries this "
             "application. Restart it."
         )
-        self._found(
+        self.found(
             finding,
             partial(repairs.hand_over, execution, ended=Execution.Status.FAILED, sentence=sentence),
         )
@@ -238,7 +170,7 @@ class _Comparison:
         finding = Finding(
             execution.name, "unknown", execution.status, "start did not arrive", "start again"
         )
-        self._found(finding, partial(repairs.start_again, execution))
+        self.found(finding, partial(repairs.start_again, execution))
 
     def _ask(self, execution: Execution) -> Listed | None:
         """Read one execution from the engine; ``None`` when the engine does not know it."""
@@ -288,57 +220,6 @@ class _Comparison:
         self.pace()
         repairs.end(listed, engine.get(arn=listed.arn), execution)
 
-    # --- Callbacks --------------------------------------------------------------------------
-
-    def callbacks(self) -> None:
-        overdue = self.now - self.lag
-        rows = PendingCallback.objects.filter(
-            execution__ended_at__isnull=True, execution__arn__isnull=False
-        ).select_related("execution__application", "review_task")
-        waiting = rows.filter(status=PendingCallback.Status.OPEN, expires_at__lt=overdue)
-        answered = rows.filter(status=PendingCallback.Status.ANSWERED, answered_at__lt=overdue)
-        for callback in (waiting | answered).order_by("pk").iterator(chunk_size=CHUNK):
-            self._count(1)
-            self._compare_callback(callback)
-
-    def _compare_callback(self, callback: PendingCallback) -> None:
-        state = self._callback_state(callback)
-        answered = callback.status == PendingCallback.Status.ANSWERED
-        on_its_way = OutboxMessage.objects.filter(
-            callback=callback, status__in=["pending", "dead"]
-        ).exists()
-        found: dict[tuple[str, bool], tuple[str, str, Callable[[PendingCallback], None]]] = {
-            ("succeeded", True): ("delivered, not noted", "note it", repairs.note_delivered),
-            ("succeeded", False): ("answered elsewhere", "incident", repairs.answered_elsewhere),
-            ("timed out", True): ("closed before the answer", "late", repairs.close_callback),
-            ("timed out", False): ("closed, not noted", "close it", repairs.close_callback),
-            ("failed", True): ("closed before the answer", "late", repairs.close_callback),
-            ("failed", False): ("closed, not noted", "close it", repairs.close_callback),
-        }
-        if not on_its_way:
-            found["waiting", True] = ("answer did not arrive", "send again", repairs.answer_again)
-        if (state, answered) in found:
-            what, repair, do = found[state, answered]
-            name = f"{callback.execution.name} {callback.name}"
-            self._found(Finding(name, state, callback.status, what, repair), partial(do, callback))
-
-    def _callback_state(self, callback: PendingCallback) -> str:
-        """Return ``waiting``, ``succeeded``, ``failed``, ``timed out`` or ``unknown``."""
-        try:
-            events = engine.history(arn=str(callback.execution.arn), before_page=self.pace)
-        except NotFound:
-            return "unknown"
-        started = (
-            event["Id"]
-            for event in events
-            if event.get("CallbackStartedDetails", {}).get("CallbackId") == callback.callback_id
-        )
-        operation = next(started, None)
-        if operation is None:
-            return "unknown"
-        mine = (event["EventType"] for event in events if event.get("Id") == operation)
-        return next((CALLBACK_ENDS[kind] for kind in mine if kind in CALLBACK_ENDS), "waiting")
-
     # --- Applications without an execution ------------------------------------------------------
 
     def applications_without_execution(self) -> None:
@@ -360,7 +241,7 @@ class _Comparison:
         )
         if execution is None:
             finding = Finding(name, "not asked", "none", "never queued", "queue it")
-            self._found(finding, partial(repairs.queue_missing, application))
+            self.found(finding, partial(repairs.queue_missing, application))
             return
         sentence = (
             f"{name} has ended ({execution.get_status_display().lower()}), but the application is "
@@ -368,28 +249,14 @@ class _Comparison:
         )
         finding = Finding(name, "not asked", execution.status, "ended in the middle", "incident")
         ended = Execution.Status(execution.status)
-        self._found(finding, partial(repairs.hand_over, execution, ended=ended, sentence=sentence))
+        self.found(finding, partial(repairs.hand_over, execution, ended=ended, sentence=sentence))
 
     # --- Small parts ------------------------------------------------------------------------
 
     def _differs(
         self, listed: Listed, execution: Execution, what: str, repair: str, do: Callable[[], None]
     ) -> None:
-        self._found(Finding(listed.name, listed.status, execution.status, what, repair), do)
-
-    def _found(self, finding: Finding, do: Callable[[], None]) -> None:
-        self.report.findings.append(finding)
-        if not self.report.dry_run:
-            do()
-            logger.warning(
-                "Reconciled",
-                extra={"execution": finding.name, "found": finding.what, "repair": finding.repair},
-            )
-        self.on_finding(finding)
-
-    def _count(self, number: int) -> None:
-        self.report.compared += number
-        self.on_progress(self.report.compared)
+        self.found(Finding(listed.name, listed.status, execution.status, what, repair), do)
 
     def _paired(self, listing: Iterable[Listed]) -> Iterator[tuple[Listed, Execution | None]]:
         """Yield each execution of the engine with its row in the record, if there is one."""
@@ -397,8 +264,12 @@ class _Comparison:
             names = [item.name for item in chunk]
             rows = Execution.objects.filter(name__in=names).select_related("application")
             by_name = {row.name: row for row in rows}
-            self._count(len(chunk))
+            self.count(len(chunk))
             yield from ((item, by_name.get(item.name)) for item in chunk)
+
+
+def no_progress(progress: object) -> None:
+    """Ignore progress that the caller did not ask for."""
 
 
 def no_repair() -> None:

@@ -13,7 +13,8 @@ from audit.models import Action
 from audit.services import entry_record
 from core.errors import NotPermitted
 from workflows.errors import EngineError
-from workflows.reconcile.compare import Finding, reconcile
+from workflows.reconcile.compare import reconcile
+from workflows.reconcile.findings import Finding
 
 RECONCILE = "workflows.reconcile_execution"
 PATIENCE = timedelta(seconds=20)  # API Gateway ends a request after 29 s

@@ -23,7 +23,8 @@ from tests.workflows.lambda_stub import lambda_stub
 from workflows import engine
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, PeriodicRun
 from workflows.outbox import queue
-from workflows.reconcile.compare import Report, reconcile
+from workflows.reconcile.compare import reconcile
+from workflows.reconcile.findings import Report
 
 pytestmark = pytest.mark.django_db
 

@@ -38,7 +38,8 @@ from workflows.models import (
 from workflows.operations import execution_pause
 from workflows.outbox import queue
 from workflows.reconcile import repairs
-from workflows.reconcile.compare import Finding, Report, reconcile
+from workflows.reconcile.compare import reconcile
+from workflows.reconcile.findings import Finding, Report
 
 pytestmark = pytest.mark.django_db
 

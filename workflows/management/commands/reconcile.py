@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from workflows.errors import EngineError
-from workflows.reconcile.compare import CALLS_PER_SECOND, Finding, Report, reconcile
+from workflows.reconcile.compare import CALLS_PER_SECOND, reconcile
+from workflows.reconcile.findings import Finding, Report
 
 SAY_EVERY = 1000  # executions between two lines of progress
 COLUMNS = ("execution", "engine", "record", "found", "repair")
