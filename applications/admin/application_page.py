@@ -94,11 +94,18 @@ class ApplicationPage:
         return list(self.application.events.select_related("actor", "partner"))
 
     @property
+    def _attempt_events(self) -> list[ApplicationEvent]:
+        """The timeline since the last restart, which begins an attempt anew."""
+        starts = [at for at, row in enumerate(self.events) if row.kind == "restarted"]
+        return self.events[starts[-1] :] if starts else self.events
+
+    @property
     def steps(self) -> list[StepShown]:
         return list(
             steps_shown(
                 status=self.application.status,
                 current_step=self.application.current_step,
+                recorded=[row.step for row in self._attempt_events],
                 person_steps=self.person_steps,
             )
         )

@@ -1,6 +1,6 @@
 """The step indicator: what each step of the workflow looks like for one application. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,25 +37,45 @@ class PersonStep:
 
 
 def steps_shown(
-    *, status: str, current_step: str, person_steps: Mapping[Step, PersonStep]
+    *,
+    status: str,
+    current_step: str,
+    recorded: Iterable[str],
+    person_steps: Mapping[Step, PersonStep],
 ) -> Iterator[StepShown]:
-    """The steps in order. What the workflow does itself it never skips; people it may not ask."""
+    """Return the steps: those of the timeline as they happened, then those to come.
+
+    ``recorded`` are the steps of the entries of the current attempt, the oldest first. Steps
+    without an entry stand where the workflow has them; a person may not have been asked.
+    """
     at = Status(status)
     closed = is_terminal(at)
-    reached = list(Step).index(Step(current_step or Step.SUBMITTED))
-    for number, step in enumerate(Step):
+    current = Step(current_step or Step.SUBMITTED)
+    happened = [Step(step) for step in dict.fromkeys([Step.SUBMITTED, *recorded]) if step]
+    shown = [*(step for step in happened if step != current), current]
+    workflow = list(Step)
+    reached = workflow.index(current)
+    for number, step in enumerate(workflow):
+        if step not in shown:
+            later = (at for at, one in enumerate(shown) if workflow.index(one) > number)
+            shown.insert(next(later, len(shown)), step)
+    for step in shown:
         person = person_steps.get(step)
-        if person and not person.asked and (person.ruled_out or number < reached):
+        is_ahead = workflow.index(step) > reached
+        if person and not person.asked and (person.ruled_out or not is_ahead) and step != current:
             if person.skipped_as:
                 yield StepShown(step, State.SKIPPED, person.skipped_as)
-        elif number < reached or (number == reached and at == Status.FUNDED):
+        elif step == current and at == Status.FUNDED:
             yield StepShown(step, State.DONE, "done")
-        elif number > reached:
-            if closed:
-                yield StepShown(step, State.SKIPPED, "not reached")
-            else:
-                yield StepShown(step, State.AHEAD, "to come")
-        elif closed or at == Status.NEEDS_ATTENTION:
+        elif step == current and (closed or at == Status.NEEDS_ATTENTION):
             yield StepShown(step, State.FAILED, at.label.lower())
-        else:
+        elif step == current:
             yield StepShown(step, State.CURRENT, "under way")
+        elif step in happened:
+            yield StepShown(step, State.DONE, "done")
+        elif not is_ahead:
+            yield StepShown(step, State.SKIPPED, "not recorded")
+        elif closed:
+            yield StepShown(step, State.SKIPPED, "not reached")
+        else:
+            yield StepShown(step, State.AHEAD, "to come")

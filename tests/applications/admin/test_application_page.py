@@ -15,6 +15,8 @@ from reviews.choices import TaskKind
 from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import Login, page
+from workflows import handover
+from workflows.operations import application_restart
 from workflows.steps import offer, payout, review
 
 # Application, session, user, two of permissions, last event, two of the workflow.
@@ -72,6 +74,18 @@ def test_steps_of_a_funded_case_skip_the_manager(
 
     assert found.pop("manager_approval") == "skipped"
     assert set(found.values()) == {"done"}
+
+
+def test_steps_of_the_attempt_before_are_not_done_after_a_restart(
+    login: Login, auditor: User, operations: User, waiting: LoanApplication
+) -> None:
+    handover.needs_attention(casework.run_of(waiting), sentence="The engine lost it.")
+    restarted = application_restart(reference=waiting.reference, user=operations, reason="Again.")
+
+    found = states(login(auditor), restarted)
+
+    assert found.pop("submitted") == "current"
+    assert set(found.values()) == {"ahead"}
 
 
 def test_step_where_a_case_was_declined_is_marked(
