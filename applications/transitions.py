@@ -10,39 +10,16 @@ from applications.errors import TransitionRefused
 
 TERMINAL = frozenset({Status.FUNDED, Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED})
 
+# How an application that a workflow carries may end at any moment, or get stuck.
+STOPS = frozenset({Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED, Status.NEEDS_ATTENTION})
+
 ALLOWED: dict[Status, frozenset[Status]] = {
     Status.DRAFT: frozenset({Status.SUBMITTED, Status.WITHDRAWN}),
-    Status.SUBMITTED: frozenset(
-        {Status.IN_REVIEW, Status.DECLINED, Status.WITHDRAWN, Status.NEEDS_ATTENTION}
-    ),
-    Status.IN_REVIEW: frozenset(
-        {
-            Status.PENDING_APPROVAL,
-            Status.APPROVED,
-            Status.DECLINED,
-            Status.WITHDRAWN,
-            Status.EXPIRED,
-            Status.NEEDS_ATTENTION,
-        }
-    ),
-    Status.PENDING_APPROVAL: frozenset(
-        {
-            Status.IN_REVIEW,
-            Status.DECLINED,
-            Status.WITHDRAWN,
-            Status.EXPIRED,
-            Status.NEEDS_ATTENTION,
-        }
-    ),
-    Status.APPROVED: frozenset(
-        {
-            Status.FUNDED,
-            Status.DECLINED,
-            Status.WITHDRAWN,
-            Status.EXPIRED,
-            Status.NEEDS_ATTENTION,
-        }
-    ),
+    # Nobody has been asked yet, so nobody can be too late.
+    Status.SUBMITTED: STOPS - {Status.EXPIRED} | {Status.IN_REVIEW},
+    Status.IN_REVIEW: STOPS | {Status.PENDING_APPROVAL, Status.APPROVED},
+    Status.PENDING_APPROVAL: STOPS | {Status.IN_REVIEW},
+    Status.APPROVED: STOPS | {Status.FUNDED},
     Status.NEEDS_ATTENTION: frozenset(
         {Status.SUBMITTED, Status.IN_REVIEW, Status.FUNDED, Status.DECLINED, Status.WITHDRAWN}
     ),

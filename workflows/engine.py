@@ -18,14 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 
 from core.once import once
-from workflows.errors import (
-    AlreadyStarted,
-    CallbackClosed,
-    EngineConflict,
-    EngineError,
-    EngineUnavailable,
-    NotFound,
-)
+from workflows import errors
 
 CLOSED = {"CallbackTimeoutException"}
 MISSING = {"ResourceNotFoundException"}
@@ -107,19 +100,19 @@ def _translated() -> Iterator[None]:
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in CLOSED:
-            raise CallbackClosed(str(error)) from error
+            raise errors.CallbackClosed(str(error)) from error
         if code in MISSING:
-            raise NotFound(str(error)) from error
+            raise errors.NotFound(str(error)) from error
         if code in TAKEN:
-            raise AlreadyStarted(str(error)) from error
+            raise errors.AlreadyStarted(str(error)) from error
         if code in CONFLICT:
-            raise EngineConflict(str(error)) from error
+            raise errors.EngineConflict(str(error)) from error
         if code in PASSING or status >= 500 or status == 429:
-            raise EngineUnavailable(str(error)) from error
-        raise EngineError(str(error)) from error
+            raise errors.EngineUnavailable(str(error)) from error
+        raise errors.EngineError(str(error)) from error
     except BotoCoreError as error:
         _circuit.failed_at = time.monotonic()
-        raise EngineUnavailable(str(error)) from error
+        raise errors.EngineUnavailable(str(error)) from error
     _circuit.failed_at = -CIRCUIT_OPEN
 
 

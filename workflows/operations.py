@@ -21,14 +21,7 @@ from audit.models import Action
 from audit.services import entry_record
 from core.errors import DomainError, InvalidFields, NotPermitted
 from reviews.services.tasks import tasks_cancel
-from workflows import executions, incidents
-from workflows.errors import (
-    NothingToResend,
-    PayoutFound,
-    PayoutUnsettled,
-    ProviderError,
-    RailUnreachable,
-)
+from workflows import errors, executions, incidents
 from workflows.models import Execution, Incident, OutboxMessage
 from workflows.outbox import queue
 from workflows.providers import registry
@@ -75,7 +68,7 @@ def restart_check(*, application: LoanApplication, user: User) -> None:
     _require(user, RESTART, "Only Operations restarts an application.")
     ledger = Disbursement.objects.filter(application=application).first()
     if ledger is not None and ledger.status == Disbursement.Status.UNKNOWN:
-        raise PayoutUnsettled(reference=application.reference)
+        raise errors.PayoutUnsettled(reference=application.reference)
     paid = ledger is not None and ledger.status == Disbursement.Status.PAID
     if paid or not (
         application.status == Status.NEEDS_ATTENTION or _expired_before_a_decision(application)
@@ -267,7 +260,7 @@ def payout_settle(
     ledger = payout_check(application=application, user=user)
     found = _ask_rail(ledger, reference, needed=not paid)
     if found is not None and not paid:
-        raise PayoutFound(reference=reference, rail_reference=found)
+        raise errors.PayoutFound(reference=reference, rail_reference=found)
     known_as = found or rail_reference.strip()
     if paid and not known_as:
         raise ReferenceMissing
@@ -298,9 +291,9 @@ def _note_paid(application: LoanApplication, user: User) -> None:
 def _ask_rail(ledger: Disbursement, reference: str, *, needed: bool) -> str | None:
     try:
         return registry.payout_rail().find(idempotency_key=ledger.idempotency_key)
-    except ProviderError as error:
+    except errors.ProviderError as error:
         if needed:
-            raise RailUnreachable(reference=reference, why=str(error)) from error
+            raise errors.RailUnreachable(reference=reference, why=str(error)) from error
         return None
 
 
@@ -313,7 +306,7 @@ def resend_check(*, message: OutboxMessage, user: User) -> None:
     if message.kind == OutboxMessage.Kind.WEBHOOK:
         raise SentFromItsDelivery
     if message.status != OutboxMessage.Status.DEAD:
-        raise NothingToResend(key=message.key, status=message.get_status_display())
+        raise errors.NothingToResend(key=message.key, status=message.get_status_display())
 
 
 @transaction.atomic
@@ -331,7 +324,7 @@ def message_resend(*, message: OutboxMessage, user: User) -> OutboxMessage:
     row = OutboxMessage.objects.filter(pk=message.pk)
     if not queue.put_again(row):
         now = row.get()
-        raise NothingToResend(key=now.key, status=now.get_status_display())
+        raise errors.NothingToResend(key=now.key, status=now.get_status_display())
     if incident is None or application is None:
         entry_record(
             action=Action.OPERATED,

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -22,13 +23,10 @@ from workflows.reconcile.compare import reconcile
 
 logger = logging.getLogger(__name__)
 
-FORGET_EVERY = timedelta(minutes=1)
-FORGET_AT_ONCE = 10_000  # rows
-FORGET_UPLOADS_EVERY = timedelta(minutes=5)
-FORGET_UPLOADS_AT_ONCE = 500  # files
+type Job = tuple[timedelta, Callable[[], dict[str, Any]]]
 
 # Jobs of the packages above this one: the interval between two starts, and the function.
-REGISTERED: dict[str, tuple[timedelta, Callable[[], dict[str, Any]]]] = {}
+REGISTERED: dict[str, Job] = {}
 
 
 def register(name: str, every: timedelta, do: Callable[[], dict[str, Any]]) -> None:
@@ -49,11 +47,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
         close_old_connections()
     passed = review_deadlines.pass_deadlines(now=timezone.now())
     sent = queue.send_due()
-    now_and_then("forget_idempotency_keys", FORGET_EVERY, _forget_idempotency_keys)
-    now_and_then("forget_uploads", FORGET_UPLOADS_EVERY, _forget_uploads)
-    now_and_then("forget_callback_requests", FORGET_EVERY, _forget_callback_requests)
-    now_and_then("forget_rate_counters", FORGET_EVERY, _forget_rate_counters)
-    for name, (every, do) in REGISTERED.items():
+    for name, (every, do) in {**FORGETTING, **REGISTERED}.items():
         now_and_then(name, every, do)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
     return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
@@ -81,21 +75,8 @@ def _start_if_due(name: str, *, before: datetime, now: datetime) -> bool:
     return bool(rows.filter(due).update(started_at=now))
 
 
-def _forget_idempotency_keys() -> dict[str, Any]:
-    return {"forgotten": idempotency_keys_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
-
-
-def _forget_uploads() -> dict[str, Any]:
-    """Delete the files of unfinished uploads: see ``applications.services.documents``."""
-    return {"forgotten": uploads_forget(now=timezone.now(), limit=FORGET_UPLOADS_AT_ONCE)}
-
-
-def _forget_callback_requests() -> dict[str, Any]:
-    return {"forgotten": callback_requests_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
-
-
-def _forget_rate_counters() -> dict[str, Any]:
-    return {"forgotten": rate_counters_forget(now=timezone.now(), limit=FORGET_AT_ONCE)}
+def _forget(forget: Callable[..., int], limit: int) -> dict[str, Any]:
+    return {"forgotten": forget(now=timezone.now(), limit=limit)}
 
 
 def _reconcile() -> dict[str, Any]:
@@ -107,3 +88,15 @@ def _reconcile() -> dict[str, Any]:
         )
         return {"error": str(error)}
     return {"compared": report.compared, "findings": len(report.findings)}
+
+
+# How often old rows are deleted, and how many at once; an upload is also a file.
+FORGETTING: dict[str, Job] = {
+    name: (timedelta(minutes=minutes), partial(_forget, forget, at_once))
+    for name, minutes, forget, at_once in (
+        ("forget_idempotency_keys", 1, idempotency_keys_forget, 10_000),
+        ("forget_uploads", 5, uploads_forget, 500),
+        ("forget_callback_requests", 1, callback_requests_forget, 10_000),
+        ("forget_rate_counters", 1, rate_counters_forget, 10_000),
+    )
+}

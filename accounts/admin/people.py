@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.http import HttpRequest
 
 from accounts.models import RequiredSecondFactor
-from audit.admin.base import AuditedAdmin
+from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
 
 if TYPE_CHECKING:
     AuditedUser = AuditedAdmin[User]
@@ -113,17 +113,8 @@ class SuperusersOnly:
         return self._may(request)
 
 
-class SuperusersLook(SuperusersOnly):
+class SuperusersLook(ReadOnlyPermissions, SuperusersOnly):
     """The same, read-only: rows are written by services alone."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class RequiredSecondFactorAdmin(SuperusersOnly, AuditedAdmin[RequiredSecondFactor]):

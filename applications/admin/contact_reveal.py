@@ -4,6 +4,7 @@ Revealing is a POST that the audit log keeps; afterwards they are shown to that 
 session, for a few minutes. The author of a draft always sees them.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,28 +69,24 @@ def hidden_fieldsets(fieldsets: Any) -> Any:
     )
 
 
+def _masked(name: str, description: str) -> Callable[[Any, LoanApplication], str]:
+    """Return the column that shows a contact field masked."""
+
+    @admin.display(description=description, empty_value="-")
+    def column(_self: Any, application: LoanApplication) -> str:
+        return CONTACT[name](getattr(application, name))
+
+    return column
+
+
 class HiddenFields:
     """The masked columns."""
 
-    @admin.display(description="Address", empty_value="-")
-    def address_hidden(self, application: LoanApplication) -> str:
-        return CONTACT["address"](application.address)
-
-    @admin.display(description="Phone", empty_value="-")
-    def phone_hidden(self, application: LoanApplication) -> str:
-        return CONTACT["phone"](application.phone)
-
-    @admin.display(description="Email", empty_value="-")
-    def email_hidden(self, application: LoanApplication) -> str:
-        return CONTACT["email"](application.email)
-
-    @admin.display(description="SIN, last four digits", empty_value="-")
-    def sin_last4_hidden(self, application: LoanApplication) -> str:
-        return CONTACT["sin_last4"](application.sin_last4)
-
-    @admin.display(description="Annual income", empty_value="-")
-    def annual_income_hidden(self, application: LoanApplication) -> str:
-        return CONTACT["annual_income"](application.annual_income)
+    address_hidden = _masked("address", "Address")
+    phone_hidden = _masked("phone", "Phone")
+    email_hidden = _masked("email", "Email")
+    sin_last4_hidden = _masked("sin_last4", "SIN, last four digits")
+    annual_income_hidden = _masked("annual_income", "Annual income")
 
 
 def contact_context(request: HttpRequest, application: LoanApplication | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from applications.choices import AmountBand, Status, Step, waiting_choices
 from applications.models import LoanApplication
+from audit.admin.filters import Lately
 from core.database import NotLookedUp
 from partners.models import Partner
 
@@ -79,27 +80,16 @@ class ByWaitingOn(OneOf):
     options = waiting_choices()
 
 
-class PastDays(admin.SimpleListFilter):
+class PastDays(Lately):
     """Created in the past N days: an index range, where a date hierarchy reads every row."""
 
     title = "created"
-    parameter_name = "past"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("1", "Past 24 hours"),
-            ("7", "Past 7 days"),
-            ("30", "Past 30 days"),
-            ("90", "Past 90 days"),
-        ]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[LoanApplication]
     ) -> QuerySet[LoanApplication]:
-        if self.value() not in {"1", "7", "30", "90"}:
-            return queryset
-        since = timezone.now() - timedelta(days=int(self.value() or 0))
-        return narrowed(request, queryset, created_at__gte=since)
+        since = self.since()
+        return queryset if since is None else narrowed(request, queryset, created_at__gte=since)
 
 
 class DaysOf(admin.SimpleListFilter):

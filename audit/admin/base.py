@@ -12,6 +12,19 @@ from audit.models import Action
 from audit.services import entries_record, entry_make, entry_record
 
 
+class ReadOnlyPermissions:
+    """Refuse every change through the admin: services write these rows, or nobody does."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 class AuditedAdmin[M: Model](DeclaredFiltersAdmin[M]):
     """Write everything that is saved or deleted through Django's own forms to the audit log.
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from audit.admin.base import ReadOnlyPermissions
 from audit.admin.declared_filters import DeclaredFiltersAdmin
 from audit.admin.export import export_view
 from audit.admin.filters import Lately, ObjectKind, Person
@@ -42,7 +43,7 @@ TONES = {
 LINKED = {"partners", "lending", "applications", "reviews", "workflows", "webhooks"}
 
 
-class AuditEntryAdmin(DeclaredFiltersAdmin[AuditEntry]):
+class AuditEntryAdmin(ReadOnlyPermissions, DeclaredFiltersAdmin[AuditEntry]):
     list_display = ("when", "by", "action_shown", "message", "about", "address")
     list_display_links = ("when",)
     list_filter = (Person, "action", ObjectKind, Lately)
@@ -141,17 +142,6 @@ class AuditEntryAdmin(DeclaredFiltersAdmin[AuditEntry]):
             return ""
         address = reverse("admin:audit_auditentry_changelist", query={"q": entry.request_id})
         return format_html('<a href="{}">{}</a>', address, entry.request_id)
-
-    # --- Read-only ------------------------------------------------------------------------
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str

@@ -1,6 +1,6 @@
 """Filters of the audit log. Each is a range of an index, together with the time."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.apps import apps
@@ -36,12 +36,14 @@ class Lately(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return list(PERIODS.items())
 
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[AuditEntry]
-    ) -> QuerySet[AuditEntry]:
-        if self.value() not in PERIODS:
-            return queryset
-        return queryset.filter(at__gte=timezone.now() - timedelta(days=int(self.value() or 0)))
+    def since(self) -> datetime | None:
+        """Return the beginning of the period that was chosen; ``None`` for no period."""
+        days = self.value()
+        return timezone.now() - timedelta(days=int(days)) if days and days in PERIODS else None
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        since = self.since()
+        return queryset if since is None else queryset.filter(at__gte=since)
 
 
 class Person(admin.SimpleListFilter):

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
-from audit.admin.base import AuditedAdmin
+from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
 from core.admin.paging import BoundedChangeList, BoundedPaginator
 from core.admin.view_helpers import admin_page
 
@@ -43,20 +43,21 @@ class NoDeleteAdmin[M: Model](AuditedAdmin[M]):
         )
 
 
-class ReadOnlyAdmin[M: Model](NoDeleteAdmin[M]):
+class ReadOnlyAdmin[M: Model](ReadOnlyPermissions, NoDeleteAdmin[M]):
     """Read-only admin: services write these rows, never a form."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class ReadOnlyPageAdmin[M: Model](ReadOnlyAdmin[M]):
     """Shows a row on a page with a template of its own, in place of Django's form."""
 
     page_template = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse at import a class that has forgotten its template or its context."""
+        super().__init_subclass__(**kwargs)
+        for name in ("page_template", "page_context"):
+            if getattr(cls, name) == getattr(ReadOnlyPageAdmin, name):
+                raise TypeError(f"{cls.__name__} shows a page of its own and needs {name}.")
 
     def page_context(self, request: HttpRequest, row: M) -> dict[str, Any]:
         """Return the template's context; ``title`` is required."""

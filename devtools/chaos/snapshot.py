@@ -13,13 +13,7 @@ from typing import Any
 from applications.models import ApplicationEvent, Disbursement, LoanApplication, LoanOffer
 from reviews.models import ReviewDecision, ReviewTask
 from workflows import engine
-from workflows.models import (
-    Execution,
-    Incident,
-    OutboxMessage,
-    PendingCallback,
-    SimulatedPayout,
-)
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, SimulatedPayout
 
 
 @dataclass(frozen=True)

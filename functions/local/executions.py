@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,43 +35,33 @@ _STATUSES = frozenset(
 )
 
 
+@dataclass(frozen=True)
 class Executions:
     """One method for each API operation."""
 
-    def __init__(
-        self,
-        functions: Mapping[str, Function],
-        *,
-        executor: LocalExecutor,
-        store: WriteThroughStore,
-        names: ExecutionNames,
-        pauses: Pauses,
-        database: Database,
-        region: str,
-    ) -> None:
-        self._functions = functions
-        self._executor = executor
-        self._store = store
-        self._names = names
-        self._pauses = pauses
-        self._database = database
-        self._region = region
+    functions: Mapping[str, Function]
+    executor: LocalExecutor
+    store: WriteThroughStore
+    names: ExecutionNames
+    pauses: Pauses
+    database: Database
+    region: str
 
     def get(self, request: Request, arn: str) -> Response:
         """GetDurableExecution."""
-        execution = self._executor.get_execution(arn)
+        execution = self.executor.get_execution(arn)
         included = request.flag("IncludeExecutionData", default=True)
-        body = self._executor.get_execution_details(arn).to_dict()
-        body["Status"] = self._executor.shown_status(execution)
+        body = self.executor.get_execution_details(arn).to_dict()
+        body["Status"] = self.executor.shown_status(execution)
         body["ExecutionDataIncluded"] = included
         body["DurableConfig"] = {
             "ExecutionTimeout": execution.start_input.execution_timeout_seconds,
             "RetentionPeriodInDays": execution.start_input.execution_retention_period_days,
         }
-        ends = self._executor.times_out_at(execution)
+        ends = self.executor.times_out_at(execution)
         if ends is not None and not execution.is_complete:
             body["ExpectedExecutionTimeoutTimestamp"] = ends
-        pause = self._pauses.current(arn)
+        pause = self.pauses.current(arn)
         if pause is not None and not execution.is_complete:
             body["PauseDetails"] = {
                 "PauseRequestTimestamp": pause.paused_at,
@@ -85,8 +76,8 @@ class Executions:
 
     def history(self, request: Request, arn: str) -> Response:
         """GetDurableExecutionHistory."""
-        execution = self._executor.get_execution(arn)
-        page = self._executor.get_execution_history(
+        execution = self.executor.get_execution(arn)
+        page = self.executor.get_execution_history(
             arn,
             include_execution_data=request.flag("IncludeExecutionData", default=True),
             reverse_order=request.flag("ReverseOrder", default=False),
@@ -99,7 +90,7 @@ class Executions:
 
     def state(self, request: Request, arn: str) -> Response:
         """GetDurableExecutionState, for a handler that runs in another process."""
-        page = self._executor.get_execution_state(
+        page = self.executor.get_execution_state(
             arn,
             checkpoint_token=request.parameter("CheckpointToken"),
             marker=request.parameter("Marker") or None,
@@ -110,7 +101,7 @@ class Executions:
     def checkpoint(self, request: Request, arn: str) -> Response:
         """CheckpointDurableExecution, for a handler that runs in another process."""
         asked = CheckpointDurableExecutionRequest.from_dict(_json_object(request.body), arn)
-        response = self._executor.checkpoint_execution(
+        response = self.executor.checkpoint_execution(
             arn, asked.checkpoint_token, asked.updates, asked.client_token
         )
         return json_response(200, response.to_dict())
@@ -122,11 +113,11 @@ class Executions:
         selects everything, as does no qualifier.
         """
         name = parse_function_name(function_name, request.parameter("Qualifier"))
-        function = self._functions.get(name.name)
+        function = self.functions.get(name.name)
         if function is None:
-            raise ResourceNotFoundException(f"Function not found: {name.arn(self._region)}")
+            raise ResourceNotFoundException(f"Function not found: {name.arn(self.region)}")
         size = _page_size(request)
-        summaries = self._store.page(
+        summaries = self.store.page(
             ListFilter(
                 function=name.name,
                 name=request.parameter("DurableExecutionName"),
@@ -149,7 +140,7 @@ class Executions:
     def stop(self, request: Request, arn: str) -> Response:
         """StopDurableExecution; the body is the error itself."""
         error = _json_object(request.body)
-        response = self._executor.stop_execution(
+        response = self.executor.stop_execution(
             arn, ErrorObject.from_dict(error) if error else None
         )
         return json_response(200, response.to_dict())
@@ -157,7 +148,7 @@ class Executions:
     def pause(self, request: Request, arn: str) -> Response:
         """PauseDurableExecution."""
         asked = _json_object(request.body)
-        self._executor.pause(
+        self.executor.pause(
             arn,
             token=asked.get("ClientToken"),
             reason=asked.get("Reason"),
@@ -167,17 +158,17 @@ class Executions:
 
     def resume(self, request: Request, arn: str) -> Response:
         """ResumeDurableExecution."""
-        self._executor.resume(arn, token=_json_object(request.body).get("ClientToken"))
+        self.executor.resume(arn, token=_json_object(request.body).get("ClientToken"))
         return json_response(202, {})
 
     def delete(self, request: Request, arn: str) -> Response:  # noqa: ARG002 - one shape for all
         """DeleteDurableExecution: delete an ended execution and free its name."""
-        if not self._executor.get_execution(arn).is_complete:
+        if not self.executor.get_execution(arn).is_complete:
             raise conflict("Only an execution that has ended can be deleted.")
-        with self._database.transaction():
-            self._names.forget(arn)
-            self._pauses.forget(arn)
-            self._store.delete(arn)
+        with self.database.transaction():
+            self.names.forget(arn)
+            self.pauses.forget(arn)
+            self.store.delete(arn)
         return json_response(202, {"DeletionRequestTimestamp": datetime.now(UTC)})
 
     def callback(self, request: Request, callback_id: str, verb: str) -> Response:
@@ -186,25 +177,25 @@ class Executions:
             raise ApiError(413, "RequestTooLargeException", "A result is at most 1 MB.")
         match verb:
             case "succeed":
-                self._executor.send_callback_success(callback_id, request.body)
+                self.executor.send_callback_success(callback_id, request.body)
             case "fail":
                 error = _json_object(request.body)
-                self._executor.send_callback_failure(
+                self.executor.send_callback_failure(
                     callback_id, ErrorObject.from_dict(error) if error else None
                 )
             case _:
-                self._executor.send_callback_heartbeat(callback_id)
+                self.executor.send_callback_heartbeat(callback_id)
         return json_response(200, {})
 
     def _shown(self, summary: Summary) -> dict[str, Any]:
         status = summary.status
         if status == "PAUSED":
-            status = self._executor.shown_status(self._executor.get_execution(summary.arn))
+            status = self.executor.shown_status(self.executor.get_execution(summary.arn))
         shown: dict[str, Any] = {
             "DurableExecutionArn": summary.arn,
             "DurableExecutionName": summary.name,
             "FunctionArn": (
-                f"arn:aws:lambda:{self._region}:{ACCOUNT}:function:"
+                f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:"
                 f"{summary.function}:{summary.version}"
             ),
             "Status": status,

@@ -17,14 +17,7 @@ from core.admin.display import badge
 from core.admin.row_actions import RowAction, RowActionsAdmin
 from core.errors import DomainError, InvalidFields, NotPermitted
 from lending import services
-from lending.admin.policy_form import (
-    AUTHORITY_SHOWN,
-    SHOWN,
-    TIER_SHOWN,
-    PolicyForm,
-    days,
-    policy_fieldsets,
-)
+from lending.admin import policy_form
 from lending.choices import Tier
 from lending.errors import NoPolicy
 from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
@@ -109,7 +102,7 @@ class PolicyRowsInline(InlineBase):
 class PolicyAuthorityInline(PolicyRowsInline):
     model = PolicyAuthority
     names = ("role", "ceiling")
-    shown = AUTHORITY_SHOWN
+    shown = policy_form.AUTHORITY_SHOWN
     verbose_name = "ceiling"
     verbose_name_plural = "Who approves up to how much"
 
@@ -117,7 +110,7 @@ class PolicyAuthorityInline(PolicyRowsInline):
 class PolicyTierInline(PolicyRowsInline):
     model = PolicyTier
     names = ("tier", "minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
-    shown = TIER_SHOWN
+    shown = policy_form.TIER_SHOWN
 
 
 class PublishPolicy(RowAction[LendingPolicy]):
@@ -159,7 +152,7 @@ class PublishPolicy(RowAction[LendingPolicy]):
 
 
 class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPolicy]):
-    form = PolicyForm
+    form = policy_form.PolicyForm
     inlines = (PolicyAuthorityInline, PolicyTierInline)
     list_display = (
         "version",
@@ -193,11 +186,11 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
         return is_open(obj) and super().has_change_permission(request, obj)
 
     def get_fieldsets(self, request: HttpRequest, obj: LendingPolicy | None = None) -> Any:
-        return policy_fieldsets(typed=self._can_type(request, obj))
+        return policy_form.policy_fieldsets(typed=self._can_type(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: LendingPolicy | None = None) -> Any:
         kept = ("created_at", "published_at", "published_by")
-        return kept if self._can_type(request, obj) else (*kept, *SHOWN.values())
+        return kept if self._can_type(request, obj) else (*kept, *policy_form.SHOWN.values())
 
     def _can_type(self, request: HttpRequest, obj: LendingPolicy | None) -> bool:
         return obj is None or self.has_change_permission(request, obj)
@@ -244,7 +237,7 @@ def changes_shown(policy: LendingPolicy) -> list[tuple[str, str, str]]:
 def _field_words(name: str) -> str:
     """``approval_due`` as ``Approval due``; ``prime: annual_rate`` as ``Prime: annual rate``."""
     tier, _, field = name.rpartition(": ")
-    label = PolicyForm.Meta.labels.get(field) or field.replace("_", " ")
+    label = policy_form.PolicyForm.Meta.labels.get(field) or field.replace("_", " ")
     return f"{Tier(tier).label}: {label}" if tier else label.capitalize()
 
 
@@ -254,5 +247,5 @@ def _value_words(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, timedelta):
-        return days(value)
+        return policy_form.days(value)
     return f"{value:,}" if isinstance(value, Decimal | int) else str(value)

@@ -9,12 +9,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 
 from applications.admin.application import LoanApplicationAdmin
-from applications.admin.application_page import (
-    ApplicationPage,
-    Claim,
-    Panel,
-    reason_texts,
-)
+from applications.admin.application_page import ApplicationPage, Claim, Panel, reason_texts
 from applications.admin.step_indicator import PersonStep
 from applications.choices import Step
 from applications.models import LoanApplication

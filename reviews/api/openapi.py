@@ -4,43 +4,23 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 
-from applications.api.examples import (
-    APPROVED_BY_MANAGER,
-    DECLINED,
-    FUNDED,
-    SUBMITTED,
-)
-from applications.api.serializers import (
-    ApplicationSerializer,
-)
+from applications.api.examples import APPROVED_BY_MANAGER, DECLINED, FUNDED, SUBMITTED
+from applications.api.serializers import ApplicationSerializer
 from partners.api.examples import REFERENCE
-from partners.api.openapi.parameters import (
-    POST_HEADERS,
-    request,
-    response,
-)
-from partners.api.openapi.problems import (
-    ALWAYS,
-    NOT_FOUND,
-    POSTING,
-    READING,
-    conflict,
-    describe,
-    invalid,
-    problem,
-)
+from partners.api.openapi import problems
+from partners.api.openapi.parameters import POST_HEADERS, request, response
 from reviews.api.serializers import AcceptanceSerializer, NewDecisionSerializer, RefusalSerializer
 from reviews.errors import StaleOffer
 
 NO_SUCH_REASON = "The catalogue has no such reason."
-describe(
+problems.describe(
     "reason-required",
     f"A reason is required to decline {REFERENCE}.",
     {"reason": ["A reason is required to decline."]},
 )
-describe("stale-version", f"{REFERENCE} is at version 2; you read version 1.")
-describe("stale-offer", str(StaleOffer(reference=REFERENCE, current="OFFER-7Q2M9K4T-2")))
-describe(
+problems.describe("stale-version", f"{REFERENCE} is at version 2; you read version 1.")
+problems.describe("stale-offer", str(StaleOffer(reference=REFERENCE, current="OFFER-7Q2M9K4T-2")))
+problems.describe(
     "unknown-reason",
     f"{REFERENCE} cannot be declined for LATE: {NO_SUCH_REASON}",
     {"reason_code": [NO_SUCH_REASON]},
@@ -57,11 +37,11 @@ ANSWERED = {
 }
 RESPONSES: dict[Any, Any] = {
     200: ApplicationSerializer,
-    **READING,
-    **POSTING,
-    **NOT_FOUND,
-    **invalid("invalid-request"),
-    **conflict("nothing-to-decide", "already-decided", "decision-expired", "stale-offer"),
+    **problems.READING,
+    **problems.POSTING,
+    **problems.NOT_FOUND,
+    **problems.invalid("invalid-request"),
+    **problems.conflict("nothing-to-decide", "already-decided", "decision-expired", "stale-offer"),
 }
 
 offer_accept = extend_schema(
@@ -119,12 +99,12 @@ application_decide = extend_schema(
     request=NewDecisionSerializer,
     responses={
         200: ApplicationSerializer,
-        **ALWAYS,
-        **POSTING,
-        **NOT_FOUND,
-        **invalid("invalid-request", "reason-required", "unknown-reason"),
-        **problem(403, "not-permitted", "four-eyes", "above-ceiling", "csrf-failed"),
-        **conflict(
+        **problems.ALWAYS,
+        **problems.POSTING,
+        **problems.NOT_FOUND,
+        **problems.invalid("invalid-request", "reason-required", "unknown-reason"),
+        **problems.problem(403, "not-permitted", "four-eyes", "above-ceiling", "csrf-failed"),
+        **problems.conflict(
             "already-decided", "claimed", "stale-version", "nothing-to-decide", "decision-expired"
         ),
     },

@@ -18,15 +18,8 @@ from applications.models import LoanApplication
 from applications.transitions import is_terminal
 from core.errors import DomainError, NotPermitted
 from lending.services import policy_ceilings
+from reviews import errors
 from reviews.choices import TaskKind, TaskStatus
-from reviews.errors import (
-    AboveCeiling,
-    AlreadyDecided,
-    ClaimedBySomebodyElse,
-    DecisionExpired,
-    FourEyesViolation,
-    NothingToDecide,
-)
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.delegation import delegators
@@ -58,7 +51,7 @@ def check_not_claimed(
         return
     if task.claimed_by is None or task.claimed_at is None:
         raise RuntimeError(f"task {task.pk} is claimed by nobody")
-    raise ClaimedBySomebodyElse(
+    raise errors.ClaimedBySomebodyElse(
         reference=application.reference,
         claimed_by=task.claimed_by.get_username(),
         since=task.claimed_at,
@@ -68,7 +61,7 @@ def check_not_claimed(
 
 def check_still_open(application: LoanApplication, task: ReviewTask, now: datetime) -> None:
     if task.status == TaskStatus.EXPIRED or now >= task.expires_at:
-        raise DecisionExpired(reference=application.reference, at=task.expires_at)
+        raise errors.DecisionExpired(reference=application.reference, at=task.expires_at)
 
 
 def can_be_answered(application: LoanApplication, task: ReviewTask) -> bool:
@@ -133,13 +126,13 @@ def authority(
     if task.status == TaskStatus.DECIDED:
         raise already_decided(application, task)
     if not can_be_answered(application, task):
-        raise NothingToDecide(reference=application.reference, status=application.status)
+        raise errors.NothingToDecide(reference=application.reference, status=application.status)
     _check_four_eyes(application, kind, user, "You")
     given = list(
         task.decisions.filter(late=False).select_related("decided_by").order_by("decided_at")
     )
     if mine := next((decision for decision in given if decision.decided_by_id == user.pk), None):
-        raise AlreadyDecided(
+        raise errors.AlreadyDecided(
             reference=application.reference,
             outcome="approved, waiting for a second person",
             decided_by="you",
@@ -182,7 +175,7 @@ def _check_four_eyes(application: LoanApplication, kind: TaskKind, user: User, w
         return
     for field, did in TOUCHED:
         if getattr(application, f"{field}_id") == user.pk:
-            raise FourEyesViolation(reference=application.reference, did=did, who=who)
+            raise errors.FourEyesViolation(reference=application.reference, did=did, who=who)
 
 
 def _check_right(
@@ -192,7 +185,7 @@ def _check_right(
     for decision in given:
         if right.pk in {decision.decided_by_id, decision.on_behalf_of_id}:
             by = decision.decided_by
-            raise AlreadyDecided(
+            raise errors.AlreadyDecided(
                 reference=application.reference,
                 outcome="approved in the same right, waiting for another",
                 decided_by=by.get_username() if by else "",
@@ -205,7 +198,7 @@ def _check_right(
     ceilings = policy_ceilings(application.policy) if application.policy else {}
     ceiling = ceilings.get(held.role, Decimal(0))
     needed = row.next_assignee(task.assigned_role, approved_before=approved_before)
-    raise AboveCeiling(
+    raise errors.AboveCeiling(
         reference=application.reference,
         role=held.role.lower(),
         ceiling="" if ceiling is None else f"{ceiling:,.2f} {application.currency}",
@@ -213,13 +206,13 @@ def _check_right(
     )
 
 
-def already_decided(application: LoanApplication, task: ReviewTask) -> AlreadyDecided:
+def already_decided(application: LoanApplication, task: ReviewTask) -> errors.AlreadyDecided:
     """Return the error for a decided task, with who decided it and when."""
     last = task.decisions.filter(late=False).select_related("decided_by", "partner").last()
     if last is None:
         raise RuntimeError(f"task {task.pk} is decided but has no decision")
     decider = last.decided_by.get_username() if last.decided_by else str(last.partner)
-    return AlreadyDecided(
+    return errors.AlreadyDecided(
         reference=application.reference,
         outcome=last.get_outcome_display().lower(),
         decided_by=decider,

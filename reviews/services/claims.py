@@ -19,12 +19,7 @@ from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 from reviews.locking import task_lock
 from reviews.models import ReviewTask
-from reviews.services.authority import (
-    authority,
-    check_not_claimed,
-    check_still_open,
-    claim_stands,
-)
+from reviews.services.authority import authority, check_not_claimed, check_still_open, claim_stands
 
 
 def may_take_over(user: User) -> bool:

@@ -59,15 +59,7 @@ def task_remind(*, application: LoanApplication, task: ReviewTask, now: datetime
     """Record that the deciders are reminded of a task that is due."""
     task.reminded_at = now
     task.save(update_fields=["reminded_at"])
-    event_record(
-        application=application,
-        kind="reminded",
-        message=f"{task.get_kind_display()}: due, and not decided yet.",
-        step=REVIEW_KINDS[TaskKind(task.kind)].step,
-        level=Level.WARNING,
-        is_internal=True,
-        data={"task": task.pk},
-    )
+    _record(application, task, "reminded", "due, and not decided yet")
 
 
 def task_escalate(*, application: LoanApplication, task: ReviewTask, now: datetime) -> None:
@@ -75,10 +67,14 @@ def task_escalate(*, application: LoanApplication, task: ReviewTask, now: dateti
     task.escalated_at = now
     task.save(update_fields=["escalated_at"])
     recipients = " and ".join(f"{role.lower()}s" for role in roles_above(task.assigned_role))
+    _record(application, task, "escalated", f"escalated to the {recipients}")
+
+
+def _record(application: LoanApplication, task: ReviewTask, kind: str, what: str) -> None:
     event_record(
         application=application,
-        kind="escalated",
-        message=f"{task.get_kind_display()}: escalated to the {recipients}.",
+        kind=kind,
+        message=f"{task.get_kind_display()}: {what}.",
         step=REVIEW_KINDS[TaskKind(task.kind)].step,
         level=Level.WARNING,
         is_internal=True,

@@ -22,10 +22,19 @@ from workflows.models import Incident
 
 
 class OperatorAction(ApplicationAction):
-    """``service_check`` raises why the action is not possible; some actions share one."""
+    """Call ``service`` with what was typed, and answer with the sentence ``done``.
+
+    ``service_check`` raises why the action is not possible; some actions share one.
+    """
 
     template_name = "workflows/admin/operator_action.html"
     service_check: Callable[..., object]
+    service: Callable[..., object]
+    done: str
+
+    def act(self) -> str:
+        self.service(reference=self.row.reference, user=self.user, **self.typed)
+        return self.done.format(reference=self.row.reference)
 
     def check(self) -> None:
         self.service_check(application=self.row, user=self.user)
@@ -55,12 +64,8 @@ class ConfirmPaid(OperatorAction):
     )
     form_class = PaidForm
     service_check = staticmethod(operations.payout_check)
-
-    def act(self) -> str:
-        operations.payout_settle(
-            reference=self.row.reference, user=self.user, paid=True, **self.typed
-        )
-        return f"{self.row.reference} was paid: the loan is funded."
+    service = staticmethod(partial(operations.payout_settle, paid=True))
+    done = "{reference} was paid: the loan is funded."
 
 
 class ConfirmNotPaid(OperatorAction):
@@ -74,12 +79,8 @@ class ConfirmNotPaid(OperatorAction):
     )
     form_class = NotPaidForm
     service_check = staticmethod(operations.payout_check)
-
-    def act(self) -> str:
-        operations.payout_settle(
-            reference=self.row.reference, user=self.user, paid=False, **self.typed
-        )
-        return f"{self.row.reference} was not paid. Restart it to pay it, or withdraw it."
+    service = staticmethod(partial(operations.payout_settle, paid=False))
+    done = "{reference} was not paid. Restart it to pay it, or withdraw it."
 
 
 class Restart(OperatorAction):
@@ -107,12 +108,8 @@ class Resume(OperatorAction):
     sentence = "The workflow continues where it was paused. Answers given meanwhile are delivered."
     form_class = MayReasonForm
     service_check = staticmethod(partial(operations.pause_check, paused=True))
-
-    def act(self) -> str:
-        operations.execution_resume(
-            reference=self.row.reference, user=self.user, reason=self.typed["reason"]
-        )
-        return f"The workflow of {self.row.reference} goes on."
+    service = staticmethod(operations.execution_resume)
+    done = "The workflow of {reference} goes on."
 
 
 class Pause(OperatorAction):
@@ -125,12 +122,8 @@ class Pause(OperatorAction):
     )
     form_class = ReasonForm
     service_check = staticmethod(partial(operations.pause_check, paused=False))
-
-    def act(self) -> str:
-        operations.execution_pause(
-            reference=self.row.reference, user=self.user, reason=self.typed["reason"]
-        )
-        return f"The workflow of {self.row.reference} is paused."
+    service = staticmethod(operations.execution_pause)
+    done = "The workflow of {reference} is paused."
 
 
 class Stop(OperatorAction):
@@ -143,12 +136,8 @@ class Stop(OperatorAction):
     )
     form_class = ReasonForm
     service_check = staticmethod(operations.stop_check)
-
-    def act(self) -> str:
-        operations.application_stop(
-            reference=self.row.reference, user=self.user, reason=self.typed["reason"]
-        )
-        return f"The workflow of {self.row.reference} is stopped."
+    service = staticmethod(operations.application_stop)
+    done = "The workflow of {reference} is stopped."
 
 
 # Those that repair an application that is stuck, and those that control a running workflow.

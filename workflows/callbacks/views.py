@@ -23,15 +23,7 @@ from rest_framework.views import APIView
 from partners.api.idempotency import retry_on_conflict
 from partners.api.negotiation import OneForm
 from partners.api.parsers import decode, raw_body
-from workflows.callbacks import fraud_vendor
-from workflows.callbacks.errors import (
-    Closed,
-    Contradiction,
-    EngineAway,
-    IdentifierTaken,
-    NotSigned,
-    TooLarge,
-)
+from workflows.callbacks import errors, fraud_vendor
 from workflows.callbacks.fraud_vendor import IdentifierReused, Signed, Verdict
 from workflows.callbacks.serializers import ANSWER, HEARTBEAT, validated_body
 from workflows.callbacks.signatures import SignatureRefused, verify
@@ -62,21 +54,21 @@ class CallbackView(APIView):
         try:
             outcome = retry_on_conflict(_take(signed, content))
         except IdentifierReused as error:
-            raise IdentifierTaken from error
+            raise errors.IdentifierTaken from error
         except EngineError as error:
             logger.warning("Heartbeat not passed on", extra={"why": str(error)})
-            raise EngineAway from error
+            raise errors.EngineAway from error
         logger.info("Vendor answered", extra={"type": content["type"], "outcome": outcome.value})
         if outcome == CallbackRequest.Outcome.CONTRADICTED:
-            raise Contradiction
+            raise errors.Contradiction
         if outcome != CallbackRequest.Outcome.ACCEPTED:
-            raise Closed
+            raise errors.Closed
         return Response({"status": "accepted"}, status=202)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         patch_cache_control(response, no_store=True)
-        if response.status_code == EngineAway.status_code:
+        if response.status_code == errors.EngineAway.status_code:
             response["Retry-After"] = RETRY_AFTER
         return response
 
@@ -85,10 +77,10 @@ def _body(request: Request) -> bytes:
     """Return the bytes of the body, as they were signed. Raises ``TooLarge``, ``Malformed``."""
     declared = request.META.get("CONTENT_LENGTH") or "0"
     if declared.isdecimal() and int(declared) > LIMIT:
-        raise TooLarge
+        raise errors.TooLarge
     body = raw_body(request)
     if len(body) > LIMIT:
-        raise TooLarge
+        raise errors.TooLarge
     return body
 
 
@@ -109,7 +101,7 @@ def _signed(request: Request, token: str, body: bytes) -> Signed:
     if named is None or not secrets:
         raise Http404
     if refused is not None:
-        raise NotSigned(str(refused)) from refused
+        raise errors.NotSigned(str(refused)) from refused
     return Signed(to=named, identifier=identifier, digest=hashlib.sha256(body).hexdigest())
 
 

@@ -10,6 +10,7 @@ rate, because its limits are for the whole account.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
@@ -72,9 +73,9 @@ def reconcile(
     return comparison.report
 
 
+@dataclass
 class _Executions(Comparison):
-    def __post_init__(self) -> None:
-        self.seen: set[str] = set()
+    seen: set[str] = field(default_factory=set)
 
     # --- What the engine has not finished -------------------------------------------------
 
@@ -266,10 +267,6 @@ class _Executions(Comparison):
             by_name = {row.name: row for row in rows}
             self.count(len(chunk))
             yield from ((item, by_name.get(item.name)) for item in chunk)
-
-
-def no_progress(progress: object) -> None:
-    """Ignore progress that the caller did not ask for."""
 
 
 def no_repair() -> None:

@@ -7,23 +7,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from applications.choices import FraudVerdict, Level, Status, Step
-from applications.models import (
-    Document,
-    Instalment,
-    LoanApplication,
-    LoanOffer,
-    RiskAssessment,
-)
+from applications.models import Document, Instalment, LoanApplication, LoanOffer, RiskAssessment
 from applications.models.documents import document_path
-from applications.services.attempts import (
-    Attempt,
-    begin_step,
-    log,
-    move,
-    pinned_policy,
-    save,
-    stop_waiting,
-)
+from applications.services import attempts
 from lending.amortisation import Schedule, schedule
 from lending.choices import Outcome
 from workflows.callbacks import pending
@@ -31,7 +17,7 @@ from workflows.db_threads import run_in_db_thread
 from workflows.providers.simulated import STEP_SECONDS, simulate_latency
 
 
-def generate_offer(attempt: Attempt, *, verdict: FraudVerdict) -> str:
+def generate_offer(attempt: attempts.Attempt, *, verdict: FraudVerdict) -> str:
     """Record what the fraud check found, then make the offer; returns its public id."""
 
     @transaction.atomic
@@ -45,21 +31,23 @@ def generate_offer(attempt: Attempt, *, verdict: FraudVerdict) -> str:
 
 
 @transaction.atomic(savepoint=False)
-def offer_begin(attempt: Attempt, *, verdict: FraudVerdict) -> None:
+def offer_begin(attempt: attempts.Attempt, *, verdict: FraudVerdict) -> None:
     """Record the fraud check's result and show that the offer is being made."""
-    application, seen = begin_step(attempt, "fraud_answer")
+    application, seen = attempts.begin_step(attempt, "fraud_answer")
     if not seen:
         if verdict == FraudVerdict.PASSED:
             message, level = "The fraud check passed.", Level.SUCCESS
         else:
             message, level = "The fraud check's flag was cleared on review.", Level.WARNING
-        log(attempt, "fraud_answer", application, message, step=Step.FRAUD_CHECK, level=level)
+        attempts.log(
+            attempt, "fraud_answer", application, message, step=Step.FRAUD_CHECK, level=level
+        )
         application.current_step = Step.GENERATING_OFFER
-        stop_waiting(application)
-        save(application)
+        attempts.stop_waiting(application)
+        attempts.save(application)
 
 
-def offer_make(attempt: Attempt) -> str:
+def offer_make(attempt: attempts.Attempt) -> str:
     """Make the offer, its schedule and its letter; returns the offer's public id.
 
     The letter is drawn and stored before the rows are written: storage is outside of the
@@ -90,15 +78,17 @@ def offer_make(attempt: Attempt) -> str:
         last_payment=plan.last_payment,
         total_interest=plan.total_interest,
         issued_at=now,
-        expires_at=now + pinned_policy(application).offer_life,
+        expires_at=now + attempts.pinned_policy(application).offer_life,
     )
     letter = _store_letter(attempt, offer, plan)
     return _offer_record(attempt, offer, plan, letter)
 
 
 @transaction.atomic(savepoint=False)
-def _offer_record(attempt: Attempt, offer: LoanOffer, plan: Schedule, letter: Document) -> str:
-    application, seen = begin_step(attempt, "generating_offer")
+def _offer_record(
+    attempt: attempts.Attempt, offer: LoanOffer, plan: Schedule, letter: Document
+) -> str:
+    application, seen = attempts.begin_step(attempt, "generating_offer")
     if seen:
         return offer.offer_id
     letter.application = offer.application = application
@@ -116,12 +106,12 @@ def _offer_record(attempt: Attempt, offer: LoanOffer, plan: Schedule, letter: Do
         )
         for line in plan.lines
     )
-    move(application, Status.APPROVED)
+    attempts.move(application, Status.APPROVED)
     application.outcome = Outcome.APPROVE
     application.decision_reasons = []
     application.decided_at = offer.issued_at
     application.current_step = Step.GENERATING_OFFER
-    log(
+    attempts.log(
         attempt,
         "generating_offer",
         application,
@@ -129,11 +119,11 @@ def _offer_record(attempt: Attempt, offer: LoanOffer, plan: Schedule, letter: Do
         f"{offer.term_months} months at {offer.annual_rate} %.",
         level=Level.SUCCESS,
     )
-    save(application)
+    attempts.save(application)
     return offer.offer_id
 
 
-def _store_letter(attempt: Attempt, offer: LoanOffer, plan: Schedule) -> Document:
+def _store_letter(attempt: attempts.Attempt, offer: LoanOffer, plan: Schedule) -> Document:
     # Drawing a PDF is half a second of import, paid for only where a letter is made.
     from applications.offer_letter import offer_letter  # noqa: PLC0415
 

@@ -13,15 +13,7 @@ from django.utils import timezone
 
 from applications.choices import Level, Status, Step
 from applications.models import Disbursement, LoanApplication
-from applications.services.attempts import (
-    Attempt,
-    begin_step,
-    ensure_current_attempt,
-    log,
-    move,
-    save,
-    stop_waiting,
-)
+from applications.services import attempts
 from applications.services.timeline import event_record
 from workflows import executions
 from workflows.callbacks import pending
@@ -45,7 +37,7 @@ class PayoutOrder:
     status: Disbursement.Status
 
 
-def disburse(attempt: Attempt) -> Closed:
+def disburse(attempt: attempts.Attempt) -> Closed:
     """Pay once: ledger, then the rail under the application's key, then the application.
 
     A rerun asks the rail what it knows before it pays again. Raises ``ProviderError``
@@ -64,14 +56,14 @@ def disburse(attempt: Attempt) -> Closed:
 
 
 @transaction.atomic(savepoint=False)
-def disbursement_request(attempt: Attempt) -> PayoutOrder:
+def disbursement_request(attempt: attempts.Attempt) -> PayoutOrder:
     """Write the ledger row before the rail is asked; from here on nothing can be withdrawn.
 
     There is one row an application, whatever the attempt. An attempt that comes again gets what
     the ledger says by now, and is refused when the application has closed since its payout was
     refused, or goes on without it. Raises ``ApplicationClosed``.
     """
-    application, seen = begin_step(attempt, "disbursing")
+    application, seen = attempts.begin_step(attempt, "disbursing")
     if not seen:
         Disbursement.objects.bulk_create(
             [
@@ -90,17 +82,17 @@ def disbursement_request(attempt: Attempt) -> PayoutOrder:
         ).update(status=Disbursement.Status.REQUESTED)
     ledger = Disbursement.objects.get(application=application)
     if seen and ledger.status != Disbursement.Status.PAID:
-        ensure_current_attempt(attempt, application)
+        attempts.ensure_current_attempt(attempt, application)
     if not seen:
         application.current_step = Step.DISBURSING
-        stop_waiting(application)
-        log(
+        attempts.stop_waiting(application)
+        attempts.log(
             attempt,
             "disbursing",
             application,
             f"Paying out {ledger.amount:,.2f} {ledger.currency}.",
         )
-        save(application)
+        attempts.save(application)
     return PayoutOrder(
         idempotency_key=ledger.idempotency_key,
         amount=ledger.amount,
@@ -111,21 +103,21 @@ def disbursement_request(attempt: Attempt) -> PayoutOrder:
 
 
 @transaction.atomic(savepoint=False)
-def disbursement_settle(attempt: Attempt, *, rail_reference: str) -> None:
+def disbursement_settle(attempt: attempts.Attempt, *, rail_reference: str) -> None:
     """Close the application as funded: the rail paid. Doing it again changes nothing."""
-    application, seen = begin_step(attempt, "funded")
+    application, seen = attempts.begin_step(attempt, "funded")
     if seen:
         return
     _fund(attempt, application, rail_reference=rail_reference)
 
 
 @transaction.atomic(savepoint=False)
-def disbursement_hold(attempt: Attempt, *, status: Disbursement.Status) -> None:
+def disbursement_hold(attempt: attempts.Attempt, *, status: Disbursement.Status) -> None:
     """Record in the ledger that the rail refused, or that nobody knows whether it paid.
 
     What the ledger knows for certain stays.
     """
-    application, _ = begin_step(attempt, "disbursement_hold")
+    application, _ = attempts.begin_step(attempt, "disbursement_hold")
     Disbursement.objects.filter(
         application=application,
         status__in=[Disbursement.Status.REQUESTED, Disbursement.Status.UNKNOWN],
@@ -141,7 +133,7 @@ def payout_settle(
     for a restart or a withdrawal.
     """
     if paid:
-        attempt = Attempt(reference=application.reference, number=application.attempt)
+        attempt = attempts.Attempt(reference=application.reference, number=application.attempt)
         _fund(attempt, application, rail_reference=rail_reference)
     else:
         Disbursement.objects.filter(application=application).update(
@@ -165,7 +157,7 @@ def payout_found(*, application: LoanApplication, user: User, rail_reference: st
     With its reference the application is funded; with ``None`` no money left.
     """
     if rail_reference is not None:
-        attempt = Attempt(reference=application.reference, number=application.attempt)
+        attempt = attempts.Attempt(reference=application.reference, number=application.attempt)
         _fund(attempt, application, rail_reference=rail_reference)
     else:
         Disbursement.objects.filter(
@@ -183,21 +175,21 @@ def payout_found(*, application: LoanApplication, user: User, rail_reference: st
     )
 
 
-def _fund(attempt: Attempt, application: LoanApplication, *, rail_reference: str) -> None:
+def _fund(attempt: attempts.Attempt, application: LoanApplication, *, rail_reference: str) -> None:
     """Close a locked application as funded; the ledger says paid from now on."""
     now = timezone.now()
     Disbursement.objects.filter(application=application).exclude(
         status=Disbursement.Status.PAID
     ).update(status=Disbursement.Status.PAID, rail_reference=rail_reference, funded_at=now)
-    move(application, Status.FUNDED)
+    attempts.move(application, Status.FUNDED)
     application.current_step = Step.COMPLETE
     application.closed_at = now
-    stop_waiting(application)
-    log(attempt, "funded", application, "The loan is funded.", level=Level.SUCCESS)
-    save(application)
+    attempts.stop_waiting(application)
+    attempts.log(attempt, "funded", application, "The loan is funded.", level=Level.SUCCESS)
+    attempts.save(application)
 
 
-def _pay(attempt: Attempt, order: PayoutOrder) -> None:
+def _pay(attempt: attempts.Attempt, order: PayoutOrder) -> None:
     rail = registry.payout_rail()
     try:
         paid = rail.find(idempotency_key=order.idempotency_key) or _ask_to_pay(rail, order)

@@ -6,16 +6,7 @@ from django.utils import timezone
 
 from applications.choices import Level, Status
 from applications.models import LoanApplication, RiskAssessment
-from applications.services.attempts import (
-    Attempt,
-    begin_step,
-    close_declined,
-    log,
-    move,
-    pinned_policy,
-    save,
-    stop_waiting,
-)
+from applications.services import attempts
 from lending.choices import Outcome
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS, Trigger
@@ -30,7 +21,7 @@ from workflows.executions import Closed
 
 
 def open_review(
-    attempt: Attempt, kind: TaskKind, *, callback_id: str, after: TaskKind | None
+    attempt: attempts.Attempt, kind: TaskKind, *, callback_id: str, after: TaskKind | None
 ) -> None:
     """Ask people, and expect the answer under this callback.
 
@@ -54,7 +45,7 @@ def open_review(
     run_in_db_thread(write)
 
 
-def decline(attempt: Attempt, kind: TaskKind) -> Closed:
+def decline(attempt: attempts.Attempt, kind: TaskKind) -> Closed:
     """Close an application that a person declined."""
 
     @transaction.atomic
@@ -66,7 +57,7 @@ def decline(attempt: Attempt, kind: TaskKind) -> Closed:
     return run_in_db_thread(write)
 
 
-def expire(attempt: Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
+def expire(attempt: attempts.Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
     """Close an application that nobody decided in time; a decision that came late is kept.
 
     ``timed_out``: the engine stopped waiting by itself; else the sweep answered the callback.
@@ -93,12 +84,12 @@ def expire(attempt: Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
     return run_in_db_thread(write)
 
 
-def review_open(attempt: Attempt, kind: TaskKind) -> ReviewTask | None:
+def review_open(attempt: attempts.Attempt, kind: TaskKind) -> ReviewTask | None:
     """Ask a person; ``None`` when this attempt has asked before. Call inside a transaction.
 
     Raises ``ApplicationClosed``.
     """
-    application, seen = begin_step(attempt, f"open_{kind.value}")
+    application, seen = attempts.begin_step(attempt, f"open_{kind.value}")
     if seen:
         return None
     now = timezone.now()
@@ -106,24 +97,26 @@ def review_open(attempt: Attempt, kind: TaskKind) -> ReviewTask | None:
     task = tasks.task_open(
         application=application,
         kind=kind,
-        policy=pinned_policy(application),
+        policy=attempts.pinned_policy(application),
         reasons=reasons,
         now=now,
     )
     who = task.get_assigned_role_display().lower()
-    log(attempt, f"open_{kind.value}", application, f"Waiting for {_article(who)} {who} to decide.")
-    save(application)
+    attempts.log(
+        attempt, f"open_{kind.value}", application, f"Waiting for {_article(who)} {who} to decide."
+    )
+    attempts.save(application)
     return task
 
 
 @transaction.atomic(savepoint=False)
-def declined_on_review(attempt: Attempt, kind: TaskKind) -> None:
+def declined_on_review(attempt: attempts.Attempt, kind: TaskKind) -> None:
     """Close an application that a person declined, with their reason.
 
     Raises ``ApplicationClosed``.
     """
     operation = f"declined_{kind.value}"
-    application, seen = begin_step(attempt, operation)
+    application, seen = attempts.begin_step(attempt, operation)
     if seen:
         return
     decision = ReviewDecision.objects.get(
@@ -135,20 +128,20 @@ def declined_on_review(attempt: Attempt, kind: TaskKind) -> None:
     )
     reasons = reasons_shown(kind=kind, decision=decision)
     sentences = " ".join(reason["text"] for reason in reasons)
-    close_declined(application, reasons)
-    log(attempt, operation, application, f"Declined. {sentences}", level=Level.WARNING)
-    save(application)
+    attempts.close_declined(application, reasons)
+    attempts.log(attempt, operation, application, f"Declined. {sentences}", level=Level.WARNING)
+    attempts.save(application)
 
 
 @transaction.atomic(savepoint=False)
-def expired(attempt: Attempt, kind: TaskKind) -> bool:
+def expired(attempt: attempts.Attempt, kind: TaskKind) -> bool:
     """Close an application that nobody decided in time: expiry never approves.
 
     False when somebody did decide, but the engine had stopped waiting before it heard of
     it: then the decision is kept as late, and a person has to look. Raises ``ApplicationClosed``.
     """
     operation = f"expired_{kind.value}"
-    application, seen = begin_step(attempt, operation)
+    application, seen = attempts.begin_step(attempt, operation)
     if seen:
         return True
     task = task_lock(
@@ -161,17 +154,17 @@ def expired(attempt: Attempt, kind: TaskKind) -> bool:
         return False
     now = timezone.now()
     tasks.task_expire(task=task, now=now)
-    move(application, Status.EXPIRED)
+    attempts.move(application, Status.EXPIRED)
     application.closed_at = now
-    stop_waiting(application)
-    log(
+    attempts.stop_waiting(application)
+    attempts.log(
         attempt,
         operation,
         application,
         f"{kind.label}: nobody decided in time, so the application expired.",
         level=Level.WARNING,
     )
-    save(application)
+    attempts.save(application)
     return True
 
 

@@ -7,15 +7,7 @@ from django.db import transaction
 from applications.choices import Bureau, Level, Status, Step
 from applications.errors import NoCreditReports
 from applications.models import CreditReport, RiskAssessment
-from applications.services.attempts import (
-    Attempt,
-    begin_step,
-    close_declined,
-    log,
-    pinned_policy,
-    save,
-    show_step,
-)
+from applications.services import attempts
 from lending import services
 from lending.choices import Outcome
 from lending.underwriting import Report, assess
@@ -30,9 +22,9 @@ class Assessed:
     outcome: Outcome
 
 
-def assess_risk(attempt: Attempt) -> Assessed:
+def assess_risk(attempt: attempts.Attempt) -> Assessed:
     """Apply the policy to the reports that came."""
-    run_in_db_thread(lambda: show_step(attempt, Step.RISK_ASSESSMENT))
+    run_in_db_thread(lambda: attempts.show_step(attempt, Step.RISK_ASSESSMENT))
     simulate_latency(STEP_SECONDS)
 
     @transaction.atomic
@@ -46,17 +38,17 @@ def assess_risk(attempt: Attempt) -> Assessed:
 
 
 @transaction.atomic(savepoint=False)
-def risk_record(attempt: Attempt) -> Assessed:
+def risk_record(attempt: attempts.Attempt) -> Assessed:
     """Apply the pinned policy to this attempt's reports.
 
     A decline closes the application. Raises ``ApplicationClosed``, and ``NoCreditReports`` when
     no bureau answered at all.
     """
-    application, seen = begin_step(attempt, "risk_assessment")
+    application, seen = attempts.begin_step(attempt, "risk_assessment")
     if seen:
         known = RiskAssessment.objects.get(application=application, attempt=attempt.number)
         return Assessed(outcome=Outcome(known.outcome))
-    policy = pinned_policy(application)
+    policy = attempts.pinned_policy(application)
     rows = list(CreditReport.objects.filter(application=application, attempt=attempt.number))
     if not rows:
         raise NoCreditReports(reference=attempt.reference)
@@ -90,7 +82,7 @@ def risk_record(attempt: Attempt) -> Assessed:
         Outcome.DECLINE: "declined",
     }[assessment.outcome]
     why = " ".join(reason["text"] for reason in reasons)
-    log(
+    attempts.log(
         attempt,
         "risk_assessment",
         application,
@@ -98,10 +90,10 @@ def risk_record(attempt: Attempt) -> Assessed:
         level=Level.WARNING if assessment.outcome == Outcome.DECLINE else Level.INFO,
     )
     if assessment.outcome == Outcome.DECLINE:
-        close_declined(application, reasons)
+        attempts.close_declined(application, reasons)
     elif assessment.outcome == Outcome.REFER:
         application.current_step = REVIEW_KINDS[REFERRED_KINDS[0]].step
     else:
         application.current_step = Step.FRAUD_CHECK
-    save(application)
+    attempts.save(application)
     return Assessed(outcome=assessment.outcome)

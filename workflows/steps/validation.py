@@ -7,15 +7,7 @@ from django.db import transaction
 
 from applications.choices import Level, Status, Step
 from applications.models import LoanApplication
-from applications.services.attempts import (
-    Attempt,
-    begin_step,
-    close_declined,
-    log,
-    move,
-    save,
-    show_step,
-)
+from applications.services import attempts
 from lending import services
 from lending.choices import ReasonCode
 from lending.models import LendingPolicy
@@ -35,12 +27,12 @@ class Validated:
     waits: dict[str, int]  # seconds, by kind of task; without what the policy does not ask for
 
 
-def validate(attempt: Attempt, *, arn: str) -> Validated:
+def validate(attempt: attempts.Attempt, *, arn: str) -> Validated:
     """Validate, pin the policy, and record that the execution runs."""
 
     def begin() -> None:
         executions.execution_running(attempt, arn=arn)
-        show_step(attempt, Step.VALIDATING)
+        attempts.show_step(attempt, Step.VALIDATING)
 
     run_in_db_thread(begin)
     simulate_latency(STEP_SECONDS)
@@ -56,12 +48,12 @@ def validate(attempt: Attempt, *, arn: str) -> Validated:
 
 
 @transaction.atomic(savepoint=False)
-def validation_record(attempt: Attempt) -> Validated:
+def validation_record(attempt: attempts.Attempt) -> Validated:
     """Check the application and pin the policy that is in force now.
 
     Raises ``ApplicationClosed``, ``NoPolicy``.
     """
-    application, seen = begin_step(attempt, "validate")
+    application, seen = attempts.begin_step(attempt, "validate")
     policy = application.policy if seen and application.policy else services.policy_current()
     problems = _problems(application, policy)
     result = Validated(
@@ -79,18 +71,18 @@ def validation_record(attempt: Attempt) -> Validated:
     application.policy = policy
     application.current_step = Step.VALIDATING
     if problems:
-        close_declined(
+        attempts.close_declined(
             application,
             [{"code": ReasonCode.INVALID_APPLICATION.value, "text": text} for text in problems],
         )
         message, level = f"Not valid: {' '.join(problems)}", Level.WARNING
     else:
-        move(application, Status.IN_REVIEW)
+        attempts.move(application, Status.IN_REVIEW)
         message, level = "The application is complete and valid.", Level.SUCCESS
-    log(attempt, "validate", application, message, step=Step.VALIDATING, level=level)
+    attempts.log(attempt, "validate", application, message, step=Step.VALIDATING, level=level)
     if not problems:
         application.current_step = Step.CREDIT_CHECK
-    save(application, "policy")
+    attempts.save(application, "policy")
     return result
 
 

@@ -14,13 +14,7 @@ from applications.api.document_serializers import (
 from applications.api.errors import LinkExpired
 from applications.file_types import FILE_TYPES
 from applications.services.documents import WRONG_TYPE, largest_text
-from partners.api.openapi.parameters import (
-    COMMON_HEADERS,
-    POST_HEADERS,
-    REQUEST_ID_HEADERS,
-    page,
-    response,
-)
+from partners.api.openapi import parameters
 from partners.api.openapi.problems import NOT_FOUND, POSTING, READING, conflict, describe, problem
 from partners.api.serializers import PageQuerySerializer
 
@@ -86,21 +80,21 @@ documents_list = extend_schema(
     summary="List an application's documents",
     description=LISTED,
     tags=["documents"],
-    parameters=[PageQuerySerializer, *COMMON_HEADERS],
+    parameters=[PageQuerySerializer, *parameters.COMMON_HEADERS],
     responses={
         200: DocumentPageSerializer,
         **READING,
         **NOT_FOUND,
         **problem(400, "invalid-request"),
     },
-    examples=[response("One page", page([LINKED]))],
+    examples=[parameters.response("One page", parameters.page([LINKED]))],
 )
 document_upload = extend_schema(
     operation_id="uploadDocument",
     summary="Send a document",
     description=UPLOADED,
     tags=["documents"],
-    parameters=[*POST_HEADERS, LIST_LOCATION],
+    parameters=[*parameters.POST_HEADERS, LIST_LOCATION],
     request={
         "multipart/form-data": OpenApiRequest(
             NewDocumentSerializer, encoding={"file": {"contentType": ", ".join(MEDIA_TYPES)}}
@@ -120,13 +114,13 @@ document_upload = extend_schema(
         ),
         **conflict("wrong-state", "too-many-documents"),
     },
-    examples=[response("Kept", DOCUMENT, 201)],
+    examples=[parameters.response("Kept", DOCUMENT, 201)],
 )
 document_download = extend_schema(
     operation_id="downloadDocument",
     summary="Follow a document's link",
     tags=["documents"],
-    parameters=[*REQUEST_ID_HEADERS, *DOWNLOAD_HEADERS],
+    parameters=[*parameters.REQUEST_ID_HEADERS, *DOWNLOAD_HEADERS],
     responses={
         **CONTENT,
         **NOT_FOUND,

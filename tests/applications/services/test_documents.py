@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +178,7 @@ def test_sweep_forgets_uploads(submitted: LoanApplication, media: Path) -> None:
     documents.upload_store(reference=submitted.reference, upload=read())
     StoredUpload.objects.update(begun_at=timezone.now() - ABANDONED)
 
-    sweep.now_and_then("forget_uploads", timedelta(minutes=5), sweep._forget_uploads)
+    sweep.now_and_then("forget_uploads", *sweep.FORGETTING["forget_uploads"])
 
     assert stored(media) == []
     assert not StoredUpload.objects.exists()
