@@ -39,13 +39,17 @@ class Confirmed:
     """The two people of an act, and what ``prepare`` returned, for ``perform``.
 
     ``proposer`` is ``None`` for a command on the host. ``alone``: one person did both, as
-    ``LOANOFFICE_SINGLE_ADMIN`` allows.
+    ``LOANOFFICE_SINGLE_ADMIN`` allows; otherwise ``ValueError`` is raised for one person.
     """
 
     proposer: User | None
     confirmer: User
     alone: bool
     prepared: Any = None
+
+    def __post_init__(self) -> None:
+        if self.proposer == self.confirmer and not self.alone:
+            raise ValueError("One person cannot propose and confirm.")
 
     @property
     def details(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class LendingConfig(AppConfig):
@@ -7,3 +7,6 @@ class LendingConfig(AppConfig):
 
     def ready(self) -> None:
         from lending import checks  # noqa: F401, PLC0415
+
+        if apps.is_installed("accounts"):
+            from lending import proposals  # noqa: F401, PLC0415

@@ -7,10 +7,10 @@ from decimal import Decimal
 from itertools import pairwise
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.proposal_kinds import Confirmed
 from accounts.roles import APPROVERS, Role
 from audit.models import Action
 from audit.services import Changes, entry_record
@@ -88,17 +88,12 @@ def longest_wait(policy: LendingPolicy) -> timedelta:
     return sum(waits, fraud)
 
 
-@transaction.atomic
-def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
-    """Publish a drafted version for applications that are validated from now on.
+def publish_check(*, policy: LendingPolicy) -> None:
+    """Raise the reason why a version cannot be published.
 
-    Raises ``NotPermitted``, ``PolicyPublished``, or ``InvalidPolicy`` when a tier or a ceiling
-    is missing, a ceiling is below that of a lower role, or an execution could wait longer than
-    its execution lives.
+    ``PolicyPublished``, or ``InvalidPolicy`` when a tier or a ceiling is missing, a ceiling is
+    below that of a lower role, or an execution could wait longer than its execution lives.
     """
-    if not user.has_perm("lending.publish_lendingpolicy"):
-        raise NotPermitted("Only a policy owner publishes a lending policy.")
-    policy = LendingPolicy.objects.select_for_update().get(pk=policy.pk)
     if policy.published_at is not None:
         raise PolicyPublished(version=policy.version)
     missing = set(Tier.values) - set(policy.tiers.values_list("tier", flat=True))
@@ -117,18 +112,45 @@ def policy_publish(*, policy: LendingPolicy, user: User) -> LendingPolicy:
                 ]
             }
         )
+
+
+@transaction.atomic
+def policy_publish(*, policy: LendingPolicy, confirmed: Confirmed) -> LendingPolicy:
+    """Publish a drafted version for applications that are validated from now on.
+
+    Only a confirmed proposal does this (``lending.proposals``): it needs two people with the
+    right. Raises ``NotPermitted``, and what ``publish_check`` raises.
+    """
+    people = (confirmed.proposer, confirmed.confirmer)
+    if confirmed.alone or not all(
+        person is not None and person.has_perm("lending.publish_lendingpolicy") for person in people
+    ):
+        raise NotPermitted("Two policy owners publish a lending policy: one alone cannot.")
+    policy = LendingPolicy.objects.select_for_update().get(pk=policy.pk)
+    publish_check(policy=policy)
     before = _in_force()
     policy.published_at = timezone.now()
-    policy.published_by = user
+    policy.published_by = confirmed.confirmer
     policy.save(update_fields=["published_at", "published_by"])
     entry_record(
         action=Action.PUBLISHED,
         message=f"{policy} is in force.",
-        actor=user,
+        actor=confirmed.confirmer,
         target=policy,
         changes=_differences(before, policy),
+        details=confirmed.details,
     )
     return policy
+
+
+def publication_state(policy: LendingPolicy) -> dict[str, object]:
+    """Return the values that publishing a version rests on: all of it, and of that in force."""
+    before = _in_force()
+    return {
+        "published_at": policy.published_at,
+        "new": _by_field(policy),
+        "in_force": None if before is None else _by_field(before),
+    }
 
 
 def _check_ceilings(policy: LendingPolicy) -> None:

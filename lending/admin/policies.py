@@ -1,26 +1,27 @@
 """The lending policy in the admin: drafted by policy owners, never changed once published."""
 
 from collections.abc import Callable
-from datetime import timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.safestring import SafeString
 
+from accounts.admin.proposing import leave_to_proposal, proposal_button
 from core.admin.base import NoDeleteAdmin
 from core.admin.display import badge
-from core.admin.row_actions import RowAction, RowActionsAdmin
+from core.admin.row_actions import Button, RowAction, RowActionsAdmin
 from core.errors import DomainError, InvalidFields, NotPermitted
-from lending import services
+from core.locking import locked
+from lending import proposals, services
 from lending.admin import policy_form
-from lending.choices import Tier
 from lending.errors import NoPolicy
 from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
+from lending.policy_words import changes_in_words
 
 if TYPE_CHECKING:
     InlineBase = admin.TabularInline[Any, LendingPolicy]
@@ -113,41 +114,54 @@ class PolicyTierInline(PolicyRowsInline):
     shown = policy_form.TIER_SHOWN
 
 
+class ProposalForm(forms.Form):
+    note = forms.CharField(
+        label="Note (optional)",
+        help_text="For whoever confirms it: why this version is right.",
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "class": "reason"}),
+    )
+
+
 class PublishPolicy(RowAction[LendingPolicy]):
-    """Put a drafted version in force."""
+    """Propose to put a drafted version in force; another policy owner confirms."""
 
     name = "publish"
-    label = "Publish"
+    label = "Propose publication"
     template_name = "lending/admin/publish_policy.html"
+    form_class = ProposalForm
     sentence = (
-        "From now on every application that is validated is judged by this version. A published "
-        "policy is never changed; another version replaces it."
+        "Another policy owner confirms this version exactly as it is now. It is in force then: "
+        "every application that is validated is judged by it. A published policy is never "
+        "changed; another version replaces it."
     )
 
     def get_row(self, pk: int) -> LendingPolicy:
         return get_object_or_404(LendingPolicy, pk=pk)
 
     def is_offered(self) -> bool:
-        return self.user.has_perm("lending.publish_lendingpolicy") and is_open(self.row)
+        may = self.user.has_perm(proposals.PUBLISH) and is_open(self.row)
+        return may and proposals.publication_open(self.row) is None
 
     def check(self) -> None:
         """A POST is left to the service, which says which rule is broken."""
         if self.request.method != "POST" and not self.is_offered():
-            raise NotPermitted(f"You cannot publish {self.row}.")
+            raise NotPermitted(f"You cannot propose to publish {self.row} now.")
 
     def shown(self) -> dict[str, Any]:
-        return {"changes": changes_shown(self.row)}
+        return {"changes": list(changes_in_words(services.policy_changes(self.row)))}
 
-    def act(self) -> str:
-        services.policy_publish(policy=self.row, user=self.user)
-        return f"{self.row} is in force."
+    def act(self) -> HttpResponse:
+        proposal = proposals.publication_propose(
+            policy=self.row, user=self.user, note=self.typed["note"]
+        )
+        return leave_to_proposal(self, proposal)
 
     def refuse(self, refused: DomainError) -> HttpResponse:
         if isinstance(refused, InvalidFields):
-            sentences = " ".join(
-                sentence for found in refused.errors.values() for sentence in found
-            )
-            return self.finish(sentences, messages.ERROR)
+            said = " ".join(sentence for found in refused.errors.values() for sentence in found)
+            return self.finish(said, messages.ERROR)
         return super().refuse(refused)
 
 
@@ -167,6 +181,19 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
     list_display_links = ("version",)
     list_select_related = ("published_by",)
     row_actions = (PublishPolicy,)
+
+    def row_buttons(self, request: HttpRequest, row: LendingPolicy) -> list[Button]:
+        opened = proposals.publication_open(row)
+        return [*super().row_buttons(request, row), *proposal_button(opened)]
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> LendingPolicy | None:
+        """Lock the draft that a form changes, so that it is not published meanwhile."""
+        found: LendingPolicy | None = super().get_object(request, object_id, from_field)
+        if found is None or request.method != "POST" or not connection.in_atomic_block:
+            return found
+        return locked(LendingPolicy.objects.filter(pk=found.pk)).first()
 
     @admin.display(description="State")
     def state(self, policy: LendingPolicy) -> SafeString:
@@ -223,29 +250,3 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
 def is_open(policy: LendingPolicy | None) -> bool:
     """Tell whether the policy is a draft, or not stored yet: a published one never changes."""
     return policy is None or policy.published_at is None
-
-
-def changes_shown(policy: LendingPolicy) -> list[tuple[str, str, str]]:
-    """Return what publishing would change: the rule, its value in force, its new value."""
-    return [
-        (_field_words(name), _value_words(old), _value_words(new))
-        for name, (old, new) in services.policy_changes(policy).items()
-        if name not in {"version", "notes"}
-    ]
-
-
-def _field_words(name: str) -> str:
-    """``approval_due`` as ``Approval due``; ``prime: annual_rate`` as ``Prime: annual rate``."""
-    tier, _, field = name.rpartition(": ")
-    label = policy_form.PolicyForm.Meta.labels.get(field) or field.replace("_", " ")
-    return f"{Tier(tier).label}: {label}" if tier else label.capitalize()
-
-
-def _value_words(value: object) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, timedelta):
-        return policy_form.days(value)
-    return f"{value:,}" if isinstance(value, Decimal | int) else str(value)

@@ -1,7 +1,6 @@
 """The form of a lending policy: labels, units, and how each rule is displayed."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from core.admin.display import money
 from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
+from lending.policy_words import LABELS, days
 
 if TYPE_CHECKING:
     PolicyFormBase = forms.ModelForm[LendingPolicy]
@@ -29,16 +29,7 @@ class PolicyForm(PolicyFormBase):
     class Meta:
         model = LendingPolicy
         fields: list[str] = []  # the admin names them
-        labels = {
-            "default_term_months": "Usual term",
-            "maximum_debt_to_income": "Largest debt to income",
-            "approval_due": "Decision due after",
-            "approval_expires": "Decision expires after",
-            "fraud_check_timeout": "Fraud check answers within",
-            "fraud_check_attempts": "Fraud check tries",
-            "offer_acceptance_required": "The applicant has to accept the offer",
-            "offer_life": "Offer open for",
-        }
+        labels = LABELS
         help_texts = {
             "version": "Counts up. Every decision keeps the version that it was made under.",
             "currency": "Three letters, as in CAD. Every amount below is in it.",
@@ -71,15 +62,6 @@ def policy_fieldsets(*, typed: bool) -> list[tuple[str | None, dict[str, Any]]]:
     ]
 
 
-def days(span: timedelta) -> str:
-    """``7 days``, ``1 day 12 h``, ``5 min``: every unit that is not zero."""
-    minutes, seconds = divmod(round(span.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    many, hours = divmod(hours, 24)
-    units = ((many, "day" if many == 1 else "days"), (hours, "h"), (minutes, "min"), (seconds, "s"))
-    return " ".join(f"{number} {unit}" for number, unit in units if number) or "0 s"
-
-
 def _shown(name: str, read: Callable[[Any], object]) -> Callable[[Any], object]:
     """Return a read-only column with the name of the field that it displays."""
 
@@ -87,7 +69,7 @@ def _shown(name: str, read: Callable[[Any], object]) -> Callable[[Any], object]:
         return read(row)
 
     show.__name__ = name
-    show.short_description = PolicyForm.Meta.labels.get(name) or name.replace("_", " ")  # type: ignore[attr-defined]
+    show.short_description = LABELS.get(name) or name.replace("_", " ")  # type: ignore[attr-defined]
     return show
 
 

@@ -316,9 +316,21 @@ def policy_change(office: Office) -> None:
     client.post(change, typed_from(client.get(change)) | {"authorities-0-ceiling": "310000.00"})
 
 
-def policy_publish(office: Office) -> None:
+def policy_propose(office: Office) -> None:
     draft = policy_draft(office, office.client(Role.POLICY_OWNER))
     office.client(Role.POLICY_OWNER).post(address("lending_lendingpolicy_publish", draft.pk))
+
+
+def policy_publish(office: Office) -> None:
+    """Another owner confirms what one proposed."""
+    policy_propose(office)
+    confirm(office, Role.POLICY_OWNER)
+
+
+def confirm(office: Office, *roles: Role) -> None:
+    """Somebody else, in these roles, confirms the one proposal."""
+    client = office.client(*roles)
+    client.post(address("accounts_proposal_confirm", Proposal.objects.get().pk))
 
 
 def reason_add(office: Office) -> None:
@@ -683,7 +695,7 @@ CHANGES = {
     "admin:webhooks_webhookdelivery_changelist": Change(deliveries_resend, Action.OPERATED),
     "admin:lending_lendingpolicy_add": Change(policy_add, Action.CREATED),
     "admin:lending_lendingpolicy_change": Change(policy_change, Action.CHANGED),
-    "admin:lending_lendingpolicy_publish": Change(policy_publish, Action.PUBLISHED),
+    "admin:lending_lendingpolicy_publish": Change(policy_propose, Action.PROPOSED),
     "admin:reviews_declinereason_add": Change(reason_add, Action.CREATED),
     "admin:reviews_declinereason_change": Change(reason_change, Action.CHANGED),
     "admin:partners_partner_add": Change(partner_add, Action.CREATED),

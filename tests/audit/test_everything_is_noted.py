@@ -164,6 +164,7 @@ PACKAGES = (
 )
 MODULES = (
     "accounts.proposals",
+    "lending.proposals",
     "lending.services",
     "workflows.incidents",
     "workflows.operations",
@@ -191,7 +192,7 @@ ANSWERS = {
 }
 # Services that act for somebody -> the address whose scenario makes them act.
 ACTS = {
-    "accounts.proposals.proposal_open": "admin:accounts_proposal_withdraw",
+    "accounts.proposals.proposal_open": "admin:lending_lendingpolicy_publish",
     "accounts.proposals.proposal_confirm": "admin:accounts_proposal_confirm",
     "accounts.proposals.proposal_reject": "admin:accounts_proposal_reject",
     "accounts.proposals.proposal_withdraw": "admin:accounts_proposal_withdraw",
@@ -216,7 +217,7 @@ ACTS = {
     "partners.services.keys.partner_key_revoke": "admin:partners_partnerkey_revoke",
     "partners.services.keys.partner_key_rotate": "admin:partners_partnerkey_rotate",
     "partners.services.keys.partner_key_expire": "admin:partners_partnerkey_expire",
-    "lending.services.policy_publish": "admin:lending_lendingpolicy_publish",
+    "lending.proposals.publication_propose": "admin:lending_lendingpolicy_publish",
     "reviews.services.decisions.task_decide": "review_api:decision",
     "applications.services.access_log.contact_reveal": "admin:applications_loanapplication_reveal",
     "applications.services.access_log.document_downloaded": (

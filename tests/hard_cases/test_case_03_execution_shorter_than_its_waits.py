@@ -20,11 +20,12 @@ from applications.models import LoanApplication
 from functions.local.engine import LocalEngine
 from functions.local.function import Function
 from lending.errors import InvalidPolicy
-from lending.models import LendingPolicy
-from lending.services import longest_wait, policy_publish
+from lending.proposals import publication_propose
+from lending.services import longest_wait
 from reviews.models import ReviewTask
 from tests import casework
 from tests.casework import submit
+from tests.lending.publishing import copy_in_force
 from tests.waiting import eventually
 from workflows import engine
 from workflows.checks import timeouts_nest
@@ -81,15 +82,10 @@ def test_policy_that_could_outlive_its_execution_is_not_published(
     make_user: object, field: str
 ) -> None:
     owner: User = make_user("owner", Role.POLICY_OWNER)  # type: ignore[operator]
-    current = LendingPolicy.objects.get(version=1)
-    rows = [*current.tiers.all(), *current.authorities.all()]
-    draft = LendingPolicy.objects.create(version=2, **{field: timedelta(days=40)})
-    for row in rows:
-        row.pk, row.policy = None, draft
-        row.save()
+    draft = copy_in_force(**{field: timedelta(days=40)})
     assert longest_wait(draft) > timedelta(days=60)
     with pytest.raises(InvalidPolicy, match="an execution ends after 60"):
-        policy_publish(policy=draft, user=owner)
+        publication_propose(policy=draft, user=owner)
     draft.refresh_from_db()
     assert draft.published_at is None
 

@@ -9,10 +9,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from accounts.models import Proposal
 from accounts.roles import Role
 from applications.models import LoanApplication
-from lending.admin.policy_form import days
 from lending.models import LendingPolicy
+from lending.policy_words import days
 from lending.services import policy_ceilings, policy_current
 from partners.models import Partner, PartnerKey
 from partners.services.keys import partner_key_recognise
@@ -130,7 +131,7 @@ def typed_from(answer: Any) -> dict[str, Any]:
 
 
 def test_new_version_begins_where_the_one_in_force_is_and_can_be_published(
-    login: Login, owner: User
+    login: Login, owner: User, make_user: Callable[..., User]
 ) -> None:
     client = login(owner)
     address = reverse("admin:lending_lendingpolicy_add")
@@ -144,17 +145,19 @@ def test_new_version_begins_where_the_one_in_force_is_and_can_be_published(
     before = policy_ceilings(policy_current())
     assert policy_ceilings(made) == before | {Role.MANAGER: 300_000}
     publish = reverse("admin:lending_lendingpolicy_publish", args=[made.pk])
-    assert "Publish" in client.get(publish).content.decode()
+    assert "Propose publication" in client.get(publish).content.decode()
     made.tiers.filter(tier="prime").update(annual_rate="6.10")
     assert client.get(publish).context["changes"] == [
         ("Manager ceiling", "250,000.00", "300,000.00"),
         ("Prime: annual rate", "5.25", "6.10"),
     ]
-    assert policy_current().version == 1
     client.post(publish)
+    assert policy_current().version == 1
+    second = make_user("second", Role.POLICY_OWNER)
+    login(second).post(reverse("admin:accounts_proposal_confirm", args=[Proposal.objects.get().pk]))
     assert policy_current() == made
     made.refresh_from_db()
-    assert made.published_by == owner
+    assert made.published_by == second
 
 
 def test_published_policy_is_read_only_with_its_tiers(

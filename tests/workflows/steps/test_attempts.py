@@ -22,12 +22,12 @@ from applications.services import attempts, intake
 from applications.services.attempts import Attempt
 from lending.choices import Outcome
 from lending.models import LendingPolicy
-from lending.services import policy_publish
 from lending.underwriting import Report
 from reviews.choices import TaskKind
 from reviews.models import ReviewTask
 from reviews.services import decisions
 from tests.casework import ask, assess, offered, run_of, submit, waiting_for_manager
+from tests.lending.publishing import copy_in_force, publish
 from workflows.operations import NothingToHold, application_stop
 from workflows.steps import credit, offer, payout, review, risk, validation
 
@@ -143,19 +143,11 @@ def test_step_shown_never_moves_back(officer: User) -> None:
     assert application.current_step == "manager_approval"
 
 
-def test_policy_published_while_a_case_sleeps_does_not_touch_it(
-    officer: User, make_user: object
-) -> None:
+def test_policy_published_while_a_case_sleeps_does_not_touch_it(officer: User) -> None:
     application = submit(officer)
     assess(application)
     policy = LendingPolicy.objects.get()
-    rows = [*policy.tiers.all(), *policy.authorities.all()]
-    newer = LendingPolicy.objects.create(version=2, approval_threshold=Decimal("1.00"))
-    for row in rows:
-        row.pk, row.policy = None, newer
-        row.save()
-    owner = make_user("policy", is_superuser=True)  # type: ignore[operator]
-    policy_publish(policy=newer, user=owner)
+    newer = publish(copy_in_force(approval_threshold=Decimal("1.00")))
     application.refresh_from_db()
     assert application.policy == policy
     assert validation.validation_record(run_of(application)).valid

@@ -1,0 +1,28 @@
+"""Lead from the page of an act that two people have to do to its proposal."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect
+
+from accounts import proposals
+from accounts.models import Proposal
+from core.admin.row_actions import Button, RowAction, row_url
+
+
+def leave_to_proposal(action: RowAction[Any], proposal: Proposal) -> HttpResponse:
+    """Go to the page of a proposal that was just made, and say who may confirm it."""
+    names = [person.get_username() for person in proposals.confirmers_of_proposal(proposal)]
+    waits = f"It waits for one of: {', '.join(names)}" if names else "Nobody else may confirm it"
+    action.model_admin.message_user(
+        action.request, f"Proposed: {proposal.title}. {waits}.", messages.SUCCESS
+    )
+    return HttpResponseRedirect(row_url(proposal))
+
+
+def proposal_button(proposal: Proposal | None) -> list[Button]:
+    """The button that leads to an open proposal; none without one."""
+    if proposal is None:
+        return []
+    url = row_url(proposal)
+    return [Button("proposal", "Show the open proposal", url, tone="wait", acts=False)]

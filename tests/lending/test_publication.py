@@ -1,0 +1,211 @@
+"""A policy version is published by two owners, exactly as it was proposed."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from accounts import proposals
+from accounts.errors import OwnProposal, ProposalClosed, ProposalVoid
+from accounts.models import Proposal
+from accounts.proposal_kinds import Confirmed
+from accounts.roles import Role
+from audit.models import Action, AuditEntry
+from core.errors import NotPermitted
+from lending.admin import policies
+from lending.errors import InvalidPolicy, PolicyPublished
+from lending.models import LendingPolicy
+from lending.proposals import publication_propose
+from lending.services import policy_current, policy_publish
+from tests.applications.admin.test_other_pages import typed_from
+from tests.hard_cases.together import together
+from tests.lending.publishing import copy_in_force, policy_owner, publish
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+
+@pytest.fixture
+def maker(make_user: Callable[..., User]) -> User:
+    return make_user("policy", Role.POLICY_OWNER)
+
+
+@pytest.fixture
+def checker(make_user: Callable[..., User]) -> User:
+    return make_user("policy2", Role.POLICY_OWNER)
+
+
+@pytest.fixture
+def draft() -> LendingPolicy:
+    return copy_in_force(approval_threshold="120000.00")
+
+
+@pytest.fixture
+def proposal(draft: LendingPolicy, maker: User) -> Proposal:
+    return publication_propose(policy=draft, user=maker, note="As the board decided.")
+
+
+def as_user(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_second_owner_puts_it_in_force_and_both_are_on_record(
+    proposal: Proposal, draft: LendingPolicy, maker: User, checker: User
+) -> None:
+    assert policy_current().version == 1
+    assert proposal.title == "Publish policy version 2"
+    assert proposal.rows == [["Approval threshold", "100,000.00", "120,000.00"]]
+
+    proposals.proposal_confirm(proposal=proposal, user=checker)
+
+    assert policy_current() == draft
+    draft.refresh_from_db()
+    assert draft.published_by == checker
+    entry = AuditEntry.objects.get(action=Action.PUBLISHED)
+    assert entry.actor == checker
+    assert entry.details == {"proposed_by": "policy", "confirmed_by": "policy2"}
+    assert entry.changes["approval_threshold"] == ["100000.00", "120000.00"]
+
+
+def test_no_one_publishes_alone(
+    proposal: Proposal,
+    draft: LendingPolicy,
+    maker: User,
+    checker: User,
+    officer: User,
+    settings: Any,
+) -> None:
+    settings.LOANOFFICE_SINGLE_ADMIN = True
+    with pytest.raises(OwnProposal):
+        proposals.proposal_confirm(proposal=proposal, user=maker)
+    with pytest.raises(ValueError, match="One person cannot propose and confirm"):
+        Confirmed(proposer=maker, confirmer=maker, alone=False)
+    for given in (
+        Confirmed(proposer=maker, confirmer=maker, alone=True),
+        Confirmed(proposer=None, confirmer=checker, alone=False),
+        Confirmed(proposer=officer, confirmer=checker, alone=False),
+    ):
+        with pytest.raises(NotPermitted, match="one alone cannot"):
+            policy_publish(policy=draft, confirmed=given)
+    assert policy_current().version == 1
+
+
+@pytest.mark.parametrize("what", ["draft", "tier", "ceiling", "notes", "in force"])
+def test_draft_or_policy_in_force_that_changed_voids_the_proposal(
+    proposal: Proposal, draft: LendingPolicy, checker: User, what: str
+) -> None:
+    if what == "draft":
+        LendingPolicy.objects.filter(pk=draft.pk).update(approval_expires=timedelta(days=8))
+    elif what == "tier":
+        draft.tiers.filter(tier="prime").update(annual_rate="0.10")
+    elif what == "ceiling":
+        draft.authorities.filter(role="manager").update(ceiling="900000.00")
+    elif what == "notes":
+        LendingPolicy.objects.filter(pk=draft.pk).update(notes="Otherwise.")
+    else:
+        third = LendingPolicy.objects.get(pk=draft.pk)
+        rows = [*draft.tiers.all(), *draft.authorities.all()]
+        third.pk, third.version = None, 3
+        third.save()
+        for row in rows:
+            row.pk, row.policy = None, third
+            row.save()
+        publish(third)
+    in_force = policy_current().version
+
+    with pytest.raises(ProposalVoid, match="The draft or the policy in force has changed since"):
+        proposals.proposal_confirm(proposal=proposal, user=checker)
+
+    assert policy_current().version == in_force
+
+
+def test_draft_that_breaks_a_rule_or_is_published_is_not_proposed(maker: User) -> None:
+    with pytest.raises(InvalidPolicy, match="needs every tier"):
+        publication_propose(policy=LendingPolicy.objects.create(version=2), user=maker)
+    with pytest.raises(PolicyPublished):
+        publication_propose(policy=policy_current(), user=maker)
+    assert not Proposal.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_drafts_confirmed_at_the_same_moment_publish_one(
+    draft: LendingPolicy, maker: User, checker: User
+) -> None:
+    rows = [*draft.tiers.all(), *draft.authorities.all()]
+    third = LendingPolicy.objects.create(version=3)
+    for row in rows:
+        row.pk, row.policy = None, third
+        row.save()
+    both = [publication_propose(policy=each, user=maker) for each in (draft, third)]
+
+    found = together(
+        [partial(proposals.proposal_confirm, proposal=each, user=checker) for each in both * 2]
+    )
+
+    assert sum(isinstance(each, proposals.Confirmation) for each in found) == 1
+    assert sum(isinstance(each, ProposalVoid) for each in found) == 1
+    assert sum(isinstance(each, ProposalClosed) for each in found) == 2
+    assert LendingPolicy.objects.filter(published_at__isnull=False).count() == 2
+
+
+# --- The pages --------------------------------------------------------------------------
+
+
+def test_page_proposes_and_leads_to_the_proposal(
+    draft: LendingPolicy, maker: User, checker: User
+) -> None:
+    publish_page = reverse("admin:lending_lendingpolicy_publish", args=[draft.pk])
+    client = as_user(maker)
+    assert client.get(publish_page).context["changes"] == [
+        ("Approval threshold", "100,000.00", "120,000.00")
+    ]
+
+    answer = client.post(publish_page, {"note": "As the board decided."}, follow=True)
+
+    proposal = Proposal.objects.get()
+    assert answer.redirect_chain[-1][0] == reverse(
+        "admin:accounts_proposal_change", args=[proposal.pk]
+    )
+    html = answer.content.decode()
+    assert "Proposed: Publish policy version 2. It waits for one of: policy2." in html
+    assert "As the board decided." in html
+    assert policy_current().version == 1
+    changed = client.get(reverse("admin:lending_lendingpolicy_change", args=[draft.pk]))
+    assert "press-publish" not in changed.content.decode()
+    assert f'href="/admin/accounts/proposal/{proposal.pk}/change/"' in changed.content.decode()
+    assert client.post(publish_page).status_code == 302  # sent again: the same proposal
+    assert Proposal.objects.count() == 1
+
+    other = as_user(checker)
+    assert "120,000.00" in other.get(answer.redirect_chain[-1][0]).content.decode()
+    other.post(reverse("admin:accounts_proposal_confirm", args=[proposal.pk]))
+    assert policy_current() == draft
+
+
+def test_edit_that_waits_for_the_publication_does_not_change_what_was_confirmed(
+    draft: LendingPolicy, maker: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = reverse("admin:lending_lendingpolicy_change", args=[draft.pk])
+    client = as_user(maker)
+    typed = typed_from(client.get(change)) | {"approval_threshold": "999999999.00"}
+    real = policies.locked
+
+    def waits_for_it(rows: Any) -> Any:
+        """The confirmation holds the lock; it is committed by the time that this one has it."""
+        publish(draft)
+        return real(rows)
+
+    monkeypatch.setattr(policies, "locked", waits_for_it)
+
+    answer = client.post(change, typed | {"second_approval_threshold": "999999999.00"})
+
+    assert answer.status_code == 403
+    draft.refresh_from_db()
+    assert draft.published_at is None or draft.approval_threshold == 120_000
+    assert policy_owner("proposes").has_perm("lending.change_lendingpolicy")
