@@ -79,6 +79,7 @@ class Role(StrEnum):
     SENIOR_MANAGER = (
         "Senior manager",
         (
+            "applications.confirm_disbursement",
             "applications.reveal_contact",
             "reviews.add_delegation",
             "reviews.change_delegation",
@@ -98,6 +99,7 @@ class Role(StrEnum):
     OPERATIONS = (
         "Operations",
         (
+            "applications.confirm_disbursement",
             "applications.settle_disbursement",
             "workflows.change_incident",
             "workflows.reconcile_execution",

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.proposal_kinds import Confirmed
 from applications.choices import Level, Status, Step
 from applications.errors import PayoutSettled, TransitionRefused
 from applications.locking import application_lock
@@ -240,6 +241,10 @@ def _put_hold(execution: Execution, kind: OutboxMessage.Kind, *, reason: str) ->
 def payout_check(*, application: LoanApplication, user: User) -> Disbursement:
     """Return the payout of unknown outcome that ``user`` may settle; raises why they may not."""
     _require(user, SETTLE, "Only Operations says what became of a payout.")
+    return _unknown_payout(application)
+
+
+def _unknown_payout(application: LoanApplication) -> Disbursement:
     ledger = Disbursement.objects.filter(application=application).first()
     if ledger is None or ledger.status != Disbursement.Status.UNKNOWN:
         status = ledger.get_status_display() if ledger is not None else "not requested"
@@ -247,38 +252,54 @@ def payout_check(*, application: LoanApplication, user: User) -> Disbursement:
     return ledger
 
 
-def payout_settle(
-    *, reference: str, user: User, paid: bool, rail_reference: str = "", note: str = ""
-) -> LoanApplication:
-    """Settle a payout of unknown outcome, after asking the rail once more.
+def payout_ask(*, application: LoanApplication, paid: bool) -> str | None:
+    """Ask the rail for a payout of unknown outcome; return its reference, ``None`` if unknown.
 
-    The answer of the rail decides: a payout that the rail made cannot be settled as unpaid.
-    Raises ``PayoutFound``, ``RailUnreachable`` (for "it was not paid"), ``ReferenceMissing``,
-    ``PayoutSettled``, ``NotPermitted``.
+    Raises ``PayoutFound`` when it is to be called unpaid and the rail paid, and then
+    ``RailUnreachable`` as well; for "it was paid" a rail that cannot be asked knows nothing.
     """
-    application = LoanApplication.objects.get(reference=reference)
-    ledger = payout_check(application=application, user=user)
-    found = _ask_rail(ledger, reference, needed=not paid)
+    ledger = _unknown_payout(application)
+    found = _ask_rail(ledger, application.reference, needed=not paid)
     if found is not None and not paid:
+        raise errors.PayoutFound(reference=application.reference, rail_reference=found)
+    return found
+
+
+@transaction.atomic
+def payout_settle(
+    *, reference: str, confirmed: Confirmed, paid: bool, rail_reference: str, note: str
+) -> LoanApplication:
+    """Settle a payout of unknown outcome, as one person proposed and another confirmed.
+
+    ``confirmed.prepared`` is what the rail answered just before (``payout_ask``): money that it
+    knows under another reference is not settled. Raises ``PayoutFound``, ``PayoutSettled``, and
+    ``NotPermitted`` for one person alone.
+    """
+    if confirmed.alone or confirmed.proposer is None:
+        raise NotPermitted("Two people say what became of a payout: one alone cannot.")
+    found = confirmed.prepared
+    if found is not None and found != rail_reference:
         raise errors.PayoutFound(reference=reference, rail_reference=found)
-    known_as = found or rail_reference.strip()
-    if paid and not known_as:
-        raise ReferenceMissing
-    with transaction.atomic():
-        application = application_lock(reference)
-        payout_check(application=application, user=user)
-        payout.payout_settle(
-            application=application, user=user, paid=paid, rail_reference=known_as, note=note
+    application = application_lock(reference)
+    _unknown_payout(application)
+    payout.payout_settle(
+        application=application,
+        confirmed=confirmed,
+        paid=paid,
+        rail_reference=rail_reference,
+        note=note,
+    )
+    if paid:
+        _note_paid(application, confirmed.confirmer)
+    else:
+        Incident.objects.filter(application=application, kind=Incident.Kind.PAYOUT_UNKNOWN).exclude(
+            status=Incident.Status.RESOLVED
+        ).update(
+            sentence=f"The payout of {reference} was not made, as "
+            f"{confirmed.proposer.get_username()} found and "
+            f"{confirmed.confirmer.get_username()} confirmed. Restart the application to pay it, "
+            "or withdraw it."
         )
-        if paid:
-            _note_paid(application, user)
-        else:
-            Incident.objects.filter(
-                application=application, kind=Incident.Kind.PAYOUT_UNKNOWN
-            ).exclude(status=Incident.Status.RESOLVED).update(
-                sentence=f"The payout of {reference} was not made, as {user.get_username()} found. "
-                "Restart the application to pay it, or withdraw it."
-            )
     return application
 
 

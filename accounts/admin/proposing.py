@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import HttpResponse, HttpResponseRedirect
 
 from accounts import proposals
@@ -20,9 +21,9 @@ def leave_to_proposal(action: RowAction[Any], proposal: Proposal) -> HttpRespons
     return HttpResponseRedirect(row_url(proposal))
 
 
-def proposal_button(proposal: Proposal | None) -> list[Button]:
-    """The button that leads to an open proposal; none without one."""
-    if proposal is None:
+def proposal_button(proposal: Proposal | None, user: User) -> list[Button]:
+    """The button that leads to an open proposal; none without one, or who may not see it."""
+    if proposal is None or not user.has_perm("accounts.view_proposal"):
         return []
     url = row_url(proposal)
     return [Button("proposal", "Show the open proposal", url, tone="wait", acts=False)]

@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 ('idempotency_key', models.CharField(max_length=64, unique=True)),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=12)),
                 ('currency', models.CharField(max_length=3)),
-                ('status', models.CharField(choices=[('requested', 'Requested'), ('paid', 'Paid'), ('refused', 'Refused'), ('unknown', 'Outcome unknown'), ('not_paid', 'Not paid, as a person found')], default='requested', max_length=10)),
+                ('status', models.CharField(choices=[('requested', 'Requested'), ('paid', 'Paid'), ('refused', 'Refused'), ('unknown', 'Outcome unknown'), ('not_paid', 'Not paid, as two people found')], default='requested', max_length=10)),
                 ('rail_reference', models.CharField(blank=True, max_length=100)),
                 ('requested_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('funded_at', models.DateTimeField(blank=True, null=True)),
@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-requested_at', '-id'],
-                'permissions': [('settle_disbursement', 'Can say whether a payout of unknown outcome was paid')],
+                'permissions': [('settle_disbursement', 'Can say whether a payout of unknown outcome was paid'), ('confirm_disbursement', 'Can confirm what became of a payout of unknown outcome')],
             },
         ),
         migrations.CreateModel(

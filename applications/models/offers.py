@@ -69,7 +69,7 @@ class Disbursement(models.Model):
         PAID = "paid", "Paid"
         REFUSED = "refused", "Refused"
         UNKNOWN = "unknown", "Outcome unknown"
-        NOT_PAID = "not_paid", "Not paid, as a person found"
+        NOT_PAID = "not_paid", "Not paid, as two people found"
 
     # Statuses in which certainly nothing was paid, and nothing will be without a new attempt.
     NOTHING_LEFT = (Status.REFUSED, Status.NOT_PAID)
@@ -98,6 +98,7 @@ class Disbursement(models.Model):
         ]
         permissions = [
             ("settle_disbursement", "Can say whether a payout of unknown outcome was paid"),
+            ("confirm_disbursement", "Can confirm what became of a payout of unknown outcome"),
         ]
         constraints = [
             models.CheckConstraint(

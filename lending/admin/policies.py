@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.safestring import SafeString
 
 from accounts.admin.proposing import leave_to_proposal, proposal_button
-from core.admin.base import NoDeleteAdmin
+from core.admin.base import NoDeleteAdmin, staff
 from core.admin.display import badge
 from core.admin.row_actions import Button, RowAction, RowActionsAdmin
 from core.errors import DomainError, InvalidFields, NotPermitted
@@ -184,7 +184,7 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
 
     def row_buttons(self, request: HttpRequest, row: LendingPolicy) -> list[Button]:
         opened = proposals.publication_open(row)
-        return [*super().row_buttons(request, row), *proposal_button(opened)]
+        return [*super().row_buttons(request, row), *proposal_button(opened, staff(request))]
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -218,6 +218,12 @@ def not_paid(office: Office) -> None:
     office.client(Role.OPERATIONS).post(page("not_paid", application), typed)
 
 
+def settle(office: Office) -> None:
+    """A senior manager confirms what Operations found."""
+    paid(office)
+    confirm(office, Role.SENIOR_MANAGER)
+
+
 def resend(office: Office) -> None:
     incident = trouble.start_given_up(office.officer())
     assert incident.message is not None
@@ -681,8 +687,8 @@ CHANGES = {
     f"{CASE}stop": Change(stop, Action.OPERATED),
     f"{CASE}pause": Change(pause, Action.OPERATED),
     f"{CASE}resume": Change(resume, Action.OPERATED),
-    f"{CASE}paid": Change(paid, Action.OPERATED, beside=True),
-    f"{CASE}not_paid": Change(not_paid, Action.OPERATED, beside=True),
+    f"{CASE}paid": Change(paid, Action.PROPOSED, beside=True),
+    f"{CASE}not_paid": Change(not_paid, Action.PROPOSED, beside=True),
     "admin:workflows_outboxmessage_resend": Change(resend, Action.OPERATED),
     "admin:workflows_incident_acknowledge": Change(acknowledge, Action.OPERATED),
     "admin:workflows_incident_resolve": Change(resolve, Action.OPERATED),

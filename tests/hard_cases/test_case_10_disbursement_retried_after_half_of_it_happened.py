@@ -20,6 +20,7 @@ from tests.functions.office import Office
 from tests.functions.wire import Wire, wire
 from tests.hard_cases.rail import Rail, http_rail
 from tests.waiting import eventually
+from tests.workflows import settling
 from workflows import engine
 from workflows import operations as ops
 from workflows.errors import (
@@ -155,7 +156,7 @@ def held(aws: Wire, rail: Rail, officer: User, *, answer: str) -> LoanApplicatio
 
 
 def settle(application: LoanApplication, user: User, *, paid: bool, **also: str) -> None:
-    ops.payout_settle(reference=application.reference, user=user, paid=paid, **also)
+    settling.settle(reference=application.reference, user=user, paid=paid, **also)
 
 
 @pytest.mark.parametrize("answer", ["failed", "silent"])
@@ -179,7 +180,10 @@ def test_payout_that_was_not_made_is_made_once_by_a_restart(
     assert Disbursement.objects.get().status == "not_paid"
     application.refresh_from_db()
     assert application.status == "needs_attention"
-    assert "was not made, as operations found" in Incident.objects.get().sentence
+    assert (
+        "was not made, as operations found and operations2 confirmed"
+        in Incident.objects.get().sentence
+    )
     rail.pays = rail.booked
 
     ops.application_restart(reference=application.reference, user=operations)

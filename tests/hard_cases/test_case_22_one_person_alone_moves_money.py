@@ -15,12 +15,15 @@ from django.urls import reverse
 from accounts.models import Proposal
 from accounts.proposal_kinds import KINDS
 from accounts.roles import Role
+from applications.choices import Status
 from applications.models import Disbursement
 from lending.choices import Outcome
 from lending.models import LendingPolicy
 from lending.services import policy_current
 from tests import casework
+from tests.applications.admin.conftest import page
 from tests.applications.admin.test_other_pages import typed_from
+from tests.workflows import trouble
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 ALONE = "LOANOFFICE_SINGLE_ADMIN"
@@ -76,6 +79,21 @@ def test_policy_owner_alone_changes_no_threshold_and_pays_nobody_by_it(
     application.refresh_from_db()
     assert application.outcome != Outcome.APPROVE
     assert not Disbursement.objects.exists()
+
+
+@pytest.mark.parametrize("press", ["paid", "not_paid"])
+def test_operations_alone_settles_no_payout(
+    session: Client, officer: User, press: str, single_admin: bool
+) -> None:
+    application = trouble.payout_unknown(officer).application
+    typed = {"note": "As the statement says.", "rail_reference": "R-1"}
+
+    session.post(page(press, application), typed)
+    press_everything(session)
+
+    application.refresh_from_db()
+    assert application.status == Status.NEEDS_ATTENTION
+    assert Disbursement.objects.get().status == "unknown"
 
 
 def test_kinds_that_are_about_money_are_never_confirmed_alone() -> None:

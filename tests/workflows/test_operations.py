@@ -16,6 +16,7 @@ from applications.services import intake
 from core.errors import NotPermitted
 from tests.casework import disbursing, run_of, waiting_for_manager
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
+from tests.workflows.settling import settle
 from workflows import handover, incidents
 from workflows import operations as ops
 from workflows.errors import (
@@ -27,6 +28,7 @@ from workflows.errors import (
 )
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, SimulatedPayout
 from workflows.outbox import queue
+from workflows.proposals import settlement_propose
 from workflows.steps import offer, payout
 
 pytestmark = pytest.mark.django_db
@@ -175,7 +177,7 @@ def test_payout_that_was_made_funds_the_case_once(
     unknown: LoanApplication, operations: User
 ) -> None:
     book(unknown, "PAY-7")
-    ops.payout_settle(reference=unknown.reference, user=operations, paid=True, note="Bank says so.")
+    settle(reference=unknown.reference, user=operations, paid=True, note="Bank says so.")
     unknown.refresh_from_db()
     ledger = Disbursement.objects.get()
     assert (unknown.status, ledger.status, ledger.rail_reference) == ("funded", "paid", "PAY-7")
@@ -185,20 +187,20 @@ def test_payout_that_was_made_funds_the_case_once(
         "paid": True,
         "rail_reference": "PAY-7",
         "note": "Bank says so.",
+        "proposed_by": "operations",
+        "confirmed_by": "operations2",
     }
     assert OutboxMessage.objects.filter(key=f"closed/{unknown.reference}-1").count() == 1
     with pytest.raises(PayoutSettled):
-        ops.payout_settle(reference=unknown.reference, user=operations, paid=True)
+        settle(reference=unknown.reference, user=operations, paid=True)
 
 
 def test_payout_that_the_rail_does_not_know_needs_its_reference(
     unknown: LoanApplication, operations: User
 ) -> None:
     with pytest.raises(ops.ReferenceMissing):
-        ops.payout_settle(reference=unknown.reference, user=operations, paid=True)
-    ops.payout_settle(
-        reference=unknown.reference, user=operations, paid=True, rail_reference=" STATEMENT-9 "
-    )
+        settle(reference=unknown.reference, user=operations, paid=True)
+    settle(reference=unknown.reference, user=operations, paid=True, rail_reference=" STATEMENT-9 ")
     assert Disbursement.objects.get().rail_reference == "STATEMENT-9"
 
 
@@ -209,7 +211,7 @@ def test_payout_that_the_rail_knows_is_not_called_unpaid(
 ) -> None:
     book(unknown, "PAY-7")
     with pytest.raises(PayoutFound, match="PAY-7"):
-        ops.payout_settle(reference=unknown.reference, user=operations, paid=False)
+        settle(reference=unknown.reference, user=operations, paid=False)
     assert Disbursement.objects.get().status == "unknown"
 
 
@@ -218,7 +220,7 @@ def test_payout_that_was_not_made_waits_for_a_restart_that_pays_it(
 ) -> None:
     with pytest.raises(PayoutUnsettled):
         ops.application_restart(reference=unknown.reference, user=operations)
-    ops.payout_settle(reference=unknown.reference, user=operations, paid=False)
+    settle(reference=unknown.reference, user=operations, paid=False)
     unknown.refresh_from_db()
     assert (unknown.status, Disbursement.objects.get().status) == ("needs_attention", "not_paid")
     incident = Incident.objects.get()
@@ -235,7 +237,7 @@ def test_payout_that_was_not_made_can_be_withdrawn_and_an_unknown_one_cannot(
 ) -> None:
     with pytest.raises(TransitionRefused):
         intake.application_withdraw(reference=unknown.reference, user=officer)
-    ops.payout_settle(reference=unknown.reference, user=operations, paid=False)
+    settle(reference=unknown.reference, user=operations, paid=False)
     intake.application_withdraw(reference=unknown.reference, user=officer)
     unknown.refresh_from_db()
     assert unknown.status == "withdrawn"
@@ -249,14 +251,14 @@ def test_rail_that_cannot_be_asked_leaves_it_unknown(
         "payout": {"url": "http://127.0.0.1:9", "token": "t"},
     }
     with pytest.raises(RailUnreachable):
-        ops.payout_settle(reference=unknown.reference, user=operations, paid=False)
+        settle(reference=unknown.reference, user=operations, paid=False)
     assert Disbursement.objects.get().status == "unknown"
 
 
 def test_restart_asks_the_rail_under_the_same_key_again(
     unknown: LoanApplication, operations: User
 ) -> None:
-    ops.payout_settle(reference=unknown.reference, user=operations, paid=False)
+    settle(reference=unknown.reference, user=operations, paid=False)
     ops.application_restart(reference=unknown.reference, user=operations)
     unknown.refresh_from_db()
     LoanApplication.objects.update(status="approved")  # where its second run arrives in time
@@ -421,8 +423,8 @@ PRESSES: dict[str, Callable[[LoanApplication, User], object]] = {
     "stop": lambda a, u: ops.application_stop(reference=a.reference, user=u, reason="x"),
     "pause": lambda a, u: ops.execution_pause(reference=a.reference, user=u, reason="x"),
     "resume": lambda a, u: ops.execution_resume(reference=a.reference, user=u),
-    "paid": lambda a, u: ops.payout_settle(reference=a.reference, user=u, paid=True),
-    "not paid": lambda a, u: ops.payout_settle(reference=a.reference, user=u, paid=False),
+    "paid": lambda a, u: settlement_propose(reference=a.reference, user=u, paid=True),
+    "not paid": lambda a, u: settlement_propose(reference=a.reference, user=u, paid=False),
     "acknowledge": lambda a, u: incidents.incident_acknowledge(incident=a.incidents.get(), user=u),
     "resolve": lambda a, u: incidents.incident_resolve(
         incident=a.incidents.get(), user=u, note="x"

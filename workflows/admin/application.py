@@ -73,6 +73,7 @@ class WorkflowApplicationPage(ReviewApplicationPage):
         """Return the repairs, the buttons of the packages below, and the workflow's controls."""
         application, user = self.application, self.user
         return [
+            *operator_actions.settlement_button(application, user),
             *operator_actions.buttons(operator_actions.REPAIRS, application=application, user=user),
             *super().buttons(),
             *operator_actions.buttons(

@@ -112,6 +112,7 @@ class IncidentPage:
         if not self.user.has_perm("applications.view_loanapplication"):
             return []
         return [
+            *operator_actions.settlement_button(self.application, self.user),
             *operator_actions.buttons(
                 operator_actions.ACTIONS,
                 self.application,

@@ -9,12 +9,13 @@ from functools import partial
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 
+from accounts.admin.proposing import leave_to_proposal, proposal_button
 from applications.admin.view_helpers import ApplicationAction
 from applications.choices import Status
 from applications.models import LoanApplication
 from core.admin.row_actions import Button, row_url
 from core.errors import DomainError
-from workflows import operations
+from workflows import operations, proposals
 from workflows.admin.forms import MayReasonForm, NotPaidForm, PaidForm, ReasonForm
 from workflows.admin.links import came_from
 from workflows.errors import PayoutFound, RailUnreachable
@@ -32,7 +33,7 @@ class OperatorAction(ApplicationAction):
     service: Callable[..., object]
     done: str
 
-    def act(self) -> str:
+    def act(self) -> str | HttpResponse:
         self.service(reference=self.row.reference, user=self.user, **self.typed)
         return self.done.format(reference=self.row.reference)
 
@@ -55,32 +56,47 @@ class OperatorAction(ApplicationAction):
         return self.ask()
 
 
-class ConfirmPaid(OperatorAction):
+class Settlement(OperatorAction):
+    """Propose what became of a payout, which another person confirms."""
+
+    service_check = staticmethod(operations.payout_check)
+    paid: bool
+
+    def is_offered(self) -> bool:
+        return super().is_offered() and proposals.settlement_open(self.row) is None
+
+    def act(self) -> HttpResponse:
+        proposal = proposals.settlement_propose(
+            reference=self.row.reference, user=self.user, paid=self.paid, **self.typed
+        )
+        return leave_to_proposal(self, proposal)
+
+
+class ConfirmPaid(Settlement):
     name = "paid"
     label = "It was paid"
+    button = "Propose: it was paid"
     sentence = (
         "The rail's answer to this payout was lost. Say that the money left, as the rail's "
-        "statement shows: the loan is funded then. This cannot be undone."
+        "statement shows. Operations or a senior manager confirms it: the loan is funded then. "
+        "This cannot be undone."
     )
     form_class = PaidForm
-    service_check = staticmethod(operations.payout_check)
-    service = staticmethod(partial(operations.payout_settle, paid=True))
-    done = "{reference} was paid: the loan is funded."
+    paid = True
 
 
-class ConfirmNotPaid(OperatorAction):
+class ConfirmNotPaid(Settlement):
     name = "not-paid"
     label = "It was not paid"
+    button = "Propose: it was not paid"
     tone = "bad"
     sentence = (
         "The rail's answer to this payout was lost. Say that no money left, as the rail's "
-        "statement shows; the rail is asked once more. The application can be restarted then, "
-        "which pays it, or withdrawn."
+        "statement shows. Operations or a senior manager confirms it, and the rail is asked once "
+        "more. The application can be restarted then, which pays it, or withdrawn."
     )
     form_class = NotPaidForm
-    service_check = staticmethod(operations.payout_check)
-    service = staticmethod(partial(operations.payout_settle, paid=False))
-    done = "{reference} was not paid. Restart it to pay it, or withdraw it."
+    paid = False
 
 
 class Restart(OperatorAction):
@@ -144,6 +160,13 @@ class Stop(OperatorAction):
 REPAIRS: tuple[type[OperatorAction], ...] = (ConfirmPaid, ConfirmNotPaid, Restart)
 CONTROLS: tuple[type[OperatorAction], ...] = (Resume, Pause, Stop)
 ACTIONS = (*REPAIRS, *CONTROLS)
+
+
+def settlement_button(application: LoanApplication, user: User) -> list[Button]:
+    """The button that leads to the open proposal about the payout of a stuck application."""
+    if application.status != Status.NEEDS_ATTENTION:
+        return []
+    return proposal_button(proposals.settlement_open(application), user)
 
 
 def buttons(

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.proposal_kinds import Confirmed
 from applications.choices import Level, Status, Step
 from applications.models import Disbursement, LoanApplication
 from applications.services import attempts
@@ -125,9 +126,14 @@ def disbursement_hold(attempt: attempts.Attempt, *, status: Disbursement.Status)
 
 
 def payout_settle(
-    *, application: LoanApplication, user: User, paid: bool, rail_reference: str, note: str
+    *,
+    application: LoanApplication,
+    confirmed: Confirmed,
+    paid: bool,
+    rail_reference: str,
+    note: str,
 ) -> None:
-    """Record what a person found out about the unknown payout of a locked application.
+    """Record what two people found out about the unknown payout of a locked application.
 
     Paid: the application is funded. Not paid: the ledger says so, and the application waits
     for a restart or a withdrawal.
@@ -143,11 +149,11 @@ def payout_settle(
     event_record(
         application=application,
         kind="payout_settled",
-        message=f"The payout {outcome}, as a person found.",
+        message=f"The payout {outcome}, as two people found.",
         level=Level.WARNING,
         is_internal=True,
-        actor=user,
-        data={"paid": paid, "rail_reference": rail_reference, "note": note.strip()},
+        actor=confirmed.confirmer,
+        data={"paid": paid, "rail_reference": rail_reference, "note": note, **confirmed.details},
     )
 
 

@@ -34,6 +34,7 @@ from tests.hard_cases.model.outside import Outside
 from tests.hard_cases.model.people import People
 from tests.hard_cases.model.promises import Moves, Promises
 from tests.hard_cases.model.record import Record, Row, wipe
+from tests.workflows.settling import settle
 from workflows import incidents, operations, review_deadlines
 from workflows.callbacks import pending
 from workflows.models import Incident, OutboxMessage, PendingCallback
@@ -232,7 +233,7 @@ class Office:
         """Say what became of the payout; nobody says that it was paid when it was not."""
         if paid and f"payout-{case['reference']}" not in self.outside.rail.payouts:
             return
-        self._operate(operations.payout_settle, case, paid=paid, rail_reference="STATEMENT-7")
+        self._operate(settle, case, paid=paid, rail_reference="STATEMENT-7")
 
     def _operate(self, service: Callable[..., object], case: Row, **also: Any) -> None:
         user = self.people.operations

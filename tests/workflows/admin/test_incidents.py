@@ -132,7 +132,7 @@ def test_list_and_page_cost_the_same_however_many_there_are(
         assert len(client.get(LIST).context["cl"].result_list) == 10
     # Session, user, two of permissions, the incident; payout, restart, resume, pause and stop;
     # may it be resolved; the case's others and what was done; the badge.
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         client.get(at("change", incident))
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client, override_settings
+from django.urls import reverse
 
+from accounts.models import Proposal
 from applications.choices import Status
 from applications.models import ApplicationEvent, Disbursement, LoanApplication
 from reviews.choices import TaskStatus
@@ -88,6 +90,12 @@ def rail_has_paid(application: LoanApplication) -> None:
         amount=Decimal(25000),
         currency="CAD",
     )
+
+
+def confirm(login: Login, user: User) -> Any:
+    """Another person confirms the one open proposal."""
+    proposal = Proposal.objects.get(status=Proposal.Status.OPEN)
+    return login(user).post(reverse("admin:accounts_proposal_confirm", args=[proposal.pk]))
 
 
 def leaves() -> None:
@@ -258,19 +266,31 @@ def test_pause_and_resume_leave_once_each(
     assert [end for end in ends if end in {"pause", "resume"}] == ["pause", "resume"]
 
 
-def test_paid_with_the_rails_reference_funds_the_case_once(
-    login: Login, operations: User, unknown: LoanApplication
+def test_paid_with_the_rails_reference_funds_the_case_once_when_another_confirms(
+    login: Login, operations: User, senior: User, unknown: LoanApplication
 ) -> None:
     client = login(operations)
 
-    client.post(page("paid", unknown), {**NOTE, "rail_reference": " WIRE-7 "})
+    asked = client.post(page("paid", unknown), {**NOTE, "rail_reference": " WIRE-7 "}, follow=True)
+
+    unknown.refresh_from_db()
+    assert (unknown.status, unknown.disbursement.status) == (Status.NEEDS_ATTENTION, "unknown")
+    html = asked.content.decode()
+    assert "It waits for one of: senior." in html
+    for shown in ("25,000.00 CAD", "Outcome unknown", "Paid", "WIRE-7 (as typed", *NOTE.values()):
+        assert shown in html.replace("&#x27;", "'")
+    assert buttons(client, unknown) == []
+    for each in (client, login(senior)):
+        assert 'id="to-proposal"' in each.get(page("change", unknown)).content.decode()
+    confirm(login, senior)
 
     unknown.refresh_from_db()
     assert unknown.status == Status.FUNDED
     assert (unknown.disbursement.status, unknown.disbursement.rail_reference) == ("paid", "WIRE-7")
     left = line(unknown, "payout_settled")
-    assert (left.actor, left.is_internal) == (operations, True)
-    assert left.data == {"paid": True, "rail_reference": "WIRE-7", **NOTE}
+    assert (left.actor, left.is_internal) == (senior, True)
+    people = {"proposed_by": "operations", "confirmed_by": "senior"}
+    assert left.data == {"paid": True, "rail_reference": "WIRE-7", **NOTE, **people}
     assert Incident.objects.get().status == Incident.Status.RESOLVED
     assert OutboxMessage.objects.filter(key=f"closed/{unknown.reference}-1").count() == 1
     before = facts(unknown)
@@ -281,11 +301,12 @@ def test_paid_with_the_rails_reference_funds_the_case_once(
 
 @BESIDE
 def test_paid_takes_the_reference_from_a_rail_that_knows_it(
-    login: Login, operations: User, unknown: LoanApplication
+    login: Login, operations: User, senior: User, unknown: LoanApplication
 ) -> None:
     rail_has_paid(unknown)
 
     login(operations).post(page("paid", unknown), {**NOTE, "rail_reference": "typed wrongly"})
+    confirm(login, senior)
 
     assert Disbursement.objects.get().rail_reference == "PAY-9"
 
@@ -304,11 +325,12 @@ def test_paid_asks_for_the_reference_where_the_rail_does_not_know_it(
 
 
 def test_not_paid_is_recorded_once_and_the_case_can_be_restarted(
-    login: Login, operations: User, unknown: LoanApplication
+    login: Login, operations: User, senior: User, unknown: LoanApplication
 ) -> None:
     client = login(operations)
 
     client.post(page("not_paid", unknown), NOTE)
+    confirm(login, senior)
 
     unknown.refresh_from_db()
     assert (unknown.status, unknown.disbursement.status) == (Status.NEEDS_ATTENTION, "not_paid")
@@ -318,7 +340,7 @@ def test_not_paid_is_recorded_once_and_the_case_can_be_restarted(
     client.post(page("not_paid", unknown), NOTE)
     assert facts(unknown) == before
     assert buttons(client, unknown) == ["restart"]
-    assert "Not paid, as a person found" in client.get(page("change", unknown)).content.decode()
+    assert "Not paid, as two people found" in client.get(page("change", unknown)).content.decode()
 
 
 @BESIDE
@@ -339,13 +361,16 @@ def test_not_paid_is_refused_where_the_rail_has_paid(
 
 @pytest.mark.parametrize("press", ["not_paid", "paid"])
 def test_rail_that_cannot_be_asked_is_shown_and_only_paid_goes_without_it(
-    login: Login, operations: User, unknown: LoanApplication, press: str
+    login: Login, operations: User, senior: User, unknown: LoanApplication, press: str
 ) -> None:
     nowhere = {"payout": {"url": "http://127.0.0.1:9", "token": ""}}
     before = facts(unknown)
 
     with override_settings(LOANOFFICE_PROVIDERS=nowhere):
         answer = login(operations).post(page(press, unknown), {**NOTE, "rail_reference": "R-1"})
+
+        if press == "paid":
+            confirm(login, senior)
 
     if press == "paid":
         unknown.refresh_from_db()
