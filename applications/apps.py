@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class ApplicationsConfig(AppConfig):
     name = "applications"
     verbose_name = "Applications"
+
+    def ready(self) -> None:
+        from applications.models import ApplicationEvent, Disbursement  # noqa: PLC0415
+        from audit.sealed_tables import SealedTable, register  # noqa: PLC0415
+
+        register(SealedTable(ApplicationEvent))
+        register(SealedTable(Disbursement, may_change=("status", "rail_reference", "funded_at")))

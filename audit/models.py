@@ -1,7 +1,8 @@
 """Audit entries: one for everything that a person or a partner did or viewed; never changed.
 
-The lowest package: it imports nothing of the product, and refers to objects by kind and
-key, so an entry outlives its object.
+And the seals over them and over the other tables that are registered in ``sealed_tables``. The
+lowest package: it imports nothing of the product, and refers to objects by kind and key, so an
+entry outlives its object.
 """
 
 from typing import Any, NoReturn
@@ -120,3 +121,65 @@ class AuditEntry(AppendOnlyModel):
 
     def __str__(self) -> str:
         return self.message
+
+
+class Seal(AppendOnlyModel):
+    """A hash over the rows that were added since the seal before, and over that seal.
+
+    ``document`` is the JSON text that ``hash`` (SHA-256) is the hash of. It holds the number, the
+    time, the hash of the seal before, and for each sealed table the range of keys, the columns,
+    the hash over the rows and a mark for each row. The copies outside hold the same text.
+    """
+
+    number = models.PositiveBigIntegerField(unique=True)
+    at = models.DateTimeField(default=timezone.now)
+    document = models.TextField()
+    hash = models.CharField(max_length=64)
+
+    objects = AppendOnlyQuerySet["Seal"].as_manager()
+
+    class Meta:
+        ordering = ["number"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Seal {self.number}"
+
+
+class SealVerification(AppendOnlyModel):
+    """The result of one run of ``audit_verify``; ``finding`` is empty when nothing differed.
+
+    ``seal`` is the number of the last seal that was verified, 0 when there is none yet.
+    """
+
+    at = models.DateTimeField(default=timezone.now)
+    seal = models.PositiveBigIntegerField()
+    rows = models.PositiveBigIntegerField()
+    finding = models.TextField(blank=True)
+
+    objects = AppendOnlyQuerySet["SealVerification"].as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.finding or f"Verified up to seal {self.seal}"
+
+
+class SealingState(models.Model):
+    """The state of sealing: one row, which every run of it reads and writes.
+
+    ``bounds`` are the highest keys that the next seal may close, once the transactions in
+    ``writers`` have ended (see ``commit_horizon``). Seals up to number ``copied`` have a copy.
+    """
+
+    bounds = models.JSONField(default=dict)
+    writers = models.JSONField(default=list)
+    copied = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Copied up to seal {self.copied}"

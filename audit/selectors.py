@@ -1,13 +1,17 @@
-"""Read the audit log: for its page, its export, and to avoid repeated entries."""
+"""Read the audit log: for its page, its export, and to avoid repeated entries; and its seals."""
 
+import json
 import re
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from audit.models import Action, AuditEntry
+from audit.commit_horizon import highest_keys
+from audit.models import Action, AuditEntry, Seal, SealVerification
+from audit.sealed_tables import REGISTERED
 
 LOOKS_LIKE_REFERENCE = re.compile(r"LOAN-[A-Z0-9]{8}", re.IGNORECASE)
 
@@ -37,3 +41,45 @@ def was_recorded(
         action=action,
         message=message,
     ).exists()
+
+
+@dataclass(frozen=True)
+class SealStatus:
+    """The last seal and the last verified one, by number and time.
+
+    ``verified`` is of the last verification that found no difference; ``finding`` is what a later
+    one found. ``unsealed`` is at most the number of rows that no seal covers yet: it counts keys,
+    of which some may never have become a row.
+    """
+
+    sealed: int
+    sealed_at: datetime | None
+    verified: int
+    verified_at: datetime | None
+    finding: str
+    unsealed: int
+
+
+def seal_status() -> SealStatus:
+    """Read the last seal and the last verification; four queries, one more after a finding."""
+    seal = Seal.objects.order_by("number").last()
+    newest = SealVerification.objects.first()
+    good = newest
+    if newest is not None and newest.finding:
+        good = SealVerification.objects.filter(finding="").first()
+    tables = json.loads(seal.document)["tables"] if seal else {}
+    by_range = [table.model for table in REGISTERED.values() if not table.closed_by]
+    unsealed = sum(
+        top - (tables.get(name, {}).get("to") or 0) for name, top in highest_keys(by_range).items()
+    )
+    for name, table in REGISTERED.items():
+        if table.closed_by:
+            unsealed += table.closed().count() - len(tables.get(name, {}).get("keys", ()))
+    return SealStatus(
+        sealed=seal.number if seal else 0,
+        sealed_at=seal.at if seal else None,
+        verified=good.seal if good else 0,
+        verified_at=good.at if good else None,
+        finding=newest.finding if newest else "",
+        unsealed=max(unsealed, 0),
+    )

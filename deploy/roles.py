@@ -78,6 +78,7 @@ def roles_of(stage: str, config: Document, *, account: str, partition: str) -> l
         "fraud_check": _unqualified(variables["FRAUD_CHECK_FUNCTION"]),
         "static_bucket": variables["STATIC_BUCKET"],
         "media_bucket": variables["MEDIA_BUCKET"],
+        "seal_bucket": variables["SEAL_BUCKET"],
         "media_key": variables.get("MEDIA_KMS_KEY", ""),
         "secrets_key": config.get("secrets_kms_key", ""),
         **_secrets(variables["LOANOFFICE_SECRETS"], partition, config["aws_region"], account),

@@ -12,6 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from applications.services.documents import uploads_forget
+from audit import sealing
+from audit.seal_copies import CopiesUnreachable
 from partners.services.idempotency import idempotency_keys_forget
 from partners.services.throttling import rate_counters_forget
 from workflows import review_deadlines
@@ -22,6 +24,8 @@ from workflows.outbox import queue
 from workflows.reconcile.compare import reconcile
 
 logger = logging.getLogger(__name__)
+
+SEAL_FOR = 5.0  # seconds; the rest is sealed the next time
 
 type Job = tuple[timedelta, Callable[[], dict[str, Any]]]
 
@@ -35,7 +39,7 @@ def register(name: str, every: timedelta, do: Callable[[], dict[str, Any]]) -> N
 
 
 def sweep(event: object = None, context: object = None) -> dict[str, int]:  # noqa: ARG001
-    """Send what is due, remind, escalate, expire, and reconcile at its interval.
+    """Send what is due, remind, escalate, expire; seal and reconcile at their intervals.
 
     Accepts a Lambda event and ignores it. Returns how many were ``sent``, ``expired``,
     ``reminded`` and ``escalated``, and ``reconciled`` findings. Safe to run beside
@@ -49,6 +53,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     sent = queue.send_due()
     for name, (every, do) in {**FORGETTING, **REGISTERED}.items():
         now_and_then(name, every, do)
+    now_and_then("seal", settings.LOANOFFICE_SEAL_EVERY, _seal)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
     return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}
 
@@ -77,6 +82,21 @@ def _start_if_due(name: str, *, before: datetime, now: datetime) -> bool:
 
 def _forget(forget: Callable[..., int], limit: int) -> dict[str, Any]:
     return {"forgotten": forget(now=timezone.now(), limit=limit)}
+
+
+def _seal() -> dict[str, Any]:
+    """Seal what was added, and copy the seals: see ``audit.sealing``."""
+    sealed = sealing.seals_make(seconds=SEAL_FOR)
+    result: dict[str, Any] = {
+        "number": sealed.number,
+        "rows": sealed.rows,
+        "waiting": sealed.waiting,
+    }
+    try:
+        return result | {"copied": sealing.seals_copy()}
+    except CopiesUnreachable as error:
+        logger.warning("The seals cannot be copied; copied next time", extra={"why": str(error)})
+        return result | {"error": str(error)}
 
 
 def _reconcile() -> dict[str, Any]:

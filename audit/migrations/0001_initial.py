@@ -5,7 +5,17 @@ from django.db import migrations, models
 
 from audit.append_only import protect, release
 
-TABLE = "audit_auditentry"
+TABLES = ("audit_auditentry", "audit_seal", "audit_sealverification")
+
+
+def protect_tables(apps, schema_editor):
+    for table in TABLES:
+        protect(schema_editor, table)
+
+
+def release_tables(apps, schema_editor):
+    for table in TABLES:
+        release(schema_editor, table)
 
 
 class Migration(migrations.Migration):
@@ -46,9 +56,46 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(models.OrderBy(models.F('at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='audit_newest'), models.Index(models.F('action'), models.OrderBy(models.F('at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='audit_by_action'), models.Index(models.F('who'), models.OrderBy(models.F('at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='audit_by_who'), models.Index(models.F('object_kind'), models.OrderBy(models.F('at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='audit_by_kind'), models.Index(models.F('reference'), models.OrderBy(models.F('at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='audit_by_reference'), models.Index(models.F('request_id'), name='audit_by_request')],
             },
         ),
-        # The database itself refuses to change or delete a line.
-        migrations.RunPython(
-            lambda apps, schema_editor: protect(schema_editor, TABLE),
-            lambda apps, schema_editor: release(schema_editor, TABLE),
+        migrations.CreateModel(
+            name='Seal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveBigIntegerField(unique=True)),
+                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('document', models.TextField()),
+                ('hash', models.CharField(max_length=64)),
+            ],
+            options={
+                'ordering': ['number'],
+                'default_permissions': (),
+            },
         ),
+        migrations.CreateModel(
+            name='SealVerification',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('seal', models.PositiveBigIntegerField()),
+                ('rows', models.PositiveBigIntegerField()),
+                ('finding', models.TextField(blank=True)),
+            ],
+            options={
+                'ordering': ['-id'],
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='SealingState',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('bounds', models.JSONField(default=dict)),
+                ('writers', models.JSONField(default=list)),
+                ('copied', models.PositiveBigIntegerField(default=0)),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        # The database itself refuses to change or delete a line.
+        migrations.RunPython(protect_tables, release_tables),
     ]

@@ -89,6 +89,7 @@ DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
 }
 
+LOANOFFICE_SEAL_FILE = None  # a function's own disk ends with it
 LOANOFFICE_STORAGE_SIGNS_LINKS = True
 # Documents: nobody reads one without a link that we signed, and a link is short-lived.
 STORAGES["default"] = {

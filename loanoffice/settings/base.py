@@ -301,6 +301,14 @@ LOANOFFICE_STEP_ATTEMPTS = env.int("LOANOFFICE_STEP_ATTEMPTS", default=6)
 # How often the sweep compares the record with the engine.
 LOANOFFICE_RECONCILE_EVERY = timedelta(seconds=env.int("LOANOFFICE_RECONCILE_SECONDS", default=300))
 
+# How often the sweep seals what was added to the audit log and the other sealed tables, and
+# where it copies the seals to: a bucket with object lock, which keeps each copy for this many
+# days, or, without a bucket, a file.
+LOANOFFICE_SEAL_EVERY = timedelta(seconds=env.int("LOANOFFICE_SEAL_SECONDS", default=60))
+LOANOFFICE_SEAL_BUCKET = env("SEAL_BUCKET", default="")
+LOANOFFICE_SEAL_DAYS = env.int("LOANOFFICE_SEAL_DAYS", default=2557)
+LOANOFFICE_SEAL_FILE: Path | None = DATA_DIR / "seals.jsonl"
+
 # How many days the sweep keeps webhook events that were delivered; what failed three times that.
 LOANOFFICE_WEBHOOK_DAYS = env.int("LOANOFFICE_WEBHOOK_DAYS", default=30)
 

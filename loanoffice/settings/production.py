@@ -6,7 +6,7 @@ from loanoffice.settings.aws import NEEDED, refuse_weak_database, require
 from loanoffice.settings.base import *  # noqa: F403
 from loanoffice.settings.base import LOANOFFICE_DOCUMENT_BYTES, SECURE_CSP, STORAGES, env
 
-require([*NEEDED, "ALLOWED_HOSTS", "SECRET_KEY", "STATIC_BUCKET"])
+require([*NEEDED, "ALLOWED_HOSTS", "SEAL_BUCKET", "SECRET_KEY", "STATIC_BUCKET"])
 refuse_weak_database()
 
 # While a key is replaced, what the one before has signed is still taken.

@@ -15,6 +15,7 @@ COMPLETE = {
     "FRAUD_CHECK_FUNCTION": "loanoffice-production-fraud-check:live",
     "MEDIA_BUCKET": "loanoffice-media",
     "MEDIA_KMS_KEY": f"arn:aws:kms:{REGION}:123456789012:key/documents",
+    "SEAL_BUCKET": "loanoffice-seals",
     "STATIC_BUCKET": "loanoffice-static",
     "SITE_URL": "https://loans.example.com",
     "EMAIL_HOST": "mail.example.com",

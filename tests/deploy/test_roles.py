@@ -24,6 +24,7 @@ ACCOUNT = "123456789012"
 LAMBDA = f"arn:aws:lambda:ca-central-1:{ACCOUNT}:function"
 PARAMETERS = f"arn:aws:ssm:ca-central-1:{ACCOUNT}:parameter/loanoffice/staging"
 SECRET = f"arn:aws:secretsmanager:ca-central-1:{ACCOUNT}:secret:loanoffice-AbCdEf"
+SEALS = "arn:aws:s3:::test-staging-seal-bucket/seals/*"
 # What every function has, whatever it does.
 LOGS = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
 COMMON = (
@@ -105,7 +106,8 @@ def test_web_function_may_do_with_the_loan_approval_what_the_product_asks_for_an
         "arn:aws:s3:::test-staging-media-bucket/*",
         "arn:aws:s3:::test-staging-static-bucket/*",
     }
-    assert may["s3:PutObject"] == {"arn:aws:s3:::test-staging-media-bucket/*"}
+    assert may["s3:PutObject"] == {"arn:aws:s3:::test-staging-media-bucket/*", SEALS}
+    assert may["s3:PutObjectRetention"] == {SEALS}
 
 
 def test_loan_approval_may_carry_its_own_executions_and_ask_the_fraud_check(
@@ -141,7 +143,9 @@ def test_fraud_check_may_answer_the_loan_approval_and_nothing_else(
     assert may["lambda:SendDurableExecutionCallbackSuccess"] == of_function(LOAN)
 
 
-def test_manage_may_list_executions_and_put_static_files(office: Office, aws: Aws) -> None:
+def test_manage_may_list_executions_put_static_files_and_read_the_copies_of_seals(
+    office: Office, aws: Aws
+) -> None:
     office.make_roles()
     may = allowed(policy(aws, MANAGE))
 
@@ -151,8 +155,26 @@ def test_manage_may_list_executions_and_put_static_files(office: Office, aws: Aw
         "s3:PutObject",
         "s3:DeleteObject",
         "s3:ListBucket",
+        "s3:PutObjectRetention",
+        "s3:GetObjectVersion",
+        "s3:ListBucketVersions",
     }
-    assert may["s3:PutObject"] == {"arn:aws:s3:::test-staging-static-bucket/*"}
+    assert may["s3:PutObject"] == {"arn:aws:s3:::test-staging-static-bucket/*", SEALS}
+    assert may["s3:GetObjectVersion"] == {SEALS}
+
+
+def test_copies_of_seals_are_put_once_locked_and_never_deleted(office: Office, aws: Aws) -> None:
+    office.make_roles()
+    for role in (WEB, LOAN, FRAUD, MANAGE):
+        about = [each for each in policy(aws, role) if "seal-bucket" in str(each["Resource"])]
+        assert bool(about) is (role in {WEB, MANAGE})
+        conditions = {action: each.get("Condition") for each in about for action in each["Action"]}
+        assert not {action for action in conditions if "Delete" in action or "Bypass" in action}
+        if about:
+            assert conditions["s3:PutObject"] == {"Null": {"s3:if-none-match": "false"}}
+            assert conditions["s3:PutObjectRetention"] == {
+                "StringEquals": {"s3:object-lock-mode": "COMPLIANCE"}
+            }
 
 
 def test_no_policy_has_a_star_where_a_name_could_be(office: Office, aws: Aws) -> None:

@@ -100,6 +100,7 @@ def test_everything_that_is_an_accounts_own_has_to_be_filled_in(stage: str) -> N
             "vpc_config.SecurityGroupIds",
             "aws_environment_variables.STATIC_BUCKET",
             "aws_environment_variables.MEDIA_BUCKET",
+            "aws_environment_variables.SEAL_BUCKET",
             "aws_environment_variables.MEDIA_KMS_KEY",
             "aws_environment_variables.ALLOWED_HOSTS",
         )
@@ -113,7 +114,13 @@ def test_stages_share_no_name_that_keeps_something(config: dict[str, Any]) -> No
     )
     for name in ("role_name", "domain"):
         assert production[name] != staging[name]
-    for name in ("LOANOFFICE_SECRETS", "STATIC_BUCKET", "MEDIA_BUCKET", "LOAN_APPROVAL_FUNCTION"):
+    for name in (
+        "LOANOFFICE_SECRETS",
+        "SEAL_BUCKET",
+        "STATIC_BUCKET",
+        "MEDIA_BUCKET",
+        "LOAN_APPROVAL_FUNCTION",
+    ):
         assert (
             production["aws_environment_variables"][name]
             != staging["aws_environment_variables"][name]

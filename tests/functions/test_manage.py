@@ -12,6 +12,14 @@ def test_command_that_succeeds_says_what_it_did(db: None) -> None:
     assert "No migrations to apply." in answer["output"]
 
 
+def test_audit_is_verified_there_and_a_finding_is_an_exit_code(db: None) -> None:
+    assert manage.handler({"command": ["audit_seal"]}, None)["exit"] == 0
+    answer = manage.handler({"command": ["audit_verify"]}, None)
+
+    assert answer["exit"] == 0
+    assert "Everything is as it was sealed." in answer["output"]
+
+
 def test_drain_without_an_engine_is_not_clear(db: None) -> None:
     answer = manage.handler({"command": ["drain"]}, None)
 
@@ -35,7 +43,7 @@ def test_option_that_there_is_not_is_an_answer_and_not_a_crash() -> None:
 
 @pytest.mark.parametrize("command", ["shell", "flush", "dbshell", "demo"])
 def test_other_commands_are_not_run(command: str) -> None:
-    with pytest.raises(ValueError, match=f"{command} is not run here, only check, collectstatic"):
+    with pytest.raises(ValueError, match=f"{command} is not run here, only audit_seal,"):
         manage.handler({"command": [command]}, None)
 
 

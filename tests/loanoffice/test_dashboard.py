@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -17,6 +18,10 @@ from django.utils import timezone
 from accounts.roles import Role
 from applications.choices import Status
 from applications.models import LoanApplication
+from audit import sealing
+from audit.models import Action, AuditEntry
+from audit.seal_verification import seals_verify
+from audit.services import entry_record
 from lending.choices import Outcome
 from loanoffice.charts import grouped_bars, round_up, shares
 from loanoffice.dashboard import DAYS, dashboard_of, flow_of, oldest_waiting, open_tasks_of
@@ -163,11 +168,36 @@ def test_page_costs_the_same_number_of_queries_however_much_there_is(
         assert 'id="oldest"' in html
 
     # Session, user, permissions and delegations; badge and tile; the queue, the oldest and
-    # which of them are mine; incidents; three counts by day and the median; is it new.
-    assert numbers[0] == numbers[1] <= 20
+    # which of them are mine; incidents; three counts by day and the median; is it new; four for
+    # the seals.
+    assert numbers[0] == numbers[1] <= 24
     with CaptureQueriesContext(connection) as captured:
         client.get(HOME)
     assert len(captured) < numbers[0]
+
+
+def test_everybody_sees_the_last_verified_seal_and_what_is_not_sealed(
+    auditor: User, make_user: Callable[..., User]
+) -> None:
+    nobody = as_user(make_user("nobody"))
+    html = nobody.get(HOME).content.decode()
+    assert "Nothing has been verified yet." in html
+    assert "No seal has been made yet." in html
+    sealing.seals_make()
+    seals_verify()
+    entry_record(action=Action.VIEWED, message="Looked.")
+    cache.clear()
+    html = as_user(auditor).get(HOME).content.decode()
+    assert "Last verified: seal 1, " in html
+    assert "The last seal is 1, made " in html
+    assert re.search(r"At most \d+ rows? (is|are) not sealed yet.", html)
+    with casework.triggers_lifted():
+        QuerySet.update(AuditEntry.objects.all(), message="x")
+    seals_verify()
+    cache.clear()
+    html = nobody.get(HOME).content.decode()
+    assert "Not as it was sealed" in html
+    assert "was changed after seal 1 closed it" in html
 
 
 def test_figures_are_kept_for_a_minute_and_what_waits_on_me_is_not(

@@ -23,7 +23,7 @@ README = Path(project.BASE_DIR) / "README.md"
 START = "import django; django.setup()"
 PROVIDERS = {*URL_VARIABLES.values()}
 # What only the web function needs.
-DOORS = {"ALLOWED_HOSTS", "STATIC_BUCKET", "SECRET_KEY"}
+DOORS = {"ALLOWED_HOSTS", "SEAL_BUCKET", "STATIC_BUCKET", "SECRET_KEY"}
 SETTINGS = ["production", "functions"]
 
 
