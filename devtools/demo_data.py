@@ -5,29 +5,9 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
-from accounts.roles import Role
+from loanoffice.demo_logins import PARTNER, PARTNER_KEY, PASSWORD, ROLES
 from partners.models import Partner, PartnerKey
 from partners.services.keys import key_hash, partner_key_issue
-
-PASSWORD = "demo"  # noqa: S105 - the demo's logins are public
-PARTNER = "Demo partner"
-PARTNER_KEY = "lo_demo_partner_key"
-ROLES: dict[str, Role | None] = {
-    "officer": Role.LOAN_OFFICER,
-    "manager": Role.MANAGER,
-    "manager2": Role.MANAGER,
-    "senior": Role.SENIOR_MANAGER,
-    "senior2": Role.SENIOR_MANAGER,
-    "analyst": Role.RISK_ANALYST,
-    "operations": Role.OPERATIONS,
-    "operations2": Role.OPERATIONS,
-    "policy": Role.POLICY_OWNER,
-    "policy2": Role.POLICY_OWNER,
-    "partners": Role.PARTNER_MANAGER,
-    "partners2": Role.PARTNER_MANAGER,
-    "auditor": Role.AUDITOR,
-    "admin": None,  # a superuser
-}
 
 
 @transaction.atomic

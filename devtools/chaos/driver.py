@@ -14,7 +14,7 @@ from applications.choices import Status
 from devtools.chaos.acknowledgements import AcknowledgedApplication, Acknowledgements, Reply, State
 from devtools.chaos.client import Answer, Client, GaveUp, elapsed
 from devtools.chaos.plan import Occasion, Plan, PlannedDecision
-from devtools.demo_data import PASSWORD
+from loanoffice.demo_logins import PASSWORD
 from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 

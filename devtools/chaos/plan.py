@@ -15,8 +15,8 @@ from enum import StrEnum
 
 from accounts.roles import Role, role_by_key
 from devtools.chaos.oracle import ExpectedPath, expected_path_of
-from devtools.demo_data import ROLES
 from devtools.processes import ENGINE, SWEEP, WEB
+from loanoffice.demo_logins import ROLES
 from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 

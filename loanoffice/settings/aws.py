@@ -1,12 +1,11 @@
 """Settings that the web function and the companions share on AWS: secrets, database, documents.
 
 ``production`` and ``functions`` build on this module. Each names the variables that it
-needs, and does not start when one is missing.
+needs, and does not start when one is missing or something is unsafe.
 """
 
 import os
 from collections.abc import Iterable
-from ipaddress import ip_address
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -20,10 +19,17 @@ from loanoffice.settings.base import (  # noqa: E402
     LOANOFFICE_FRAUD_VENDOR_SECRETS,
     LOANOFFICE_FRAUD_VENDOR_URL,
     LOANOFFICE_PROVIDERS,
+    MAILERS,
     STORAGES,
     env,
 )
-from workflows.providers.catalogue import FRAUD, URL_VARIABLES  # noqa: E402
+from loanoffice.settings.weaknesses import (  # noqa: E402
+    database_weaknesses,
+    mail_weaknesses,
+    token_weaknesses,
+    url_weaknesses,
+)
+from workflows.providers.catalogue import FRAUD, TOKEN_VARIABLES, URL_VARIABLES  # noqa: E402
 
 # Variables that the workflow needs, in every function.
 NEEDED = (
@@ -41,9 +47,29 @@ NEEDED = (
 SIMULATE = "LOANOFFICE_SIMULATED_PROVIDERS"
 
 
-def require(names: Iterable[str]) -> None:
-    """Raise ``ImproperlyConfigured`` that names every variable which is missing."""
-    missing = sorted(name for name in names if not env.ENVIRON.get(name))
+def refuse(*, needed: Iterable[str], also: Iterable[str] = ()) -> None:
+    """Raise ``ImproperlyConfigured`` with every reason why production may not start like this.
+
+    ``needed`` are variables that have to be set; ``also`` are reasons that the caller found.
+    """
+    reasons = _missing(needed)
+    if env.ENVIRON.get("DATABASE_URL"):  # one that is missing is named as such
+        reasons += database_weaknesses(DATABASES["default"])
+    reasons += url_weaknesses("SITE_URL", env("SITE_URL", default=""), loopback=False)
+    reasons += url_weaknesses("LOANOFFICE_FRAUD_VENDOR_URL", LOANOFFICE_FRAUD_VENDOR_URL)
+    for provider, configured in LOANOFFICE_PROVIDERS.items():
+        reasons += url_weaknesses(URL_VARIABLES[provider], configured["url"])
+        reasons += token_weaknesses(
+            TOKEN_VARIABLES[provider], configured["token"], configured["url"]
+        )
+    reasons += mail_weaknesses(MAILERS["default"]["OPTIONS"])
+    reasons += also
+    if reasons:
+        raise ImproperlyConfigured(f"Production does not start. {' '.join(reasons)}")
+
+
+def _missing(needed: Iterable[str]) -> list[str]:
+    missing = sorted(name for name in needed if not env.ENVIRON.get(name))
     if not env.bool(SIMULATE, default=False):
         missing += [
             URL_VARIABLES[provider]
@@ -52,32 +78,7 @@ def require(names: Iterable[str]) -> None:
         ]
     if LOANOFFICE_FRAUD_VENDOR_URL and not LOANOFFICE_FRAUD_VENDOR_SECRETS:
         missing.append("LOANOFFICE_FRAUD_VENDOR_SECRET")
-    if missing:
-        raise ImproperlyConfigured(
-            "Production needs these environment variables, and they are missing: "
-            f"{', '.join(missing)}."
-        )
-
-
-def refuse_weak_database() -> None:
-    """Raise ``ImproperlyConfigured`` unless it is PostgreSQL, over TLS when it is remote."""
-    database = DATABASES["default"]
-    if database["ENGINE"] != "django.db.backends.postgresql":
-        raise ImproperlyConfigured("DATABASE_URL has to name a PostgreSQL database.")
-    weak = database["OPTIONS"]["sslmode"] in {"disable", "allow", "prefer"}
-    if weak and not is_this_machine(database["HOST"]):
-        raise ImproperlyConfigured(
-            f"DATABASE_URL says sslmode={database['OPTIONS']['sslmode']}, which may go "
-            "unencrypted. Say require, verify-ca or verify-full."
-        )
-
-
-def is_this_machine(host: str) -> bool:
-    """Return true when the address is a loopback one."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return [f"These environment variables are missing: {', '.join(missing)}."] if missing else []
 
 
 # A frozen function wakes up with connections that the server may have closed.
@@ -90,6 +91,11 @@ DATABASES["default"]["OPTIONS"] = {
 }
 
 LOANOFFICE_SEAL_FILE = None  # a function's own disk ends with it
+
+# A mail server elsewhere is asked for STARTTLS unless the environment refuses it, and then
+# ``refuse`` refuses to start.
+MAILERS["default"]["OPTIONS"]["use_tls"] = env.bool("EMAIL_USE_TLS", default=True)
+
 LOANOFFICE_STORAGE_SIGNS_LINKS = True
 # Documents: nobody reads one without a link that we signed, and a link is short-lived.
 STORAGES["default"] = {

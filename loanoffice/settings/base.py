@@ -174,7 +174,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes; api.md: over 1 MB is refused
 
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Loan Office <no-reply@localhost>")
-MAILERS = {
+MAILERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "OPTIONS": {
@@ -270,6 +270,9 @@ LOANOFFICE_TRUSTED_PROXIES = env.int("LOANOFFICE_TRUSTED_PROXIES", default=0)
 LOANOFFICE_PARTNER_RATE = env("LOANOFFICE_PARTNER_RATE", default="600/min")
 # The rate of unknown keys from one address.
 LOANOFFICE_BAD_KEY_RATE = env("LOANOFFICE_BAD_KEY_RATE", default="20/min")
+
+# Whether every role that decides or administers has to sign in with a second factor.
+LOANOFFICE_SECOND_FACTOR_REQUIRED = False
 
 # Demo profiles, demo logins and the one-click form exist only where this is true.
 LOANOFFICE_DEMO = False

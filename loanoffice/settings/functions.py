@@ -4,11 +4,10 @@ Every import here costs time at a cold start, so the admin, the API and the sess
 machinery are left out. These functions need no setting of a web server.
 """
 
-from loanoffice.settings.aws import NEEDED, refuse_weak_database, require
+from loanoffice.settings.aws import NEEDED, refuse
 from loanoffice.settings.base import *  # noqa: F403
 
-require(NEEDED)
-refuse_weak_database()
+refuse(needed=NEEDED)
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -1,16 +1,38 @@
-"""Settings of the web function on AWS. Refuses to start when a required variable is missing."""
+"""Settings of the web function on AWS. Refuses to start when a variable is missing or unsafe."""
 
-from django.core.exceptions import ImproperlyConfigured
-
-from loanoffice.settings.aws import NEEDED, refuse_weak_database, require
+from loanoffice.settings.aws import NEEDED, refuse
 from loanoffice.settings.base import *  # noqa: F403
-from loanoffice.settings.base import LOANOFFICE_DOCUMENT_BYTES, SECURE_CSP, STORAGES, env
-
-require([*NEEDED, "ALLOWED_HOSTS", "SEAL_BUCKET", "SECRET_KEY", "STATIC_BUCKET"])
-refuse_weak_database()
+from loanoffice.settings.base import (
+    ALLOWED_HOSTS,
+    LOANOFFICE_DOCUMENT_BYTES,
+    MIDDLEWARE,
+    SECRET_KEY,
+    SECURE_CSP,
+    STORAGES,
+    env,
+)
+from loanoffice.settings.weaknesses import host_weaknesses, secret_key_weaknesses
 
 # While a key is replaced, what the one before has signed is still taken.
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+# Whoever decides or administers signs in with a second factor.
+LOANOFFICE_SECOND_FACTOR_REQUIRED = env.bool("LOANOFFICE_SECOND_FACTOR_REQUIRED", default=True)
+
+_found = host_weaknesses(ALLOWED_HOSTS)
+if SECRET_KEY:  # one that is missing is named as such
+    _found += secret_key_weaknesses("SECRET_KEY", [SECRET_KEY])
+_found += secret_key_weaknesses("SECRET_KEY_FALLBACKS", SECRET_KEY_FALLBACKS)
+if not LOANOFFICE_SECOND_FACTOR_REQUIRED:
+    _found.append("LOANOFFICE_SECOND_FACTOR_REQUIRED is false: a password alone would decide.")
+# What Lambda is asked has to fit into six megabytes, in base64; what is larger never arrives.
+if LOANOFFICE_DOCUMENT_BYTES > 4_500_000:
+    _found.append(
+        "LOANOFFICE_DOCUMENT_BYTES is more than 4500000, and Lambda takes no larger request."
+    )
+refuse(needed=[*NEEDED, "ALLOWED_HOSTS", "SEAL_BUCKET", "SECRET_KEY", "STATIC_BUCKET"], also=_found)
+
+# First: a process that may not serve from this database answers nothing.
+MIDDLEWARE = ["loanoffice.start_checks.StartChecksMiddleware", *MIDDLEWARE]
 
 # Style sheets and scripts, under names that change with their content. Everybody may read
 # them: by the bucket's policy, or through a CDN in front of it, which STATIC_DOMAIN names.
@@ -38,12 +60,6 @@ for kind in ("script-src", "style-src", "img-src"):
 LOANOFFICE_TRUSTED_PROXIES = env.int("LOANOFFICE_TRUSTED_PROXIES", default=2)
 # What Lambda answers with has to fit into six megabytes; a line takes about 200 bytes.
 LOANOFFICE_EXPORT_MOST = 15_000
-
-# And what it is asked has to, in base64; what is larger never arrives.
-if LOANOFFICE_DOCUMENT_BYTES > 4_500_000:
-    raise ImproperlyConfigured(
-        "LOANOFFICE_DOCUMENT_BYTES is more than 4500000, and Lambda takes no larger request."
-    )
 
 # API Gateway ends TLS and sets this header itself, whatever a client sends.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

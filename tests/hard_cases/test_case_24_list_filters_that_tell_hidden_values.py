@@ -33,7 +33,7 @@ SLOW_PATTERN = "(([a-z0-9-]+)+)+$!"
 
 
 def found(client: Client, address: str, **query: str) -> int:
-    """How many rows the list shows: what somebody who guesses learns from a request."""
+    """Number of rows that the list shows, from which somebody who guesses learns."""
     answer = client.get(address, query)
     assert answer.status_code == 200
     shown: int = answer.context["cl"].result_count

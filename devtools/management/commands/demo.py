@@ -9,9 +9,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from devtools.database_version import is_of_another_version
-from devtools.demo_data import PARTNER_KEY, PASSWORD, ROLES, create_demo_data
+from devtools.demo_data import create_demo_data
 from devtools.processes import stack_processes
 from devtools.supervisor import Supervisor
+from loanoffice.demo_logins import PARTNER_KEY, PASSWORD, ROLES
 
 
 class Command(BaseCommand):
