@@ -11,5 +11,9 @@ application_submitted = Signal()
 # sender: LoanApplication. application=LoanApplication
 application_withdrawn = Signal()
 
+# sender: LoanApplication. application=LoanApplication (locked), changed=str (what, in words),
+# user=User|None, partner=Partner|None: the facts that deciders read have another version
+application_changed = Signal()
+
 # sender: LoanApplication. application=LoanApplication (locked, its new status in memory)
 application_moved = Signal()

@@ -17,9 +17,10 @@ ALLOWED: dict[Status, frozenset[Status]] = {
     Status.DRAFT: frozenset({Status.SUBMITTED, Status.WITHDRAWN}),
     # Nobody has been asked yet, so nobody can be too late.
     Status.SUBMITTED: STOPS - {Status.EXPIRED} | {Status.IN_REVIEW},
-    Status.IN_REVIEW: STOPS | {Status.PENDING_APPROVAL, Status.APPROVED},
-    Status.PENDING_APPROVAL: STOPS | {Status.IN_REVIEW},
-    Status.APPROVED: STOPS | {Status.FUNDED},
+    # To submitted: an edit voided an approval, so that a new attempt asks again.
+    Status.IN_REVIEW: STOPS | {Status.SUBMITTED, Status.PENDING_APPROVAL, Status.APPROVED},
+    Status.PENDING_APPROVAL: STOPS | {Status.SUBMITTED, Status.IN_REVIEW},
+    Status.APPROVED: STOPS | {Status.SUBMITTED, Status.FUNDED},
     Status.NEEDS_ATTENTION: frozenset(
         {Status.SUBMITTED, Status.IN_REVIEW, Status.FUNDED, Status.DECLINED, Status.WITHDRAWN}
     ),

@@ -1,14 +1,46 @@
-"""Receivers of application signals. Each calls one service."""
+"""Receivers of application signals and of changes of people. Each calls one service."""
 
 from typing import Any
 
+from django.contrib.auth.models import Group, User
+from django.db.models.signals import m2m_changed, post_save
 from django.dispatch import receiver
 
 from applications.models import LoanApplication
-from applications.signals import application_withdrawn
-from reviews.services import tasks
+from applications.signals import application_changed, application_withdrawn
+from partners.models import Partner
+from reviews.services import approvals, delegation, tasks
 
 
 @receiver(application_withdrawn)
 def cancel_tasks(application: LoanApplication, **_: Any) -> None:
     tasks.tasks_cancel(application=application)
+
+
+@receiver(application_changed)
+def void_approvals(
+    application: LoanApplication,
+    changed: str,
+    user: User | None,
+    partner: Partner | None,
+    **_: Any,
+) -> None:
+    approvals.approvals_void_after_edit(
+        application=application, changed=changed, user=user, partner=partner
+    )
+
+
+@receiver(post_save, sender=User)
+def end_rights_of_a_deactivated_person(instance: User, **_: Any) -> None:
+    if not instance.is_active:
+        approvals.approvals_void_of(person=instance)
+        delegation.delegations_end_without_role(people=[instance.pk])
+
+
+@receiver(m2m_changed, sender=User.groups.through)
+def end_delegations_without_a_role(
+    instance: User | Group, action: str, pk_set: set[int] | None, **_: Any
+) -> None:
+    if action.startswith("post_"):  # with a group for ``instance`` the set has the people
+        people = {instance.pk} if isinstance(instance, User) else pk_set
+        delegation.delegations_end_without_role(people=people)

@@ -1,7 +1,7 @@
 """Read review tasks and decisions."""
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from applications.models import LoanApplication
@@ -12,7 +12,7 @@ from reviews.kinds import STAFF_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 
 # The decisions that count. Any other is kept and shown, and settles nothing.
-COUNTED = Q(late=False)
+COUNTED = Q(late=False, voided_at__isnull=True)
 
 
 def tasks_decided() -> QuerySet[ReviewTask]:
@@ -61,7 +61,39 @@ def task_to_decide(*, reference: str) -> ReviewTask:
 
 
 def answered_alike(*, task: ReviewTask, user: User, outcome: Outcome) -> bool:
-    """True if this person gave this task the same outcome before, and in time."""
+    """True if this person gave this task the same outcome before, in time, and it still counts."""
     return ReviewDecision.objects.filter(
-        task=task, decided_by=user, outcome=outcome, late=False
+        COUNTED, task=task, decided_by=user, outcome=outcome
     ).exists()
+
+
+def approvals_counting() -> QuerySet[ReviewDecision]:
+    """Return the approvals that count towards open tasks.
+
+    Those of the version that the application has now, by people who are active, as are those
+    whose authority they used. The same rule as ``why_not_counting``, for many tasks.
+    """
+    active = Q(decided_by__isnull=True) | Q(decided_by__is_active=True)
+    lent = Q(on_behalf_of__isnull=True) | Q(on_behalf_of__is_active=True)
+    return ReviewDecision.objects.filter(
+        COUNTED,
+        active,
+        lent,
+        outcome=Outcome.APPROVE,
+        application_version=F("task__application__version"),
+    )
+
+
+def why_not_counting(decision: ReviewDecision, application: LoanApplication) -> str:
+    """Return why an approval of an open task counts no more; empty if it counts.
+
+    The same rule as ``approvals_counting``, for one approval whose people are loaded.
+    """
+    if decision.voided_at is not None:
+        return decision.voided_because
+    if decision.application_version != application.version:
+        return "The application was changed after it."
+    people = (decision.decided_by, decision.on_behalf_of)
+    if any(person is not None and not person.is_active for person in people):
+        return "Who gave it is not active any more."
+    return ""

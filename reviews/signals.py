@@ -6,5 +6,10 @@ from django.dispatch import Signal
 task_decided = Signal()
 # sender: ReviewTask. task=ReviewTask, decisions=list[ReviewDecision] (kept, not applied)
 decision_came_late = Signal()
+# sender: ReviewTask. application=LoanApplication (locked), changed=str, user, partner (who edited):
+# a decided task of the current attempt is approved no more
+approvals_voided = Signal()
+# sender: ReviewTask. task=ReviewTask (open), decision=ReviewDecision (which counts no more)
+task_asked_again = Signal()
 # sender: ReviewTask. task=ReviewTask
 task_opened = Signal()

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.proposal_kinds import Confirmed
-from applications.choices import Level, Status, Step
+from applications.choices import Level, Status
 from applications.errors import PayoutSettled, TransitionRefused
 from applications.locking import application_lock
 from applications.models import Disbursement, LoanApplication
@@ -22,7 +22,7 @@ from audit.models import Action
 from audit.services import entry_record
 from core.errors import DomainError, InvalidFields, NotPermitted
 from reviews.services.tasks import tasks_cancel
-from workflows import errors, executions, incidents
+from workflows import attempts, errors, executions, incidents
 from workflows.models import Execution, Incident, OutboxMessage
 from workflows.outbox import queue
 from workflows.providers import registry
@@ -113,34 +113,11 @@ def application_restart(*, reference: str, user: User, reason: str = "") -> Loan
         if ledger is not None:
             payout.payout_found(application=application, user=user, rail_reference=found)
         if found is None:
-            _begin_again(application, user, reason)
+            attempts.attempt_begin(application=application, reason=reason, user=user)
+            incidents.incidents_close(application=application, note="Restarted.", by=user)
         else:
             _note_paid(application, user)
     return application
-
-
-def _begin_again(application: LoanApplication, user: User, reason: str) -> None:
-    tasks_cancel(application=application)
-    executions.execution_stop(application=application)
-    move(application, Status.SUBMITTED)
-    application.attempt += 1
-    application.version += 1
-    application.current_step = Step.SUBMITTED
-    # The outcome of the attempt before no longer holds; the timeline keeps it.
-    application.outcome, application.decision_reasons, application.decided_at = "", [], None
-    application.closed_at = None
-    stop_waiting(application)
-    save(application, "attempt", "version")
-    event_record(
-        application=application,
-        kind="restarted",
-        message=f"Restarted as attempt {application.attempt}. {reason}".strip(),
-        level=Level.WARNING,
-        is_internal=True,
-        actor=user,
-    )
-    incidents.incidents_close(application=application, note="Restarted.", by=user)
-    executions.execution_queue(application=application)
 
 
 def stop_check(*, application: LoanApplication, user: User) -> Execution:

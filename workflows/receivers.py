@@ -2,13 +2,21 @@
 
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.dispatch import receiver
 
 from applications.models import LoanApplication
 from applications.signals import application_submitted, application_withdrawn
+from partners.models import Partner
 from reviews.models import ReviewDecision, ReviewTask
-from reviews.signals import decision_came_late, task_decided, task_opened
-from workflows import executions, incidents, review_deadlines
+from reviews.signals import (
+    approvals_voided,
+    decision_came_late,
+    task_asked_again,
+    task_decided,
+    task_opened,
+)
+from workflows import attempts, executions, incidents, review_deadlines
 from workflows.callbacks import pending
 from workflows.outbox.emails import Notice
 
@@ -28,6 +36,22 @@ def close_incidents(application: LoanApplication, **_: Any) -> None:
     incidents.incidents_close(application=application, note="Withdrawn.", by=None)
 
 
+@receiver(approvals_voided)
+def ask_again(
+    application: LoanApplication,
+    changed: str,
+    user: User | None,
+    partner: Partner | None,
+    **_: Any,
+) -> None:
+    attempts.attempt_begin(
+        application=application,
+        reason=f"It was approved before its {changed} changed.",
+        user=user,
+        partner=partner,
+    )
+
+
 @receiver(task_decided)
 def resume_workflow(task: ReviewTask, decision: ReviewDecision, **_: Any) -> None:
     pending.task_answer(task=task, decision=decision)
@@ -36,6 +60,11 @@ def resume_workflow(task: ReviewTask, decision: ReviewDecision, **_: Any) -> Non
 @receiver(decision_came_late)
 def note_late_decision(task: ReviewTask, decisions: list[ReviewDecision], **_: Any) -> None:
     incidents.decisions_late(task=task, decisions=decisions)
+
+
+@receiver(task_asked_again)
+def notify_deciders_again(task: ReviewTask, decision: ReviewDecision, **_: Any) -> None:
+    review_deadlines.notify_again(task=task, decision=decision)
 
 
 @receiver(task_opened)

@@ -14,7 +14,7 @@ from applications.models import LoanApplication
 from reviews.choices import TaskStatus
 from reviews.kinds import ESCALATED_KINDS
 from reviews.locking import task_lock
-from reviews.models import ReviewTask
+from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.tasks import task_escalate, task_remind
 from workflows.callbacks import pending
 from workflows.models import OutboxMessage
@@ -68,6 +68,15 @@ def notify(*, task: ReviewTask, notice: Notice) -> None:
         kind=OutboxMessage.Kind.EMAIL,
         key=key,
         payload={"task": task.pk, "notice": notice.value},
+    )
+
+
+def notify_again(*, task: ReviewTask, decision: ReviewDecision) -> None:
+    """Queue the notice that a task is open once more: this approval of it was voided."""
+    queue.put(
+        kind=OutboxMessage.Kind.EMAIL,
+        key=f"task/{task.pk}/again/{decision.pk}",
+        payload={"task": task.pk, "notice": Notice.OPENED.value},
     )
 
 

@@ -148,6 +148,7 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(editable=False, max_length=128, null=True, unique=True)),
                 ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('partner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='partners.partner')),
+                ('partner_key', models.ForeignKey(db_index=False, help_text="The key of the partner's request.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='partners.partnerkey')),
                 ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='applications.loanapplication')),
             ],
             options={
@@ -322,6 +323,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='applicationevent',
             index=models.Index(fields=['application', 'id'], name='event_by_application'),
+        ),
+        migrations.AddIndex(
+            model_name='applicationevent',
+            index=models.Index(condition=models.Q(('actor__isnull', False)), fields=['application', 'actor', 'kind'], name='event_by_contributor'),
+        ),
+        migrations.AddIndex(
+            model_name='applicationevent',
+            index=models.Index(condition=models.Q(('partner_key__isnull', False)), fields=['application', 'partner_key', 'kind'], name='event_by_partner_key'),
         ),
         migrations.AddConstraint(
             model_name='loanoffer',

@@ -27,13 +27,14 @@ from django.core.files.storage import Storage
 from django.db import transaction
 from django.utils import timezone
 
-from applications.choices import DocumentKind
+from applications.choices import DocumentKind, Status
 from applications.errors import ApplicationNotOpen, InvalidDocument, TooManyDocuments
 from applications.file_types import ENDS, clean_name, disagreement, type_of
 from applications.locking import application_lock
 from applications.models import Document, LoanApplication, StoredUpload
 from applications.models.documents import document_path
 from applications.services.timeline import event_record
+from applications.signals import application_changed
 from applications.transitions import is_terminal
 from core.errors import NotPermitted
 from partners.models import Partner
@@ -43,6 +44,12 @@ logger = logging.getLogger(__name__)
 UPLOAD = "applications.add_document"
 # The kinds that can be uploaded; offer letters are made by the workflow.
 UPLOADED_KINDS = tuple(kind for kind in DocumentKind if kind != DocumentKind.OFFER_LETTER)
+# The kinds that deciders read: a new one is a new version of the application.
+JUDGED_KINDS = (
+    DocumentKind.PROOF_OF_IDENTITY,
+    DocumentKind.PROOF_OF_INCOME,
+    DocumentKind.BANK_STATEMENT,
+)
 ABANDONED = timedelta(hours=1)  # longer than any request takes
 NOT_A_KIND = f"Choose one of: {', '.join(UPLOADED_KINDS)}."
 WRONG_TYPE = "Send a PDF, a PNG or a JPEG; the file is none of them."
@@ -116,6 +123,8 @@ def document_add(
 ) -> Document:
     """Add a stored file to the application as a document.
 
+    A document that deciders read increases ``version``: what was approved before is asked again.
+
     Raises ``LoanApplication.DoesNotExist``, also for an application of another partner,
     ``NotPermitted``, ``ApplicationNotOpen`` and ``TooManyDocuments``.
     """
@@ -146,6 +155,16 @@ def document_add(
         partner=partner,
         data={"document": document.public_id, "sha256": upload.sha256, "size": upload.size},
     )
+    if upload.kind in JUDGED_KINDS and application.status != Status.DRAFT:
+        application.version += 1
+        application.save(update_fields=["version", "updated_at"])
+        application_changed.send(
+            LoanApplication,
+            application=application,
+            changed=upload.kind.label.lower(),
+            user=user,
+            partner=partner,
+        )
     return document
 
 

@@ -18,7 +18,11 @@ from applications.models import Disbursement, LoanApplication
 from applications.pii import masked_changes
 from applications.services.attempts import move, save, stop_waiting
 from applications.services.timeline import event_record
-from applications.signals import application_submitted, application_withdrawn
+from applications.signals import (
+    application_changed,
+    application_submitted,
+    application_withdrawn,
+)
 from applications.transitions import check_transition, is_terminal
 from core.errors import NotPermitted
 from lending.services import policy_current
@@ -38,6 +42,8 @@ EDITABLE_FIELDS = (
     "term_months",
     "external_id",
 )
+# What an approval is given on: the underwriting, and whom the money goes to.
+JUDGED_FIELDS = frozenset(EDITABLE_FIELDS) - {"external_id"}
 WITHDRAW = ("applications.withdraw_loanapplication", "withdraw an application")
 # Their changes are named in the timeline without the values.
 SENSITIVE_FIELDS = frozenset({*CONTACT_FIELDS, "applicant_name", "sin_last4", "annual_income"})
@@ -99,6 +105,8 @@ def application_edit(
 ) -> LoanApplication:
     """Change a draft, or the contact details of an open application. Increases ``version``.
 
+    What was approved on an earlier version counts no more and is asked again.
+
     ``version`` is the one that the editor read; ``StaleVersion`` if it has changed.
     Raises ``NotEditable``, ``InvalidApplication``, ``NotPermitted``. An edit that changes
     nothing writes nothing.
@@ -135,6 +143,14 @@ def application_edit(
         },
         changes=masked_changes(changed),
     )
+    if judged := sorted(set(changed) & JUDGED_FIELDS):
+        application_changed.send(
+            LoanApplication,
+            application=application,
+            changed=", ".join(judged).replace("_", " "),
+            user=user,
+            partner=None,
+        )
     return application
 
 

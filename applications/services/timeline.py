@@ -22,6 +22,7 @@ ACTIONS = {
     "claim_released": Action.CLAIMED,
     "document_added": Action.CREATED,
     "late_decision": Action.DECIDED,
+    "approvals_voided": Action.CHANGED,
     "restarted": Action.OPERATED,
     "stopped": Action.OPERATED,
     "paused": Action.OPERATED,

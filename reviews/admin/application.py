@@ -123,7 +123,10 @@ class ReviewApplicationPage(ApplicationPage):
             for task in self.tasks
             if task.attempt == self.application.attempt and task.kind in STAFF_KINDS
             for decision in task.decisions.all()
-            if decision.outcome == outcome and not decision.late and decision.decided_by is not None
+            if decision.outcome == outcome
+            and not decision.late
+            and decision.voided_at is None
+            and decision.decided_by is not None
         ]
         if not counted:
             return ""

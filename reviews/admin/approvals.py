@@ -3,20 +3,25 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
+from applications.contributions import contributions_of
 from applications.models import LoanApplication
 from lending.choices import Outcome
 from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewDecision, ReviewTask
-from reviews.services.authority import TOUCHED
+from reviews.selectors import why_not_counting
 
 
 @dataclass(frozen=True)
 class Approvals:
-    """``given`` are those that count; ``next_by`` says who may give the next one."""
+    """``given`` are those that count; ``next_by`` says who may give the next one.
+
+    ``voided`` are approvals that count no more, and why.
+    """
 
     needed: int
     given: tuple[ReviewDecision, ...]
+    voided: tuple[tuple[ReviewDecision, str], ...]
     next_by: str
 
     @property
@@ -26,14 +31,16 @@ class Approvals:
 
 def approvals_of(application: LoanApplication, task: ReviewTask) -> Approvals:
     """Return the approvals of an open task whose decisions are prefetched."""
-    given = tuple(
-        decision
+    approvals = [
+        (decision, why_not_counting(decision, application))
         for decision in task.decisions.all()
         if decision.outcome == Outcome.APPROVE and not decision.late
-    )
+    ]
+    given = tuple(decision for decision, why_not in approvals if not why_not)
     return Approvals(
         needed=task.approvals_required,
         given=given,
+        voided=tuple((decision, why_not) for decision, why_not in approvals if why_not),
         next_by=f"{_role(task, given)}{_but_not(application, task, given)}",
     )
 
@@ -48,10 +55,8 @@ def _but_not(
 ) -> str:
     did: defaultdict[str, list[str]] = defaultdict(list)
     if REVIEW_KINDS[TaskKind(task.kind)].four_eyes:
-        for field, verb in TOUCHED:
-            person = getattr(application, field)
-            if person is not None:
-                did[person.get_username()].append(f"{verb} it")
+        for contribution in contributions_of(application):
+            did[contribution.person.get_username()].append(f"{contribution.did} it")
     for decision in given:
         if decision.decided_by is not None:
             did[decision.decided_by.get_username()].append("approved it")

@@ -1,7 +1,7 @@
 """Delegations in the admin: hand one's tasks to somebody else for a while, and revoke that."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -28,23 +28,31 @@ else:
     UserField = forms.ModelChoiceField
 
 USUAL = timedelta(days=7)
-TONES = {"Upcoming": "info", "Active": "good", "Over": "quiet", "Revoked": "quiet"}
+TONES = {
+    "Upcoming": "info",
+    "Active": "good",
+    "Without effect": "wait",
+    "Over": "quiet",
+    "Revoked": "quiet",
+}
 
 
 def state(delegation: Delegation, *, now: datetime) -> str:
+    """Return the state; "Without effect" while one of the two may not decide for the other."""
     if delegation.revoked_at is not None and delegation.revoked_at < delegation.ends_at:
         return "Revoked"
     if now >= delegation.ends_at:
         return "Over"
+    if not getattr(delegation, "is_in_force", True):
+        return "Without effect"
     return "Upcoming" if now < delegation.starts_at else "Active"
 
 
 class PersonField(UserField):
-    """A choice of active staff."""
+    """A choice of people who decide; the form narrows it."""
 
     def __init__(self, **kwargs: Any) -> None:
-        people = User.objects.filter(is_active=True, is_staff=True).order_by("username")
-        super().__init__(queryset=people, empty_label="Choose somebody", **kwargs)
+        super().__init__(queryset=User.objects.none(), empty_label="Choose somebody", **kwargs)
 
     def label_from_instance(self, obj: User) -> str:
         name = obj.get_full_name()
@@ -57,15 +65,21 @@ class DelegationForm(forms.Form):
     delegator = PersonField(label="Whose tasks")
     delegate = PersonField(
         label="To whom",
-        help_text="They decide in their own name what you may decide; the right that they use is "
-        "kept with the decision.",
+        help_text="Somebody with a role that decides the same kind of task. They decide in their "
+        "own name up to your ceiling; the right that they use is kept with the decision.",
     )
     starts_at = MomentField(label="From")
     ends_at = MomentField(label="Until", help_text="Up to this moment, which is not part of it.")
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not user.is_superuser:
+        for_others = user.is_superuser
+        delegates = delegations.people_to_delegate_to(delegator=None if for_others else user)
+        choices = {"delegator": delegations.people_with_a_right(), "delegate": delegates}
+        for name, people in choices.items():
+            field = cast("PersonField", self.fields[name])
+            field.queryset = people.order_by("username")
+        if not for_others:
             del self.fields["delegator"]
 
 
@@ -87,8 +101,9 @@ class RevokeDelegation(RowAction[Delegation]):
 
     def explanation(self) -> str:
         return (
-            f"From now on {self.row.delegate} decides nothing for {self.row.delegator}. What was "
-            "decided stays decided."
+            f"From now on {self.row.delegate} decides nothing for {self.row.delegator}: other "
+            "delegations between the two in the same time end as well. What was decided stays "
+            "decided."
         )
 
     def ask(self, status: int = 200) -> HttpResponse:
@@ -111,8 +126,8 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
     list_display = ("whose", "to_whom", "starts", "ends", "state_shown", "by")
     sortable_by = ()
     empty_list_text = (
-        "Before you are away, hand your tasks to somebody else for a while: they decide in their "
-        "own name what you may decide. It shows here, for both of you."
+        "Before you are away, hand your tasks to a colleague who decides the same kind: they "
+        "decide in their own name, up to your ceiling. It shows here, for both of you."
     )
     fields = ("whose", "to_whom", "starts", "ends", "state_shown", "by", "created_at", "revoked_at")
     row_actions = (RevokeDelegation,)
@@ -162,6 +177,7 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delegation]:
         user = staff(request)
         rows = super().get_queryset(request).select_related("delegator", "delegate", "created_by")
+        rows = rows.annotate(is_in_force=delegations.in_force())
         if user.has_perm("reviews.view_delegation"):
             return rows
         return rows.filter(Q(delegator=user) | Q(delegate=user))
@@ -200,7 +216,7 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
             button="Hand over",
             tone="good",
             sentence="For a while somebody else may decide what waits for you, as if they were "
-            "you: up to your ceiling, and never what you or they entered themselves.",
+            "you: up to your ceiling, and never what you or they worked on themselves.",
         )
 
 

@@ -15,13 +15,14 @@ from applications.models import LoanApplication, RiskAssessment
 from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import badge, clock, moment, money
 from core.admin.paging import BoundedChangeList
-from lending.choices import Outcome, Tier
+from lending.choices import Tier
 from reviews.admin import bulk_preview, claims
-from reviews.admin.display import late_badge
+from reviews.admin.display import late_badge, voided_badge
 from reviews.admin.filters import Overdue, WaitingOnMe
 from reviews.choices import TaskStatus
 from reviews.kinds import STAFF_KINDS
 from reviews.models import ReviewDecision, ReviewTask
+from reviews.selectors import approvals_counting
 from reviews.services import decisions
 from reviews.services.authority import claim_stands
 
@@ -55,9 +56,8 @@ def graded(tasks: list[ReviewTask]) -> list[ReviewTask]:
         )
     }
     given = dict(
-        ReviewDecision.objects.filter(
-            task__in=[task.pk for task in tasks], outcome=Outcome.APPROVE, late=False
-        )
+        approvals_counting()
+        .filter(task__in=[task.pk for task in tasks])
         .order_by()
         .values_list("task")
         .annotate(Count("pk"))
@@ -255,6 +255,8 @@ class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):
         "reason",
         "application_version",
         "decided_at",
+        "voided_at",
+        "voided_because",
     )
     sortable_by = ()
 
@@ -264,10 +266,13 @@ class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):
 
     @admin.display(description="Answer")
     def answer(self, decision: ReviewDecision) -> SafeString:
-        """The badge of the outcome; a decision that came too late has another badge."""
+        """The badge of the outcome; one that came too late or counts no more has another."""
         if decision.late:
             outcome = decision.get_outcome_display().lower()
             return format_html('{} <span class="quiet">{}</span>', late_badge(), outcome)
+        if decision.voided_at is not None:
+            outcome = decision.get_outcome_display().lower()
+            return format_html('{} <span class="quiet">{}</span>', voided_badge(), outcome)
         return outcome_badge(decision.outcome)
 
     @admin.display(description="Decided by")

@@ -8,7 +8,7 @@ from django.db import migrations, models
 from audit.append_only import protect, release
 
 DECISIONS = "reviews_reviewdecision"
-DECISIONS_MAY_CHANGE = ("late",)
+DECISIONS_MAY_CHANGE = ("late", "voided_at", "voided_because")
 
 # code, what the applicant reads, what it is a reason for, whether it asks for own words
 APPROVAL, FRAUD, OFFER = "manager_approval", "fraud_review", "offer_acceptance"
@@ -148,6 +148,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('late', models.BooleanField(db_default=False, default=False, help_text='It came after the wait had ended: kept, not applied.')),
+                ('voided_at', models.DateTimeField(blank=True, help_text='Since when the approval does not count any more.', null=True)),
+                ('voided_because', models.CharField(blank=True, max_length=200)),
                 ('outcome', models.CharField(choices=[('approve', 'Approve'), ('decline', 'Decline')], max_length=10)),
                 ('reason', models.TextField(blank=True, help_text='The whole of it as the applicant reads it, or a note for staff.')),
                 ('reason_code', models.CharField(blank=True, db_default='', help_text='Of the catalogue, if one was chosen.', max_length=40)),
@@ -198,6 +200,10 @@ class Migration(migrations.Migration):
             model_name='delegation',
             constraint=models.CheckConstraint(condition=models.Q(('delegator', models.F('delegate')), _negated=True), name='delegation_to_somebody_else'),
         ),
+        migrations.AddConstraint(
+            model_name='delegation',
+            constraint=models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('delegator', 'delegate', 'starts_at', 'ends_at'), name='delegation_once'),
+        ),
         migrations.AddIndex(
             model_name='reviewtask',
             index=models.Index(fields=['status', 'kind', 'due_at'], name='task_open_by_due'),
@@ -228,11 +234,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='reviewdecision',
-            constraint=models.UniqueConstraint(fields=('task', 'decided_by'), name='one_decision_a_person'),
+            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('task', 'decided_by'), name='one_decision_a_person'),
         ),
         migrations.AddConstraint(
             model_name='reviewdecision',
-            constraint=models.UniqueConstraint(condition=models.Q(('partner__isnull', False)), fields=('task', 'partner'), name='one_decision_a_partner'),
+            constraint=models.UniqueConstraint(condition=models.Q(('partner__isnull', False), ('voided_at__isnull', True)), fields=('task', 'partner'), name='one_decision_a_partner'),
         ),
         migrations.AddConstraint(
             model_name='reviewdecision',
@@ -245,6 +251,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='reviewdecision',
             constraint=models.CheckConstraint(condition=models.Q(('outcome', 'approve'), models.Q(('reason', ''), _negated=True), _connector='OR'), name='decline_has_a_reason'),
+        ),
+        migrations.AddConstraint(
+            model_name='reviewdecision',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('voided_at__isnull', True), ('voided_because', '')), models.Q(('outcome', 'approve'), ('voided_at__isnull', False), models.Q(('voided_because', ''), _negated=True)), _connector='OR'), name='approval_voided_for_a_reason'),
         ),
         migrations.AddConstraint(
             model_name='bulkdecisionrow',

@@ -105,6 +105,11 @@ class Delegation(models.Model):
             models.CheckConstraint(
                 condition=~Q(delegator=models.F("delegate")), name="delegation_to_somebody_else"
             ),
+            models.UniqueConstraint(
+                fields=["delegator", "delegate", "starts_at", "ends_at"],
+                condition=Q(revoked_at__isnull=True),
+                name="delegation_once",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -114,8 +119,9 @@ class Delegation(models.Model):
 class ReviewDecision(models.Model):
     """One decision on a task, by a person, or by an applicant through their partner.
 
-    Each person and each partner has at most one per task. A late decision is stored and shown,
-    and is not applied.
+    Each person and each partner has at most one per task, besides those that were voided. A late
+    decision is stored and shown, and is not applied. An approval is voided when the application
+    is edited after it, or when who gave it is deactivated: it stays, and counts no more.
     """
 
     task = models.ForeignKey(ReviewTask, on_delete=models.PROTECT, related_name="decisions")
@@ -138,6 +144,10 @@ class ReviewDecision(models.Model):
         db_default=False,  # the previous release, which does not know it, still inserts
         help_text="It came after the wait had ended: kept, not applied.",
     )
+    voided_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when the approval does not count any more."
+    )
+    voided_because = models.CharField(max_length=200, blank=True)
     outcome = models.CharField(
         max_length=10,
         choices=[(Outcome.APPROVE.value, "Approve"), (Outcome.DECLINE.value, "Decline")],
@@ -158,10 +168,14 @@ class ReviewDecision(models.Model):
         ordering = ["decided_at", "id"]
         indexes = [models.Index(fields=["decided_at", "id"], name="decision_by_time")]
         constraints = [
-            models.UniqueConstraint(fields=["task", "decided_by"], name="one_decision_a_person"),
+            models.UniqueConstraint(
+                fields=["task", "decided_by"],
+                condition=Q(voided_at__isnull=True),
+                name="one_decision_a_person",
+            ),
             models.UniqueConstraint(
                 fields=["task", "partner"],
-                condition=Q(partner__isnull=False),
+                condition=Q(partner__isnull=False, voided_at__isnull=True),
                 name="one_decision_a_partner",
             ),
             models.UniqueConstraint(
@@ -176,6 +190,11 @@ class ReviewDecision(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(outcome="approve") | ~Q(reason=""), name="decline_has_a_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(voided_at__isnull=True, voided_because="")
+                | (Q(voided_at__isnull=False, outcome="approve") & ~Q(voided_because="")),
+                name="approval_voided_for_a_reason",
             ),
         ]
 

@@ -12,23 +12,22 @@ from decimal import Decimal
 from django.contrib.auth.models import User
 from django.db.models import Exists, Q
 
+from accounts.rights import person_now
 from accounts.roles import APPROVERS, Role, role_above, role_by_key
 from applications.choices import Status
+from applications.contributions import Contribution, contributions_of
 from applications.models import LoanApplication
 from applications.transitions import is_terminal
 from core.errors import DomainError, NotPermitted
+from lending.choices import Outcome
 from lending.services import policy_ceilings
 from reviews import errors
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewDecision, ReviewTask
-from reviews.services.delegation import delegators
+from reviews.selectors import COUNTED, why_not_counting
+from reviews.services.delegation import Right, delegated_rights, own_right
 
-TOUCHED = (
-    ("created_by", "created"),
-    ("submitted_by", "submitted"),
-    ("last_edited_by", "last edited"),
-)
 # A claim lapses after this time.
 CLAIM_LASTS = timedelta(minutes=30)
 
@@ -94,12 +93,12 @@ class ApprovalAuthority:
         return beyond | (Q(approved_before) & ~Q(assigned_role__in=self.further))
 
 
-def approval_authority(user: User) -> ApprovalAuthority:
-    """Return the authority of a person's highest role, or of the lowest role if they hold none.
+def approval_authority(right: Right) -> ApprovalAuthority:
+    """Return the authority of the highest role of a right, or of the lowest role if it has none.
 
     A further approval needs the role above the assigned role of the task.
     """
-    held = (role for role in reversed(APPROVERS) if user.has_perm(role.authority_permission))
+    held = (role for role in reversed(APPROVERS) if right.may(role.authority_permission))
     role = next(held, APPROVERS[0])
     covered = APPROVERS[: APPROVERS.index(role) + 1]
     return ApprovalAuthority(
@@ -107,6 +106,17 @@ def approval_authority(user: User) -> ApprovalAuthority:
         first=tuple(each.key for each in covered),
         further=tuple(each.key for each in covered if role_above(each.key) in covered),
     )
+
+
+def person_or_refuse(user: User) -> User:
+    """Return the person and their rights as they are now, under the lock. Raises ``NotPermitted``.
+
+    What the request began with may have changed while it waited for the lock.
+    """
+    person = person_now(user)
+    if person is None:
+        raise NotPermitted("You may not sign in any more.")
+    return person
 
 
 def authority(
@@ -117,20 +127,19 @@ def authority(
     Returns ``None`` for their own authority, else the delegator whose authority they use.
     Raises the reason why they may not.
     """
-    kind = TaskKind(task.kind)
-    row = REVIEW_KINDS[kind]
-    own = user.has_perm(row.permission)
-    lent = [] if own else _lenders(user, row.permission, now)
-    if not own and not lent:
+    row = REVIEW_KINDS[TaskKind(task.kind)]
+    own = own_right(user)
+    may = own.may(row.permission)
+    lent = [] if may else _lent(user, row.permission, now)
+    if not may and not lent:
         raise NotPermitted(f"You may not decide {row.named}.")
     if task.status == TaskStatus.DECIDED:
         raise already_decided(application, task)
     if not can_be_answered(application, task):
         raise errors.NothingToDecide(reference=application.reference, status=application.status)
-    _check_four_eyes(application, kind, user, "You")
-    given = list(
-        task.decisions.filter(late=False).select_related("decided_by").order_by("decided_at")
-    )
+    worked = contributions_of(application) if row.four_eyes else []
+    _check_four_eyes(application, worked, user, "You")
+    given = approvals_given(application, task)
     if mine := next((decision for decision in given if decision.decided_by_id == user.pk), None):
         raise errors.AlreadyDecided(
             reference=application.reference,
@@ -138,52 +147,65 @@ def authority(
             decided_by="you",
             at=mine.decided_at,
         )
-    if own:
+    if may:
         try:
-            _check_right(application, task, user, given)
+            _check_right(application, task, own, given)
         except DomainError:
-            lent = _lenders(user, row.permission, now)
+            lent = _lent(user, row.permission, now)
             if not lent:
                 raise
         else:
             return None
-    return _first_that_may(application, task, lent, given)
+    return _first_that_may(application, task, lent, given, worked)
 
 
-def _lenders(user: User, permission: str, now: datetime) -> list[User]:
-    return [lender for lender in delegators(user=user, now=now) if lender.has_perm(permission)]
+def approvals_given(application: LoanApplication, task: ReviewTask) -> list[ReviewDecision]:
+    """Return the approvals of an undecided task that count, the first one first."""
+    given = task.decisions.filter(COUNTED, outcome=Outcome.APPROVE)
+    given = given.select_related("decided_by", "on_behalf_of").order_by("decided_at", "pk")
+    return [decision for decision in given if not why_not_counting(decision, application)]
+
+
+def _lent(user: User, permission: str, now: datetime) -> list[Right]:
+    return [right for right in delegated_rights(user=user, now=now) if right.may(permission)]
 
 
 def _first_that_may(
-    application: LoanApplication, task: ReviewTask, lent: list[User], given: list[ReviewDecision]
+    application: LoanApplication,
+    task: ReviewTask,
+    lent: list[Right],
+    given: list[ReviewDecision],
+    worked: list[Contribution],
 ) -> User:
     """Return the first delegator who may decide; else raise why the first one may not."""
     refusals: list[DomainError] = []
-    for lender in lent:
+    for right in lent:
         try:
-            _check_four_eyes(application, TaskKind(task.kind), lender, lender.get_username())
-            _check_right(application, task, lender, given)
+            _check_four_eyes(application, worked, right.person, right.person.get_username())
+            _check_right(application, task, right, given)
         except DomainError as refused:
             refusals.append(refused)
         else:
-            return lender
+            return right.person
     raise refusals[0]
 
 
-def _check_four_eyes(application: LoanApplication, kind: TaskKind, user: User, who: str) -> None:
-    if not REVIEW_KINDS[kind].four_eyes:
-        return
-    for field, did in TOUCHED:
-        if getattr(application, f"{field}_id") == user.pk:
-            raise errors.FourEyesViolation(reference=application.reference, did=did, who=who)
+def _check_four_eyes(
+    application: LoanApplication, worked: list[Contribution], user: User, who: str
+) -> None:
+    for contribution in worked:
+        if contribution.person == user:
+            raise errors.FourEyesViolation(
+                reference=application.reference, did=contribution.did, who=who
+            )
 
 
 def _check_right(
-    application: LoanApplication, task: ReviewTask, right: User, given: list[ReviewDecision]
+    application: LoanApplication, task: ReviewTask, right: Right, given: list[ReviewDecision]
 ) -> None:
     """Raise if the person's authority has given an approval already, or does not cover the task."""
     for decision in given:
-        if right.pk in {decision.decided_by_id, decision.on_behalf_of_id}:
+        if right.person.pk in {decision.decided_by_id, decision.on_behalf_of_id}:
             by = decision.decided_by
             raise errors.AlreadyDecided(
                 reference=application.reference,
@@ -208,7 +230,8 @@ def _check_right(
 
 def already_decided(application: LoanApplication, task: ReviewTask) -> errors.AlreadyDecided:
     """Return the error for a decided task, with who decided it and when."""
-    last = task.decisions.filter(late=False).select_related("decided_by", "partner").last()
+    counted = task.decisions.filter(COUNTED)
+    last = counted.select_related("decided_by", "partner").last()
     if last is None:
         raise RuntimeError(f"task {task.pk} is decided but has no decision")
     decider = last.decided_by.get_username() if last.decided_by else str(last.partner)

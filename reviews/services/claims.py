@@ -19,7 +19,13 @@ from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 from reviews.locking import task_lock
 from reviews.models import ReviewTask
-from reviews.services.authority import authority, check_not_claimed, check_still_open, claim_stands
+from reviews.services.authority import (
+    authority,
+    check_not_claimed,
+    check_still_open,
+    claim_stands,
+    person_or_refuse,
+)
 
 
 def may_take_over(user: User) -> bool:
@@ -47,6 +53,7 @@ def task_claim(*, task: ReviewTask, user: User, take_over: bool = False) -> Revi
     application = application_lock(task.application.reference)
     task = task_lock(task.pk)
     now = timezone.now()
+    user = person_or_refuse(user)
     authority(application, task, user, now)
     check_still_open(application, task, now)
     stood = claim_stands(task, now)
@@ -83,6 +90,7 @@ def task_release(*, task: ReviewTask, user: User) -> bool:
     now = timezone.now()
     # A user who has lost the permission may still release their own claim.
     if task.claimed_by_id != user.pk:
+        user = person_or_refuse(user)
         authority(application, task, user, now)
         check_not_claimed(application, task, user, now)
         return False

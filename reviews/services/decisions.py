@@ -13,6 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from applications.choices import Level, Status
+from applications.contributions import contributed
 from applications.errors import StaleVersion
 from applications.locking import application_lock
 from applications.models import LoanApplication, LoanOffer
@@ -24,16 +25,19 @@ from reviews.errors import DecisionExpired, UnknownReason
 from reviews.kinds import CEILING_KINDS, FOUR_EYES_KINDS, REVIEW_KINDS
 from reviews.locking import task_lock
 from reviews.models import ReviewDecision, ReviewTask
+from reviews.selectors import approvals_counting
+from reviews.services.approvals import approvals_void_stale
 from reviews.services.authority import (
     CLAIM_LASTS,
-    TOUCHED,
     approval_authority,
+    approvals_given,
     authority,
     check_not_claimed,
     check_still_open,
+    person_or_refuse,
 )
 from reviews.services.decline_reasons import Reason, reason_read
-from reviews.services.delegation import delegators
+from reviews.services.delegation import Right, delegated_rights, own_right
 from reviews.signals import decision_came_late, task_decided
 
 
@@ -56,8 +60,8 @@ def may_decide_some(*, user: User, kinds: Iterable[TaskKind]) -> bool:
     permissions = [REVIEW_KINDS[kind].permission for kind in kinds]
     if any(user.has_perm(permission) for permission in permissions):
         return True
-    lenders = delegators(user=user, now=timezone.now())
-    return any(lender.has_perm(permission) for lender in lenders for permission in permissions)
+    lent = delegated_rights(user=user, now=timezone.now())
+    return any(right.may(permission) for right in lent for permission in permissions)
 
 
 def tasks_decidable(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
@@ -68,16 +72,14 @@ def tasks_decidable(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
 
 def tasks_waiting_on(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
     """Return the open tasks that ``user`` may decide now, including those claimed by others."""
-    mine = ReviewDecision.objects.filter(task=OuterRef("pk"), decided_by=user, late=False)
-    in_some_right = _within_right(user)
-    for lender in delegators(user=user, now=now):
-        in_some_right |= _within_right(lender) & ~(
-            Q(kind__in=FOUR_EYES_KINDS) & _touched_by(lender)
-        )
+    mine = approvals_counting().filter(task=OuterRef("pk"), decided_by=user)
+    in_some_right = _within_right(own_right(user))
+    for right in delegated_rights(user=user, now=now):
+        in_some_right |= _within_right(right) & ~_worked_on_by(right.person)
     return (
         ReviewTask.objects.filter(status=TaskStatus.OPEN, expires_at__gt=now)
         .filter(attempt=F("application__attempt"))
-        .exclude(Q(kind__in=FOUR_EYES_KINDS) & _touched_by(user))
+        .exclude(_worked_on_by(user))
         .exclude(Exists(mine))
         .filter(in_some_right)
     )
@@ -91,11 +93,11 @@ def count_waiting_on(*, user: User, now: datetime, most: int = 100) -> int:
     return tasks_decidable(user=user, now=now).order_by()[:most].count()
 
 
-def _within_right(right: User) -> Q:
+def _within_right(right: Right) -> Q:
     """Return a filter of the tasks that one person's authority covers, whoever uses it."""
-    kinds = [kind for kind, row in REVIEW_KINDS.items() if right.has_perm(row.permission)]
-    given = ReviewDecision.objects.filter(task=OuterRef("pk"), late=False)
-    used = Exists(given.filter(Q(decided_by=right) | Q(on_behalf_of=right)))
+    kinds = [kind for kind, row in REVIEW_KINDS.items() if right.may(row.permission)]
+    given = approvals_counting().filter(task=OuterRef("pk"))
+    used = Exists(given.filter(Q(decided_by=right.person) | Q(on_behalf_of=right.person)))
     reached = Q(kind__in=kinds) & ~Q(used)
     held = approval_authority(right)
     if held.is_highest:
@@ -103,11 +105,9 @@ def _within_right(right: User) -> Q:
     return reached & ~(Q(kind__in=CEILING_KINDS) & held.excluded(Exists(given)))
 
 
-def _touched_by(user: User) -> Q:
-    touched = Q()
-    for field, _ in TOUCHED:
-        touched |= Q(**{f"application__{field}__isnull": False, f"application__{field}": user})
-    return touched
+def _worked_on_by(user: User) -> Q:
+    """Return a filter of the tasks that four eyes keep a person from."""
+    return Q(kind__in=FOUR_EYES_KINDS) & contributed(people=[user.pk])
 
 
 def task_decide(
@@ -121,11 +121,13 @@ def task_decide(
 ) -> ReviewDecision:
     """Record one person's decision; when it settles the task, the workflow continues.
 
-    ``version`` is the application's version that the decider read; ``reason`` is text in their
-    own words, ``reason_code`` a decline reason of the catalogue. Raises ``NotPermitted``,
-    ``FourEyesViolation``, ``AboveCeiling``, ``AlreadyDecided``, ``NothingToDecide``,
-    ``ClaimedBySomebodyElse``, ``StaleVersion``, ``ReasonRequired``, ``UnknownReason``; then
-    nothing is written.
+    The person and their rights are read under the lock, so that what they lost while they waited
+    for it is lost. ``version`` is the application's version that the decider read; ``reason`` is
+    text in their own words, ``reason_code`` a decline reason of the catalogue.
+
+    Raises ``NotPermitted``, ``FourEyesViolation``, ``AboveCeiling``, ``AlreadyDecided``,
+    ``NothingToDecide``, ``ClaimedBySomebodyElse``, ``StaleVersion``, ``ReasonRequired``,
+    ``UnknownReason``; then nothing is written.
     Raises ``DecisionExpired`` when the time is over; then the decision is stored as late and is
     not applied.
     """
@@ -135,22 +137,25 @@ def task_decide(
         application = application_lock(task.application.reference)
         task = task_lock(task.pk)
         now = timezone.now()  # under the lock, so that times follow the order of decisions
-        right = authority(application, task, user, now)
+        person = person_or_refuse(user)
+        right = authority(application, task, person, now)
         try:
             check_still_open(application, task, now)
         except DecisionExpired as refused:
             too_late: DecisionExpired | None = refused
         else:
             too_late = None
-            check_not_claimed(application, task, user, now)
+            check_not_claimed(application, task, person, now)
             if version is not None and version != application.version:
                 raise StaleVersion(
                     reference=application.reference, read=version, current=application.version
                 )
         given = _reason(application, task, outcome, code=reason_code, words=reason)
+        if task.status == TaskStatus.OPEN:
+            approvals_void_stale(application=application, task=task, now=now)
         decision = ReviewDecision(
             task=task,
-            decided_by=user,
+            decided_by=person,
             on_behalf_of=right,
             outcome=outcome,
             reason=given.whole,
@@ -197,7 +202,7 @@ def _reason(
 
 def _count(application: LoanApplication, task: ReviewTask, decision: ReviewDecision) -> None:
     kind = TaskKind(task.kind)
-    approvals = task.decisions.filter(outcome=Outcome.APPROVE, late=False).count()
+    approvals = len(approvals_given(application, task))
     settled = decision.outcome == Outcome.DECLINE or approvals >= task.approvals_required
     _record_decision(application, kind, decision, left=task.approvals_required - approvals)
     # Also after the first of two approvals: the claim was for giving this one.

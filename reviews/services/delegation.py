@@ -2,80 +2,151 @@
 
 The delegate may decide only what the delegator may decide, and does so in their own name; the
 decision stores whose authority was used. A delegate cannot delegate the tasks further.
+
+Both need a role that decides the kind of task: a delegation adds the delegator's ceiling and
+place in the order of approvals, never the right to decide as such. A superuser's rights as such
+are not delegated, and an auditor receives nothing. ``in_force`` says so of rows, for every list,
+e-mail and decision; ``delegations_end_without_role`` revokes what a change of roles ended.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from accounts.rights import permissions_by_role, permissions_named, person_now
+from accounts.roles import APPROVERS, Role
 from audit.models import Action
 from audit.services import entry_record
 from core.errors import NotPermitted
+from core.locking import locked
 from reviews.errors import InvalidDelegation
+from reviews.kinds import ROWS
 from reviews.models import Delegation
 
 LONGEST = timedelta(days=366)
+DECIDING = frozenset(row.permission for row in ROWS)
+# What makes up a person's right to decide: the kinds, and the ranks that they approve as.
+RIGHTS = DECIDING | {role.authority_permission for role in APPROVERS}
 
 
-def delegators(*, user: User, now: datetime) -> list[User]:
-    """Return the people who delegate to ``user`` now; one query."""
-    rows = (
-        Delegation.objects.filter(
-            delegate=user,
-            starts_at__lte=now,
-            ends_at__gt=now,
-            revoked_at__isnull=True,
-            delegator__is_active=True,
-        )
-        .select_related("delegator")
-        .order_by("pk")
+@dataclass(frozen=True)
+class Right:
+    """The right of ``person`` to decide, which they use themselves or have delegated."""
+
+    person: User
+    permissions: frozenset[str]  # of ``RIGHTS``
+
+    def may(self, permission: str) -> bool:
+        return permission in self.permissions
+
+
+def own_right(user: User) -> Right:
+    """Return what ``user`` may decide without a delegation."""
+    return Right(user, frozenset(name for name in RIGHTS if user.has_perm(name)))
+
+
+def delegated_rights(*, user: User, now: datetime) -> list[Right]:
+    """Return the rights that are delegated to ``user`` now: one query, or two if there are any.
+
+    Of the kinds of tasks only those that the delegate holds a role for.
+    """
+    rows = delegations_in_force(now=now).filter(delegate=user)
+    rows = rows.select_related("delegator").order_by("pk")
+    delegators = {row.delegator_id: row.delegator for row in rows}
+    if not delegators:
+        return []
+    held = permissions_by_role(people=[user.pk, *delegators], among=RIGHTS)
+    beyond = DECIDING - held[user.pk]
+    return [Right(person, held[pk] - beyond) for pk, person in delegators.items()]
+
+
+def delegations_in_force(
+    *, now: datetime, permissions: Collection[str] = DECIDING
+) -> QuerySet[Delegation]:
+    """Return the delegations by which somebody may decide for somebody else now."""
+    return Delegation.objects.filter(
+        in_force(permissions), starts_at__lte=now, ends_at__gt=now, revoked_at__isnull=True
     )
-    return list({row.delegator_id: row.delegator for row in rows}.values())
+
+
+def in_force(permissions: Collection[str] = DECIDING) -> Q:
+    """Return a filter of delegations: two active people with roles for one of ``permissions``."""
+    shared = permissions_named(permissions)
+    for person in ("delegator", "delegate"):
+        shared = shared.filter(group__user=OuterRef(person), group__name__in=list(Role))
+    return Q(
+        Exists(shared),
+        ~Q(delegate__in=User.objects.filter(groups__name=Role.AUDITOR)),
+        delegator__is_active=True,
+        delegate__is_active=True,
+        delegate__is_staff=True,
+    )
+
+
+def people_with_a_right() -> QuerySet[User]:
+    """Return the people who hold a role that decides something."""
+    holders = User.groups.through.objects.filter(
+        group__permissions__in=permissions_named(DECIDING), group__name__in=list(Role)
+    )
+    return User.objects.filter(is_active=True, is_staff=True, pk__in=holders.values("user"))
+
+
+def people_to_delegate_to(*, delegator: User | None) -> QuerySet[User]:
+    """Return who may be chosen as the delegate of ``delegator``, or of anybody with ``None``."""
+    people = people_with_a_right().exclude(groups__name=Role.AUDITOR)
+    if delegator is None:
+        return people
+    held = permissions_by_role(people=[delegator.pk], among=DECIDING)[delegator.pk]
+    same = User.groups.through.objects.filter(
+        group__permissions__in=permissions_named(held), group__name__in=list(Role)
+    )
+    return people.filter(pk__in=same.values("user")).exclude(pk=delegator.pk)
 
 
 @transaction.atomic
 def delegation_create(
     *, delegator: User, delegate: User, starts_at: datetime, ends_at: datetime, by: User
 ) -> Delegation:
-    """Delegate ``delegator``'s tasks to ``delegate``.
+    """Delegate ``delegator``'s tasks to ``delegate``; the same delegation again is the first one.
 
     People delegate their own tasks; a superuser may do it for somebody who is away. Raises
     ``NotPermitted`` and ``InvalidDelegation``.
     """
-    if not by.has_perm("reviews.add_delegation"):
+    # In the order of keys, so that two that are sent at once follow each other.
+    people = {found.pk: found for found in locked(_both(delegator, delegate))}
+    delegator, delegate = people[delegator.pk], people[delegate.pk]
+    now = person_now(by)
+    if now is None or not now.has_perm("reviews.add_delegation"):
         raise NotPermitted("You may not hand tasks to somebody else.")
-    if by != delegator and not by.is_superuser:
+    if by != delegator and not now.is_superuser:
         raise NotPermitted("You may hand over your own tasks, not those of somebody else.")
-    errors: dict[str, list[str]] = {}
-    if delegate == delegator:
-        errors["delegate"] = ["Choose somebody else."]
-    elif not delegate.is_active or not delegate.is_staff:
-        errors["delegate"] = ["This person cannot log in."]
-    if ends_at <= starts_at:
-        errors["ends_at"] = ["The end has to be after the start."]
-    elif ends_at <= timezone.now():
-        errors["ends_at"] = ["The end is over already."]
-    elif ends_at - starts_at > LONGEST:
-        errors["ends_at"] = [f"At most {LONGEST.days} days."]
+    errors = {**_errors_of_people(delegator, delegate), **_errors_of_times(starts_at, ends_at)}
+    if "delegator" in errors and by == delegator and not now.is_superuser:
+        raise NotPermitted(" ".join(errors["delegator"]))
     if errors:
         raise InvalidDelegation(errors)
-    delegation = Delegation.objects.create(
+    delegation, created = Delegation.objects.get_or_create(
         delegator=delegator,
         delegate=delegate,
         starts_at=starts_at,
         ends_at=ends_at,
-        created_by=by,
+        revoked_at=None,
+        defaults={"created_by": by},
     )
-    entry_record(
-        action=Action.CREATED,
-        message=f"{delegate} may decide for {delegator}.",
-        actor=by,
-        target=delegation,
-        changes={"starts_at": (None, starts_at), "ends_at": (None, ends_at)},
-        details={"delegator": delegator, "delegate": delegate},
-    )
+    if created:
+        entry_record(
+            action=Action.CREATED,
+            message=f"{delegate} may decide for {delegator}.",
+            actor=by,
+            target=delegation,
+            changes={"starts_at": (None, starts_at), "ends_at": (None, ends_at)},
+            details={"delegator": delegator, "delegate": delegate},
+        )
     return delegation
 
 
@@ -89,17 +160,73 @@ def revoke_check(*, delegation: Delegation, by: User) -> None:
 
 @transaction.atomic
 def delegation_revoke(*, delegation: Delegation, by: User) -> Delegation:
-    """End a delegation now; repeating it changes nothing. Raises ``NotPermitted``."""
+    """End a delegation now, and those of the same two people that overlap with it.
+
+    Repeating it changes nothing. Raises ``NotPermitted``.
+    """
     revoke_check(delegation=delegation, by=by)
-    delegation = Delegation.objects.select_for_update().get(pk=delegation.pk)
-    if delegation.revoked_at is None:
-        delegation.revoked_at = timezone.now()
-        delegation.save(update_fields=["revoked_at"])
-        entry_record(
-            action=Action.REVOKED,
-            message=f"{delegation.delegate} decides for {delegation.delegator} no more.",
-            actor=by,
-            target=delegation,
-            changes={"revoked_at": (None, delegation.revoked_at)},
-        )
-    return delegation
+    overlapping = Delegation.objects.filter(
+        delegator=delegation.delegator_id,
+        delegate=delegation.delegate_id,
+        starts_at__lt=delegation.ends_at,
+        ends_at__gt=delegation.starts_at,
+    )
+    for row in locked(overlapping.select_related("delegator", "delegate")):
+        _revoke(row, by=by)
+    return Delegation.objects.get(pk=delegation.pk)
+
+
+@transaction.atomic
+def delegations_end_without_role(*, people: Collection[int] | None) -> None:
+    """Revoke the delegations of these people, or of all, that are in force no more.
+
+    For a change of roles, or of who may sign in. A role that comes back later brings no
+    delegation back.
+    """
+    rows = Delegation.objects.filter(revoked_at__isnull=True, ends_at__gt=timezone.now())
+    if people is not None:
+        rows = rows.filter(Q(delegator__in=people) | Q(delegate__in=people))
+    ended = rows.exclude(pk__in=Delegation.objects.filter(in_force()).values("pk"))
+    for row in locked(ended.select_related("delegator", "delegate")):
+        _revoke(row, by=None)
+
+
+def _revoke(row: Delegation, *, by: User | None) -> None:
+    if row.revoked_at is not None:
+        return
+    row.revoked_at = timezone.now()
+    row.save(update_fields=["revoked_at"])
+    why = "" if by is not None else " One of them is not active, or lost the role for it."
+    entry_record(
+        action=Action.REVOKED,
+        message=f"{row.delegate} decides for {row.delegator} no more.{why}",
+        actor=by,
+        target=row,
+        changes={"revoked_at": (None, row.revoked_at)},
+    )
+
+
+def _errors_of_people(delegator: User, delegate: User) -> dict[str, list[str]]:
+    if delegate == delegator:
+        return {"delegate": ["Choose somebody else."]}
+    if not delegate.is_active or not delegate.is_staff:
+        return {"delegate": ["This person cannot log in."]}
+    if not people_with_a_right().filter(pk=delegator.pk).exists():
+        return {"delegator": [f"{delegator} holds no role that decides anything."]}
+    if not people_to_delegate_to(delegator=delegator).filter(pk=delegate.pk).exists():
+        return {"delegate": [f"{delegate} holds no role that decides what {delegator} decides."]}
+    return {}
+
+
+def _errors_of_times(starts_at: datetime, ends_at: datetime) -> dict[str, list[str]]:
+    if ends_at <= starts_at:
+        return {"ends_at": ["The end has to be after the start."]}
+    if ends_at <= timezone.now():
+        return {"ends_at": ["The end is over already."]}
+    if ends_at - starts_at > LONGEST:
+        return {"ends_at": [f"At most {LONGEST.days} days."]}
+    return {}
+
+
+def _both(delegator: User, delegate: User) -> QuerySet[User]:
+    return User.objects.filter(pk__in=[delegator.pk, delegate.pk])

@@ -5,7 +5,7 @@ from django.utils.safestring import SafeString
 
 from applications.admin.display import outcome_badge
 from core.admin.display import badge
-from reviews.admin.display import late_badge
+from reviews.admin.display import late_badge, voided_badge
 from reviews.choices import TaskStatus
 from reviews.models import ReviewDecision
 
@@ -14,7 +14,9 @@ register = template.Library()
 
 @register.filter
 def decision_badge(decision: ReviewDecision) -> SafeString:
-    """Return the badge of a decision; one that came too late has a badge of its own."""
+    """Return the badge of a decision; one that does not count has a badge of its own."""
+    if decision.voided_at is not None:
+        return voided_badge()
     return late_badge() if decision.late else outcome_badge(decision.outcome)
 
 

@@ -26,7 +26,7 @@ MAY_CHANGE: dict[type[models.Model], set[str]] = {
     AuditEntry: set(),
     ApplicationEvent: set(),
     Disbursement: {"status", "rail_reference", "funded_at"},
-    ReviewDecision: {"late"},
+    ReviewDecision: {"late", "voided_at", "voided_because"},
     LendingPolicy: set(),
     PolicyTier: set(),
     PolicyAuthority: set(),

@@ -177,8 +177,9 @@ MODULES = (
 ANSWERS = {
     "accounts.proposals.decides_some",
     "accounts.proposals.proposals_waiting_on",
-    "reviews.services.authority.approval_authority",
-    "reviews.services.delegation.delegators",
+    "reviews.services.authority.person_or_refuse",
+    "reviews.services.delegation.delegated_rights",
+    "reviews.services.delegation.own_right",
     "reviews.services.claims.may_take_over",
     "reviews.services.decisions.count_waiting_on",
     "reviews.services.decisions.may_decide_some",
@@ -254,6 +255,7 @@ ACTS = {
 }
 # Tried where their conditions are made: tests of their own.
 TRIED_ELSEWHERE = {
+    "reviews.services.approvals.approvals_void_after_edit",  # tests/hard_cases/test_case_28
     "applications.services.timeline.event_record",  # inside of nearly all of the others
     "workflows.steps.payout.payout_found",  # tests/workflows/test_operations.py
     # tests/applications/admin/test_contact_reveal.py

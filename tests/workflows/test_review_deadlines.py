@@ -120,19 +120,19 @@ def test_task_settled_between_the_look_and_the_lock_is_left_alone(
 
 
 def test_who_stands_in_gets_the_letters_of_who_is_away(
-    officer: User, manager: User, make_user: Callable[..., User]
+    officer: User, senior: User, make_user: Callable[..., User]
 ) -> None:
-    stand_in = make_user("standin", Role.LOAN_OFFICER)
+    stand_in = make_user("standin", Role.MANAGER)
     now = timezone.now()
     delegation_create(
-        delegator=manager,
+        delegator=senior,
         delegate=stand_in,
         starts_at=now,
         ends_at=now + timedelta(days=9),
-        by=manager,
+        by=senior,
     )
-    waiting_for_manager(officer)
-    assert [to for to, _ in letters()] == [manager.email, stand_in.email]
+    waiting_for_manager(officer, loan_amount=300_000)
+    assert [to for to, _ in letters()] == [senior.email, stand_in.email]
 
 
 def test_applicant_is_reminded_of_an_offer_and_nobody_is_above_an_applicant(

@@ -77,9 +77,9 @@ def answer_given_up(user: User, decider: User) -> Incident:
     return given_up(OutboxMessage.objects.get(kind=OutboxMessage.Kind.ANSWER_CALLBACK))
 
 
-def expired_then_approved(user: User, decider: User) -> Incident:
+def expired_then_approved(user: User, decider: User, **fields: Any) -> Incident:
     """The case expired; then somebody approved it, too late."""
-    application = casework.waiting_for_manager(user)
+    application = casework.waiting_for_manager(user, **fields)
     over = timezone.now() - timedelta(minutes=1)
     ReviewTask.objects.filter(application=application).update(
         expires_at=over, due_at=over - timedelta(days=1), opened_at=over - timedelta(days=7)

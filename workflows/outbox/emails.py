@@ -21,7 +21,8 @@ from applications.choices import Status
 from applications.models import LoanApplication
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS
-from reviews.models import Delegation, ReviewTask
+from reviews.models import ReviewTask
+from reviews.services.delegation import delegations_in_force
 
 
 class Notice(TextChoices):
@@ -74,8 +75,8 @@ def recipients(payload: dict[str, Any]) -> list[int] | None:
     now = timezone.now()
     stand_ins = User.objects.filter(
         is_active=True,
-        delegations_received__in=Delegation.objects.filter(
-            delegator__in=deciders, starts_at__lte=now, ends_at__gt=now, revoked_at__isnull=True
+        delegations_received__in=delegations_in_force(now=now, permissions=[row.permission]).filter(
+            delegator__in=deciders
         ),
     )
     found = {

@@ -122,7 +122,7 @@ class Office:
                 version=version,
             )
         except DecisionExpired:
-            self._remember(ReviewDecision.objects.get(task=found, decided_by=user))
+            self._remember(ReviewDecision.objects.get(task=found, decided_by=user, late=True))
             return False
         except DomainError:
             return False
@@ -174,8 +174,11 @@ class Office:
                 delegator=decision.on_behalf_of, delegate=decision.decided_by, revoked_at=None
             )
             assert lent.exists()
+            assert decision.decided_by is not None
+            assert decision.decided_by.has_perm(REVIEW_KINDS[TaskKind(task.kind)].permission)
         if task.kind != "offer_acceptance":
-            touched = {case.created_by_id, case.submitted_by_id, case.last_edited_by_id}
+            worked = ("created", "edited", "submitted", "document_added")
+            touched = set(case.events.filter(kind__in=worked).values_list("actor", flat=True))
             assert not touched & {decision.decided_by_id, decision.on_behalf_of_id} - {None}
 
     def decide_rightly(self, task: Row, outcome: Outcome) -> None:

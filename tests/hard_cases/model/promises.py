@@ -83,15 +83,18 @@ class Promises:
 
     def _decided_as_asked(self, now: Record, task: Row) -> None:
         given = [row for row in now.decisions if row["task_id"] == task["id"]]
-        people = Counter(row["decided_by_id"] for row in given)
+        standing = [row for row in given if row["voided_at"] is None]
+        people = Counter(row["decided_by_id"] for row in standing)
         # A partner has no account: its one answer stands under none.
         assert max(people.values(), default=0) <= 1, f"one person decided twice: {given}"
         asked = task["kind"] == "offer_acceptance"
         assert asked or not any(row["partner_id"] for row in given), f"not a partner's: {given}"
-        counted = [row for row in given if not row["late"]]
+        counted = [row for row in standing if not row["late"]]
         approvals = [row for row in counted if row["outcome"] == "approve"]
         rights = Counter(row["on_behalf_of_id"] or row["decided_by_id"] for row in approvals)
         assert max(rights.values(), default=0) <= 1, f"one right approved twice: {approvals}"
+        versions = {row["application_version"] for row in approvals}
+        assert len(versions) <= 1, f"approved by halves of two versions: {approvals}"
         declined = len(approvals) < len(counted)
         assert len(approvals) <= task["approvals_required"], approvals
         if declined:
@@ -133,7 +136,7 @@ class Promises:
             row
             for row in now.decisions
             if row["task_id"] == tasks.get("manager_approval", {}).get("id")
-            and (row["outcome"], row["late"]) == ("approve", False)
+            and (row["outcome"], row["late"], row["voided_at"]) == ("approve", False, None)
         ]
         above = case["loan_amount"] > self.manager_ceiling
         rights = [row["on_behalf_of_id"] or row["decided_by_id"] for row in approved]
@@ -161,7 +164,8 @@ class Promises:
             assert status == new or Status(new) in ALLOWED[Status(status)], moved
             assert new_attempt - attempt in {0, 1}, moved
             restarted = status in {Status.NEEDS_ATTENTION, Status.EXPIRED} and status != new
-            if restarted and new == Status.SUBMITTED:
+            # Also without Operations: an edit voided what was approved.
+            if new == Status.SUBMITTED and status not in {Status.DRAFT, new}:
                 assert new_attempt == attempt + 1, moved
             elif restarted:
                 assert new in LEFT_BY_OPERATIONS, f"it went on past Operations: {moved}"

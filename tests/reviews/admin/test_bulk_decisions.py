@@ -353,21 +353,22 @@ def test_counting_what_matches_is_bounded(
 
 
 def test_preview_says_on_whose_behalf_and_offers_the_reasons_that_fit(
-    login: Login, cases: list[LoanApplication], manager: User, auditor: User
+    login: Login, officer: User, manager: User, senior: User
 ) -> None:
+    cases = casework.many_waiting_for_manager(officer, 4, loan_amount=300_000)
     now = timezone.now()
     delegation.delegation_create(
-        delegator=manager,
-        delegate=auditor,
+        delegator=senior,
+        delegate=manager,
         starts_at=now,
         ends_at=now + timezone.timedelta(days=1),
-        by=manager,
+        by=senior,
     )
     DeclineReason.objects.filter(code="OTHER").update(active=False)
 
-    html = choose(login(auditor), "decline", cases).content.decode()
+    html = choose(login(manager), "decline", cases).content.decode()
 
-    assert html.count("on behalf of manager") == 4
+    assert html.count("on behalf of senior") == 4
     assert '<option value="INCOME_NOT_VERIFIED">' in html
     assert "FRAUD_CONFIRMED" not in html
     assert "OTHER" not in html

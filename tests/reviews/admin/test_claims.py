@@ -203,27 +203,27 @@ def test_task_of_another_case_is_not_found(
 
 
 def test_pages_say_how_many_approvals_are_given_by_whom_and_who_may_give_the_next(
-    login: Login, officer: User, senior: User, auditor: User, make_user: Callable[..., User]
+    login: Login, officer: User, senior: User, manager: User, make_user: Callable[..., User]
 ) -> None:
     big = casework.waiting_for_manager(officer, loan_amount=600_000)
     now = timezone.now()
     delegation_create(
         delegator=senior,
-        delegate=auditor,
+        delegate=manager,
         starts_at=now,
         ends_at=now + timedelta(days=1),
         by=senior,
     )
-    decisions.task_decide(task=big.review_tasks.get(), user=auditor, outcome=Outcome.APPROVE)
+    decisions.task_decide(task=big.review_tasks.get(), user=manager, outcome=Outcome.APPROVE)
     second = make_user("senior2", Role.SENIOR_MANAGER)
     client = login(second)
 
     for address in (page("change", big), page("live", big), decide_page(big, "approve")):
         html = client.get(address).content.decode()
-        assert "1 of 2 given: auditor on behalf of senior" in html, address
+        assert "1 of 2 given: manager on behalf of senior" in html, address
         assert (
-            "A senior manager; not officer, who created it and submitted it and last edited it; "
-            "not auditor, who approved it; not senior, who lent the right to approve it"
+            "A senior manager; not officer, who created it and submitted it; "
+            "not manager, who approved it; not senior, who lent the right to approve it"
         ) in html, address
         assert "<dt>You</dt><dd>may decide it</dd>" in html, address
     assert "<dt>You</dt>" not in login(senior).get(page("change", big)).content.decode()
@@ -231,22 +231,23 @@ def test_pages_say_how_many_approvals_are_given_by_whom_and_who_may_give_the_nex
 
 
 def test_page_says_on_whose_behalf_one_would_decide(
-    login: Login, waiting: LoanApplication, manager: User, auditor: User
+    login: Login, officer: User, manager: User, senior: User
 ) -> None:
+    large = casework.waiting_for_manager(officer, loan_amount=300_000)
     now = timezone.now()
     delegation_create(
-        delegator=manager,
-        delegate=auditor,
+        delegator=senior,
+        delegate=manager,
         starts_at=now,
         ends_at=now + timedelta(days=1),
-        by=manager,
+        by=senior,
     )
 
-    html = login(auditor).get(page("change", waiting)).content.decode()
+    html = login(manager).get(page("change", large)).content.decode()
 
-    assert "<dt>You</dt><dd>may decide it on behalf of manager</dd>" in html
-    assert "A manager or a senior manager; not officer" in html
-    assert shown(login(auditor), waiting) == ["claim", "approve", "decline"]
+    assert "<dt>You</dt><dd>may decide it on behalf of senior</dd>" in html
+    assert "A senior manager; not officer" in html
+    assert shown(login(manager), large) == ["claim", "approve", "decline"]
 
 
 # --- My approvals ---------------------------------------------------------------------------

@@ -120,21 +120,21 @@ def test_tasks_show_that_they_were_reminded_of_and_escalated(
 
 
 def test_decision_on_somebodys_behalf_names_both_also_when_it_came_too_late(
-    login: Login, officer: User, manager: User, analyst: User
+    login: Login, officer: User, manager: User, senior: User
 ) -> None:
     now = timezone.now()
     delegation_create(
-        delegator=manager,
-        delegate=analyst,
+        delegator=senior,
+        delegate=manager,
         starts_at=now - timedelta(days=1),
         ends_at=now + timedelta(days=1),
-        by=manager,
+        by=senior,
     )
-    late = trouble.expired_then_approved(officer, analyst).application
-    client = login(analyst)
+    late = trouble.expired_then_approved(officer, manager, loan_amount=300_000).application
+    client = login(manager)
 
-    assert "“Approve” by analyst on behalf of manager, <time" in html_of(
+    assert "“Approve” by manager on behalf of senior, <time" in html_of(
         client, page("change", late)
     )
-    assert "analyst on behalf of manager</td>" in html_of(client, DECISIONS)
+    assert "manager on behalf of senior</td>" in html_of(client, DECISIONS)
     assert APPROVED not in html_of(client, DECISIONS)

@@ -77,26 +77,26 @@ def test_manager_declines_with_a_reason(
     assert (decision.outcome, decision.reason) == ("decline", "The income could not be verified.")
 
 
-def test_delegate_without_a_right_of_their_own_decides_in_that_of_the_delegator(
-    as_staff: AsStaff, auditor: User, manager: User, waiting: LoanApplication
+def test_delegate_decides_above_their_own_ceiling_in_the_right_of_the_delegator(
+    as_staff: AsStaff, officer: User, manager: User, senior: User
 ) -> None:
-    assert decide(as_staff(auditor), waiting).status_code == 403
+    first, second = (casework.waiting_for_manager(officer, loan_amount=300_000) for _ in "12")
+    assert_problem(decide(as_staff(manager), first), 403, "above-ceiling")
     now = timezone.now()
     given = delegation.delegation_create(
-        delegator=manager,
-        delegate=auditor,
+        delegator=senior,
+        delegate=manager,
         starts_at=now - timedelta(days=1),
         ends_at=now + timedelta(days=1),
-        by=manager,
+        by=senior,
     )
 
-    assert decide(as_staff(auditor), waiting).status_code == 200
+    assert decide(as_staff(manager), first).status_code == 200
 
     decision = ReviewDecision.objects.get()
-    assert (decision.decided_by, decision.on_behalf_of) == (auditor, manager)
-    delegation.delegation_revoke(delegation=given, by=manager)
-    refused = decide(as_staff(auditor), waiting)
-    assert_problem(refused, 403, "not-permitted")
+    assert (decision.decided_by, decision.on_behalf_of) == (manager, senior)
+    delegation.delegation_revoke(delegation=given, by=senior)
+    assert_problem(decide(as_staff(manager), second), 403, "above-ceiling")
 
 
 def test_risk_analyst_decides_a_fraud_review(

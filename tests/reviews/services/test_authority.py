@@ -16,7 +16,7 @@ from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services import decisions
-from tests.casework import waiting_for_manager
+from tests.casework import triggers_lifted, waiting_for_manager
 
 pytestmark = pytest.mark.django_db
 CENT = Decimal("0.01")
@@ -108,7 +108,8 @@ def test_escalation_goes_to_the_ranks_above_and_no_further_than_the_highest() ->
 def test_second_approval_where_the_first_role_has_no_limit_takes_the_role_above(
     officer: User, manager: User, make_user: Callable[..., User]
 ) -> None:
-    policy_current().authorities.update(ceiling=None)
+    with triggers_lifted():
+        policy_current().authorities.update(ceiling=None)
     task = waiting_for_manager(officer, loan_amount=Decimal("500000.00")).review_tasks.get()
     decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
     second, above = make_user("manager2", Role.MANAGER), make_user("above", APPROVERS[1])

@@ -93,12 +93,12 @@ def test_whoever_submitted_cannot_decide_superusers_included(
     assert nothing_was_decided()
 
 
-def test_whoever_last_edited_cannot_decide(
+def test_whoever_edited_cannot_decide(
     waiting: LoanApplication, task: ReviewTask, make_user: Callable[..., User]
 ) -> None:
     editor = make_user("editor", Role.LOAN_OFFICER, Role.MANAGER)
     intake.application_edit(reference=waiting.reference, user=editor, phone="613-555-0199")
-    with pytest.raises(FourEyesViolation, match="You last edited"):
+    with pytest.raises(FourEyesViolation, match="You edited"):
         decisions.task_decide(task=task, user=editor, outcome=APPROVE)
     assert nothing_was_decided()
 

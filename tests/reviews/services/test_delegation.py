@@ -4,17 +4,23 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
-from accounts.roles import Role
+from accounts.roles import APPROVERS, Role
 from applications.models import ApplicationEvent
+from audit.models import AuditEntry
 from core.errors import NotPermitted
 from lending.choices import Outcome
 from reviews.errors import AboveCeiling, AlreadyDecided, FourEyesViolation, InvalidDelegation
 from reviews.models import Delegation
 from reviews.services import decisions
-from reviews.services.delegation import delegation_create, delegation_revoke, delegators
+from reviews.services.delegation import (
+    delegated_rights,
+    delegation_create,
+    delegation_revoke,
+    people_to_delegate_to,
+)
 from tests.casework import submit, waiting_for_manager
 
 pytestmark = pytest.mark.django_db
@@ -33,23 +39,35 @@ def hand_over(delegator: User, delegate: User, *, days: float = 7) -> Delegation
     )
 
 
+def given_before_the_rule(delegator: User, delegate: User) -> Delegation:
+    """A delegation that the service would refuse today."""
+    now = timezone.now()
+    return Delegation.objects.create(
+        delegator=delegator,
+        delegate=delegate,
+        created_by=delegator,
+        starts_at=now - timedelta(days=1),
+        ends_at=now + timedelta(days=1),
+    )
+
+
 @pytest.fixture
 def stand_in(make_user: Callable[..., User]) -> User:
-    """Somebody who may decide nothing in their own right."""
-    return make_user("standin", Role.LOAN_OFFICER)
+    """Somebody who decides less in their own right."""
+    return make_user("standin", Role.MANAGER)
 
 
 def test_delegate_decides_in_their_own_name_and_the_right_is_kept(
-    officer: User, manager: User, stand_in: User
+    officer: User, senior: User, stand_in: User
 ) -> None:
-    task = waiting_for_manager(officer).review_tasks.get()
-    with pytest.raises(NotPermitted):
+    task = waiting_for_manager(officer, loan_amount=300_000).review_tasks.get()
+    with pytest.raises(AboveCeiling):
         decisions.task_decide(task=task, user=stand_in, outcome=APPROVE)
-    hand_over(manager, stand_in)
+    hand_over(senior, stand_in)
     decision = decisions.task_decide(task=task, user=stand_in, outcome=APPROVE)
-    assert (decision.decided_by, decision.on_behalf_of) == (stand_in, manager)
+    assert (decision.decided_by, decision.on_behalf_of) == (stand_in, senior)
     event = ApplicationEvent.objects.get(kind="manager_approval_approved")
-    assert (event.actor, event.data["on_behalf_of"]) == (stand_in, "manager")
+    assert (event.actor, event.data["on_behalf_of"]) == (stand_in, "senior")
 
 
 def test_own_right_is_used_before_one_that_was_lent(
@@ -75,15 +93,15 @@ def test_lent_right_reaches_as_far_as_that_of_the_lender(
 
 
 def test_four_eyes_hold_for_the_delegate_and_for_who_lent_the_right(
-    make_user: Callable[..., User], manager: User
+    make_user: Callable[..., User],
 ) -> None:
-    both = make_user("both", Role.LOAN_OFFICER, Role.MANAGER)
-    stand_in = make_user("standin", Role.LOAN_OFFICER)
+    both = make_user("both", Role.LOAN_OFFICER, Role.SENIOR_MANAGER)
+    stand_in = make_user("standin", Role.LOAN_OFFICER, Role.MANAGER)
     hand_over(both, stand_in)
-    own = waiting_for_manager(both).review_tasks.get()
+    own = waiting_for_manager(both, loan_amount=300_000).review_tasks.get()
     with pytest.raises(FourEyesViolation, match="both created"):
         decisions.task_decide(task=own, user=stand_in, outcome=APPROVE)
-    theirs = waiting_for_manager(stand_in).review_tasks.get()
+    theirs = waiting_for_manager(stand_in, loan_amount=300_000).review_tasks.get()
     with pytest.raises(FourEyesViolation, match="You created"):
         decisions.task_decide(task=theirs, user=stand_in, outcome=APPROVE)
 
@@ -122,59 +140,87 @@ def test_delegation_counts_only_in_its_time_and_until_it_is_revoked(
         ends_at=now + timedelta(days=ends),
         revoked_at=now if revoked else None,
     )
-    assert delegators(user=stand_in, now=now) == []
+    assert delegated_rights(user=stand_in, now=now) == []
 
 
-def test_right_of_somebody_who_left_is_gone(officer: User, manager: User, stand_in: User) -> None:
-    hand_over(manager, stand_in)
-    task = waiting_for_manager(officer).review_tasks.get()
-    manager.is_active = False
-    manager.save()
-    with pytest.raises(NotPermitted):
+def deactivate(user: User) -> None:
+    user.is_active = False
+    user.save()
+
+
+def deactivate_without_a_signal(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize("leave", [deactivate, deactivate_without_a_signal])
+def test_right_of_somebody_who_left_is_gone(
+    officer: User, senior: User, stand_in: User, leave: Callable[[User], None]
+) -> None:
+    hand_over(senior, stand_in)
+    task = waiting_for_manager(officer, loan_amount=300_000).review_tasks.get()
+    leave(senior)
+    with pytest.raises(AboveCeiling):
         decisions.task_decide(task=task, user=stand_in, outcome=APPROVE)
+    assert task not in decisions.tasks_decidable(user=stand_in, now=timezone.now())
+
+
+def test_delegation_of_a_deactivated_person_is_revoked_and_does_not_come_back(
+    senior: User, stand_in: User
+) -> None:
+    delegation = hand_over(senior, stand_in)
+    deactivate(senior)
+    delegation.refresh_from_db()
+    assert delegation.revoked_at is not None
+    assert AuditEntry.objects.get(action="revoked").object_id == str(delegation.pk)
+    senior.is_active = True
+    senior.save()
+    assert delegated_rights(user=stand_in, now=timezone.now()) == []
 
 
 def test_lent_rights_are_not_passed_on(
-    officer: User, manager: User, stand_in: User, make_user: Callable[..., User]
+    officer: User, senior: User, stand_in: User, make_user: Callable[..., User]
 ) -> None:
-    third = make_user("third", Role.LOAN_OFFICER)
-    hand_over(manager, stand_in)
-    Delegation.objects.create(
-        delegator=stand_in,
-        delegate=third,
-        created_by=stand_in,
-        starts_at=timezone.now(),
-        ends_at=timezone.now() + timedelta(days=1),
-    )
-    with pytest.raises(NotPermitted):
+    third = make_user("third", Role.MANAGER)
+    hand_over(senior, stand_in)
+    hand_over(stand_in, third)
+    with pytest.raises(AboveCeiling):
         decisions.task_decide(
-            task=waiting_for_manager(officer).review_tasks.get(), user=third, outcome=APPROVE
+            task=waiting_for_manager(officer, loan_amount=300_000).review_tasks.get(),
+            user=third,
+            outcome=APPROVE,
         )
 
 
 def test_list_of_decidable_tasks_agrees_with_the_check_for_delegates(
     officer: User, manager: User, senior: User, make_user: Callable[..., User]
 ) -> None:
-    both = make_user("both", Role.LOAN_OFFICER, Role.MANAGER)
+    both = make_user("both", Role.LOAN_OFFICER, Role.SENIOR_MANAGER)
     of_manager, of_senior, of_both = (
-        make_user(name, Role.LOAN_OFFICER) for name in ("standin1", "standin2", "standin3")
+        make_user(name, Role.LOAN_OFFICER, Role.MANAGER)
+        for name in ("standin1", "standin2", "standin3")
     )
+    auditor = make_user("auditor", Role.AUDITOR)
+    lost = make_user("lost", Role.LOAN_OFFICER)
     hand_over(manager, of_manager)
     hand_over(senior, of_senior)
     hand_over(both, of_both)
     hand_over(senior, manager)
+    for name in (auditor, lost):
+        given_before_the_rule(senior, name)
     applications = [
         waiting_for_manager(officer),
         waiting_for_manager(both),
+        waiting_for_manager(both, loan_amount=300_000),
         waiting_for_manager(of_manager),
         waiting_for_manager(officer, loan_amount=300_000),
         waiting_for_manager(officer, loan_amount=600_000),
         submit(officer),
     ]
-    first = applications[4].review_tasks.get()
+    first = applications[5].review_tasks.get()
     decisions.task_decide(task=first, user=of_senior, outcome=APPROVE)
     now = timezone.now()
-    for user in (officer, manager, senior, both, of_manager, of_senior, of_both):
+    people = (officer, manager, senior, both, of_manager, of_senior, of_both, auditor, lost)
+    for user in people:
         allowed = set()
         for application in applications:
             application.refresh_from_db()
@@ -186,6 +232,7 @@ def test_list_of_decidable_tasks_agrees_with_the_check_for_delegates(
                 allowed.add(task.pk)
         listed = set(decisions.tasks_decidable(user=user, now=now).values_list("pk", flat=True))
         assert listed == allowed, user
+        assert bool(allowed) == (user not in {officer, auditor, lost}), user
 
 
 @pytest.mark.parametrize(
@@ -233,3 +280,116 @@ def test_people_hand_over_and_take_back_their_own_tasks_only(
     ended = delegation_revoke(delegation=delegation, by=manager)
     assert ended.revoked_at is not None
     assert delegation_revoke(delegation=delegation, by=manager).revoked_at == ended.revoked_at
+
+
+# --- To whom ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role not in APPROVERS])
+def test_delegate_without_a_role_for_the_kind_is_refused_and_not_offered(
+    senior: User, make_user: Callable[..., User], role: Role
+) -> None:
+    somebody = make_user("somebody", role)
+    with pytest.raises(InvalidDelegation, match="holds no role that decides what senior decides"):
+        hand_over(senior, somebody)
+    assert somebody not in people_to_delegate_to(delegator=senior)
+    assert not Delegation.objects.exists()
+
+
+def test_auditor_receives_nothing_whatever_other_roles_they_hold(
+    officer: User, senior: User, make_user: Callable[..., User]
+) -> None:
+    auditor = make_user("auditor", Role.AUDITOR, Role.MANAGER)
+    with pytest.raises(InvalidDelegation):
+        hand_over(senior, auditor)
+    assert auditor not in people_to_delegate_to(delegator=senior)
+    given_before_the_rule(senior, auditor)
+    task = waiting_for_manager(officer, loan_amount=300_000).review_tasks.get()
+    with pytest.raises(AboveCeiling):
+        decisions.task_decide(task=task, user=auditor, outcome=APPROVE)
+
+
+def test_superuser_without_a_role_neither_gives_nor_receives(
+    officer: User, senior: User, stand_in: User, make_user: Callable[..., User]
+) -> None:
+    root = make_user("root", is_superuser=True)
+    for delegator, delegate in ((root, stand_in), (senior, root)):
+        with pytest.raises((InvalidDelegation, NotPermitted)):
+            hand_over(delegator, delegate)
+    assert root not in people_to_delegate_to(delegator=senior)
+    given_before_the_rule(root, stand_in)
+    assert delegated_rights(user=stand_in, now=timezone.now()) == []
+
+
+def test_superuser_with_a_role_lends_the_ceiling_of_the_role_alone(
+    officer: User, stand_in: User, make_user: Callable[..., User]
+) -> None:
+    root = make_user("root", Role.MANAGER, is_superuser=True)
+    hand_over(root, stand_in)
+    task = waiting_for_manager(officer, loan_amount=300_000).review_tasks.get()
+    with pytest.raises(AboveCeiling):
+        decisions.task_decide(task=task, user=stand_in, outcome=APPROVE)
+    assert task not in decisions.tasks_decidable(user=stand_in, now=timezone.now())
+
+
+def test_delegation_ends_when_the_delegate_loses_the_role(
+    officer: User, senior: User, stand_in: User
+) -> None:
+    delegation = hand_over(senior, stand_in)
+    stand_in.groups.clear()
+    delegation.refresh_from_db()
+    assert delegation.revoked_at is not None
+    stand_in.groups.set(Group.objects.filter(name=Role.MANAGER.value))
+    task = waiting_for_manager(officer, loan_amount=300_000).review_tasks.get()
+    with pytest.raises(AboveCeiling):
+        decisions.task_decide(task=task, user=stand_in, outcome=APPROVE)
+
+
+def test_delegation_ends_when_a_group_loses_its_people(senior: User, stand_in: User) -> None:
+    delegation = hand_over(senior, stand_in)
+    Group.objects.get(name=Role.SENIOR_MANAGER.value).user_set.clear()
+    delegation.refresh_from_db()
+    assert delegation.revoked_at is not None
+
+
+def test_delegation_is_without_effect_while_the_role_may_not_decide(
+    officer: User, senior: User, stand_in: User
+) -> None:
+    hand_over(senior, stand_in)
+    Group.objects.get(name=Role.MANAGER.value).permissions.clear()
+    task = waiting_for_manager(officer, loan_amount=300_000).review_tasks.get()
+    user = User.objects.get(pk=stand_in.pk)
+    with pytest.raises(NotPermitted, match="You may not decide"):
+        decisions.task_decide(task=task, user=user, outcome=APPROVE)
+
+
+def test_same_delegation_twice_is_one(senior: User, stand_in: User) -> None:
+    times = {"starts_at": NOW, "ends_at": NOW + timedelta(days=1)}
+    first, again = (
+        delegation_create(delegator=senior, delegate=stand_in, by=senior, **times) for _ in range(2)
+    )
+    assert first == again
+    assert Delegation.objects.count() == 1
+    assert AuditEntry.objects.filter(object_kind="reviews.delegation").count() == 1
+
+
+def test_revoking_ends_all_that_overlap_between_the_two(
+    manager: User, senior: User, stand_in: User
+) -> None:
+    day = timedelta(days=1)
+
+    def during(first: int, last: int, to: User = stand_in) -> Delegation:
+        return delegation_create(
+            delegator=senior,
+            delegate=to,
+            starts_at=NOW + first * day,
+            ends_at=NOW + last * day,
+            by=senior,
+        )
+
+    week, inside, crossing = during(0, 7), during(2, 3), during(6, 9)
+    later, elsewhere = during(7, 8), during(0, 7, manager)
+    delegation_revoke(delegation=week, by=senior)
+    left = set(Delegation.objects.filter(revoked_at=None))
+    assert left == {later, elsewhere}
+    assert AuditEntry.objects.filter(action="revoked").count() == len((week, inside, crossing))
