@@ -16,12 +16,13 @@ from reviews.selectors import why_not_counting
 class Approvals:
     """``given`` are those that count; ``next_by`` says who may give the next one.
 
-    ``voided`` are approvals that count no more, and why.
+    ``lapsed`` are those that count no more and are not yet voided, and why; the next decision
+    voids them.
     """
 
     needed: int
     given: tuple[ReviewDecision, ...]
-    voided: tuple[tuple[ReviewDecision, str], ...]
+    lapsed: tuple[tuple[ReviewDecision, str], ...]
     next_by: str
 
     @property
@@ -40,7 +41,11 @@ def approvals_of(application: LoanApplication, task: ReviewTask) -> Approvals:
     return Approvals(
         needed=task.approvals_required,
         given=given,
-        voided=tuple((decision, why_not) for decision, why_not in approvals if why_not),
+        lapsed=tuple(
+            (decision, why_not)
+            for decision, why_not in approvals
+            if why_not and decision.voided_at is None
+        ),
         next_by=f"{_role(task, given)}{_but_not(application, task, given)}",
     )
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.roles import Role
 from applications.choices import Status
+from applications.services import intake
 from lending.choices import Outcome
 from reviews.services import decisions, delegation, tasks
 from tests import casework
@@ -34,6 +35,7 @@ def people(make_user: Callable[..., User]) -> dict[str, User]:
         "root": make_user("root", is_superuser=True),
         "officer": make_user("officer", Role.LOAN_OFFICER),
         "manager": make_user("manager", Role.MANAGER),
+        "senior": make_user("senior", Role.SENIOR_MANAGER),
         "operations": make_user("operations", Role.OPERATIONS),
     }
 
@@ -132,6 +134,7 @@ def test_operations_restarts_what_is_stuck_and_the_case_goes_on_to_be_funded(
 def addresses(people: dict[str, User]) -> dict[str, str]:
     """A page of everything that Operations may meet, by name."""
     officer, manager, staff = people["officer"], people["manager"], people["operations"]
+    senior = people["senior"]
     late = trouble.expired_then_approved(officer, manager)
     unknown = trouble.payout_unknown(officer)
     lost = trouble.answer_given_up(officer, manager)
@@ -147,14 +150,17 @@ def addresses(people: dict[str, User]) -> dict[str, str]:
     )
     now = timezone.now()
     given = delegation.delegation_create(
-        delegator=manager,
-        delegate=staff,
+        delegator=senior,
+        delegate=manager,
         starts_at=now,
         ends_at=now + timedelta(days=7),
-        by=manager,
+        by=senior,
     )
-    waiting = casework.waiting_for_manager(officer)
-    decisions.task_decide(task=waiting.review_tasks.get(), user=staff, outcome=Outcome.APPROVE)
+    waiting = casework.waiting_for_manager(officer, loan_amount=300_000)
+    decisions.task_decide(task=waiting.review_tasks.get(), user=manager, outcome=Outcome.APPROVE)
+    edited = casework.waiting_for_manager(officer, loan_amount=600_000)
+    decisions.task_decide(task=edited.review_tasks.get(), user=manager, outcome=Outcome.APPROVE)
+    intake.application_edit(reference=edited.reference, user=officer, phone="613-555-0177")
     execution = running.executions.get()
     return {
         "incidents": INCIDENTS,
@@ -171,6 +177,7 @@ def addresses(people: dict[str, User]) -> dict[str, str]:
         "application-lost": address("change", lost.application),
         "application-paused": address("change", running),
         "application-on-behalf": address("change", waiting),
+        "application-voided": address("change", edited),
         "reconcile-down": f"{INCIDENTS}reconcile/",
         "history-down": f"/admin/workflows/execution/{execution.pk}/history/",
         "delegations": "/admin/reviews/delegation/",

@@ -1,0 +1,93 @@
+"""Approvals in a real browser: what counts, what counts no more, and who may stand in."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from accounts.roles import Role
+from applications.models import LoanApplication
+from applications.services import intake
+from lending.choices import Outcome
+from reviews.services import decisions
+from reviews.services.delegation import delegation_create
+from tests import casework
+from tests.applications.admin.conftest import decide_page
+from tests.applications.admin.conftest import page as address
+from tests.browser.conftest import NARROW, WIDE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MINE = "/admin/reviews/reviewtask/?mine=yes"
+DELEGATIONS = "/admin/reviews/delegation/"
+
+
+@pytest.fixture
+def edited(officer: User, senior: User) -> LoanApplication:
+    """Approved by one of two, and changed after that."""
+    application = casework.waiting_for_manager(officer, loan_amount=600_000)
+    task = application.review_tasks.get()  # type: ignore[attr-defined]
+    decisions.task_decide(task=task, user=senior, outcome=Outcome.APPROVE)
+    return intake.application_edit(
+        reference=application.reference, user=officer, phone="613-555-0177"
+    )
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_voided_approval_is_seen_wherever_approvals_are(
+    visit: Callable[..., Page],
+    picture: Callable[[Page, str], None],
+    make_user: Callable[..., User],
+    edited: LoanApplication,
+    size: tuple[int, int],
+) -> None:
+    make_user("senior2", Role.SENIOR_MANAGER)
+    page = visit("senior2", size=size)
+    why = "The application was changed after it: phone."
+
+    page.goto(MINE)
+    expect(page.locator("#result_list")).to_contain_text("0 of 2 given")
+    picture(page, f"voided-mine-{size[0]}")
+    page.goto(address("change", edited))
+    expect(page.locator(".approvals").first).to_contain_text("0 of 2 given")
+    expect(page.locator(".given")).to_contain_text("Voided, counts no more")
+    expect(page.locator(".given")).to_contain_text(why)
+    picture(page, f"voided-application-{size[0]}")
+    page.goto(decide_page(edited, "approve"))
+    expect(page.locator(".approvals")).to_contain_text("0 of 2 given")
+    picture(page, f"voided-decide-{size[0]}")
+    page.goto("/admin/reviews/reviewdecision/")
+    expect(page.locator("#result_list")).to_contain_text("Voided, counts no more")
+    picture(page, f"voided-decisions-{size[0]}")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_tasks_are_handed_to_somebody_with_the_role_alone(
+    visit: Callable[..., Page],
+    picture: Callable[[Page, str], None],
+    make_user: Callable[..., User],
+    officer: User,
+    auditor: User,
+    manager: User,
+    senior: User,
+    size: tuple[int, int],
+) -> None:
+    now = timezone.now()
+    make_user("root", is_superuser=True)
+    delegation_create(
+        delegator=senior,
+        delegate=manager,
+        starts_at=now,
+        ends_at=now + timedelta(days=7),
+        by=senior,
+    )
+    page = visit("senior", size=size)
+
+    page.goto(f"{DELEGATIONS}add/")
+    choices = page.locator("#id_delegate option").all_inner_texts()
+    assert choices == ["Choose somebody", "manager"]
+    picture(page, f"delegation-add-{size[0]}")
+    page.goto(DELEGATIONS)
+    picture(page, f"delegations-{size[0]}")
