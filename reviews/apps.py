@@ -12,5 +12,5 @@ class ReviewsConfig(AppConfig):
         from reviews.kinds import ROWS  # noqa: PLC0415
         from reviews.models import ReviewDecision  # noqa: PLC0415
 
-        register(SealedTable(ReviewDecision, may_change=("late",)))
+        register(SealedTable(ReviewDecision, may_change=("late", "voided_at", "voided_because")))
         PERSON_WAITS[:] = [PersonWait(row.wait, row.required_by) for row in ROWS]

@@ -93,7 +93,7 @@ def test_tables_of_every_app_are_registered_with_the_columns_that_their_triggers
         "applications_disbursement": {"status", "rail_reference", "funded_at"},
         "audit_auditentry": set(),
         "lending_lendingpolicy": set(),
-        "reviews_reviewdecision": {"late"},
+        "reviews_reviewdecision": {"late", "voided_at", "voided_because"},
     }
 
 
