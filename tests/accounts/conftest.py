@@ -20,6 +20,10 @@ from tests.accounts.renaming import PARTS, propose
 
 LOGIN = "/admin/login/"
 HOME = "/admin/"
+CODE, ENROL = "/admin/account/code/", "/admin/account/second-factor/"
+API = "/api/v1/applications/"
+
+Enrol = Callable[[User], tuple[SecondFactor, list[str]]]
 
 
 class Clock:
@@ -52,6 +56,13 @@ def sign_in(
     )
 
 
+@pytest.fixture
+def signed_in(manager: User) -> Client:
+    client = Client()
+    sign_in(client, "manager")
+    return client
+
+
 def is_signed_in(client: Client) -> bool:
     return client.get(reverse("account:home")).status_code == 200
 
@@ -68,7 +79,7 @@ def wrong_code_of(device: SecondFactor) -> str:
 
 
 @pytest.fixture
-def enrol() -> Callable[[User], tuple[SecondFactor, list[str]]]:
+def enrol() -> Enrol:
     """Set up somebody's second factor; the code that did it is used up."""
 
     def set_up(user: User) -> tuple[SecondFactor, list[str]]:
