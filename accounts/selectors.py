@@ -4,15 +4,24 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any
 
-from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef, QuerySet
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import RequiredSecondFactor, SecondFactor
+from accounts.roles import EVERY_ROLE, Role
 from audit.models import Action, AuditEntry
 
 KNOWN_FOR = timedelta(days=30)
 SIGN_INS = (Action.SIGNED_IN, Action.SIGN_IN_FAILED, Action.LOCKED_OUT, Action.SIGNED_OUT)
+# Roles that enter applications or only read. Any permission that none of them has decides or
+# administers, in whatever group it is.
+NOT_DECIDING = (Role.LOAN_OFFICER, Role.AUDITOR)
+HARMLESS = {
+    name.partition(".")[2]
+    for name in (*EVERY_ROLE, *(name for role in NOT_DECIDING for name in role.permissions))
+}
 
 
 class Lacks(Enum):
@@ -20,14 +29,21 @@ class Lacks(Enum):
 
     NOTHING = "nothing"
     CODE = "code"  # the person has a second factor, and this session has not shown it
-    ENROLMENT = "enrolment"  # a group of theirs needs one, and they have none
+    ENROLMENT = "enrolment"  # a role of theirs needs one, and they have none
 
 
 def with_second_factor(users: "QuerySet[User]") -> "QuerySet[User]":
     """Annotate users with what ``session_lacks`` needs, without a further query."""
     devices = SecondFactor.objects.filter(user=OuterRef("pk"), confirmed=True)
-    needed = RequiredSecondFactor.objects.filter(group__user=OuterRef("pk"))
-    return users.annotate(has_second_factor=Exists(devices), needs_second_factor=Exists(needed))
+    needed: Q = Q(Exists(RequiredSecondFactor.objects.filter(group__user=OuterRef("pk"))))
+    if settings.LOANOFFICE_SECOND_FACTOR_REQUIRED:
+        needed |= Q(Exists(_deciding_groups().filter(user=OuterRef("pk"))))
+        needed |= Q(Exists(_deciding_permissions_of(OuterRef("pk"))))
+        needed |= Q(is_superuser=True)
+    return users.annotate(
+        has_second_factor=Exists(devices),
+        needs_second_factor=ExpressionWrapper(needed, output_field=BooleanField()),
+    )
 
 
 def session_lacks(user: Any) -> Lacks:
@@ -58,9 +74,27 @@ def second_factor_begun(user: User) -> SecondFactor | None:
     return device
 
 
-def groups_that_need_one(user: User) -> list[str]:
-    rows = RequiredSecondFactor.objects.filter(group__user=user)
-    return list(rows.values_list("group__name", flat=True))
+def second_factor_needed_by(user: User) -> list[str]:
+    """Return by what the person needs a second factor: names of groups; empty without need."""
+    listed = Group.objects.filter(user=user, second_factor_requirement__isnull=False)
+    needed_by = set(listed.values_list("name", flat=True))
+    if not settings.LOANOFFICE_SECOND_FACTOR_REQUIRED:
+        return sorted(needed_by)
+    needed_by |= set(_deciding_groups().filter(user=user).values_list("name", flat=True))
+    beside = ["superuser"] if user.is_superuser else []
+    if _deciding_permissions_of(user.pk).exists():
+        beside.append("permissions of your own")
+    return [*sorted(needed_by), *beside]
+
+
+def _deciding_groups() -> "QuerySet[Group]":
+    grants = Group.permissions.through.objects.exclude(permission__codename__in=HARMLESS)
+    return Group.objects.filter(Exists(grants.filter(group=OuterRef("pk"))))
+
+
+def _deciding_permissions_of(user: Any) -> "QuerySet[Any]":
+    own = User.user_permissions.through.objects.filter(user=user)
+    return own.exclude(permission__codename__in=HARMLESS)
 
 
 def sign_ins(user: User, *, most: int = 10) -> QuerySet[AuditEntry]:

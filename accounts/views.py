@@ -42,7 +42,7 @@ def home(request: HttpRequest) -> HttpResponse:
         title="Your account",
         device=device,
         codes_left=left,
-        needed_by=selectors.groups_that_need_one(user),
+        needed_by=selectors.second_factor_needed_by(user),
         sign_ins=selectors.sign_ins(user),
     )
 
@@ -93,7 +93,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
         device=device,
         begun=begun,
         secret=_in_groups(b32encode(begun.bin_key).decode()) if begun is not None else "",
-        needed_by=selectors.groups_that_need_one(user),
+        needed_by=selectors.second_factor_needed_by(user),
         next=_next(request),
     )
 
@@ -140,7 +140,7 @@ def remove(request: HttpRequest) -> HttpResponse:
         second_factor.second_factor_remove(user=user)
         messages.success(request, "Your second factor is removed.")
         return HttpResponseRedirect(reverse("account:home"))
-    needed = selectors.groups_that_need_one(user)
+    needed = selectors.second_factor_needed_by(user)
     return _page(
         request,
         "confirm",

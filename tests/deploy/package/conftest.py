@@ -25,14 +25,18 @@ from tests.functions.local.support import ENDED, client_for
 
 RUNTIME = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
 MANAGER, PASSWORD = "manager", "a long password"
+# The secret of the authenticator app that production requires of a manager.
+APP_KEY = "a1b2c3d4e5f6" * 3
 PEOPLE = f"""
 import json, django; django.setup()
 from django.contrib.auth.models import Group, User
+from accounts.models import SecondFactor
 from accounts.roles import Role
 from partners.models import Partner
 from partners.services.keys import partner_key_issue
 manager = User.objects.create_user({MANAGER!r}, "m@example.com", {PASSWORD!r}, is_staff=True)
 manager.groups.set(Group.objects.filter(name=Role.MANAGER.value))
+SecondFactor.objects.create(user=manager, name="App", key={APP_KEY!r}, confirmed=True)
 partner = Partner.objects.create(name="Maple Brokers")
 print(json.dumps(partner_key_issue(partner=partner)[1]))
 """

@@ -8,9 +8,10 @@ import json
 import re
 
 import pytest
+from django_otp.oath import totp
 
 from tests.aws.production import COMPLETE
-from tests.deploy.package.conftest import MANAGER, PASSWORD, Office
+from tests.deploy.package.conftest import APP_KEY, MANAGER, PASSWORD, Office
 from tests.deploy.package.gateway import Caller
 from tests.functions.office import PEOPLE
 from tests.waiting import eventually
@@ -25,17 +26,20 @@ def status(partner: Caller, reference: str) -> str:
 
 
 def logged_in(office: Office) -> Caller:
-    """A manager, by the page that people log in with."""
+    """A manager, by the pages that people sign in with: the password, then the app's code."""
     manager = Caller(office.web)
-    page = manager.get("/admin/login/")
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
-    assert token is not None
-    entered = manager.post_form(
-        "/admin/login/",
-        {"username": MANAGER, "password": PASSWORD, "csrfmiddlewaretoken": token[1]},
-    )
-    assert entered.status == 302, entered.text
+    code = f"{totp(bytes.fromhex(APP_KEY)):06}"
+    send_form(manager, "/admin/login/", username=MANAGER, password=PASSWORD)
+    send_form(manager, "/admin/account/code/", code=code)
     return manager
+
+
+def send_form(person: Caller, address: str, **typed: str) -> None:
+    page = person.get(address)
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    assert token is not None, page.text
+    entered = person.post_form(address, {**typed, "csrfmiddlewaretoken": token[1]})
+    assert entered.status == 302, entered.text
 
 
 def test_a_loan_goes_its_whole_way(office: Office, partner_key: str) -> None:
