@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, Tags, register
 from django.db import connections
 
 from accounts.proposal_kinds import KINDS, SUPERUSER
-from accounts.proposals import SINGLE_ADMIN, is_single_admin
+from accounts.proposals import single_admin_notice
 from accounts.services import role_grants
 
 
@@ -46,17 +46,11 @@ def proposal_rights_exist(**_: Any) -> list[CheckMessage]:
 
 @register()
 def one_person_is_enough(**_: Any) -> list[CheckMessage]:
-    if not is_single_admin() or settings.LOANOFFICE_DEMO:
-        return []  # the demo's start says it
-    alone = sorted(kind.label.lower() for kind in KINDS.values() if kind.may_confirm_alone)
-    return [
-        checks.Warning(
-            f"{SINGLE_ADMIN} is set: one person may do alone what two have to do otherwise "
-            f"({', '.join(alone)}). Each such act is on record as done alone.",
-            hint="Unset it as soon as there is a second person.",
-            id="accounts.W002",
-        )
-    ]
+    notice = single_admin_notice()
+    if not notice or settings.LOANOFFICE_DEMO:  # the demo's start says it
+        return []
+    hint = "Unset it as soon as there is a second person."
+    return [checks.Warning(notice, hint=hint, id="accounts.W002")]
 
 
 @register(Tags.database)

@@ -53,6 +53,17 @@ def is_single_admin() -> bool:
     return bool(settings.LOANOFFICE_SINGLE_ADMIN)
 
 
+def single_admin_notice() -> str:
+    """Return what the start says where one person may do both; empty where it takes two."""
+    if not is_single_admin():
+        return ""
+    alone = sorted(kind.label.lower() for kind in KINDS.values() if kind.may_confirm_alone)
+    return (
+        f"{SINGLE_ADMIN} is set: one person may do alone what two have to do otherwise "
+        f"({', '.join(alone)}). Each such act is on record as done alone."
+    )
+
+
 # --- Writes -----------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class PartnersConfig(AppConfig):
@@ -7,3 +7,6 @@ class PartnersConfig(AppConfig):
 
     def ready(self) -> None:
         from partners import checks  # noqa: F401, PLC0415 - they register themselves
+
+        if apps.is_installed("accounts"):
+            from partners import proposals  # noqa: F401, PLC0415

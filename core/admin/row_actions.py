@@ -208,8 +208,8 @@ class SecretAction[M: Model](RowAction[M]):
     secret_id = ""  # of the HTML element
 
     @abstractmethod
-    def make(self) -> str:
-        """Make the secret and return it."""
+    def make(self) -> str | HttpResponse:
+        """Make the secret and return it; a response where it is not made yet."""
 
     @abstractmethod
     def name_of_secret(self) -> str:
@@ -221,6 +221,8 @@ class SecretAction[M: Model](RowAction[M]):
 
     def act(self) -> HttpResponse:
         secret = self.make()
+        if isinstance(secret, HttpResponse):
+            return secret
         back, back_label = self.then()
         return admin_page(
             self.model_admin,

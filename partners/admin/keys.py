@@ -6,16 +6,19 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from core.admin.base import ReadOnlyAdmin
+from accounts.admin.proposing import leave_to_proposal, proposal_button
+from accounts.models import Proposal
+from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import badge
-from core.admin.row_actions import RowAction, RowActionsAdmin, SecretAction, row_url
+from core.admin.row_actions import Button, RowAction, RowActionsAdmin, SecretAction, row_url
 from partners.choices import KeyState
 from partners.models import Partner, PartnerKey
+from partners.proposals import MadeKey, key_rotate, rotation_open
 from partners.services import keys
 
 CHANGE = "partners.change_partnerkey"
@@ -83,10 +86,13 @@ class KeyColumns:
 
 
 class KeySecret[M: (Partner, PartnerKey)](SecretAction[M]):
-    """An action that makes a key and shows it once."""
+    """An action that makes a key and shows it once, or proposes one that may write."""
 
     secret_id = "issued-key"  # noqa: S105 - an HTML id
     refused_in_form = True
+    second_person = (
+        "Where it may write, another partner manager confirms it, and sees the key once."
+    )
 
     def name_of_secret(self) -> str:
         return "the key"
@@ -94,6 +100,14 @@ class KeySecret[M: (Partner, PartnerKey)](SecretAction[M]):
     @abstractmethod
     def partner(self) -> Partner:
         """Return the partner that gets the key."""
+
+    @abstractmethod
+    def propose(self) -> MadeKey | Proposal:
+        """Make the key at once, or propose it."""
+
+    def make(self) -> str | HttpResponse:
+        made = self.propose()
+        return leave_to_proposal(self, made) if isinstance(made, Proposal) else made.key
 
     def then(self) -> tuple[str, str]:
         return row_url(self.partner()), f"Back to {self.partner()}"
@@ -108,20 +122,23 @@ class RotateKey(KeySecret[PartnerKey]):
     form_class = RotateForm
 
     def is_offered(self) -> bool:
-        return super().is_offered() and keys.is_live(self.row, now=timezone.now())
+        live = super().is_offered() and keys.is_live(self.row, now=timezone.now())
+        return live and rotation_open(self.row) is None
 
     def partner(self) -> Partner:
         return self.row.partner
 
     def explanation(self) -> str:
-        return (
-            f"{self.row.partner} gets a new key with the same scopes. It is shown on the next "
-            "page, once."
+        then = (
+            "Another partner manager confirms it, and sees the key once."
+            if keys.may_write(self.row.scopes)
+            else "It is shown on the next page, once."
         )
+        return f"{self.row.partner} gets a new key with the same scopes. {then}"
 
-    def make(self) -> str:
+    def propose(self) -> MadeKey | Proposal:
         overlap = timedelta(hours=int(self.typed["overlap"]))
-        return keys.partner_key_rotate(partner_key=self.row, by=self.user, overlap=overlap)[1]
+        return key_rotate(partner_key=self.row, user=self.user, overlap=overlap)
 
 
 class ExpireKey(RowAction[PartnerKey]):
@@ -181,6 +198,10 @@ class PartnerKeyAdmin(RowActionsAdmin[PartnerKey], KeyColumns, ReadOnlyAdmin[Par
     fields = ("partner", *KEY_FIELDS, "takes_the_place_of", "replaced_by")
     empty_list_text = "A key is issued on its partner's page."
     row_actions = (RotateKey, ExpireKey, RevokeKey)
+
+    def row_buttons(self, request: HttpRequest, row: PartnerKey) -> list[Button]:
+        opened = proposal_button(rotation_open(row), staff(request))
+        return [*super().row_buttons(request, row), *opened]
 
     @admin.display(description="Takes the place of")
     def takes_the_place_of(self, key: PartnerKey) -> SafeString | str:

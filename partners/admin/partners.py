@@ -12,10 +12,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.models import Proposal
 from core.admin.base import NoDeleteAdmin
 from core.admin.row_actions import RowActionsAdmin
 from partners.admin.keys import KEY_FIELDS, KeyColumns, KeySecret
 from partners.models import Partner, PartnerKey
+from partners.proposals import MadeKey, key_issue
 from partners.services import keys
 
 if TYPE_CHECKING:
@@ -56,21 +58,25 @@ class IssueKey(KeySecret[Partner]):
     button = "Issue key"
     permissions = ("partners.add_partnerkey",)
     form_class = IssueForm
+    sentence = (
+        "A key that only reads is shown on the next page, once. One that may write is proposed: "
+        "another partner manager confirms it, and sees the key once."
+    )
 
     def partner(self) -> Partner:
         return self.row
 
-    def make(self) -> str:
+    def propose(self) -> MadeKey | Proposal:
         day = self.typed["expires_on"]
         midnight = timezone.make_aware(datetime.combine(day, time.min)) if day else None
-        return keys.partner_key_issue(
+        return key_issue(
             partner=self.row,
-            by=self.user,
+            user=self.user,
             label=self.typed["label"],
             scopes=tuple(self.typed["scopes"]),
             expires_at=midnight,
             form_id=self.typed["form_id"],
-        )[1]
+        )
 
 
 class PartnerKeyInline(KeyColumns, KeyInlineBase):

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -44,6 +45,11 @@ def key_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+def may_write(scopes: Iterable[str]) -> bool:
+    """Return true when a key with these scopes may change anything."""
+    return any(not scope.endswith(":read") for scope in scopes)
+
+
 def key_state(key: PartnerKey, *, now: datetime) -> KeyState:
     if key.revoked_at is not None:
         return KeyState.REVOKED
@@ -69,8 +75,12 @@ def partner_key_issue(
     expires_at: datetime | None = None,
     key: str | None = None,
     form_id: UUID | None = None,
+    details: Mapping[str, object] | None = None,
 ) -> tuple[PartnerKey, str]:
     """Issue a key; return its row and the key itself, which is not stored.
+
+    Pages and commands call ``partners.proposals``, which asks for a second person where a key
+    may write; what that is about is in ``details`` of the audit entry.
 
     ``by`` is who made it, ``None`` for a command. ``key`` is for the demo, whose key is well
     known. ``form_id`` names the form that was filled in: one form issues one key, however
@@ -78,9 +88,7 @@ def partner_key_issue(
     """
     if form_id is not None:
         locked(Partner.objects.all()).get(pk=partner.pk)  # so that two do not both find none
-        earlier = PartnerKey.objects.filter(form_id=form_id).first()
-        if earlier is not None:
-            raise KeyIssuedAlready(key=str(earlier), at=earlier.created_at)
+    issue_check(scopes=scopes, form_id=form_id)
     row, key = _make(
         PartnerKey(
             partner=partner,
@@ -97,14 +105,30 @@ def partner_key_issue(
         actor=by,
         target=row,
         changes={"scopes": (None, scopes), "expires_at": (None, expires_at)},
-        details={"partner": partner.name, "label": label},
+        details={"partner": partner.name, "label": label, **(details or {})},
     )
     return row, key
 
 
+def issue_check(*, scopes: Sequence[str], form_id: UUID | None) -> None:
+    """Raise ``KeyIssuedAlready`` for a form that issued one, ``ValueError`` for unknown scopes."""
+    unknown = set(scopes) - set(SCOPES)
+    if unknown:
+        raise ValueError(f"unknown scopes: {', '.join(sorted(unknown))}")
+    if form_id is None:
+        return
+    earlier = PartnerKey.objects.filter(form_id=form_id).first()
+    if earlier is not None:
+        raise KeyIssuedAlready(key=str(earlier), at=earlier.created_at)
+
+
 @transaction.atomic
 def partner_key_rotate(
-    *, partner_key: PartnerKey, by: User | None = None, overlap: timedelta = OVERLAP
+    *,
+    partner_key: PartnerKey,
+    by: User | None = None,
+    overlap: timedelta = OVERLAP,
+    details: Mapping[str, object] | None = None,
 ) -> tuple[PartnerKey, str]:
     """Issue a key that replaces this one; this one expires after ``overlap``, or before.
 
@@ -115,10 +139,7 @@ def partner_key_rotate(
     """
     old = locked(PartnerKey.objects.select_related("partner")).get(pk=partner_key.pk)
     now = timezone.now()
-    _check_live(old, now)
-    for successor in old.rotated_to.all():
-        if is_live(successor, now=now):
-            raise KeyReplacedAlready(key=str(old), by=str(successor), at=successor.created_at)
+    rotate_check(partner_key=old)
     lifetime = None if old.expires_at is None else old.expires_at - old.created_at
     row, key = _make(
         PartnerKey(
@@ -135,12 +156,28 @@ def partner_key_rotate(
         actor=by,
         target=row,
         changes={"scopes": (None, row.scopes), "expires_at": (None, row.expires_at)},
-        details={"partner": old.partner.name, "label": row.label, "replaces": str(old)},
+        details={
+            "partner": old.partner.name,
+            "label": row.label,
+            "replaces": str(old),
+            **(details or {}),
+        },
     )
     ends = now + overlap
     if old.expires_at is None or ends < old.expires_at:
         _set_expiry(old, ends, by)
     return row, key
+
+
+def rotate_check(*, partner_key: PartnerKey) -> None:
+    """Raise ``KeyNotLive``, or ``KeyReplacedAlready`` while a replacement is live."""
+    now = timezone.now()
+    _check_live(partner_key, now)
+    for successor in partner_key.rotated_to.all():
+        if is_live(successor, now=now):
+            raise KeyReplacedAlready(
+                key=str(partner_key), by=str(successor), at=successor.created_at
+            )
 
 
 @transaction.atomic
@@ -242,10 +279,7 @@ def _check_live(row: PartnerKey, now: datetime) -> None:
 
 
 def _make(row: PartnerKey, key: str | None = None) -> tuple[PartnerKey, str]:
-    """Store a row for ``key``, or for one that is made here. Raises ``ValueError``."""
-    unknown = set(row.scopes) - set(SCOPES)
-    if unknown:
-        raise ValueError(f"unknown scopes: {', '.join(sorted(unknown))}")
+    """Store a row for ``key``, or for one that is made here."""
     key = key or KEY_PREFIX + secrets.token_urlsafe(32)
     row.prefix, row.key_hash = key[:PREFIX_LENGTH], key_hash(key)
     row.save(force_insert=True)

@@ -384,7 +384,8 @@ def key_revoke(office: Office) -> None:
 
 
 def key_rotate(office: Office) -> None:
-    partner_key_issue(partner=Partner.objects.create(name="Maple"))
+    partner = Partner.objects.create(name="Maple")
+    partner_key_issue(partner=partner, scopes=("applications:read",))
     row = PartnerKey.objects.get()
     client = office.client(root=True)
     client.post(address("partners_partnerkey_rotate", row.pk), {"overlap": "24"})

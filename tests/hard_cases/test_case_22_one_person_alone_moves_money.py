@@ -20,6 +20,8 @@ from applications.models import Disbursement
 from lending.choices import Outcome
 from lending.models import LendingPolicy
 from lending.services import policy_current
+from partners.models import Partner, PartnerKey
+from partners.services.keys import partner_key_issue
 from tests import casework
 from tests.applications.admin.conftest import page
 from tests.applications.admin.test_other_pages import typed_from
@@ -94,6 +96,20 @@ def test_operations_alone_settles_no_payout(
     application.refresh_from_db()
     assert application.status == Status.NEEDS_ATTENTION
     assert Disbursement.objects.get().status == "unknown"
+
+
+def test_partner_manager_alone_makes_no_key_that_may_write(
+    session: Client, partner: Partner
+) -> None:
+    issue = reverse("admin:partners_partner_issue_key", args=[partner.pk])
+    session.post(issue, {"scopes": ["applications:read", "applications:write"]})
+    press_everything(session)
+    assert not PartnerKey.objects.exists()
+
+    old = partner_key_issue(partner=partner)[0]
+    session.post(reverse("admin:partners_partnerkey_rotate", args=[old.pk]), {"overlap": "0"})
+    press_everything(session)
+    assert PartnerKey.objects.get() == old
 
 
 def test_kinds_that_are_about_money_are_never_confirmed_alone() -> None:

@@ -24,6 +24,12 @@ READ = ["applications:read"]
 
 
 @pytest.fixture
+def partner_key(partner: Partner) -> str:
+    """A key that only reads, which one person rotates; others are in ``test_key_proposals``."""
+    return partner_key_issue(partner=partner, scopes=tuple(READ))[1]
+
+
+@pytest.fixture
 def key(partner: Partner, partner_key: str) -> PartnerKey:
     return PartnerKey.objects.get()
 

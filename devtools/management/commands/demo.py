@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from accounts.proposals import single_admin_notice
 from devtools.database_version import is_of_another_version
 from devtools.demo_data import create_demo_data
 from devtools.processes import stack_processes
@@ -48,6 +49,8 @@ Submit an application as a partner:
   curl -s {web}/api/v1/applications/ \\
     -H 'Authorization: Bearer {PARTNER_KEY}' -H 'Content-Type: application/json' \\
     -d '{{"applicant_name": "Alice Johnson", "sin_last4": "1111", "loan_amount": "150000.00"}}'
+
+{single_admin_notice() or "Policies, payouts and keys that may write take two people."}
 
 Ctrl-C stops it.
 """

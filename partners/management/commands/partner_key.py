@@ -1,7 +1,8 @@
 """``partner_key``: list, issue, rotate and revoke the keys of partners, from a shell.
 
 A new key is alone on stdout, so that it can be piped to where it is stored; everything
-else goes to stderr. The audit log has each action, without a signed-in user.
+else goes to stderr. A key that may write is proposed where a person may confirm it: then nothing
+is on stdout and the exit code is 3. The audit log has each action, without a signed-in user.
 """
 
 import json
@@ -10,18 +11,23 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.models import Proposal
+from accounts.proposals import confirmers_of_proposal
 from audit.models import Action
 from audit.services import entry_record
 from core.errors import DomainError
 from partners.choices import KeyState
 from partners.models import Partner, PartnerKey
+from partners.proposals import MadeKey, key_issue, key_rotate
 from partners.services import keys
 
 MOST_DAYS = 36_500
+PROPOSED = 3  # the exit code where a person has to confirm first
 COLUMNS = ("id", "partner", "prefix", "state", "scopes", "expires_at", "last_used_at", "label")
 
 
@@ -108,19 +114,23 @@ class Command(BaseCommand):
         expires_at = None if options["expires"] is None else moment(options["expires"])
         with transaction.atomic():
             partner = partner_named(options["partner"], create=options["create_partner"])
-            row, key = keys.partner_key_issue(
-                partner=partner, label=options["label"], scopes=scopes, expires_at=expires_at
+            made = key_issue(
+                partner=partner,
+                user=None,
+                label=options["label"],
+                scopes=scopes,
+                expires_at=expires_at,
             )
-        self._tell(row, key, f"A key for {partner}: {', '.join(scopes)}.")
+        self._tell(made, f"A key for {partner}: {', '.join(scopes)}.")
 
     def _rotate(self, options: dict[str, Any]) -> None:
         if not 0 <= options["overlap_hours"] <= MOST_DAYS * 24:
             raise CommandError("The overlap is a number of hours, 0 or more.")
         old = key_named(options["partner"], options["key"])
         overlap = timedelta(hours=options["overlap_hours"])
-        row, key = keys.partner_key_rotate(partner_key=old, overlap=overlap)
+        made = key_rotate(partner_key=old, user=None, overlap=overlap)
         old.refresh_from_db()
-        self._tell(row, key, f"It takes the place of {old} (id {old.pk}). {_end(old)}")
+        self._tell(made, f"It takes the place of {old} (id {old.pk}). {_end(old)}")
 
     def _revoke(self, options: dict[str, Any]) -> None:
         row = key_named(options["partner"], options["key"])
@@ -130,10 +140,21 @@ class Command(BaseCommand):
         keys.partner_key_revoke(partner_key=row)
         self.stderr.write(f"{row} (id {row.pk}) of {row.partner} is revoked.")
 
-    def _tell(self, row: PartnerKey, key: str, sentence: str) -> None:
-        self.stderr.write(f"{sentence} {_end(row)} Its id is {row.pk}.")
+    def _tell(self, made: MadeKey | Proposal, sentence: str) -> None:
+        """Write the key, or raise ``CommandError`` that says who has to confirm it."""
+        if isinstance(made, Proposal):
+            names = ", ".join(person.get_username() for person in confirmers_of_proposal(made))
+            address = f"{settings.SITE_URL}/admin/accounts/proposal/{made.pk}/change/"
+            raise CommandError(
+                f"Proposed: {made.title}. There is no key yet: it is shown once to whoever "
+                f"confirms it, one of {names}, at {address}",
+                returncode=PROPOSED,
+            )
+        if made.alone:
+            self.stderr.write(f"Nobody confirms this ({made.alone}); the audit log says so.")
+        self.stderr.write(f"{sentence} {_end(made.row)} Its id is {made.row.pk}.")
         self.stderr.write("It is shown this once:")
-        self.stdout.write(key)
+        self.stdout.write(made.key)
 
 
 def partner_named(name: str, *, create: bool = False) -> Partner:
