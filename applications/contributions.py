@@ -1,8 +1,8 @@
 """Find who worked on an application: who created, edited or submitted it, or added a document.
 
 Read from the timeline, which is append-only: every contribution ever made counts, also that of
-somebody who was deactivated since. Whoever made the partner key of a request contributed what the
-request brought.
+somebody who was deactivated since. Whoever made the partner key of a request, or rotated it,
+contributed what the request brought.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from applications.models import ApplicationEvent, LoanApplication
+from partners.selectors import key_makers, keys_made_by
 
 # The kinds of timeline entries that are contributions, and what their actor did, in a sentence.
 CONTRIBUTIONS = {
@@ -20,6 +21,9 @@ CONTRIBUTIONS = {
     "submitted": "submitted",
     "document_added": "added a document to",
 }
+
+
+BY_KEY = "issued the partner key that brought"
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,23 @@ def contributed(*, people: Iterable[int]) -> Q:
 
     The same rule as ``contributions_of``, for many rows at once.
     """
-    mine = _entries().filter(application=OuterRef("application"), actor__in=list(people))
-    return Q(Exists(mine))
+    people = list(people)
+    entries = _entries().filter(application=OuterRef("application"))
+    by_key = entries.filter(partner_key__in=keys_made_by(people=people).values("pk"))
+    return Q(Exists(entries.filter(actor__in=people))) | Q(Exists(by_key))
 
 
 def contributions_of(application: LoanApplication) -> list[Contribution]:
     """Return the contributions to an application, each once, in the order in which they came."""
-    entries = _entries().filter(application=application, actor__isnull=False)
-    found = [
-        Contribution(entry.actor, CONTRIBUTIONS[entry.kind])
-        for entry in entries.select_related("actor").order_by("pk")
-        if entry.actor is not None
-    ]
+    entries = _entries().filter(application=application).select_related("actor").order_by("pk")
+    found, keys = [], set()
+    for entry in entries:
+        if entry.actor is not None:
+            found.append(Contribution(entry.actor, CONTRIBUTIONS[entry.kind]))
+        if entry.partner_key_id is not None:
+            keys.add(entry.partner_key_id)
+    if keys:
+        found += [Contribution(person, BY_KEY) for person in key_makers(keys=keys)]
     return list(dict.fromkeys(found))
 
 

@@ -1,5 +1,6 @@
 """Partners, the keys they call the API with, rate counters and idempotency keys."""
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
@@ -50,6 +51,22 @@ class PartnerKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, editable=False)
+    # Who made it, and who asked for that where two people have to. Neither may decide what comes
+    # by it. Both are empty for a command on the host.
+    issued_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+    )
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+    )
     # Many may replace one: a replacement that was revoked at once is followed by another.
     replaces = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, editable=False, related_name="rotated_to"

@@ -164,6 +164,7 @@ def _perform_issue(given: Parameters, confirmed: Confirmed) -> Outcome:
     row, key = keys.partner_key_issue(
         partner=_partner(given),
         by=confirmed.confirmer,
+        proposed_by=confirmed.proposer,
         label=given["label"],
         scopes=tuple(given["scopes"]),
         expires_at=_expiry(given),
@@ -238,6 +239,7 @@ def _perform_rotate(given: Parameters, confirmed: Confirmed) -> Outcome:
     row, key = keys.partner_key_rotate(
         partner_key=_key(given),
         by=confirmed.confirmer,
+        proposed_by=confirmed.proposer,
         overlap=timedelta(hours=given["overlap_hours"]),
         details=confirmed.details,
     )

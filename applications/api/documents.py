@@ -24,7 +24,7 @@ from applications.api.uploads import SentFile, UploadParser
 from applications.models import Document
 from applications.services import access_log, documents
 from applications.services.documents import Upload
-from partners.api.authentication import partner_of, staff_of
+from partners.api.authentication import key_of, partner_of, staff_of
 from partners.api.base import ApiView, form_of, paging_of, query_of
 from partners.api.negotiation import OneForm
 from partners.api.pagination import OLDEST_FIRST, link, page_of
@@ -72,7 +72,10 @@ class DocumentsView(ApiView):
         if self.upload is None:
             raise RuntimeError("a POST has been read before it is done")
         document = documents.document_add(
-            reference=reference, upload=self.upload, partner=partner_of(request)
+            reference=reference,
+            upload=self.upload,
+            partner=partner_of(request),
+            partner_key=key_of(request),
         )
         path = reverse("api:documents", args=[reference])
         return Response(

@@ -21,7 +21,7 @@ from applications.api.serializers import (
 )
 from applications.errors import InvalidApplication
 from applications.services import access_log, intake
-from partners.api.authentication import partner_of, staff_of
+from partners.api.authentication import key_of, partner_of, staff_of
 from partners.api.base import ApiView, body_of, paging_of, query_of
 from partners.api.pagination import NEWEST_FIRST, OLDEST_FIRST, link, page_of
 from partners.api.problems import flat
@@ -64,7 +64,9 @@ class ApplicationsView(ApiView):
             fields = body_of(request, NewApplicationSerializer)
         except ValidationError as invalid:
             raise InvalidApplication(flat(invalid.detail)) from invalid
-        created = intake.application_create_and_submit(partner=partner, **fields)
+        created = intake.application_create_and_submit(
+            partner=partner, partner_key=key_of(request), **fields
+        )
         application = selectors.application_get(reference=created.reference, partner=partner)
         path = reverse("api:application", args=[application.reference])
         return Response(

@@ -37,7 +37,7 @@ from applications.services.timeline import event_record
 from applications.signals import application_changed
 from applications.transitions import is_terminal
 from core.errors import NotPermitted
-from partners.models import Partner
+from partners.models import Partner, PartnerKey
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +120,7 @@ def document_add(
     upload: Upload,
     user: User | None = None,
     partner: Partner | None = None,
+    partner_key: PartnerKey | None = None,
 ) -> Document:
     """Add a stored file to the application as a document.
 
@@ -153,6 +154,7 @@ def document_add(
         is_internal=partner is None,  # a partner is not shown what staff added
         actor=user,
         partner=partner,
+        partner_key=partner_key,
         data={"document": document.public_id, "sha256": upload.sha256, "size": upload.size},
     )
     if upload.kind in JUDGED_KINDS and application.status != Status.DRAFT:

@@ -26,7 +26,7 @@ from applications.signals import (
 from applications.transitions import check_transition, is_terminal
 from core.errors import NotPermitted
 from lending.services import policy_current
-from partners.models import Partner
+from partners.models import Partner, PartnerKey
 
 # Crockford's alphabet without vowels: no two characters look alike, and no words are formed.
 ALPHABET = "23456789BCDFGHJKMNPQRSTVWXYZ"
@@ -55,7 +55,11 @@ def reference_make() -> str:
 
 
 def application_create(
-    *, user: User | None = None, partner: Partner | None = None, **fields: Any
+    *,
+    user: User | None = None,
+    partner: Partner | None = None,
+    partner_key: PartnerKey | None = None,
+    **fields: Any,
 ) -> LoanApplication:
     """Create a draft. Raises ``InvalidApplication`` with field errors, ``NotPermitted``."""
     _require(user, partner, "applications.add_loanapplication", "create an application")
@@ -81,6 +85,7 @@ def application_create(
             message="The application was created.",
             actor=user,
             partner=partner,
+            partner_key=partner_key,
             changes=masked_changes(
                 {
                     name: (None, value)
@@ -156,7 +161,11 @@ def application_edit(
 
 @transaction.atomic
 def application_submit(
-    *, reference: str, user: User | None = None, partner: Partner | None = None
+    *,
+    reference: str,
+    user: User | None = None,
+    partner: Partner | None = None,
+    partner_key: PartnerKey | None = None,
 ) -> LoanApplication:
     """Submit a draft. The message that starts its workflow is written in this transaction.
 
@@ -191,6 +200,7 @@ def application_submit(
         message=f"Submitted: {application.loan_amount:,.2f} {application.currency}.",
         actor=user,
         partner=partner,
+        partner_key=partner_key,
         changes={"status": (Status.DRAFT, Status.SUBMITTED)},
     )
     application_submitted.send(LoanApplication, application=application)
@@ -199,11 +209,19 @@ def application_submit(
 
 @transaction.atomic
 def application_create_and_submit(
-    *, user: User | None = None, partner: Partner | None = None, **fields: Any
+    *,
+    user: User | None = None,
+    partner: Partner | None = None,
+    partner_key: PartnerKey | None = None,
+    **fields: Any,
 ) -> LoanApplication:
-    """Create and submit an application in one transaction."""
-    application = application_create(user=user, partner=partner, **fields)
-    return application_submit(reference=application.reference, user=user, partner=partner)
+    """Create and submit an application in one transaction.
+
+    ``partner_key`` is the key of the partner's request: whoever made it does not decide.
+    """
+    by: dict[str, Any] = {"user": user, "partner": partner, "partner_key": partner_key}
+    application = application_create(**by, **fields)
+    return application_submit(reference=application.reference, **by)
 
 
 def withdrawal_check(

@@ -9,7 +9,7 @@ from applications.models import ApplicationEvent, LoanApplication
 from audit.models import Action, AuditEntry
 from audit.services import Changes, entries_record, entry_make
 from audit.tracing import request_id
-from partners.models import Partner
+from partners.models import Partner, PartnerKey
 
 # The audit action of each kind of timeline entry; the message has the details.
 ACTIONS = {
@@ -47,6 +47,7 @@ def event_record(
     is_internal: bool = False,
     actor: User | None = None,
     partner: Partner | None = None,
+    partner_key: PartnerKey | None = None,
     data: dict[str, Any] | None = None,
     changes: Changes | None = None,
     key: str | None = None,
@@ -66,6 +67,7 @@ def event_record(
         is_internal=is_internal,
         actor=actor,
         partner=partner,
+        partner_key=partner_key,
         data=data or {},
         key=key,
         request_id=request_id.get(),

@@ -100,6 +100,11 @@ def partner_of(request: Request) -> Partner | None:
     return request.auth.partner if isinstance(request.auth, PartnerKey) else None
 
 
+def key_of(request: Request) -> PartnerKey | None:
+    """Return the key that the partner is calling with, or ``None`` for staff."""
+    return request.auth if isinstance(request.auth, PartnerKey) else None
+
+
 def staff_of(request: Request) -> User:
     """Return the member of staff who is calling; only where a permission admits nobody else."""
     if not isinstance(request.user, User):

@@ -70,6 +70,7 @@ def partner_key_issue(
     *,
     partner: Partner,
     by: User | None = None,
+    proposed_by: User | None = None,
     label: str = "",
     scopes: tuple[str, ...] = SCOPES,
     expires_at: datetime | None = None,
@@ -82,7 +83,8 @@ def partner_key_issue(
     Pages and commands call ``partners.proposals``, which asks for a second person where a key
     may write; what that is about is in ``details`` of the audit entry.
 
-    ``by`` is who made it, ``None`` for a command. ``key`` is for the demo, whose key is well
+    ``by`` is who made it, ``None`` for a command; ``proposed_by`` is who asked for it, if
+    somebody else did. ``key`` is for the demo, whose key is well
     known. ``form_id`` names the form that was filled in: one form issues one key, however
     often it is sent. Raises ``KeyIssuedAlready``, and ``ValueError`` for an unknown scope.
     """
@@ -96,6 +98,8 @@ def partner_key_issue(
             scopes=list(scopes),
             expires_at=expires_at,
             form_id=form_id,
+            issued_by=by,
+            proposed_by=proposed_by,
         ),
         key,
     )
@@ -127,6 +131,7 @@ def partner_key_rotate(
     *,
     partner_key: PartnerKey,
     by: User | None = None,
+    proposed_by: User | None = None,
     overlap: timedelta = OVERLAP,
     details: Mapping[str, object] | None = None,
 ) -> tuple[PartnerKey, str]:
@@ -148,6 +153,8 @@ def partner_key_rotate(
             scopes=old.scopes,
             expires_at=None if lifetime is None else now + lifetime,
             replaces=old,
+            issued_by=by,
+            proposed_by=proposed_by,
         )
     )
     entry_record(

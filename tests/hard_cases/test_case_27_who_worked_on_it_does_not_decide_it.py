@@ -12,12 +12,16 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.test import Client
 from django.utils import timezone
 
 from accounts.roles import Role
+from applications import contributions
 from applications.models import LoanApplication
-from applications.services import documents, intake
+from applications.services import documents, intake, timeline
 from lending.choices import Outcome
+from partners.models import Partner, PartnerKey
+from partners.services.keys import partner_key_issue, partner_key_rotate
 from reviews.choices import TaskKind
 from reviews.errors import FourEyesViolation
 from reviews.models import BulkDecisionRow, ReviewDecision, ReviewTask
@@ -27,7 +31,7 @@ from tests import casework
 from tests.applications import files
 from tests.applications.admin.conftest import Login, decide_page, said
 from tests.conftest import ALICE
-from tests.partners.api.calls import assert_problem, path
+from tests.partners.api.calls import BASE, assert_problem, path
 
 pytestmark = pytest.mark.django_db
 AMOUNT = 300_000
@@ -88,6 +92,50 @@ def was_deactivated_for_a_while(both: User, officer: User) -> LoanApplication:
     return application
 
 
+def came_by(key: PartnerKey) -> LoanApplication:
+    fields = {**ALICE, "loan_amount": AMOUNT}
+    return intake.application_create_and_submit(partner=key.partner, partner_key=key, **fields)
+
+
+def issued_its_key(both: User, officer: User) -> LoanApplication:
+    key, _ = partner_key_issue(partner=Partner.objects.create(name="Maple"), by=both)
+    return came_by(key)
+
+
+def proposed_its_key(both: User, officer: User) -> LoanApplication:
+    partner = Partner.objects.create(name="Maple")
+    key, _ = partner_key_issue(partner=partner, by=officer, proposed_by=both)
+    return came_by(key)
+
+
+def made_its_key_by_rotating_another(both: User, officer: User) -> LoanApplication:
+    old, _ = partner_key_issue(partner=Partner.objects.create(name="Maple"), by=officer)
+    key, _ = partner_key_rotate(partner_key=old, by=both)
+    return came_by(key)
+
+
+def rotated_its_key(both: User, officer: User) -> LoanApplication:
+    key, _ = partner_key_issue(partner=Partner.objects.create(name="Maple"), by=officer)
+    application = came_by(key)
+    partner_key_rotate(partner_key=key, by=both)
+    return application
+
+
+def issued_the_key_of_a_document(both: User, officer: User) -> LoanApplication:
+    partner = Partner.objects.create(name="Maple")
+    application = came_by(partner_key_issue(partner=partner, by=officer)[0])
+    key, _ = partner_key_issue(partner=partner, by=both)
+    upload = documents.upload_read(
+        kind="other", name="slip.pdf", declared_type="", content=ContentFile(files.PDF)
+    )
+    documents.upload_store(reference=application.reference, upload=upload)
+    documents.document_add(
+        reference=application.reference, upload=upload, partner=partner, partner_key=key
+    )
+    return application
+
+
+BY_KEY = "issued the partner key that brought"
 CONTRIBUTIONS = {
     created: "created",
     edited_a_draft: "edited",
@@ -95,6 +143,11 @@ CONTRIBUTIONS = {
     submitted: "submitted",
     added_a_document: "added a document to",
     was_deactivated_for_a_while: "edited",
+    issued_its_key: BY_KEY,
+    proposed_its_key: BY_KEY,
+    made_its_key_by_rotating_another: BY_KEY,
+    rotated_its_key: BY_KEY,
+    issued_the_key_of_a_document: BY_KEY,
 }
 every_contribution = pytest.mark.parametrize(
     "contribute", CONTRIBUTIONS, ids=lambda contribute: contribute.__name__
@@ -180,6 +233,45 @@ def test_right_of_who_contributed_is_used_by_nobody_else(
         decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
 
     assert not decisions.tasks_decidable(user=manager, now=timezone.now()).exists()
+
+
+def test_key_of_the_request_is_kept_by_the_api_and_keeps_who_issued_it_out(
+    both: User, partner: Partner
+) -> None:
+    row, key = partner_key_issue(partner=partner, by=both)
+    answer = Client(headers={"Authorization": f"Bearer {key}"}).post(
+        BASE,
+        {"applicant_name": "Zoe", "sin_last4": "1111", "loan_amount": "300000"},
+        content_type="application/json",
+    )
+    assert answer.status_code == 201, answer.content
+    application = LoanApplication.objects.get()
+    keys = application.events.values_list("partner_key", flat=True)  # type: ignore[attr-defined]
+    assert list(keys) == [row.pk, row.pk]
+
+    task = asked(application, TaskKind.MANAGER_APPROVAL)
+    with pytest.raises(FourEyesViolation, match="You issued the partner key that brought"):
+        decisions.task_decide(task=task, user=both, outcome=Outcome.APPROVE)
+
+
+def test_other_keys_of_the_partner_keep_nobody_out(both: User, officer: User) -> None:
+    application = rotated_its_key(officer, officer)
+    partner_key_issue(partner=Partner.objects.get(), by=both)
+    task = asked(application, TaskKind.MANAGER_APPROVAL)
+
+    assert list(decisions.tasks_decidable(user=both, now=timezone.now())) == [task]
+    decisions.task_decide(task=task, user=both, outcome=Outcome.APPROVE)
+
+
+def test_every_entry_of_the_timeline_that_somebody_causes_is_a_contribution_or_is_not() -> None:
+    """A new kind of entry has to be named here or in ``CONTRIBUTIONS``."""
+    after_it_came = {
+        *("withdrawn", "claimed", "claim_taken_over", "claim_released", "late_decision"),
+        *("approvals_voided", "restarted", "stopped", "paused", "resumed", "resent"),
+        *("incident_acknowledged", "incident_resolved", "payout_settled", "payout_found"),
+        "reconciled",
+    }
+    assert set(timeline.ACTIONS) == {*contributions.CONTRIBUTIONS, *after_it_came}
 
 
 def test_who_worked_on_another_application_decides_this_one(officer: User, both: User) -> None:

@@ -114,6 +114,8 @@ def test_confirmation_makes_the_key_shown_to_whoever_confirms(
         WRITE,
         ends,
     )
+    # Neither of the two may decide what comes by the key.
+    assert (row.issued_by, row.proposed_by) == (checker, maker)
     entry = issued()
     assert entry.actor == checker
     assert entry.details["proposed_by"] == "partners"
@@ -135,6 +137,7 @@ def test_rotation_of_a_key_that_may_write_is_confirmed(
     new = partner_key_recognise(outcome.secret)
     assert new is not None
     assert new.replaces == old
+    assert (new.issued_by, new.proposed_by) == (checker, maker)
     assert partner_key_recognise(partner_key) is None
     assert issued().details["proposed_by"] == "partners"
 

@@ -45,7 +45,8 @@ def test_case_that_is_open_takes_a_document(
     LoanApplication.objects.update(status=status)
 
     assert send(api, case).status_code == 201
-    assert api.get(path(case.reference)).json()["version"] == case.version
+    # What deciders read has changed.
+    assert api.get(path(case.reference)).json()["version"] == case.version + 1
 
 
 def test_case_takes_so_many_documents_and_its_letters_do_not_count(
