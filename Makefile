@@ -79,6 +79,10 @@ lint: .venv/dev ## check style, types, import contracts, migrations and the API'
 schema: .venv/dev ## write the API's schema to docs/openapi.yaml
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
+roles: export LOANOFFICE_ROLES = 1
+roles: .venv/dev ## try what each role may do, and write docs/roles.md
+	$(PYTEST) tests/test_role_table.py
+
 architecture: .venv/dev ## draw docs/architecture.svg from the code
 	$(BIN)/python -m docs.architecture
 
@@ -125,4 +129,4 @@ clean: ## remove the environment and the demo's data
 	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
 	@touch $@
 
-.PHONY: help demo test test-full test-rest test-sqlite test-postgresql test-browser screens test-deploy package lint schema architecture format bench requirements clean
+.PHONY: help demo test test-full test-rest test-sqlite test-postgresql test-browser screens test-deploy package lint schema roles architecture format bench requirements clean

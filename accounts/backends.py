@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 
+from accounts.permissions import RoleBackend
 from accounts.selectors import with_second_factor
 
 
-class StaffBackend(ModelBackend):
+class StaffBackend(RoleBackend):
     def get_user(self, user_id: Any) -> User | None:
         try:
             user = with_second_factor(User.objects.all()).get(pk=user_id)

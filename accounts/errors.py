@@ -1,6 +1,6 @@
-"""Errors of sign-in and of proposals. Each has a sentence for the person."""
+"""Errors of sign-in, access and proposals. Each has a sentence for the person."""
 
-from core.errors import DomainError
+from core.errors import DomainError, NotPermitted
 
 
 class AccountsError(Exception):
@@ -24,9 +24,33 @@ class NotEnrolled(AccountsError):
         super().__init__("There is no second factor to confirm.")
 
 
-class OnlySuperusers(AccountsError):
+class OnlySuperusers(AccountsError, NotPermitted):
     def __init__(self) -> None:
         super().__init__("Only a superuser may do this.")
+
+
+class AccessChangedMeanwhile(DomainError):
+    """Somebody else changed the person's roles after they were shown."""
+
+    code = "access-changed"
+    title = "Changed meanwhile"
+
+    def __init__(self, *, username: str) -> None:
+        super().__init__(
+            f"The roles of {username} were changed after this page was shown. Look at them again."
+        )
+
+
+class LastSuperuser(DomainError):
+    """Nobody would be left who may administer."""
+
+    code = "last-superuser"
+    title = "The last superuser"
+
+    def __init__(self, *, username: str) -> None:
+        super().__init__(
+            f"{username} is the last superuser who can sign in. Make somebody else one first."
+        )
 
 
 # --- Proposals --------------------------------------------------------------------------

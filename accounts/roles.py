@@ -35,6 +35,18 @@ EVERY_ROLE = (
     "webhooks.view_webhookendpoint",
 )
 
+# With one of these a person commits the office: to a loan, a payout, a rule or a partner.
+DECIDING = frozenset(
+    {
+        "applications.settle_disbursement",
+        "lending.publish_lendingpolicy",
+        "partners.add_partnerkey",
+        "partners.change_partnerkey",
+        "reviews.decide_fraud_review",
+        "reviews.decide_manager_approval",
+    }
+)
+
 
 @unique
 class Role(StrEnum):
@@ -155,6 +167,14 @@ class Role(StrEnum):
     def authority_permission(self) -> str:
         """The permission that gives its holder the authority of this role."""
         return f"reviews.approve_as_{self.key}"
+
+    @property
+    def decides(self) -> bool:
+        """Tell whether it may decide, publish, settle or issue keys.
+
+        Two administrators give such a role to a person, one of whom proposes it.
+        """
+        return self.rank is not None or not DECIDING.isdisjoint(self.permissions)
 
     @property
     def grants(self) -> tuple[str, ...]:

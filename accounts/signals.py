@@ -1,9 +1,13 @@
-"""Signals about proposals, sent inside the transaction that opens or closes one.
+"""Signals about accounts and proposals, sent inside the transaction that changes them.
 
-Both send ``proposal``. A receiver only writes rows, as of the outbox.
+A receiver only writes rows, as of the outbox.
 """
 
 from django.dispatch import Signal
 
+# Both send ``proposal``.
 proposal_opened = Signal()
 proposal_closed = Signal()
+# Somebody changed an account that is not their own, or what a role may do. Sends ``entry``, the
+# audit entry that says so.
+account_changed = Signal()

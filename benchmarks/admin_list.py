@@ -128,11 +128,11 @@ def run(count: int, times: int) -> None:
     partner = Partner.objects.order_by("name").first()
     asked = pages(example, partner.pk if partner else 0)
     clients = {}
-    for username in ("manager", "admin"):
+    for username in ("manager", "auditor"):
         clients[username] = Client(headers={"host": "localhost"})
         clients[username].force_login(User.objects.get(username=username))
     print(f"{connection.vendor}, medians in milliseconds")
-    print(f"{'':30}{'manager':>10}{'superuser':>10}")
+    print(f"{'':30}{'manager':>10}{'auditor':>10}")
     for name, address in asked.items():
         took = [measure(client, address, times) for client in clients.values()]
         late = "  over the target" if max(took) > TARGET else ""

@@ -10,4 +10,4 @@ class WorkflowsConfig(AppConfig):
         from workflows.outbox import handlers  # noqa: F401, PLC0415
 
         if apps.is_installed("accounts"):
-            from workflows import proposal_emails, proposals  # noqa: F401, PLC0415
+            from workflows import account_emails, proposal_emails, proposals  # noqa: F401, PLC0415

@@ -1,4 +1,4 @@
-"""Users and groups: Django's own pages, which write to the audit log here.
+"""Users and groups in the admin, for superusers only; e-mails report what is done here.
 
 With checkboxes: Django's lists that move things from left to right cannot be used with a
 screen reader.
@@ -12,82 +12,20 @@ from django.contrib.auth.models import Group, Permission, User
 from django.http import HttpRequest
 
 from accounts.models import RequiredSecondFactor
+from accounts.proposals import single_admin_notice
+from accounts.services import access, access_grants, role_grants
 from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
+from audit.models import Action, AuditEntry
+from core.admin.row_actions import RowAction, RowActionsAdmin
 
 if TYPE_CHECKING:
     AuditedUser = AuditedAdmin[User]
     AuditedGroup = AuditedAdmin[Group]
     PermissionFieldBase = forms.ModelMultipleChoiceField[Permission]
+    GroupFieldBase = forms.ModelMultipleChoiceField[Group]
 else:
     AuditedUser = AuditedGroup = AuditedAdmin
-    PermissionFieldBase = forms.ModelMultipleChoiceField
-
-
-class PermissionField(PermissionFieldBase):
-    """Permissions grouped by model, with readable names."""
-
-    widget = forms.CheckboxSelectMultiple
-
-    def label_from_instance(self, obj: Permission) -> str:
-        return f"{obj.content_type.app_label}: {obj.name}"
-
-
-def boxes(field: str, request: HttpRequest | None, **kwargs: Any) -> dict[str, Any]:  # noqa: ARG001
-    """Use checkboxes as the widget of a many-to-many field."""
-    if field in {"permissions", "user_permissions"}:
-        kwargs["form_class"] = PermissionField
-        kwargs["queryset"] = Permission.objects.select_related("content_type")
-    return {**kwargs, "widget": forms.CheckboxSelectMultiple}
-
-
-class AuditedUserAdmin(AuditedUser, UserAdmin):  # type: ignore[type-arg]
-    list_display = ("username", "name", "roles", "is_active", "is_superuser", "last_login")
-    filter_horizontal = ()
-    fieldsets = (
-        (None, {"fields": ("username", "password")}),
-        ("Person", {"fields": ("first_name", "last_name", "email")}),
-        (
-            "Role",
-            {
-                "fields": ("is_active", "is_staff", "groups"),
-                "description": "Staff may log in here; what they see and do follows from the "
-                "roles. Untick Active instead of deleting a login: what a person did keeps "
-                "their name.",
-            },
-        ),
-        (
-            "Exceptions",
-            {
-                "classes": ("collapse",),
-                "fields": ("is_superuser", "user_permissions"),
-                "description": "Beyond the roles. A superuser may do everything but decide "
-                "what they entered themselves.",
-            },
-        ),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
-    )
-    readonly_fields = ("last_login", "date_joined")
-
-    def name(self, user: Any) -> str:
-        return str(user.get_full_name())
-
-    def roles(self, user: Any) -> str:
-        return ", ".join(group.name for group in user.groups.all())
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("groups")
-
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        return db_field.formfield(**boxes(db_field.name, request, **kwargs))
-
-
-class AuditedGroupAdmin(AuditedGroup, GroupAdmin):
-    filter_horizontal = ()
-
-    def formfield_for_manytomany(
-        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
-    ) -> Any:
-        return db_field.formfield(**boxes(db_field.name, request, **kwargs))
+    PermissionFieldBase = GroupFieldBase = forms.ModelMultipleChoiceField
 
 
 class SuperusersOnly:
@@ -115,6 +53,161 @@ class SuperusersOnly:
 
 class SuperusersLook(ReadOnlyPermissions, SuperusersOnly):
     """The same, read-only: rows are written by services alone."""
+
+
+class AccessForm(forms.Form):
+    """The roles of a person. ``read`` is what the page showed, so that nothing newer is undone."""
+
+    roles = GroupFieldBase(
+        queryset=Group.objects.order_by("name"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Whoever has a role may sign in here; what they see and do follows from it.",
+    )
+    is_superuser = forms.BooleanField(
+        label="Superuser",
+        required=False,
+        help_text="Administers people and their roles, and decides nothing without a role.",
+    )
+    is_active = forms.BooleanField(
+        label="Active",
+        required=False,
+        help_text="Untick this when somebody leaves: what they did keeps their name.",
+    )
+    read = forms.CharField(widget=forms.HiddenInput)
+
+
+class ChangeAccess(RowAction[User]):
+    """Give and take roles, and the flag of a superuser."""
+
+    name = "access"
+    label = "Change roles"
+    button = "Save"
+    form_class = AccessForm
+    refused_in_form = True
+
+    def initial(self) -> dict[str, Any]:
+        now = access.access_of(self.row)
+        return {
+            "roles": self.row.groups.all(),
+            "is_superuser": now.is_superuser,
+            "is_active": now.is_active,
+            "read": access.fingerprint(now),
+        }
+
+    def is_offered(self) -> bool:
+        return access.may_administer(self.user)
+
+    def check(self) -> None:
+        access.access_check(by=self.user)
+
+    def explanation(self) -> str:
+        return single_admin_notice() or (
+            "A role that decides, and the flag of a superuser, hold after another superuser "
+            "confirmed them. What is taken away ends at once."
+        )
+
+    def act(self) -> str:
+        typed = self.typed
+        change = access_grants.access_change(
+            user=self.row,
+            by=self.user,
+            wanted=access.Access(
+                groups=frozenset(group.name for group in typed["roles"]),
+                is_superuser=typed["is_superuser"],
+                is_active=typed["is_active"],
+            ),
+            read=typed["read"],
+        )
+        return change.sentence
+
+
+class AuditedUserAdmin(SuperusersOnly, RowActionsAdmin[User], AuditedUser, UserAdmin):  # type: ignore[type-arg]
+    list_display = ("username", "name", "roles", "is_active", "is_superuser", "last_login")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        (
+            "Access",
+            {
+                "fields": ("roles", "is_superuser", "is_staff", "is_active"),
+                "description": "Change it with the button Change roles.",
+            },
+        ),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    # Access is changed by ``ChangeAccess``, whose service has the rules.
+    readonly_fields = (
+        "roles",
+        "is_superuser",
+        "is_staff",
+        "is_active",
+        "last_login",
+        "date_joined",
+    )
+    row_actions = (ChangeAccess,)
+
+    def name(self, user: Any) -> str:
+        return str(user.get_full_name())
+
+    def roles(self, user: Any) -> str:
+        return ", ".join(group.name for group in user.groups.all()) or "-"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def _note(self, request: HttpRequest, obj: Any, action: Action) -> AuditEntry:
+        entry = super()._note(request, obj, action)
+        access.change_announce(entry=entry, account=obj)
+        return entry
+
+
+class PermissionField(PermissionFieldBase):
+    """The grants of a role, with readable names."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def label_from_instance(self, obj: Permission) -> str:
+        return f"{obj.content_type.app_label}: {obj.name}"
+
+
+class AuditedGroupAdmin(SuperusersOnly, AuditedGroup, GroupAdmin):
+    """Groups: those of the table of roles, and those that only need a second factor.
+
+    A grant of a role can be taken away and given back; no group has more than the table says.
+    """
+
+    filter_horizontal = ()
+    actions = None  # the deletion of several would take roles too
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("name",) if role_grants.is_role(obj) else ()
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["name", "permissions"] if role_grants.is_role(obj) else ["name"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request) and not role_grants.is_role(obj)
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "permissions" in form.base_fields:
+            form.base_fields["permissions"] = PermissionField(
+                queryset=role_grants.permissions_of(obj), required=False
+            )
+        return form
+
+    def _note(self, request: HttpRequest, obj: Any, action: Action) -> AuditEntry:
+        entry = super()._note(request, obj, action)
+        access.change_announce(entry=entry)
+        return entry
 
 
 class RequiredSecondFactorAdmin(SuperusersOnly, AuditedAdmin[RequiredSecondFactor]):

@@ -15,6 +15,7 @@ from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from accounts.models import AppliedGrant
 from accounts.roles import APPROVERS, Role
@@ -102,6 +103,20 @@ def differences(*, using: str) -> list[Difference]:
         if missing or additional:
             differing.append(Difference(role, tuple(missing), tuple(additional)))
     return differing
+
+
+def is_role(group: Group | None) -> bool:
+    """Tell whether a group is one of the table of roles."""
+    return group is not None and group.name in {role.value for role in Role}
+
+
+def permissions_of(group: Group) -> "QuerySet[Permission]":
+    """Return the permissions that the table grants the group of a role: it can have no others."""
+    role = next(role for role in Role if role.value == group.name)
+    chosen = Q()
+    for label, _, codename in (name.partition(".") for name in role.grants):
+        chosen |= Q(content_type__app_label=label, codename=codename)
+    return Permission.objects.filter(chosen).select_related("content_type")
 
 
 def describe(difference: Difference) -> str:

@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from accounts.errors import AccountsError, CodeRefused, NotEnrolled, OnlySuperusers, TooManyCodes
 from accounts.models import RecoveryCode, SecondFactor
+from accounts.signals import account_changed
+from audit.host import host_actor
 from audit.models import Action
 from audit.services import entry_record
 
@@ -144,13 +146,19 @@ def second_factor_remove(*, user: User) -> None:
 def second_factor_reset(*, user: User, by: User | None) -> None:
     """Remove another user's second factor, when telephone and recovery codes are lost.
 
-    ``None`` is a command, which nobody but the deploy's own role may run. Raises
-    ``OnlySuperusers``.
+    ``None`` is a command on the host, which is recorded as one. Raises ``OnlySuperusers``.
     """
     if by is not None and not by.is_superuser:
         raise OnlySuperusers
     _forget(user)
-    _note(by, user, f"Reset the second factor of {user}.")
+    entry = entry_record(
+        action=Action.SECOND_FACTOR,
+        message=f"Reset the second factor of {user}.",
+        actor=by,
+        who=host_actor() if by is None else "",
+        target=user,
+    )
+    account_changed.send(sender=User, entry=entry)
 
 
 def _forget(user: User) -> None:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from audit.admin.changes import changes_of
 from audit.admin.declared_filters import DeclaredFiltersAdmin
-from audit.models import Action
+from audit.models import Action, AuditEntry
 from audit.services import entries_record, entry_make, entry_record
 
 
@@ -61,13 +61,13 @@ class AuditedAdmin[M: Model](DeclaredFiltersAdmin[M]):
         )
         return super().log_deletions(request, queryset)
 
-    def _note(self, request: HttpRequest, obj: Model, action: Action) -> None:
+    def _note(self, request: HttpRequest, obj: Model, action: Action) -> AuditEntry:
         changes = request.META.pop("audit.changes", {})
         password = isinstance(obj, User) and "password" in changes and action == Action.CHANGED
         did = "was created" if action == Action.CREATED else "was changed"
         if password:
             action, did = Action.PASSWORD, "has another password"
-        entry_record(
+        return entry_record(
             action=action,
             message=f"The {obj._meta.verbose_name} “{obj}” {did}.",
             actor=request.user if isinstance(request.user, User) else None,

@@ -21,7 +21,7 @@ INSTALLED_APPS = [
     "webhooks",
 ]
 # Permissions are checked, and nobody signs in.
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.permissions.RoleBackend"]
 MIDDLEWARE: list[str] = []
 TEMPLATES: list[dict[str, object]] = []
 ROOT_URLCONF = ""

@@ -126,6 +126,8 @@ def delegation_create(
     if by != delegator and not now.is_superuser:
         raise NotPermitted("You may hand over your own tasks, not those of somebody else.")
     errors = {**_errors_of_people(delegator, delegate), **_errors_of_times(starts_at, ends_at)}
+    if by == delegate != delegator:
+        errors["delegate"] = ["You cannot hand the tasks of somebody else to yourself."]
     if "delegator" in errors and by == delegator and not now.is_superuser:
         raise NotPermitted(" ".join(errors["delegator"]))
     if errors:

@@ -255,7 +255,7 @@ HOOKS = "https://hooks.example.invalid/loans"
 
 def endpoint_add(office: Office) -> None:
     partner = Partner.objects.create(name="Maple")
-    client = office.client(root=True)
+    client = office.client(Role.PARTNER_MANAGER)
     client.post(
         address("webhooks_webhookendpoint_add"),
         {"partner": partner.pk, "url": HOOKS, "event_types": ["application.funded"]},
@@ -268,18 +268,22 @@ def _endpoint() -> WebhookEndpoint:
 
 def endpoint_rotate(office: Office) -> None:
     row = _endpoint()
-    office.client(root=True).post(address("webhooks_webhookendpoint_rotate", row.pk))
+    office.client(Role.PARTNER_MANAGER).post(address("webhooks_webhookendpoint_rotate", row.pk))
 
 
 def endpoint_disabled(office: Office) -> None:
     row = _endpoint()
-    office.client(root=True).post(address("webhooks_webhookendpoint_disable", row.pk), REASON)
+    office.client(Role.PARTNER_MANAGER).post(
+        address("webhooks_webhookendpoint_disable", row.pk), REASON
+    )
 
 
 def endpoint_enabled(office: Office) -> None:
     row = _endpoint()
     endpoint_disable(endpoint=row, why="By hand.")
-    office.client(root=True).post(address("webhooks_webhookendpoint_enable", row.pk), REASON)
+    office.client(Role.PARTNER_MANAGER).post(
+        address("webhooks_webhookendpoint_enable", row.pk), REASON
+    )
 
 
 def _failed() -> WebhookDelivery:
@@ -340,7 +344,7 @@ def confirm(office: Office, *roles: Role) -> None:
 
 
 def reason_add(office: Office) -> None:
-    client = office.client(root=True)
+    client = office.client(Role.POLICY_OWNER)
     add = address("reviews_declinereason_add")
     said = {"code": "SCENARIO", "text": "Other.", "kinds": "manager_approval"}
     client.post(add, typed_from(client.get(add)) | said)
@@ -349,7 +353,7 @@ def reason_add(office: Office) -> None:
 def reason_change(office: Office) -> None:
     reason = DeclineReason.objects.order_by("pk").first()
     assert reason is not None
-    client = office.client(root=True)
+    client = office.client(Role.POLICY_OWNER)
     change = address("reviews_declinereason_change", reason.pk)
     typed = typed_from(client.get(change))
     typed.pop("active", None)
@@ -357,21 +361,21 @@ def reason_change(office: Office) -> None:
 
 
 def partner_add(office: Office) -> None:
-    client = office.client(root=True)
+    client = office.client(Role.PARTNER_MANAGER)
     add = address("partners_partner_add")
     client.post(add, typed_from(client.get(add)) | {"name": "Maple", "is_active": "on"})
 
 
 def partner_change(office: Office) -> None:
     partner = Partner.objects.create(name="Maple")
-    client = office.client(root=True)
+    client = office.client(Role.PARTNER_MANAGER)
     change = address("partners_partner_change", partner.pk)
     client.post(change, typed_from(client.get(change)) | {"name": "Birch"})
 
 
 def key_issue(office: Office) -> None:
     partner = Partner.objects.create(name="Maple")
-    client = office.client(root=True)
+    client = office.client(Role.PARTNER_MANAGER)
     client.post(
         address("partners_partner_issue_key", partner.pk), {"scopes": ["applications:read"]}
     )
@@ -380,14 +384,14 @@ def key_issue(office: Office) -> None:
 def key_revoke(office: Office) -> None:
     partner_key_issue(partner=Partner.objects.create(name="Maple"))
     row = PartnerKey.objects.get()
-    office.client(root=True).post(address("partners_partnerkey_revoke", row.pk))
+    office.client(Role.PARTNER_MANAGER).post(address("partners_partnerkey_revoke", row.pk))
 
 
 def key_rotate(office: Office) -> None:
     partner = Partner.objects.create(name="Maple")
     partner_key_issue(partner=partner, scopes=("applications:read",))
     row = PartnerKey.objects.get()
-    client = office.client(root=True)
+    client = office.client(Role.PARTNER_MANAGER)
     client.post(address("partners_partnerkey_rotate", row.pk), {"overlap": "24"})
 
 
@@ -395,7 +399,7 @@ def key_expire(office: Office) -> None:
     partner_key_issue(partner=Partner.objects.create(name="Maple"))
     row = PartnerKey.objects.get()
     typed = {"expires_at": moment_typed(timezone.now() + timedelta(days=1))}
-    office.client(root=True).post(address("partners_partnerkey_expire", row.pk), typed)
+    office.client(Role.PARTNER_MANAGER).post(address("partners_partnerkey_expire", row.pk), typed)
 
 
 def _proposed(office: Office) -> Proposal:
@@ -432,6 +436,8 @@ def delegation_add(office: Office) -> None:
         "starts_at": moment_typed(now),
         "ends_at": moment_typed(now + timedelta(days=1)),
     }
+    if office.actor is not None and office.actor.is_superuser:
+        typed["delegator"] = office.user(Role.MANAGER).pk
     client.post(address("reviews_delegation_add"), typed)
 
 
@@ -454,13 +460,17 @@ def user_change(office: Office) -> None:
     somebody = office.user(Role.MANAGER)
     client = office.client(root=True)
     change = address("auth_user_change", somebody.pk)
-    senior = Group.objects.get(name=Role.SENIOR_MANAGER.value)
-    typed = typed_from(client.get(change)) | {
-        "groups": [senior.pk],
-        "date_joined_0": "2026-01-02",
-        "date_joined_1": "03:04:05",
-    }
-    client.post(change, typed)
+    client.post(change, typed_from(client.get(change)) | {"first_name": "Ann"})
+
+
+def user_access(office: Office) -> None:
+    somebody = office.user(Role.MANAGER)
+    client = office.client(root=True)
+    where = address("auth_user_access", somebody.pk)
+    read: Any = client.get(where)
+    auditor = Group.objects.get(name=Role.AUDITOR.value)
+    typed = {"roles": [auditor.pk], "is_active": "on", "read": read.context["form"]["read"].value()}
+    client.post(where, typed)
 
 
 def user_password(office: Office) -> None:
@@ -487,7 +497,7 @@ def group_add(office: Office) -> None:
 def group_change(office: Office) -> None:
     group = Group.objects.get(name=Role.AUDITOR.value)
     client = office.client(root=True)
-    client.post(address("auth_group_change", group.pk), {"name": "Auditor", "permissions": []})
+    client.post(address("auth_group_change", group.pk), {"permissions": []})
 
 
 def group_delete(office: Office) -> None:
@@ -718,6 +728,7 @@ CHANGES = {
     "admin:accounts_proposal_withdraw": Change(proposal_withdraw, Action.REJECTED),
     "admin:auth_user_add": Change(user_add, Action.CREATED),
     "admin:auth_user_change": Change(user_change, Action.CHANGED),
+    "admin:auth_user_access": Change(user_access, Action.CHANGED),
     "admin:auth_user_password_change": Change(user_password, Action.PASSWORD),
     "admin:auth_user_delete": Change(user_delete, Action.DELETED),
     "admin:auth_user_changelist": Change(users_delete, Action.DELETED),

@@ -18,6 +18,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import get_resolver, reverse
 
+from accounts.roles import Role
 from audit.admin.base import AuditedAdmin
 from audit.models import AuditEntry
 from tests.audit.scenarios import CHANGES, READS, Change, Office
@@ -97,7 +98,7 @@ def test_what_a_superuser_may_do_to_a_model_is_tried_here_and_noted(
     """Each of Django's own pages refuses even a superuser, or has a scenario."""
     model_admin = admin.site._registry[model]
     request = rf.get("/")
-    request.user = make_user("root", is_superuser=True)
+    request.user = make_user("root", *Role, is_superuser=True)
     may = {
         "add": model_admin.has_add_permission(request),
         "change": model_admin.has_change_permission(request),
@@ -133,7 +134,7 @@ def test_pages_that_only_read_change_nothing_whatever_is_sent(
 ) -> None:
     application = office.waiting()
     client = Client(raise_request_exception=False)
-    client.force_login(make_user("root", is_superuser=True))
+    client.force_login(make_user("root", *Role, is_superuser=True))
     arguments = {
         "admin:reviews_bulkdecision_live": [1],
         "admin:applications_loanapplication_live": [application.pk],
@@ -181,6 +182,8 @@ ANSWERS = {
     "reviews.services.authority.person_or_refuse",
     "reviews.services.delegation.delegated_rights",
     "reviews.services.delegation.own_right",
+    "accounts.services.access.access_of",
+    "accounts.services.access.may_administer",
     "reviews.services.claims.may_take_over",
     "reviews.services.decisions.count_waiting_on",
     "reviews.services.decisions.may_decide_some",
@@ -251,6 +254,8 @@ ACTS = {
     "accounts.services.second_factor.recovery_codes_renew": "account:renew",
     "accounts.services.second_factor.second_factor_remove": "account:remove",
     "accounts.services.second_factor.second_factor_reset": "admin:accounts_secondfactor_reset",
+    "accounts.services.access.access_write": "admin:auth_user_access",
+    "accounts.services.access_grants.access_change": "admin:auth_user_access",
     "accounts.services.sign_in.lockout_lift": "admin:accounts_failedsignin_lift",
     "accounts.services.sign_in.password_changed": "admin:password_change",
     "accounts.services.sign_in.signed_in": "admin:login",
@@ -261,6 +266,7 @@ TRIED_ELSEWHERE = {
     "reviews.services.approvals.approvals_void_after_edit",  # tests/hard_cases/test_case_28
     "applications.services.timeline.event_record",  # inside of nearly all of the others
     "workflows.steps.payout.payout_found",  # tests/workflows/test_operations.py
+    "accounts.services.access.host_act_record",  # tests/accounts/test_access.py
     # tests/applications/admin/test_contact_reveal.py
     "applications.services.access_log.application_viewed",
     "applications.services.access_log.application_read",  # below
@@ -326,7 +332,7 @@ def test_service_is_called_by_what_is_tried(office: Office, service: str, addres
 def test_reads_by_a_staff_session_at_the_api_are_noted(office: Office) -> None:
     application = office.waiting()
     client = office.client()
-    client.force_login(office.make_user("root", is_superuser=True))
+    client.force_login(office.make_user("root", *Role, is_superuser=True))
 
     for _ in range(2):
         client.get(f"/api/v1/applications/{application.reference}/")

@@ -68,7 +68,7 @@ def test_nobody_else_does(make_user: Callable[..., User], role: Role) -> None:
 
 def test_nobody_adds_changes_or_deletes_an_entry_there(make_user: Callable[..., User]) -> None:
     client = Client()
-    client.force_login(make_user("root", is_superuser=True))
+    client.force_login(make_user("root", *Role, is_superuser=True))
     entry = AuditEntry.objects.latest("id")
 
     for address in (f"{LIST}add/", f"{LIST}{entry.pk}/change/", f"{LIST}{entry.pk}/delete/"):
@@ -158,10 +158,10 @@ def test_list_costs_the_same_however_many_entries_there_are(
     client.get(LIST)
 
     # session, user, two of permissions, people to filter by, count up to a limit, the page
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         client.get(LIST)
     entries_record(fill)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         client.get(LIST)
 
 
@@ -235,14 +235,14 @@ def test_page_of_an_entry_shows_before_and_after_and_where_from(
 
 def test_change_of_groups_and_permissions_shows_both(make_user: Callable[..., User]) -> None:
     client = Client()
-    client.force_login(make_user("root", is_superuser=True))
+    client.force_login(make_user("root", *Role, is_superuser=True))
     group = Group.objects.get(name=Role.AUDITOR.value)
     had = sorted(str(permission) for permission in group.permissions.all())
 
     client.post(f"/admin/auth/group/{group.pk}/change/", {"name": "Auditors", "permissions": []})
 
     entry = AuditEntry.objects.get(action=Action.CHANGED)
-    assert entry.changes["name"] == ["Auditor", "Auditors"]
+    assert "name" not in entry.changes
     assert entry.changes["permissions"] == [had, []]
     assert len(had) > 10
 
@@ -280,7 +280,7 @@ def test_what_was_rolled_back_left_no_entry(draft: LoanApplication, officer: Use
 
 def test_user_who_acted_cannot_be_deleted(officer: User, make_user: Callable[..., User]) -> None:
     client = Client()
-    client.force_login(make_user("root", is_superuser=True))
+    client.force_login(make_user("root", *Role, is_superuser=True))
     entry_record(action=Action.VIEWED, message="Looked.", actor=officer)
 
     client.post(f"/admin/auth/user/{officer.pk}/delete/", {"post": "yes"})

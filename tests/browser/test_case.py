@@ -180,7 +180,7 @@ def test_every_page_is_drawn_without_a_complaint(
     inspect: Picture,
 ) -> None:
     officer = make_user("officer", Role.LOAN_OFFICER)
-    make_user("root", is_superuser=True)
+    make_user("root", *Role, is_superuser=True)
     waiting = casework.waiting_for_manager(officer)
     draft = intake.application_create(user=officer, **casework.ALICE)
     stuck = casework.submit(officer, loan_amount=20_000)

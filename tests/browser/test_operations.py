@@ -32,7 +32,7 @@ INCIDENTS = "/admin/workflows/incident/"
 @pytest.fixture
 def people(make_user: Callable[..., User]) -> dict[str, User]:
     return {
-        "root": make_user("root", is_superuser=True),
+        "root": make_user("root", *Role, is_superuser=True),
         "officer": make_user("officer", Role.LOAN_OFFICER),
         "manager": make_user("manager", Role.MANAGER),
         "senior": make_user("senior", Role.SENIOR_MANAGER),

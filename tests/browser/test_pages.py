@@ -22,7 +22,7 @@ def test_logins_partners_and_policies_are_drawn_without_a_complaint(
     visit: Visit, make_user: Callable[..., User], partner: Partner, inspect: Inspect
 ) -> None:
     officer = make_user("officer", Role.LOAN_OFFICER)
-    make_user("root", is_superuser=True)
+    make_user("root", *Role, is_superuser=True)
     casework.funded(officer, partner=partner)
     key, _ = keys.partner_key_issue(partner=partner, label="Branch office")
     policy = LendingPolicy.objects.get(version=1)
@@ -32,6 +32,7 @@ def test_logins_partners_and_policies_are_drawn_without_a_complaint(
     pages = {
         "users": "/admin/auth/user/",
         "user": f"/admin/auth/user/{officer.pk}/change/",
+        "user-access": f"/admin/auth/user/{officer.pk}/access/",
         "user-add": "/admin/auth/user/add/",
         "user-password": f"/admin/auth/user/{officer.pk}/password/",
         "roles": "/admin/auth/group/",
@@ -58,10 +59,20 @@ def test_logins_partners_and_policies_are_drawn_without_a_complaint(
         inspect(page, name)
 
 
-def test_a_new_office_says_on_every_list_what_will_be_there(
+def test_front_page_of_an_administrator_is_drawn_without_a_complaint(
     visit: Visit, make_user: Callable[..., User], inspect: Inspect
 ) -> None:
     make_user("root", is_superuser=True)
+    page = visit("root")
+
+    expect(page.locator("#administration")).to_be_visible()
+    inspect(page, "administration")
+
+
+def test_a_new_office_says_on_every_list_what_will_be_there(
+    visit: Visit, make_user: Callable[..., User], inspect: Inspect
+) -> None:
+    make_user("root", *Role, is_superuser=True)
     page = visit("root")
     for name in (
         "applications/loanapplication",
@@ -88,7 +99,7 @@ def test_a_new_office_says_on_every_list_what_will_be_there(
 def test_reference_of_the_api_is_drawn_without_a_complaint(
     visit: Visit, make_user: Callable[..., User], inspect: Inspect
 ) -> None:
-    make_user("root", is_superuser=True)
+    make_user("root", *Role, is_superuser=True)
     page = visit("root")
 
     page.goto("/api/v1/docs/")

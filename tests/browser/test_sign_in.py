@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from accounts.lockouts import HERE
 from accounts.models import RequiredSecondFactor, SecondFactor
+from accounts.roles import Role
 from tests.accounts.conftest import code_of
 from tests.browser.conftest import NARROW, WIDE
 
@@ -165,7 +166,7 @@ def test_superuser_sees_lockouts_and_second_factors(
     make_user: Callable[..., User],
     picture: Picture,
 ) -> None:
-    make_user("root", is_superuser=True)
+    make_user("root", *Role, is_superuser=True)
     SecondFactor.objects.create(user=manager, name="App", confirmed=True)
     page = stranger()
     for _ in range(HERE):

@@ -25,7 +25,7 @@ DELIVERIES = "/admin/webhooks/webhookdelivery/"
 def test_endpoint_is_added_its_failed_delivery_looked_into_and_sent_again(
     visit: Visit, make_user: Callable[..., User], partner: Partner, inspect: Inspect
 ) -> None:
-    make_user("root", is_superuser=True)
+    make_user("root", *Role, is_superuser=True)
     make_user("operations", Role.OPERATIONS)
     page = visit("root")
     page.goto(ENDPOINTS)

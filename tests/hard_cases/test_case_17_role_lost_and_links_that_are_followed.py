@@ -340,7 +340,7 @@ def test_get_and_head_of_every_address_in_the_office_change_nothing(
     partner_key: str,
     make_user: Callable[..., User],
 ) -> None:
-    client = login(make_user("root", is_superuser=True))
+    client = login(make_user("root", *Role, is_superuser=True))
     waiting, _, stuck, _ = office_full_of_cases
     addresses = list(Addresses(office_full_of_cases))
     before = everything_stored()

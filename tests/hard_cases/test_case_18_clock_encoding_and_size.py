@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.html import escape
 from pypdf import PdfReader
 
+from accounts.roles import Role
 from applications.choices import FraudVerdict
 from applications.models import Document, LoanApplication
 from lending.choices import Outcome
@@ -395,7 +396,7 @@ def test_odd_query_is_never_an_error_of_ours(
     make_user: Callable[..., User],
     query: str,
 ) -> None:
-    client = login(make_user("root", is_superuser=True))
+    client = login(make_user("root", *Role, is_superuser=True))
     client.raise_request_exception = False
     before = everything_stored()
 
@@ -411,7 +412,7 @@ def test_odd_query_is_never_an_error_of_ours(
 def test_odd_address_is_never_an_error_of_ours(
     login: Login, api: Caller, make_user: Callable[..., User], name: str
 ) -> None:
-    client = login(make_user("root", is_superuser=True))
+    client = login(make_user("root", *Role, is_superuser=True))
     client.raise_request_exception = False
     for address in (
         *(f"{address}{name}/change/" for address in LISTS),

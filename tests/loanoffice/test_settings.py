@@ -286,6 +286,20 @@ def test_functions_load_neither_admin_nor_api() -> None:
     assert found.stdout.strip() == "[]", found.stderr
 
 
+@pytest.mark.parametrize("module", SETTINGS)
+def test_superuser_decides_nothing_in_the_functions_either(module: str) -> None:
+    code = (
+        "import django; django.setup()\n"
+        "from django.contrib.auth import get_backends\n"
+        "from django.contrib.auth.models import User\n"
+        "root = User(is_superuser=True, is_active=True)\n"
+        "root._group_perm_cache = set()\n"
+        "print(root.has_perm('reviews.decide_manager_approval'), root.has_perm('auth.change_user'))"
+    )
+    found = run_fresh(f"loanoffice.settings.{module}", "-c", code, **COMPLETE)
+    assert found.stdout.strip() == "False True", found.stderr
+
+
 @pytest.mark.django_db
 def test_demo_data_are_made_once_and_the_key_works() -> None:
     create_demo_data()

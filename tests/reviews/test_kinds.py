@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -38,6 +38,7 @@ from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.decisions import may_decide_some, tasks_decidable
 from reviews.services.decline_reasons import reasons_for, reasons_shown
 from tests import casework
+from tests.permissions import permit
 from workflows import review_deadlines
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
@@ -134,7 +135,7 @@ def test_row_that_names_what_does_not_exist_is_an_error(changes: dict[str, str],
 def test_permission_exists_and_opens_the_decision(row: ReviewKind, officer: User) -> None:
     codename = row.permission.partition(".")[2]
     decider = User.objects.create_user("decider", is_staff=True)
-    decider.user_permissions.add(Permission.objects.get(codename=codename))
+    permit(decider, codename)
     task = opened(row, officer)
 
     assert may_decide_some(user=decider, kinds=[row.kind])
@@ -191,9 +192,10 @@ def test_those_who_are_asked_are_written_to_and_then_those_above(
 @pytest.mark.django_db
 def test_application_page_has_its_buttons_and_its_step(row: ReviewKind, officer: User) -> None:
     task = opened(row, officer)
-    root = User.objects.create_superuser("root")
+    everything = User.objects.create_user("everything")
+    everything.groups.set(Group.objects.all())
 
-    page = ReviewApplicationPage(task.application, root)
+    page = ReviewApplicationPage(task.application, everything)
 
     labels = [button.label for button in page.buttons()]
     assert set(row.words.values()) <= set(labels)

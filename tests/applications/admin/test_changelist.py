@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from accounts.roles import Role
 from applications.models import LoanApplication
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login
@@ -85,7 +86,7 @@ def test_every_filter_answers(login: Login, auditor: User, query: str, more: str
 def test_nothing_can_be_deleted_by_anyone(
     login: Login, make_user: object, draft: LoanApplication
 ) -> None:
-    admin = make_user("admin", is_superuser=True)  # type: ignore[operator]
+    admin = make_user("admin", *Role, is_superuser=True)  # type: ignore[operator]
     client = login(admin)
 
     page = client.get(LIST)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
@@ -16,6 +16,7 @@ from audit.models import Action, AuditEntry
 from tests import casework
 from tests.applications.admin.conftest import Login, decide_page, page, said
 from tests.conftest import ALICE
+from tests.permissions import permit
 
 SECRETS = (ALICE["address"], ALICE["phone"], ALICE["email"], "85000", "85,000")
 MASKS = ("1••••", "6••-•••-••01", "a••••@e••••.com", "••11", "8••••.••")
@@ -125,10 +126,11 @@ def test_they_are_hidden_again_when_the_time_is_over_or_the_permission_is_taken(
     assert secrets_in(client, page("change", waiting))
 
     manager.groups.clear()
-    manager.user_permissions.add(Permission.objects.get(codename="view_loanapplication"))
+    User.objects.filter(pk=manager.pk).update(is_staff=True)
+    permit(manager, "view_loanapplication")
     assert secrets_in(client, page("change", waiting)) == []
 
-    manager.user_permissions.add(Permission.objects.get(codename="reveal_contact"))
+    permit(manager, "reveal_contact")
     assert secrets_in(client, page("change", waiting))
     later = timezone.now() + contact_reveal.SHOWN_FOR
     monkeypatch.setattr(timezone, "now", lambda: later)
@@ -228,7 +230,7 @@ def test_opening_a_case_is_on_record_once_a_quarter_of_an_hour_and_polling_is_no
 def test_other_pages_of_a_case_are_looks_too(
     login: Login, waiting: LoanApplication, make_user: Callable[..., User], name: str
 ) -> None:
-    root = make_user("root", is_superuser=True)
+    root = make_user("root", *Role, is_superuser=True)
 
     login(root).get(page(name, waiting))
 

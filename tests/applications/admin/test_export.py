@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -25,6 +25,7 @@ from devtools.seeding.seed import SeedRequest, seed
 from partners.models import Partner
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login, said
+from tests.permissions import permit
 from tests.plans import SORTS, plans
 
 EXPORT = f"{LIST}export/"
@@ -290,7 +291,7 @@ def test_who_only_sees_the_list_has_no_button_and_is_refused(
     login: Login, make_user: Any, draft: LoanApplication, caplog: pytest.LogCaptureFixture
 ) -> None:
     viewer = make_user("viewer")
-    viewer.user_permissions.set(Permission.objects.filter(codename="view_loanapplication"))
+    permit(viewer, "view_loanapplication")
     client = login(viewer)
 
     assert 'id="press-export"' not in client.get(LIST).content.decode()
@@ -300,7 +301,7 @@ def test_who_only_sees_the_list_has_no_button_and_is_refused(
 
 def test_who_may_export_but_not_see_is_refused(login: Login, make_user: Any) -> None:
     user = make_user("odd")
-    user.user_permissions.set(Permission.objects.filter(codename="export_loanapplication"))
+    permit(user, "export_loanapplication")
 
     assert login(user).post(EXPORT).status_code == 403
 

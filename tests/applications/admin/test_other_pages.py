@@ -40,7 +40,7 @@ INLINE = re.compile(
 
 @pytest.fixture
 def root(make_user: Callable[..., User]) -> User:
-    return make_user("root", is_superuser=True)
+    return make_user("root", *Role, is_superuser=True)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.roles import Role
 from applications.services import intake
 from applications.services.timeline import event_record
 from lending.choices import Outcome
@@ -42,11 +43,11 @@ def test_timeline_is_told_oldest_first(api: Caller, partner: Partner) -> None:
 def test_partner_is_shown_no_internal_line_and_no_name_of_staff(
     api: Caller, partner: Partner, make_user: Callable[..., User]
 ) -> None:
-    boss = make_user("bosswick", is_superuser=True)
+    boss = make_user("bosswick", *Role, is_superuser=True)
     application = casework.waiting_for_manager(None, partner=partner)
     intake.application_edit(reference=application.reference, user=boss, phone="416-555-0000")
     event_record(application=application, kind="note", message="Secret.", is_internal=True)
-    other = make_user("mattermost", is_superuser=True)
+    other = make_user("mattermost", *Role, is_superuser=True)
     decisions.task_decide(task=application.review_tasks.get(), user=other, outcome=Outcome.APPROVE)
 
     response = api.get(path(application.reference, "events/"))

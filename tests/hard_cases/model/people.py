@@ -52,6 +52,6 @@ def hire(make_user: Callable[..., User]) -> People:
         analyst=make_user("analyst", Role.RISK_ANALYST),
         standin=make_user("standin"),
         operations=make_user("operations", Role.OPERATIONS),
-        boss=make_user("boss", is_superuser=True),
+        boss=make_user("boss", *Role, is_superuser=True),
         partner=Partner.objects.create(name="Maple Brokers"),
     )

@@ -49,7 +49,7 @@ def callers(
     as_staff: Callable[[User], Caller],
     make_user: Callable[..., User],
 ) -> dict[str, Caller]:
-    gone = make_user("gone", is_superuser=True)
+    gone = make_user("gone", *Role, is_superuser=True)
     callers = {
         "nobody": Caller(),
         "every scope": Caller(partner_key),
@@ -60,7 +60,7 @@ def callers(
         "auditor": as_staff(make_user("auditor", Role.AUDITOR)),
         "officer": as_staff(make_user("officer", Role.LOAN_OFFICER)),
         "manager": as_staff(make_user("manager", Role.MANAGER)),
-        "superuser": as_staff(make_user("root", is_superuser=True)),
+        "superuser": as_staff(make_user("root", *Role, is_superuser=True)),
         "staff without a role": as_staff(make_user("new")),
         "not staff": as_staff(User.objects.create_user("client", is_superuser=True)),
         "not active": as_staff(gone),

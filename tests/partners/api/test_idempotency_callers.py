@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from accounts.roles import Role
 from applications.models import LoanApplication
 from partners.models import IdempotencyKey, Partner, PartnerKey
 from partners.services import keys
@@ -43,9 +44,7 @@ def test_partner_and_staff_of_the_same_number_are_two_callers(
 ) -> None:
     address = path(casework.waiting_for_manager(None, partner=partner).reference, "decision/")
     api.post(BASE, ALICE, **KEY)
-    IdempotencyKey.objects.update(caller=f"partner/{(user := make_user('boss')).pk}")
-    user.is_superuser = True
-    user.save()
+    IdempotencyKey.objects.update(caller=f"partner/{(user := make_user('boss', Role.MANAGER)).pk}")
 
     response = as_staff(user).post(address, APPROVED, **KEY)
 

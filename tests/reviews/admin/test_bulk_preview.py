@@ -166,7 +166,7 @@ def test_offers_are_not_answered_in_bulk(login: Login, officer: User, make_user:
     application = casework.submit(officer, loan_amount=40_000)
     casework.assess(application)
     casework.ask(application, TaskKind.OFFER_ACCEPTANCE)
-    root = make_user("root", is_superuser=True)
+    root = make_user("root", *Role, is_superuser=True)
 
     assert carried(choose(login(root), "approve", [application])) == []
     login(root).post(DECIDE["approve"], {"row": [row(application)]})
@@ -211,7 +211,7 @@ def test_those_who_decide_nothing_have_no_bulk_action(
 def test_own_case_is_left_out_of_the_preview_for_a_superuser_too(
     login: Login, make_user: Callable[..., User]
 ) -> None:
-    root = make_user("root", is_superuser=True)
+    root = make_user("root", *Role, is_superuser=True)
     own = casework.waiting_for_manager(root)
 
     preview = choose(login(root), "approve", [own])

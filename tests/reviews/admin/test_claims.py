@@ -297,7 +297,7 @@ def test_my_approvals_cost_the_same_however_many_there_are(
             task_claim(task=task.review_tasks.get(), user=manager)
         # Session, user, two of permissions; who delegated, a count, the rows, their assessments
         # and the approvals given.
-        with django_assert_num_queries(11):  # two of them for the badge
+        with django_assert_num_queries(10):  # two of them for the badge
             client.get(MINE)
 
 

@@ -115,7 +115,7 @@ def test_decline_with_a_reason_is_recorded(
 def test_get_and_head_of_every_page_change_nothing(
     login: Login, waiting: LoanApplication, make_user: Callable[..., User]
 ) -> None:
-    client = login(make_user("admin", is_superuser=True))
+    client = login(make_user("admin", *Role, is_superuser=True))
     before = (waiting.version, waiting.updated_at, ApplicationEvent.objects.count())
 
     for address in (
@@ -346,7 +346,7 @@ def test_list_of_my_tasks_agrees_with_the_check_that_guards_each(
         make_user("m", Role.MANAGER),
         make_user("s", Role.SENIOR_MANAGER),
         make_user("a", Role.RISK_ANALYST),
-        make_user("root", is_superuser=True),
+        make_user("root", *Role, is_superuser=True),
     ]
     cases = [
         casework.waiting_for_manager(officer),

@@ -54,7 +54,7 @@ def test_policy_owner_adds_rewords_and_retires_but_never_deletes_or_renames(
         False,
     )
     assert '<span class="badge tone-quiet">Retired</span>' in client.get(REASONS).content.decode()
-    root = make_user("root", is_superuser=True)
+    root = make_user("root", *Role, is_superuser=True)
     assert login(root).post(f"{REASONS}{reason.pk}/delete/", {"post": "yes"}).status_code == 403
     assert DeclineReason.objects.filter(pk=reason.pk).exists()
 

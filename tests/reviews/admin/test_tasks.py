@@ -94,7 +94,7 @@ def test_decisions_cost_the_same_however_many_there_are(
     client = login(auditor)
 
     # Session, user, two of permissions, a count, the rows.
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         assert len(client.get(DECISIONS).context["cl"].result_list) == 6
 
 

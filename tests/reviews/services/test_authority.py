@@ -62,6 +62,7 @@ def test_check_and_filter_agree_for_every_role_amount_and_kind(
     tasks = tasks_of_every_kind(officer, make_user("first", Role.SENIOR_MANAGER))
     people = [make_user(role.key, role) for role in Role]
     people += [make_user("nobody"), make_user("root", is_superuser=True)]
+    people += [make_user("everything", *Role, is_superuser=True)]
     people.append(make_user("both", Role.RISK_ANALYST, APPROVERS[0]))
 
     for user in people:

@@ -89,7 +89,7 @@ def test_each_row_gets_its_own_outcome_and_only_its_own(
 def test_reason_that_does_not_fit_a_row_leaves_that_row_undecided(
     cases: list[LoanApplication], officer: User, make_user: Callable[..., User]
 ) -> None:
-    root = make_user("root", is_superuser=True)
+    root = make_user("root", *Role, is_superuser=True)
     flagged = casework.submit(officer, loan_amount=40_000)
     casework.assess(flagged)
     casework.ask(flagged, TaskKind.FRAUD_REVIEW)

@@ -129,7 +129,7 @@ def test_senior_manager_and_superuser_take_a_claim_over_and_it_is_recorded(
     task: ReviewTask, manager: User, make_user: Callable[..., User], who: str
 ) -> None:
     boss = (
-        make_user("root", is_superuser=True)
+        make_user("root", *Role, is_superuser=True)
         if who == "root"
         else make_user("senior", Role.SENIOR_MANAGER)
     )

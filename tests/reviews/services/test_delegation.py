@@ -272,7 +272,7 @@ def test_people_hand_over_and_take_back_their_own_tasks_only(
     for by in (officer, senior):
         with pytest.raises(NotPermitted):
             delegation_create(delegator=manager, delegate=stand_in, by=by, **times)
-    root = make_user("root", is_superuser=True)
+    root = make_user("root", *Role, is_superuser=True)
     delegation = delegation_create(delegator=manager, delegate=stand_in, by=root, **times)
     for by in (officer, senior, stand_in):
         with pytest.raises(NotPermitted):
@@ -319,6 +319,21 @@ def test_superuser_without_a_role_neither_gives_nor_receives(
     assert root not in people_to_delegate_to(delegator=senior)
     given_before_the_rule(root, stand_in)
     assert delegated_rights(user=stand_in, now=timezone.now()) == []
+
+
+def test_superuser_hands_the_tasks_of_somebody_else_to_another_and_not_to_themselves(
+    senior: User, stand_in: User, make_user: Callable[..., User]
+) -> None:
+    root = make_user("root", Role.MANAGER, is_superuser=True)
+    now = timezone.now()
+    for delegate in (stand_in, root):
+        days = {"starts_at": now, "ends_at": now + timedelta(days=1)}
+        if delegate == root:
+            with pytest.raises(InvalidDelegation, match="to yourself"):
+                delegation_create(delegator=senior, delegate=delegate, by=root, **days)
+        else:
+            delegation_create(delegator=senior, delegate=delegate, by=root, **days)
+    assert [row.delegate for row in Delegation.objects.all()] == [stand_in]
 
 
 def test_superuser_with_a_role_lends_the_ceiling_of_the_role_alone(

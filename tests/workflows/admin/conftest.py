@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 
 from tests.applications.admin.conftest import login
+from tests.permissions import permit
 from workflows import engine
 
 __all__ = ["login"]
@@ -19,5 +20,6 @@ def _engine_is_asked_anew() -> None:
 def onlookers(auditor: User, manager: User, officer: User, make_user: object) -> dict[str, User]:
     """Those who see everything and may not press what Operations may; ``viewer`` has no role."""
     viewer = make_user("viewer")  # type: ignore[operator]
-    viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    views = Permission.objects.filter(codename__startswith="view_")
+    permit(viewer, *views.values_list("codename", flat=True))
     return {"auditor": auditor, "manager": manager, "officer": officer, "viewer": viewer}

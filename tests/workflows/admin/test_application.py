@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -14,6 +14,7 @@ from applications.models import LoanApplication
 from lending.choices import Outcome
 from reviews.services import decisions
 from tests import casework
+from tests.permissions import permit
 from tests.workflows import trouble
 from workflows import handover, incidents
 from workflows import operations as ops
@@ -205,7 +206,7 @@ def test_incident_is_named_without_a_link_to_who_may_not_see_incidents(
 ) -> None:
     incident = trouble.start_given_up(officer)
     somebody = make_user("somebody")
-    somebody.user_permissions.add(Permission.objects.get(codename="view_loanapplication"))
+    permit(somebody, "view_loanapplication")
 
     html = as_user(somebody).get(page("change", incident.application)).content.decode()
 

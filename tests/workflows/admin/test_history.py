@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from applications.models import LoanApplication
 from tests import casework
 from tests.applications.admin.conftest import Login, page
+from tests.permissions import permit
 from tests.workflows import trouble
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 from workflows.admin.history import shown, span
@@ -218,7 +219,7 @@ def test_history_needs_the_right_to_see_executions(
     login: Login, make_user: Any, execution: Execution, stub: LambdaStub
 ) -> None:
     somebody = make_user("somebody")
-    somebody.user_permissions.add(Permission.objects.get(codename="view_loanapplication"))
+    permit(somebody, "view_loanapplication")
     client = login(somebody)
 
     assert client.get(history_of(execution)).status_code == 403

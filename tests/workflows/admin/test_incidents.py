@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,6 +16,7 @@ from applications.models import ApplicationEvent, LoanApplication
 from applications.services import intake
 from tests import casework
 from tests.applications.admin.conftest import Login, page, said
+from tests.permissions import permit
 from tests.workflows import trouble
 from workflows import incidents
 from workflows import operations as ops
@@ -128,11 +129,11 @@ def test_list_and_page_cost_the_same_however_many_there_are(
     client = login(operations)
 
     # Session, user, two of permissions, what is unresolved, a count, the rows.
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         assert len(client.get(LIST).context["cl"].result_list) == 10
     # Session, user, two of permissions, the incident; payout, restart, resume, pause and stop;
     # may it be resolved; the case's others and what was done; the badge.
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(14):
         client.get(at("change", incident))
 
 
@@ -221,11 +222,7 @@ def test_buttons_of_the_case_are_not_there_for_who_may_not_see_cases(
     login: Login, make_user: Callable[..., User], stuck: Incident
 ) -> None:
     somebody = make_user("somebody")
-    somebody.user_permissions.set(
-        Permission.objects.filter(
-            codename__in=["view_incident", "change_incident", "restart_execution"]
-        )
-    )
+    permit(somebody, "view_incident", "change_incident", "restart_execution")
 
     assert buttons(login(somebody), stuck) == ["acknowledge"]
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from accounts.roles import Role
 from tests.applications.admin.conftest import ADD, LIST, Login, page
 from tests.applications.admin.test_other_pages import INLINE
 from tests.workflows import trouble
@@ -15,7 +16,7 @@ from workflows.operations import execution_pause
 def test_no_page_has_inline_style_script_or_handler_and_each_has_the_policy(
     login: Login, make_user: Callable[..., User], officer: User, manager: User
 ) -> None:
-    root = make_user("root", is_superuser=True)
+    root = make_user("root", *Role, is_superuser=True)
     late = trouble.expired_then_approved(officer, manager)
     unknown = trouble.payout_unknown(officer)
     lost = trouble.answer_given_up(officer, manager)

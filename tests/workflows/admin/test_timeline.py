@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from accounts.roles import Role
 from applications.models import LoanApplication
 from applications.services import intake
 from lending.choices import Outcome
@@ -15,6 +16,7 @@ from reviews.choices import TaskKind
 from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import Login, page
+from tests.permissions import permit
 from tests.workflows import trouble
 from tests.workflows.admin.test_history import EVENTS
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
@@ -71,7 +73,7 @@ def test_incident_and_what_was_given_up_are_lines_that_stand_out(
 ) -> None:
     incident = trouble.answer_given_up(officer, manager)
 
-    found = lines(login(make_user("root", is_superuser=True)), incident.application)
+    found = lines(login(make_user("root", *Role, is_superuser=True)), incident.application)
 
     bad = [line.what for line in found if line.is_bad]
     assert any(incident.sentence in said for said in bad)
@@ -122,7 +124,7 @@ def test_who_may_not_see_the_workflow_is_shown_the_case_alone(
     login: Login, decided: LoanApplication, make_user: Any
 ) -> None:
     reader = make_user("reader")
-    reader.user_permissions.add(Permission.objects.get(codename="view_loanapplication"))
+    permit(reader, "view_loanapplication")
     client = login(reader)
 
     assert {line.source for line in lines(client, decided)} == {"person", "application"}
@@ -145,12 +147,12 @@ def test_timeline_costs_the_same_number_of_queries_however_long_it_is(
     decided: LoanApplication,
     django_assert_num_queries: Any,
 ) -> None:
-    client = login(make_user("root", is_superuser=True))
+    client = login(make_user("root", *Role, is_superuser=True))
     other = trouble.stuck(officer).application
     # The eight of the page, and two that note who looked.
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         lines(client, decided)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         lines(client, other)
 
 
