@@ -28,7 +28,7 @@ BY_KEY = "issued the partner key that brought"
 
 @dataclass(frozen=True)
 class Contribution:
-    """What a person did, as in "You edited LOAN-..."."""
+    """Act of a person, as in "You edited LOAN-..."."""
 
     person: User
     did: str

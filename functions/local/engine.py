@@ -15,6 +15,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from functions.local.credentials import Credentials
 from functions.local.database import Database
 from functions.local.errors import EngineError
 from functions.local.events import LAMBDA_RETRY_DELAYS, EventQueue
@@ -28,6 +29,7 @@ from functions.local.invocations import Invocations
 from functions.local.invoker import Activity, ThreadInvoker
 from functions.local.patched_executor import LocalExecutor, LocalScheduler, check_testing_sdk
 from functions.local.pauses import Pauses
+from functions.local.private_files import private_folder
 from functions.local.recovery import Recovered, recover
 from functions.local.responses import Response, json_response
 from functions.local.store import WriteThroughStore
@@ -49,7 +51,8 @@ class LocalEngine:
     and ``engine.url`` return it. ``handler_threads`` bounds the durable invocations, the
     events and the synchronous calls of plain functions that run at once, each kind
     separately. ``retry_backoff_seconds`` is the pause after an invocation that raised,
-    ``event_retry_delays`` the pauses between the attempts of an event.
+    ``event_retry_delays`` the pauses between the attempts of an event. Requests have to be signed
+    with ``credentials``; without them any request from this machine is taken.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class LocalEngine:
         handler_threads: int = HANDLER_THREADS,
         retry_backoff_seconds: int = RETRY_BACKOFF_SECONDS,
         event_retry_delays: Sequence[float] = LAMBDA_RETRY_DELAYS,
+        credentials: Credentials | None = None,
     ) -> None:
         self._functions = dict(functions)
         self._data = Path(data)
@@ -70,6 +74,7 @@ class LocalEngine:
         self._handler_threads = handler_threads
         self._retry_backoff_seconds = retry_backoff_seconds
         self._event_retry_delays = tuple(event_retry_delays)
+        self._credentials = credentials
         self._state = "new"
         self._server_thread: threading.Thread | None = None
         self.recovered = Recovered(0, 0, 0)
@@ -97,7 +102,10 @@ class LocalEngine:
         Raises ``EngineError`` when the folder or the port is taken.
         """
         check_testing_sdk()
-        self._data.mkdir(parents=True, exist_ok=True)
+        try:
+            private_folder(self._data)
+        except PermissionError as error:
+            raise EngineError(str(error)) from None
         self._lock = FileLock(self._data / "engine.lock")
         try:
             self._lock.acquire(timeout=0)
@@ -232,6 +240,7 @@ class LocalEngine:
             invocations=self._invocations,
             executions=executions,
             health=self._health,
+            credentials=self._credentials,
         )
 
     def _health(self) -> Response:

@@ -1,4 +1,4 @@
-"""Serve HTTP on 127.0.0.1: read a request, find its operation, send the response.
+"""Serve HTTP on 127.0.0.1: read and check a request, find its operation, send the response.
 
 The paths are Lambda's. ``GET /health`` is outside of them and shows the supervisor that
 recovery is done.
@@ -14,14 +14,17 @@ from aws_durable_execution_sdk_python_testing.exceptions import (
     InvalidParameterValueException,
 )
 
+from functions.local.credentials import Credentials
 from functions.local.errors import ApiError
 from functions.local.executions import Executions
 from functions.local.invocations import Invocations
+from functions.local.request_checks import check_content_type, check_sender, check_signature
 from functions.local.responses import Request, Response, error_response, request_id
 
 LOOPBACK = "127.0.0.1"
 INVOKE_API = "2015-03-31"
 DURABLE_API = "2025-12-01"
+HEALTH = ("health",)
 # No operation but Invoke takes more; a checkpoint batch is at most 750 KB.
 BODY_LIMIT = 10 * 1024 * 1024
 # A body over the limit is read and discarded, so that its sender sees the response.
@@ -44,10 +47,12 @@ class HttpServer(ThreadingHTTPServer):
         invocations: Invocations,
         executions: Executions,
         health: Callable[[], Response],
+        credentials: Credentials | None,
     ) -> None:
         self.invocations = invocations
         self.executions = executions
         self.health = health
+        self.credentials = credentials
         self._by_verb: dict[tuple[str, ...], Callable[[Request, str], Response]] = {
             ("GET",): executions.get,
             ("DELETE",): executions.delete,
@@ -120,7 +125,11 @@ class RequestHandler(BaseHTTPRequestHandler):
         segments = tuple(unquote(part) for part in url.path.strip("/").split("/"))
         headers = {name.lower(): value for name, value in self.headers.items()}
         try:
+            check_sender(headers)
+            check_content_type(headers)
             body = self._read_body(segments, headers)
+            if segments != HEALTH:
+                self._check_signature(headers, body)
         except AwsApiException as error:
             self._send(error_response(error))
             return
@@ -132,6 +141,16 @@ class RequestHandler(BaseHTTPRequestHandler):
             body=body,
         )
         self._send(self.server.answer(request))
+
+    def _check_signature(self, headers: Mapping[str, str], body: bytes) -> None:
+        if self.server.credentials is not None:
+            check_signature(
+                method=self.command,
+                target=self.path,
+                headers=headers,
+                body=body,
+                credentials=self.server.credentials,
+            )
 
     def _read_body(self, segments: tuple[str, ...], headers: Mapping[str, str]) -> bytes:
         """Return the whole body.

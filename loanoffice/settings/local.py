@@ -1,5 +1,6 @@
 """Settings of a laptop: SQLite, the embedded engine, demo data. Never for production."""
 
+from functions.local.credentials import credentials_read
 from loanoffice.settings.base import *  # noqa: F403
 from loanoffice.settings.base import DATA_DIR, INSTALLED_APPS, LOGGING, MIDDLEWARE, env
 
@@ -7,7 +8,7 @@ LOANOFFICE_DEMO = True
 # One person tries the demo.
 LOANOFFICE_SINGLE_ADMIN = env.bool("LOANOFFICE_SINGLE_ADMIN", default=True)
 INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 SECRET_KEY = env("SECRET_KEY", default="demo-only-not-a-secret")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]
 
@@ -41,11 +42,18 @@ SITE_URL = env("SITE_URL", default=f"http://127.0.0.1:{PORT}")
 ENGINE_PORT = env.int("ENGINE_PORT", default=9001)
 for name, value in {
     "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{ENGINE_PORT}",
-    "AWS_ACCESS_KEY_ID": "local",
-    "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_DEFAULT_REGION": "ca-central-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }.items():
     env.ENVIRON.setdefault(name, value)
+# What the engine of this data folder asks for, if the demo made any: never the credentials of an
+# AWS account that the shell may have.
+if credentials := credentials_read(DATA_DIR):
+    env.ENVIRON["AWS_ACCESS_KEY_ID"] = credentials.access_key
+    env.ENVIRON["AWS_SECRET_ACCESS_KEY"] = credentials.secret_key
+    env.ENVIRON.pop("AWS_SESSION_TOKEN", None)
+else:
+    env.ENVIRON.setdefault("AWS_ACCESS_KEY_ID", "local")
+    env.ENVIRON.setdefault("AWS_SECRET_ACCESS_KEY", "local")
 
 LOGGING["handlers"]["stderr"]["formatter"] = env("LOG_FORMAT", default="line")  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""Where the settings require a second factor: of whom, on every page, with and without a role."""
+"""The second factor that the settings require: of whom, on every page, with and without a role."""
 
 from collections.abc import Callable
 

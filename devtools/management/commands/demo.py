@@ -1,5 +1,6 @@
 """``manage.py demo``: run the whole product on this machine, with demo logins."""
 
+import os
 import socket
 from typing import Any
 
@@ -13,6 +14,8 @@ from devtools.database_version import is_of_another_version
 from devtools.demo_data import create_demo_data
 from devtools.processes import stack_processes
 from devtools.supervisor import Supervisor
+from functions.local.credentials import credentials_make
+from functions.local.private_files import UMASK, private_folder
 from loanoffice.demo_logins import PARTNER_KEY, PASSWORD, ROLES
 
 
@@ -24,7 +27,12 @@ class Command(BaseCommand):
             raise CommandError("The demo runs with demo settings only.")
         for name, port in (("PORT", settings.PORT), ("ENGINE_PORT", settings.ENGINE_PORT)):
             refuse_taken_port(name, port)
-        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        os.umask(UMASK)
+        try:
+            private_folder(settings.DATA_DIR)
+        except PermissionError as error:
+            raise CommandError(str(error)) from None
+        credentials_make(settings.DATA_DIR)  # its processes read them, and every command here
         refuse_another_version()
         call_command("migrate", verbosity=0)
         self.check(databases=["default"])

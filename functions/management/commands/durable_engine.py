@@ -15,9 +15,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
+from functions.local.credentials import Credentials, credentials_read
 from functions.local.engine import GRACE_SECONDS, HANDLER_THREADS, LocalEngine
 from functions.local.errors import EngineError
 from functions.local.function import Function
+from functions.local.private_files import UMASK
 
 DEFAULT_PORT = 9001
 
@@ -51,6 +53,15 @@ def default_data() -> Path | None:
     return None if data is None else Path(data) / "engine"
 
 
+def configured_credentials() -> Credentials | None:
+    """Return those of ``settings.DATA_DIR``; without any, requests need no signature."""
+    data = getattr(settings, "DATA_DIR", None)
+    try:
+        return None if data is None else credentials_read(Path(data))
+    except ValueError as error:
+        raise CommandError(str(error)) from None
+
+
 class Command(BaseCommand):
     """Serve the project's functions on 127.0.0.1 and store their executions."""
 
@@ -81,6 +92,7 @@ class Command(BaseCommand):
         """Start, print the ready line, wait for SIGTERM or SIGINT, stop."""
         if options["data"] is None:
             raise CommandError("--data is needed, for there is no DATA_DIR setting.")
+        os.umask(UMASK)
         asked_to_stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: asked_to_stop.set())
@@ -89,6 +101,7 @@ class Command(BaseCommand):
             data=options["data"],
             port=options["port"],
             handler_threads=options["handler_threads"],
+            credentials=configured_credentials(),
         )
         try:
             engine.start()
