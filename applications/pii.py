@@ -1,9 +1,23 @@
-"""The personal fields of an application and their masks. Pure."""
+"""The personal fields of an application, their masks, and what is said in place of them. Pure."""
 
+import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import partial
+from itertools import pairwise
 
-from audit.masking import mask, mask_email, mask_name, mask_words
+from audit.masking import HIDDEN, mask, mask_email, mask_name, mask_words
+
+# Percent. Each is twice the one before, so that a band gives the income to a factor of two.
+BAND_ENDS = (10, 20, 40, 80, 160)
+# The digits of a phone number that are looked for in a text; what stands before may be left out.
+LOCAL_DIGITS = 7
+
+
+def mask_figure(value: object) -> str:
+    """Mask an amount as ``••••``: its first digit and its length would tell it to a tenth."""
+    return HIDDEN if str(value or "") else ""
+
 
 # Masked on an application's page until revealed, and always in the audit log.
 CONTACT: dict[str, Callable[[object], str]] = {
@@ -11,7 +25,7 @@ CONTACT: dict[str, Callable[[object], str]] = {
     "phone": mask,
     "email": mask_email,
     "sin_last4": partial(mask, first=0, last=2),
-    "annual_income": partial(mask, first=1, last=0),
+    "annual_income": mask_figure,
 }
 MASKS = {**CONTACT, "applicant_name": mask_name}
 
@@ -30,3 +44,39 @@ def masked_changes(
     Different values may have the same mask. A field that is included has changed.
     """
     return {name: (masked(name, old), masked(name, new)) for name, (old, new) in changed.items()}
+
+
+def debt_to_income_band(ratio: Decimal | None) -> str:
+    """Return the band of a share of the income, for who may not see the income.
+
+    The exact share, with the amount beside it, is the income.
+    """
+    if ratio is None:
+        return "not known"
+    for below, end in pairwise((None, *BAND_ENDS)):
+        if ratio <= (end or 0):
+            return f"up to {end} %" if below is None else f"{below} to {end} %"
+    return f"over {BAND_ENDS[-1]} %"
+
+
+def without_contact(text: str, *, phone: str, email: str, address: str) -> str:
+    """Return a text with the contact details that somebody typed into it masked.
+
+    Everybody who sees the application reads such a text, the contact details not.
+    """
+    digits = re.sub(r"\D", "", phone)
+    if len(digits) >= LOCAL_DIGITS:
+        apart = r"[\s().-]{0,3}"
+        before = rf"(?:\+?\d{{1,3}}{apart})?(?:\(?\d{{3}}\)?{apart})?"
+        local = apart.join(digits[-LOCAL_DIGITS:])
+        text = re.sub(rf"(?<!\d){before}{local}(?!\d)", lambda _: mask(phone), text)
+    if "@" in email:
+        hide = re.compile(re.escape(email), re.IGNORECASE)
+        text = hide.sub(lambda _: mask_email(email), text)
+    # The street alone is typed as well as the whole address; the town alone tells little.
+    for part in (address, address.partition(",")[0]):
+        words = re.findall(r"\w+", part)
+        if len(words) > 1:
+            together = re.compile(rf"\b{r'\W{1,3}'.join(words)}\b", re.IGNORECASE)
+            text = together.sub(lambda _: mask_words(address), text)
+    return text

@@ -124,7 +124,8 @@ def assess(
     limit = rules.maximum_debt_to_income
     if limit is not None and ratio is not None and ratio > limit:
         against.append(
-            Reason(ReasonCode.DEBT_TO_INCOME_TOO_HIGH, f"It is {ratio} %, the limit {limit} %.")
+            # Without the share itself: with the amount beside it, it is the income.
+            Reason(ReasonCode.DEBT_TO_INCOME_TOO_HIGH, f"The limit is {limit} % of the income.")
         )
 
     refer: list[Reason] = []

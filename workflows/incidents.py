@@ -8,7 +8,7 @@ from django.utils import timezone
 from applications.choices import Level, Status
 from applications.locking import application_lock
 from applications.models import LoanApplication
-from applications.services.timeline import event_record
+from applications.services.timeline import event_record, text_for_everybody
 from core.errors import NotPermitted
 from core.locking import locked
 from lending.choices import Outcome
@@ -124,6 +124,7 @@ def incident_resolve(*, incident: Incident, user: User, note: str) -> Incident:
     resolve_check(incident=incident, user=user)
     if incident.message is not None and _is_waited_for(incident.message):
         queue.put_again(OutboxMessage.objects.filter(pk=incident.message.pk))
+    note = text_for_everybody(note, incident.application)
     mark_resolved(Incident.objects.filter(pk=incident.pk), by=user, note=note)
     _audit_incident(incident, "incident_resolved", "is resolved", user, note=note.strip())
     return incident

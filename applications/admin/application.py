@@ -232,7 +232,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             model_admin=self,
         )
         is_draft = application is None or application.status == Status.DRAFT
-        page = self.page_of(application, user) if application is not None else None
+        page = self.page_of(request, application) if application is not None else None
         context = {
             **self.admin_site.each_context(request),
             "title": "New application" if application is None else application.reference,

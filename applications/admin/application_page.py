@@ -15,6 +15,7 @@ from django.db.models import Max
 from django.http import HttpRequest
 from django.utils import timezone
 
+from applications.admin.contact_reveal import is_shown
 from applications.admin.display import TONES
 from applications.admin.documents import Upload
 from applications.admin.step_indicator import PersonStep, StepShown, steps_shown
@@ -28,9 +29,11 @@ from applications.models import (
     LoanOffer,
     RiskAssessment,
 )
+from applications.services import access_log
 from applications.transitions import is_terminal
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.row_actions import Button
+from core.errors import NotPermitted
 from lending.choices import Outcome
 
 RELATED = ("partner", "policy", "created_by", "submitted_by", "last_edited_by")
@@ -61,9 +64,12 @@ class ApplicationPage:
     is_overdue = False
     claim: Claim | None = None
 
-    def __init__(self, application: LoanApplication, user: User) -> None:
+    def __init__(
+        self, application: LoanApplication, user: User, *, income_shown: bool = False
+    ) -> None:
         self.application = application
         self.user = user
+        self.income_shown = income_shown
         self.now = timezone.now()
 
     @property
@@ -147,6 +153,14 @@ class ApplicationPage:
     def may_upload(self) -> bool:
         return bool(Upload.button_for(self.application, self.user))
 
+    @cached_property
+    def may_download(self) -> bool:
+        try:
+            access_log.download_check(user=self.user)
+        except NotPermitted:
+            return False
+        return True
+
     def notices(self) -> list[str]:
         """Return the sentences at the top of the page."""
         return []
@@ -198,8 +212,10 @@ class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
 
     page_class: type[ApplicationPage] = ApplicationPage
 
-    def page_of(self, application: LoanApplication, user: User) -> ApplicationPage:
-        return self.page_class(application, user)
+    def page_of(self, request: HttpRequest, application: LoanApplication) -> ApplicationPage:
+        return self.page_class(
+            application, staff(request), income_shown=is_shown(request, application)
+        )
 
     def application_context(self, page: ApplicationPage) -> dict[str, Any]:
         """Return the context of ``applications/admin/application_page.html``."""
@@ -221,6 +237,7 @@ class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
         return [
             user.pk,
             sorted(user.get_all_permissions()),
+            is_shown(request, application),
             application.updated_at,
             application.version,
             events.aggregate(last=Max("pk"))["last"],

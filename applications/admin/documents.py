@@ -11,6 +11,7 @@ from applications.admin.view_helpers import ApplicationAction, application_or_re
 from applications.models import Document, LoanApplication
 from applications.services import access_log, documents
 from core.admin.base import NoDeleteAdmin, staff
+from core.errors import NotPermitted
 
 
 @require_safe
@@ -19,8 +20,10 @@ def download_view(
 ) -> HttpResponseBase:
     """Answer with the file, as a download only: an uploaded file may contain anything."""
     application = application_or_refuse(model_admin, request, pk, is_look=False)
-    if not staff(request).has_perm("applications.view_document"):
-        raise PermissionDenied
+    try:
+        access_log.download_check(user=staff(request))
+    except NotPermitted as refused:
+        raise PermissionDenied(str(refused)) from refused
     document = get_object_or_404(
         Document.objects.select_related("application"), pk=document_pk, application=application
     )

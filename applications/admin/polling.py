@@ -6,7 +6,6 @@ from django.views.decorators.http import require_safe
 
 from applications.admin.application_page import ApplicationPageAdmin
 from applications.admin.view_helpers import application_or_refuse
-from core.admin.base import staff
 from core.admin.polling import polled_response
 
 
@@ -18,5 +17,5 @@ def live_view(request: HttpRequest, *, pk: int, model_admin: ApplicationPageAdmi
         request,
         model_admin.application_fingerprint(application, request, timezone.now()),
         "applications/admin/application_page.html",
-        lambda: model_admin.application_context(model_admin.page_of(application, staff(request))),
+        lambda: model_admin.application_context(model_admin.page_of(request, application)),
     )

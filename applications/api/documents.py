@@ -31,7 +31,7 @@ from partners.api.pagination import OLDEST_FIRST, link, page_of
 from partners.api.permissions import Access
 from partners.api.serializers import PageQuerySerializer
 
-READ_FILES = Access(scope="applications:read", staff=("applications.view_document",))
+READ_FILES = Access(scope="applications:read", staff=(access_log.REVEAL,))
 SEND_FILES = Access(scope="documents:write")
 
 

@@ -19,6 +19,7 @@ from core.errors import NotPermitted
 
 ONE_LOOK = timedelta(minutes=15)
 REVEAL = "applications.reveal_contact"
+DOWNLOAD = ("applications.view_document", REVEAL)
 OPENED = "Opened the application."
 READ = "Read the application through the API."
 
@@ -77,7 +78,19 @@ def contact_reveal(*, application: LoanApplication, user: User) -> None:
     )
 
 
+def download_check(*, user: User) -> None:
+    """Raise ``NotPermitted`` unless ``user`` may open documents.
+
+    A letter has the applicant's address, a pay slip the income: they are opened by those who may
+    have these revealed.
+    """
+    if not user.has_perms(DOWNLOAD):
+        raise NotPermitted("You may not open documents: they contain contact details and income.")
+
+
 def document_downloaded(*, document: Document, user: User) -> None:
+    """Record a download, one entry each time. Raises ``NotPermitted``."""
+    download_check(user=user)
     entry_record(
         action=Action.DOWNLOADED,
         message=f"Downloaded {document.get_kind_display().lower()} “{document.original_name}”.",
@@ -89,7 +102,11 @@ def document_downloaded(*, document: Document, user: User) -> None:
 
 
 def documents_linked(*, reference: str, documents: Sequence[Document], user: User) -> None:
-    """Record that the API gave ``user`` links to files, which need no key until they expire."""
+    """Record that the API gives ``user`` links to files, which need no key until they expire.
+
+    Raises ``NotPermitted``.
+    """
+    download_check(user=user)
     entry_record(
         action=Action.DOWNLOADED,
         message=f"Had links to {len(documents)} documents made through the API.",

@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 
 from applications.choices import Level
 from applications.models import ApplicationEvent, LoanApplication
+from applications.pii import without_contact
 from audit.models import Action, AuditEntry
 from audit.services import Changes, entries_record, entry_make
 from audit.tracing import request_id
@@ -56,25 +57,43 @@ def event_record(
 
     ``message`` may be read by the partner, so it names no staff. ``data`` is JSON. An entry with
     an ``actor`` or a ``partner`` is also recorded in the audit log, with ``changes``, whose
-    personal values are masked (``pii.masked_changes``).
+    personal values are masked (``pii.masked_changes``). Contact details that somebody typed into
+    a text are masked.
     """
     event = ApplicationEvent(
         application=application,
         kind=kind,
-        message=message,
+        message=text_for_everybody(message, application),
         step=step or application.current_step,
         level=level,
         is_internal=is_internal,
         actor=actor,
         partner=partner,
         partner_key=partner_key,
-        data=data or {},
+        data=_for_everybody(data or {}, application),
         key=key,
         request_id=request_id.get(),
     )
     ApplicationEvent.objects.bulk_create([event], ignore_conflicts=key is not None)
     if actor is not None or partner is not None:
         entries_record([entry_of_event(event, changes=changes)])
+
+
+def text_for_everybody(text: str, application: LoanApplication) -> str:
+    """Return a text that somebody typed about the application, without its contact details."""
+    return without_contact(
+        text, phone=application.phone, email=application.email, address=application.address
+    )
+
+
+def _for_everybody(value: Any, application: LoanApplication) -> Any:
+    if isinstance(value, str):
+        return text_for_everybody(value, application)
+    if isinstance(value, dict):
+        return {name: _for_everybody(part, application) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_for_everybody(part, application) for part in value]
+    return value
 
 
 def entry_of_event(event: ApplicationEvent, *, changes: Changes | None = None) -> AuditEntry:

@@ -76,7 +76,7 @@ def decide_view(
         request,
         "reviews/admin/decide.html",
         title=f"{words[wanted]}: {application.reference}",
-        page=model_admin.page_of(application, user),
+        page=model_admin.page_of(request, application),
         original=application,
         task=task,
         on_behalf_of=right,

@@ -18,7 +18,7 @@ from applications.errors import StaleVersion
 from applications.locking import application_lock
 from applications.models import LoanApplication, LoanOffer
 from applications.services.attempts import move, save, stop_waiting
-from applications.services.timeline import event_record
+from applications.services.timeline import event_record, text_for_everybody
 from lending.choices import Outcome
 from reviews.choices import TaskKind, TaskStatus
 from reviews.errors import DecisionExpired, UnknownReason
@@ -150,7 +150,8 @@ def task_decide(
                 raise StaleVersion(
                     reference=application.reference, read=version, current=application.version
                 )
-        given = _reason(application, task, outcome, code=reason_code, words=reason)
+        words = text_for_everybody(reason, application)
+        given = _reason(application, task, outcome, code=reason_code, words=words)
         if task.status == TaskStatus.OPEN:
             approvals_void_stale(application=application, task=task, now=now)
         decision = ReviewDecision(

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 Visit = Callable[..., Page]
 Picture = Callable[[Page, str], None]
+Inspect = Callable[[Page, str], None]
 
 
 def test_details_are_masked_until_the_button_is_pressed_and_can_be_edited_then(
@@ -86,3 +87,28 @@ def test_auditor_finds_who_asked_and_takes_the_log_away(
     picture(narrow, "audit-entry-narrow")
     narrow.goto("/admin/audit/auditentry/")
     picture(narrow, "audit-log-narrow")
+
+
+def test_auditor_sees_bands_and_names_no_file_and_the_list_says_what_it_ignored(
+    visit: Visit, officer: User, auditor: User, manager: User, inspect: Inspect
+) -> None:
+    application = casework.funded(officer)
+    page = visit("auditor")
+    page.goto(address("change", application))
+    expect(page.locator("#application-panels")).to_contain_text("10 to 20 %")
+    expect(page.locator("#documents-closed")).to_be_visible()
+    assert page.locator("#application-panels .files a").count() == 0
+    inspect(page, "hidden-from-auditor")
+    page.goto("/admin/applications/loanapplication/?phone__startswith=613")
+    expect(page.locator(".messagelist")).to_contain_text("does not offer it: phone__startswith.")
+    inspect(page, "filter-ignored")
+
+    page = visit("manager")
+    page.goto(address("change", application))
+    page.click("#reveal")
+    expect(page.locator("#application-panels")).to_contain_text("17.65 %")
+    inspect(page, "shown-to-manager")
+    with page.expect_download() as coming:
+        page.click("#application-panels .files a")
+    assert coming.value.path().read_bytes().startswith(b"%PDF")
+    assert AuditEntry.objects.get(action=Action.DOWNLOADED).actor == manager

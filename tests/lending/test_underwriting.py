@@ -118,6 +118,21 @@ def test_debt_to_income_declines_only_where_the_policy_has_a_limit() -> None:
     )
 
 
+def test_reason_of_a_high_share_of_income_does_not_tell_the_share() -> None:
+    limited = replace(RULES, maximum_debt_to_income=Decimal(40))
+
+    [reason] = assess(
+        rules=limited,
+        loan_amount=Decimal(60000),
+        currency="CAD",
+        annual_income=Decimal(85000),
+        reports=(Report(700, 0),),
+    ).reasons
+
+    assert reason.text.endswith("The limit is 40 % of the income.")
+    assert "42" not in reason.text
+
+
 def test_average_rounds_half_up_and_needs_a_report() -> None:
     assert average_score((Report(700, 0), Report(701, 0))) == 701
     with pytest.raises(ValueError, match="at least one report"):

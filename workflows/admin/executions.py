@@ -100,6 +100,20 @@ class PendingCallbackAdmin(ApplicationColumn, ReadOnlyAdmin[PendingCallback]):
         "service's."
     )
 
+    # Without ``callback_id``: whoever has it and reaches the engine can answer.
+    fields = (
+        "execution",
+        "name",
+        "application_shown",
+        "review_task",
+        "status_shown",
+        "answer",
+        "opened_at",
+        "answered_at",
+        "delivered_at",
+        "expires_at",
+    )
+
     @admin.display(description="Status")
     def status_shown(self, callback: PendingCallback) -> SafeString:
         return callback_badge(callback)

@@ -111,9 +111,9 @@ def test_acceptance_is_a_step_where_the_policy_asks_for_it(
 
 
 def test_funded_case_shows_offer_schedule_payout_and_letter(
-    login: Login, auditor: User, funded: LoanApplication
+    login: Login, manager: User, funded: LoanApplication
 ) -> None:
-    html = login(auditor).get(page("change", funded)).content.decode()
+    html = login(manager).get(page("change", funded)).content.decode()
 
     offer = funded.offers.get()
     for shown in (
@@ -230,11 +230,11 @@ def test_live_of_an_unknown_case_is_404_and_post_is_refused(
 
 
 def test_letter_is_downloaded_and_never_shown_in_the_page(
-    login: Login, auditor: User, funded: LoanApplication
+    login: Login, manager: User, funded: LoanApplication
 ) -> None:
     letter = funded.documents.get()
 
-    answer = login(auditor).get(page("document", funded, letter.pk))
+    answer = login(manager).get(page("document", funded, letter.pk))
 
     content = b"".join(answer.streaming_content)
     answer.close()
@@ -245,22 +245,22 @@ def test_letter_is_downloaded_and_never_shown_in_the_page(
 
 def test_document_of_another_case_a_missing_file_and_no_right_are_refused(
     login: Login,
-    auditor: User,
+    manager: User,
     make_user: Any,
     funded: LoanApplication,
     waiting: LoanApplication,
 ) -> None:
     letter = funded.documents.get()
 
-    assert login(auditor).get(page("document", waiting, letter.pk)).status_code == 404
+    assert login(manager).get(page("document", waiting, letter.pk)).status_code == 404
     nobody = login(make_user("nobody"))
     assert nobody.get(page("document", funded, letter.pk)).status_code == 403
     letter.file.storage.delete(letter.file.name)
-    assert login(auditor).get(page("document", funded, letter.pk)).status_code == 404
+    assert login(manager).get(page("document", funded, letter.pk)).status_code == 404
 
 
 def test_html_that_somebody_brought_is_a_download_too(
-    login: Login, auditor: User, waiting: LoanApplication
+    login: Login, manager: User, waiting: LoanApplication
 ) -> None:
     document = Document(
         application=waiting,
@@ -272,7 +272,7 @@ def test_html_that_somebody_brought_is_a_download_too(
     )
     document.file.save("evil.html", ContentFile(b"<script>1</script>"), save=True)
 
-    answer = login(auditor).get(page("document", waiting, document.pk))
+    answer = login(manager).get(page("document", waiting, document.pk))
 
     answer.close()
     assert answer.headers["Content-Disposition"].startswith("attachment;")

@@ -111,13 +111,13 @@ def staff_bring(case: LoanApplication, officer: User) -> Document:
 
 
 def test_staff_who_list_are_on_record_with_it(
-    api: Caller, as_staff: Callable[[User], Caller], case: LoanApplication, auditor: User
+    api: Caller, as_staff: Callable[[User], Caller], case: LoanApplication, manager: User
 ) -> None:
     sent = send(api, case).json()["document_id"]
 
-    assert len(listed(as_staff(auditor), case)) == 1
+    assert len(listed(as_staff(manager), case)) == 1
     entry = AuditEntry.objects.latest("id")
-    assert (entry.action, entry.actor, entry.reference) == ("downloaded", auditor, case.reference)
+    assert (entry.action, entry.actor, entry.reference) == ("downloaded", manager, case.reference)
     assert entry.details == {"documents": [sent]}
 
 
