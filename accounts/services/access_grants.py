@@ -133,7 +133,7 @@ def _perform(given: Mapping[str, Any], confirmed: Confirmed) -> Outcome:
 
 
 KIND = ProposalKind(
-    name="role-grant",
+    name="accounts.grant_roles",
     label="Role grant",
     propose=(SUPERUSER,),
     confirm=(SUPERUSER,),
