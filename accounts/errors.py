@@ -19,6 +19,11 @@ class TooManyCodes(AccountsError):
         super().__init__(f"Too many wrong codes. The next one is taken in {seconds} {many}.")
 
 
+class PasswordRefused(AccountsError):
+    def __init__(self) -> None:
+        super().__init__("That is not your password.")
+
+
 class NotEnrolled(AccountsError):
     def __init__(self) -> None:
         super().__init__("There is no second factor to confirm.")

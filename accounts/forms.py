@@ -24,6 +24,26 @@ class CodeForm(forms.Form):
     )
 
 
+class AgainForm(forms.Form):
+    """What proves once more who acts: a code of the second factor, or the password."""
+
+    typed = forms.CharField(max_length=200, strip=False)
+
+    def __init__(self, *args: Any, has_factor: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["typed"].label = "Code of your app" if has_factor else "Your password"
+        self.fields["typed"].help_text = (
+            "Six digits, or one of your recovery codes. A code is taken once."
+            if has_factor
+            else "The one that you sign in with."
+        )
+        self.fields["typed"].widget = (
+            CodeForm.base_fields["code"].widget
+            if has_factor
+            else forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True})
+        )
+
+
 class OwnPasswordForm(AdminPasswordChangeForm):
     """Django's own form, with an audit entry for the change."""
 

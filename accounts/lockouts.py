@@ -34,7 +34,10 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
         An attempt while locked out is neither counted nor recorded.
         """
         if not getattr(request, "axes_locked_out", False):
-            sign_in_failed(username=str(credentials.get("username") or ""))
+            sign_in_failed(
+                username=str(credentials.get("username") or ""),
+                again=getattr(request, "asked_again", False),
+            )
         super().user_login_failed(sender, credentials, request, **kwargs)
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:

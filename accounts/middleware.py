@@ -1,4 +1,4 @@
-"""Limit the life of a session, and require the second factor before anything else."""
+"""Limit the life of a session, require the second factor, and ask again before some acts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.selectors import Lacks, session_lacks
 from accounts.services.sign_in import ACTIVE_AT, SIGNED_IN_AT
+from accounts.step_up import asks_again, has_stepped_up
 
 # A session's row is written for activity once a minute at most.
 RESOLUTION = 60  # seconds
@@ -93,3 +94,28 @@ class SecondFactorMiddleware:
             return None
         query = {"next": request.get_full_path()} if request.method == "GET" else None
         return HttpResponseRedirect(reverse(WAY[lacks], query=query))
+
+
+class StepUpMiddleware:
+    """Redirect from the pages of ``accounts.step_up`` to the page that asks again."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        *_: Any,  # the view and its arguments
+    ) -> HttpResponse | None:
+        match = request.resolver_match
+        if match is None or not asks_again(view_name=match.view_name, method=request.method):
+            return None
+        if not request.user.is_authenticated or has_stepped_up(request.session):
+            return None
+        if request.method not in {"GET", "HEAD"}:
+            messages.warning(request, "Nothing was changed: confirm that it is you, and repeat it.")
+        where = request.path if request.method == "POST" else request.get_full_path()
+        return HttpResponseRedirect(reverse("account:again", query={"next": where}))

@@ -5,6 +5,7 @@ from base64 import b32encode
 from typing import Any
 
 from axes.helpers import get_cool_off
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,10 +17,11 @@ from django_otp import login as otp_login
 
 from accounts import selectors
 from accounts.errors import AccountsError
-from accounts.forms import CodeForm
+from accounts.forms import AgainForm, CodeForm
 from accounts.models import SecondFactor
 from accounts.selectors import Lacks, session_lacks
 from accounts.services import second_factor
+from accounts.services.step_up import step_up
 
 asks = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -59,6 +61,34 @@ def code(request: HttpRequest) -> HttpResponse:
         _let_in(request, device)
         return HttpResponseRedirect(_next(request))
     return _page(request, "code", title="Enter your code", form=form, next=_next(request))
+
+
+@asks
+def again(request: HttpRequest) -> HttpResponse:
+    """Ask for the code, or the password, again before an act that needs it."""
+    user = person(request)
+    has_factor = selectors.second_factor_of(user) is not None
+    form = AgainForm(request.POST if request.method == "POST" else None, has_factor=has_factor)
+    if form.is_valid():
+        try:
+            step_up(
+                request=request,
+                user=user,
+                typed=form.cleaned_data["typed"],
+                before=_next(request),
+            )
+        except AccountsError as refused:
+            form.add_error("typed", str(refused))
+        else:
+            return HttpResponseRedirect(_next(request))
+    return _page(
+        request,
+        "again",
+        title="Confirm that it is you",
+        form=form,
+        minutes=int(settings.LOANOFFICE_STEP_UP_LIFE.total_seconds() // 60),
+        next=_next(request),
+    )
 
 
 @asks

@@ -41,6 +41,7 @@ class Action(models.TextChoices):
     SIGNED_OUT = "signed_out", "Signed out"
     PASSWORD = "password", "Password changed"
     SECOND_FACTOR = "second_factor", "Second factor"
+    STEPPED_UP = "stepped_up", "Identity confirmed"
 
 
 class AppendOnlyError(TypeError):

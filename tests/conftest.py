@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.contrib.auth.signals import user_logged_in
 from django.core.cache import cache
 
 from accounts.roles import Role
+from accounts.step_up import mark_stepped_up
 from applications.models import LoanApplication
 from applications.services import intake
 from partners.models import Partner
@@ -122,6 +124,21 @@ def submitted(draft: LoanApplication, officer: User) -> LoanApplication:
 def _nothing_is_cached() -> None:
     """Empty the cache, so that no test depends on the one before."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def stepped_up() -> Iterator[None]:
+    """Let every session that a test opens have confirmed who it is, as a person does at first.
+
+    Tests of that replace this fixture.
+    """
+
+    def confirm(request: Any, **_: Any) -> None:
+        mark_stepped_up(request.session)
+
+    user_logged_in.connect(confirm, weak=False)
+    yield
+    user_logged_in.disconnect(confirm)
 
 
 @pytest.fixture(autouse=True)

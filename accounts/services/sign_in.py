@@ -4,12 +4,13 @@ import logging
 from datetime import timedelta
 
 from axes.handlers.proxy import AxesProxyHandler
+from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.errors import OnlySuperusers
+from accounts.errors import OnlySuperusers, PasswordRefused
 from audit.models import Action, AuditEntry
 from audit.services import entry_record
 from audit.tracing import client_address
@@ -31,18 +32,32 @@ def signed_out(*, user: User, why: str = "") -> None:
     entry_record(action=Action.SIGNED_OUT, message=why or "Signed out.", actor=user, target=user)
 
 
-def sign_in_failed(*, username: str) -> None:
+def password_check(*, request: HttpRequest, user: User, password: str) -> None:
+    """Check one's own password within a session. Raises ``PasswordRefused``.
+
+    A wrong one counts as a failed sign-in does, towards the same lockout.
+    """
+    request.asked_again = True  # type: ignore[attr-defined]
+    name = user.get_username()
+    if authenticate(request, username=name, password=password) != user:
+        raise PasswordRefused
+    AxesProxyHandler.get_implementation().reset_user_attempts(request, {"username": name})
+
+
+def sign_in_failed(*, username: str, again: bool = False) -> None:
     """Record a wrong name or password. The name is stored only where it is a user's.
 
-    Some people type their password into the field of the name.
+    Some people type their password into the field of the name. ``again``: it was asked for in a
+    session, of who had signed in.
     """
     logger.warning("Sign-in failed", extra={"address": client_address.get()})
     user = User.objects.filter(username=username).first()
     if user is None and _noted("", Action.SIGN_IN_FAILED, UNKNOWN_EVERY):
         return
+    message = "Sign-in failed." if user else "Sign-in failed: there is no such username."
     entry_record(
         action=Action.SIGN_IN_FAILED,
-        message="Sign-in failed." if user else "Sign-in failed: there is no such username.",
+        message="The password was refused when asked for again." if again else message,
         who=username if user else "",
         target=user,
     )

@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.middleware.SessionLimitsMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
+    "accounts.middleware.StepUpMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -122,6 +123,9 @@ LOGIN_REDIRECT_URL = "admin:index"
 # The idle and total life of a session. Requests that a page makes by itself are no activity.
 LOANOFFICE_SESSION_IDLE = timedelta(minutes=env.int("LOANOFFICE_SESSION_IDLE_MINUTES", default=30))
 LOANOFFICE_SESSION_LONGEST = timedelta(hours=env.int("LOANOFFICE_SESSION_HOURS", default=12))
+# How long a code, or a password, that was asked for again lets its session publish, settle, make
+# keys and change rights (``accounts.step_up``).
+LOANOFFICE_STEP_UP_LIFE = timedelta(minutes=env.int("LOANOFFICE_STEP_UP_MINUTES", default=5))
 SESSION_COOKIE_AGE = int(LOANOFFICE_SESSION_LONGEST.total_seconds())
 
 # Failed sign-ins: the limits are in ``accounts.lockouts``, with the reasons.

@@ -569,6 +569,10 @@ def show_code(office: Office) -> None:
     client.post(reverse("account:code"), {"code": codes[0]})
 
 
+def confirm_again(office: Office) -> None:
+    office.client(Role.MANAGER).post(reverse("account:again"), {"typed": "demo"})
+
+
 def renew_codes(office: Office) -> None:
     client, codes = enrolled(office)
     client.post(reverse("account:code"), {"code": codes[0]})
@@ -744,6 +748,7 @@ CHANGES = {
     "admin:logout": Change(log_out, Action.SIGNED_OUT),
     "admin:password_change": Change(own_password, Action.PASSWORD),
     "account:code": Change(show_code, Action.SECOND_FACTOR),
+    "account:again": Change(confirm_again, Action.STEPPED_UP),
     "account:enrol": Change(enrol, Action.SECOND_FACTOR),
     "account:renew": Change(renew_codes, Action.SECOND_FACTOR),
     "account:remove": Change(remove_factor, Action.SECOND_FACTOR),
