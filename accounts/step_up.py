@@ -22,8 +22,8 @@ PAGES = {
     "admin:auth_group_add",
     "admin:auth_group_change",
     "admin:auth_group_delete",
+    "admin:auth_user_access",
     "admin:auth_user_add",
-    "admin:auth_user_change",
     "admin:auth_user_delete",
     "admin:auth_user_password_change",
     "admin:lending_lendingpolicy_publish",
@@ -33,17 +33,18 @@ PAGES = {
     "admin:webhooks_webhookendpoint_add",
     "admin:webhooks_webhookendpoint_rotate",
 }
-# Lists that anybody with the right may read, and whose actions ask.
-LISTS = {
+# Pages that are only read as a rule: what is sent from them asks.
+FORMS = {
     "admin:accounts_requiredsecondfactor_changelist",
     "admin:auth_group_changelist",
+    "admin:auth_user_change",
     "admin:auth_user_changelist",
 }
 
 
 def asks_again(*, view_name: str, method: str | None) -> bool:
     """Tell whether this request needs a session that confirmed a moment ago."""
-    return view_name in PAGES or (view_name in LISTS and method not in {"GET", "HEAD"})
+    return view_name in PAGES or (view_name in FORMS and method not in {"GET", "HEAD"})
 
 
 def has_stepped_up(session: SessionBase) -> bool:
