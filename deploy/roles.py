@@ -80,6 +80,7 @@ def roles_of(stage: str, config: Document, *, account: str, partition: str) -> l
         "media_bucket": variables["MEDIA_BUCKET"],
         "seal_bucket": variables["SEAL_BUCKET"],
         "media_key": variables.get("MEDIA_KMS_KEY", ""),
+        "execution_key": _execution_key(config, web),
         "secrets_key": config.get("secrets_kms_key", ""),
         **_secrets(variables["LOANOFFICE_SECRETS"], partition, config["aws_region"], account),
     }
@@ -89,6 +90,14 @@ def roles_of(stage: str, config: Document, *, account: str, partition: str) -> l
         values = {**here, "function": companion.function}
         roles.append(_role(companion.function, kind, "trust-function", values))
     return roles
+
+
+def _execution_key(config: Document, web: str) -> str:
+    """The key that encrypts durable executions; empty where AWS's own does."""
+    keys = {(each.durable or {}).get("KMSKeyArn", "") for each in companions(config, web)} - {""}
+    if len(keys) > 1:
+        raise click.ClickException(f"Durable functions have one KMSKeyArn, not {len(keys)}.")
+    return str(next(iter(keys), ""))
 
 
 def role_apply(iam: Any, role: Role) -> str:

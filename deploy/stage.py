@@ -28,8 +28,9 @@ class Companion:
     timeout: int  # seconds
     memory_size: int  # MB
     environment: dict[str, str] = field(default_factory=dict)
-    # ``ExecutionTimeout`` (seconds) and ``RetentionPeriodInDays`` of a durable function.
-    durable: dict[str, int] | None = None
+    # ``ExecutionTimeout`` (seconds), ``RetentionPeriodInDays`` and, if there is one, ``KMSKeyArn``
+    # of a durable function: the key encrypts its inputs, results and checkpoints.
+    durable: dict[str, Any] | None = None
     # Management commands that have to succeed in it before anything goes live.
     before_live: tuple[str, ...] = ()
 
@@ -92,6 +93,13 @@ def faults(config: dict[str, Any]) -> Iterator[str]:
     key = environment.get("MEDIA_KMS_KEY")
     if key and not NOT_FILLED_IN.search(key) and not key.startswith("arn:"):
         yield f"MEDIA_KMS_KEY is {key}: the functions' policies need the key's whole ARN."
+    for settings in config.get("companions", []):
+        key = settings.get("durable", {}).get("KMSKeyArn", "arn:")
+        if not NOT_FILLED_IN.search(key) and not key.startswith("arn:"):
+            yield (
+                f"companions: {settings['name']} has the KMSKeyArn {key}: the functions' policies "
+                "need the key's whole ARN."
+            )
     if config.get("slim_handler"):
         yield "slim_handler leaves the code out of the package, and all functions run from it."
 

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "loanoffice.security_headers.SecurityHeadersMiddleware",
     "loanoffice.request_id.RequestIdMiddleware",
     "loanoffice.client_ip.ClientIpMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -268,6 +268,44 @@ def test_roles_that_are_as_they_should_be_are_left_alone_and_others_are_mended(
     }
 
 
+def test_roles_are_taken_by_services_of_this_account_only(office: Office, aws: Aws) -> None:
+    office.make_roles()
+    for name in (WEB, LOAN, FRAUD, MANAGE):
+        trust = aws.client("iam").get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+        (statement,) = trust["Statement"]
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+        assert set(statement["Principal"]) == {"Service"}
+
+
+def test_key_of_the_executions_is_for_those_who_carry_start_and_answer_them(
+    office: Office, aws: Aws
+) -> None:
+    key = f"arn:aws:kms:ca-central-1:{ACCOUNT}:key/executions"
+    for stage in office.settings.values():
+        for companion in stage.get("companions", []):
+            if "durable" in companion:
+                companion["durable"]["KMSKeyArn"] = key
+    office.save_settings()
+    office.make_roles()
+
+    having = {
+        name
+        for name in (WEB, LOAN, FRAUD, MANAGE)
+        if {"kms:Decrypt", "kms:GenerateDataKey"}
+        <= {action for action, where in allowed(policy(aws, name)).items() if key in where}
+    }
+    assert having == {WEB, LOAN, FRAUD}
+
+
+def test_key_of_the_executions_has_to_be_a_whole_arn(office: Office) -> None:
+    for stage in office.settings.values():
+        for companion in stage.get("companions", []):
+            if "durable" in companion:
+                companion["durable"]["KMSKeyArn"] = "alias/executions"
+    office.save_settings()
+    assert "has the KMSKeyArn alias/executions" in office.make_roles(code=1)
+
+
 def test_documents_can_be_looked_at_without_making_anything(office: Office, aws: Aws) -> None:
     told = json.loads(office.make_roles("staging", "--print"))
 
