@@ -25,7 +25,7 @@ from reviews.errors import DecisionExpired, UnknownReason
 from reviews.kinds import CEILING_KINDS, FOUR_EYES_KINDS, REVIEW_KINDS
 from reviews.locking import task_lock
 from reviews.models import ReviewDecision, ReviewTask
-from reviews.selectors import approvals_counting
+from reviews.selectors import COUNTED, approvals_counting
 from reviews.services.approvals import approvals_void_stale
 from reviews.services.authority import (
     CLAIM_LASTS,
@@ -152,7 +152,7 @@ def task_decide(
                 )
         words = text_for_everybody(reason, application)
         given = _reason(application, task, outcome, code=reason_code, words=words)
-        if task.status == TaskStatus.OPEN:
+        if task.status == TaskStatus.OPEN and task.approvals_required > 1:
             approvals_void_stale(application=application, task=task, now=now)
         decision = ReviewDecision(
             task=task,
@@ -183,7 +183,7 @@ def answer_keep(
         decision.save(force_insert=True)
         _count(application, task, decision)
     elif not task.decisions.filter(
-        decided_by=decision.decided_by, partner=decision.partner
+        decided_by=decision.decided_by, partner=decision.partner, voided_at__isnull=True
     ).exists():
         decision.save(force_insert=True)
         _keep_late(application, task, decision)
@@ -258,8 +258,9 @@ def decisions_undo_as_late(*, application: LoanApplication, task: ReviewTask) ->
     For a decision that did not reach the engine before its wait ended, so it is not applied.
     Application and task must be locked.
     """
-    decisions = list(task.decisions.filter(late=False).select_related("decided_by", "partner"))
-    task.decisions.filter(late=False).update(late=True)
+    counted = task.decisions.filter(COUNTED)
+    decisions = list(counted.select_related("decided_by", "partner"))
+    counted.update(late=True)
     row = REVIEW_KINDS[TaskKind(task.kind)]
     if row.answers_offer:
         _note_on_offer(application, accepted_at=None, declined_at=None)
