@@ -24,6 +24,15 @@ class PasswordRefused(AccountsError):
         super().__init__("That is not your password.")
 
 
+class HashingBusy(Exception):  # noqa: N818
+    """Too many passwords are being hashed; this one was not. A middleware answers with 503."""
+
+    retry_after = 5  # seconds
+
+    def __init__(self) -> None:
+        super().__init__("Too many passwords are being hashed at this moment.")
+
+
 class NotEnrolled(AccountsError):
     def __init__(self) -> None:
         super().__init__("There is no second factor to confirm.")

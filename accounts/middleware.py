@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.errors import HashingBusy
 from accounts.selectors import Lacks, session_lacks
 from accounts.services.sign_in import ACTIVE_AT, SIGNED_IN_AT
 from accounts.step_up import asks_again, has_stepped_up
@@ -119,3 +120,20 @@ class StepUpMiddleware:
             messages.warning(request, "Nothing was changed: confirm that it is you, and repeat it.")
         where = request.path if request.method == "POST" else request.get_full_path()
         return HttpResponseRedirect(reverse("account:again", query={"next": where}))
+
+
+class HashingBusyMiddleware:
+    """Answer a request whose password could not be checked now with 503 and ``Retry-After``."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, HashingBusy):
+            return None
+        from accounts.views import busy  # noqa: PLC0415 - needs the admin's site
+
+        return busy(request, error)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_otp import login as otp_login
 
 from accounts import selectors
-from accounts.errors import AccountsError
+from accounts.errors import AccountsError, HashingBusy
 from accounts.forms import AgainForm, CodeForm
 from accounts.models import SecondFactor
 from accounts.selectors import Lacks, session_lacks
@@ -199,6 +199,16 @@ def locked_out(
         status=429,
     )
     page.headers["Retry-After"] = str(int(wait.total_seconds()))
+    page.render()
+    return page
+
+
+def busy(request: HttpRequest, error: HashingBusy) -> HttpResponse:
+    """Render the page for who has to send their password again in a moment."""
+    page = _page(
+        request, "busy", title="Try again in a moment", seconds=error.retry_after, status=503
+    )
+    page.headers["Retry-After"] = str(error.retry_after)
     page.render()
     return page
 

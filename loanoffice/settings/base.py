@@ -5,6 +5,7 @@
 by way of ``aws``.
 """
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ MIDDLEWARE = [
     "accounts.middleware.SessionLimitsMiddleware",
     "accounts.middleware.SecondFactorMiddleware",
     "accounts.middleware.StepUpMiddleware",
+    "accounts.middleware.HashingBusyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -114,6 +116,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.password_validation.OwnWordsValidator"},
     {"NAME": "accounts.password_validation.AnotherPasswordValidator"},
 ]
+PASSWORD_HASHERS = ["accounts.hashers.BoundedPBKDF2Hasher"]
+# How many passwords one process hashes at a time: half of the processors keep serving others.
+LOANOFFICE_HASHES_AT_ONCE = env.int(
+    "LOANOFFICE_HASHES_AT_ONCE", default=max(1, (os.cpu_count() or 1) // 2)
+)
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # refuses locked-out sign-ins first
     "accounts.backends.StaffBackend",
