@@ -24,7 +24,7 @@ class PasswordRefused(AccountsError):
         super().__init__("That is not your password.")
 
 
-class HashingBusy(Exception):  # noqa: N818
+class HashingBusy(Exception):
     """Too many passwords are being hashed; this one was not. A middleware answers with 503."""
 
     retry_after = 5  # seconds
