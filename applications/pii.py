@@ -64,19 +64,20 @@ def without_contact(text: str, *, phone: str, email: str, address: str) -> str:
 
     Everybody who sees the application reads such a text, the contact details not.
     """
-    digits = re.sub(r"\D", "", phone)
-    if len(digits) >= LOCAL_DIGITS:
+    # Most texts have none of them: patterns are made only for what may be there.
+    shown = text.casefold()
+    local = re.sub(r"\D", "", phone)[-LOCAL_DIGITS:]
+    if len(local) == LOCAL_DIGITS and local in re.sub(r"\D", "", text):
         apart = r"[\s().-]{0,3}"
         before = rf"(?:\+?\d{{1,3}}{apart})?(?:\(?\d{{3}}\)?{apart})?"
-        local = apart.join(digits[-LOCAL_DIGITS:])
-        text = re.sub(rf"(?<!\d){before}{local}(?!\d)", lambda _: mask(phone), text)
-    if "@" in email:
-        hide = re.compile(re.escape(email), re.IGNORECASE)
-        text = hide.sub(lambda _: mask_email(email), text)
+        number = rf"(?<!\d){before}{apart.join(local)}(?!\d)"
+        text = re.sub(number, lambda _: mask(phone), text)
+    if "@" in email and email.casefold() in shown:
+        text = re.sub(re.escape(email), lambda _: mask_email(email), text, flags=re.IGNORECASE)
     # The street alone is typed as well as the whole address; the town alone tells little.
     for part in (address, address.partition(",")[0]):
         words = re.findall(r"\w+", part)
-        if len(words) > 1:
-            together = re.compile(rf"\b{r'\W{1,3}'.join(words)}\b", re.IGNORECASE)
-            text = together.sub(lambda _: mask_words(address), text)
+        if len(words) > 1 and all(word.casefold() in shown for word in words):
+            together = rf"\b{r'\W{1,3}'.join(words)}\b"
+            text = re.sub(together, lambda _: mask_words(address), text, flags=re.IGNORECASE)
     return text

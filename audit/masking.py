@@ -8,6 +8,7 @@ import re
 DOT = "•"
 HIDDEN = DOT * 4
 SIGN = re.compile(r"\w")
+MAILBOX = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
 
 
 def mask(value: object, *, first: int = 1, last: int = 2) -> str:
@@ -40,6 +41,11 @@ def mask_email(value: object) -> str:
         return mask(text, first=1, last=0)
     head, dot, tail = house.rpartition(".")
     return f"{name[:1]}{HIDDEN}@{head[:1]}{HIDDEN}{dot}{tail}"
+
+
+def mask_mailboxes(text: str) -> str:
+    """Mask every e-mail address in a text, such as the error of a mail server that names one."""
+    return MAILBOX.sub(lambda found: mask_email(found[0]), text)
 
 
 def mask_words(value: object) -> str:

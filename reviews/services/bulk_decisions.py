@@ -17,6 +17,7 @@ from django.db import OperationalError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from applications.services.timeline import text_for_everybody
 from core.errors import DomainError, NotPermitted
 from core.locking import is_contention
 from lending.choices import Outcome
@@ -65,9 +66,8 @@ def bulk_begin(
     begun = BulkDecision.objects.filter(decided_by=user, token=token).first()
     if begun is not None:
         return begun
-    tasks = ReviewTask.objects.filter(kind__in=STAFF_KINDS).in_bulk(
-        [row.task for row in rows[:MOST]]
-    )
+    asked = ReviewTask.objects.filter(kind__in=STAFF_KINDS).select_related("application")
+    tasks = asked.in_bulk([row.task for row in rows[:MOST]])
     known = {
         row.task: row
         for row in sorted(rows[:MOST])
@@ -75,6 +75,8 @@ def bulk_begin(
     }
     if not known:
         return None
+    for number in known:
+        reason = text_for_everybody(reason, tasks[number].application)
     run, created = BulkDecision.objects.get_or_create(
         decided_by=user,
         token=token,

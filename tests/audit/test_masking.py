@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from applications.pii import masked, masked_changes
-from audit.masking import mask, mask_email, mask_name, mask_words
+from audit.masking import mask, mask_email, mask_mailboxes, mask_name, mask_words
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,15 @@ def test_number_keeps_its_shape_and_three_signs(value: object, shown: str) -> No
 )
 def test_address_of_a_mailbox_keeps_two_letters_and_the_country(value: str, shown: str) -> None:
     assert mask_email(value) == shown
+
+
+def test_mailboxes_in_a_text_are_masked_and_the_rest_stays() -> None:
+    said = "{'alice.b+c@example.com': (550, b'5.1.1 <alice.b+c@example.com>: unknown at mx-1')}"
+
+    assert mask_mailboxes(said) == (
+        "{'a••••@e••••.com': (550, b'5.1.1 <a••••@e••••.com>: unknown at mx-1')}"
+    )
+    assert mask_mailboxes("root@localhost and @ alone") == "r••••@••••localhost and @ alone"
 
 
 def test_words_and_names_keep_how_they_begin() -> None:

@@ -9,6 +9,7 @@ import logging
 import re
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib import admin
@@ -29,7 +30,9 @@ from core.admin.row_actions import row_url
 from lending.choices import Outcome
 from partners.models import Partner
 from partners.services import keys
+from reviews.models import BulkDecision
 from reviews.services import decisions
+from reviews.services.bulk_decisions import Read, bulk_begin
 from tests import casework
 from tests.applications import files
 from tests.applications.admin.conftest import LIST, Login, page
@@ -88,6 +91,8 @@ def office(module_rows: None, django_db_blocker: DjangoDbBlocker) -> None:
         waiting = casework.waiting_for_manager(None, partner=partner, **HIDDEN)
         PendingCallback.objects.update(callback_id="callback-okapi")
         upload(waiting, author)
+        rows = [Read(waiting.pk, waiting.review_tasks.get().pk, waiting.version)]
+        bulk_begin(user=decider, token=uuid4(), outcome=Outcome.DECLINE, rows=rows, reason=TYPED)
         edited = casework.submit(author, **ALICE | HIDDEN | {"phone": "416-555-0199"})
         intake.application_edit(reference=edited.reference, user=author, phone=HIDDEN["phone"])
         intake.application_withdraw(reference=edited.reference, user=author, reason=TYPED)
@@ -292,3 +297,4 @@ def test_contact_details_that_somebody_typed_are_kept_masked(
     assert event.data == {"reason": masked}
     assert AuditEntry.objects.get(action=Action.WITHDRAWN).details["reason"] == masked
     assert decision.reason.endswith(masked)
+    assert BulkDecision.objects.get().reason == masked

@@ -3,6 +3,7 @@
 import logging
 
 from applications.models import LoanApplication
+from audit.masking import mask_mailboxes
 from reviews.models import ReviewTask
 from workflows.models import Incident, OutboxMessage
 
@@ -28,7 +29,7 @@ def note_failure(message: OutboxMessage, error: Exception, final: bool) -> None:
                 message=message,
                 sentence=(
                     f"“{message.get_kind_display()}” was tried {tried} and did not get "
-                    f"through. Last: {error}"
+                    f"through. Last: {mask_mailboxes(str(error))}"
                 ),
             )
         ],

@@ -27,6 +27,7 @@ from typing import Any
 from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
+from audit.masking import mask_mailboxes
 from core.once import once
 from workflows import engine
 from workflows.errors import AlreadyStarted, EndpointGone, EngineUnavailable, WebhookError
@@ -359,7 +360,7 @@ def _put_off(message: OutboxMessage, error: Exception) -> None:
                 status=OutboxMessage.Status.DEAD if final else OutboxMessage.Status.PENDING,
                 due_at=timezone.now() + route.delay(message.attempts),
                 leased_until=None,
-                last_error=f"{type(error).__name__}: {error}"[:2000],
+                last_error=mask_mailboxes(f"{type(error).__name__}: {error}")[:2000],
             )
             if noted:
                 route.failed(message, error, final)
