@@ -19,6 +19,9 @@ ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "docs" / "architecture.svg"
 GUIDE = ROOT / "docs" / "architecture.md"
 WORKFLOW = ROOT / "functions" / "loan_approval.py"
+ENDS = {"end", "close"}  # methods that end the execution with the status that they are given
+# What a step missed on record is asked for by operations that are drawn at their own places.
+NOT_FOLLOWED = frozenset({"ask_again"})
 CAPTION = re.compile(r"^\| `(\w+)` \| ([^|]+?) \|", re.MULTILINE)
 
 WIDTH = 880
@@ -126,7 +129,7 @@ class Workflow:
 
     def _operation(self, call: ast.Call, condition: str) -> Operation:
         method = _method(call)
-        if method == "step":
+        if method in {"step", "checked_step"}:
             [name] = _texts(call.args[0])
             return Operation(name, self._body(call), condition)
         first = call.args[0] if call.args else None
@@ -169,13 +172,14 @@ class Workflow:
             for value in self._members(ast.unparse(node.iter)).values()
         ]
 
-    def _bodies(self, method: str) -> Iterator[str]:
+    def _bodies(self, method: str, within: frozenset[str] = NOT_FOLLOWED) -> Iterator[str]:
         """Return the bodies of a method's steps, and of the methods that it calls."""
+        within |= {method}
         for call in _calls(self.methods[method], "self"):
             if _method(call) in {"step", "_step"}:
                 yield self._body(call)
-            elif _method(call) != "end" and _method(call) in self.methods:
-                yield from self._bodies(_method(call))
+            elif _method(call) not in ENDS | within and _method(call) in self.methods:
+                yield from self._bodies(_method(call), within)
 
     def _body(self, call: ast.Call) -> str:
         """The import path of the function that a step's lambda calls."""
@@ -185,12 +189,13 @@ class Workflow:
         module, _, function = ast.unparse(body.func).partition(".")
         return ".".join(filter(None, (self.origins[module], function)))
 
-    def _ends(self, method: str) -> Iterator[str]:
+    def _ends(self, method: str, within: frozenset[str] = NOT_FOLLOWED) -> Iterator[str]:
+        within |= {method}
         for call in _calls(self.methods[method], "self"):
-            if _method(call) == "end":
+            if _method(call) in ENDS:
                 yield from _texts(call.args[0])
-            elif _method(call) in self.methods:
-                yield from self._ends(_method(call))
+            elif _method(call) in self.methods.keys() - within:
+                yield from self._ends(_method(call), within)
 
 
 def _calls(node: ast.AST, owner: str) -> list[ast.Call]:

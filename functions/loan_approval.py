@@ -5,6 +5,11 @@ resume, so it is deterministic: every reading of a clock or a table and every si
 inside a step. Renaming or reordering an operation would break suspended executions; they
 therefore stay on the version that they started on.
 
+What a callback returns is only a wake-up, because whoever reaches the engine can answer it. The
+step after it compares it with the record. A step that finds a decision missing on record returns
+``Missing`` instead of its result; then people are asked (again), and the step is tried again under
+the next name: ``disbursing``, ``disbursing-2``, ...
+
 An approved application with a manager's decision costs twelve operations: validate, the
 parallel block and its bureaus, risk, two for the manager's decision, two for the fraud
 check, offer, disburse.
@@ -12,13 +17,12 @@ check, offer, disburse.
 
 import functions.setup  # noqa: F401, I001 - Django first
 
-import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from typing import Any, NoReturn
 
 from aws_durable_execution_sdk_python import (
-    CallbackTimeoutError,
     DurableContext,
     StepContext,
     StepError,
@@ -26,14 +30,10 @@ from aws_durable_execution_sdk_python import (
 )
 from aws_durable_execution_sdk_python.config import (
     CallbackConfig,
-    CompletionConfig,
     Duration,
-    NestingType,
     ParallelBranch,
-    ParallelConfig,
     StepConfig,
 )
-from aws_durable_execution_sdk_python.retries import RetryDecision
 
 from django.conf import settings
 
@@ -41,41 +41,23 @@ from applications.errors import ApplicationClosed
 from applications.services.attempts import Attempt
 from audit.tracing import execution_name, request_id
 from applications.choices import Bureau, FraudVerdict, Status
+from functions.operation_config import ALL_BUREAUS, BUREAU_STEP, STEP, fraud_wait
+from functions.operation_results import TIMED_OUT, incident_of, kind_of, missing_in, reported
 from lending.choices import Outcome
 from reviews.choices import TaskKind
-from core.errors import DomainError
+from workflows.callbacks.pending import EXPIRED
+from workflows.callbacks.wakeups import WakeUp
+from workflows.errors import ProviderError
 from workflows.executions import Closed
+from workflows.funding_requirements import FRAUD_CHECK
 from workflows.handover import give_up
-from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
 from workflows.models import Incident
 from workflows.steps import credit, fraud, offer, payout, review, risk, validation
 from workflows.steps.risk import Assessed
 from workflows.steps.validation import Validated
 
-BUREAU_ATTEMPTS = 3
-# Errors that a retry cannot repair: the domain refuses, or a person has to act.
-FINAL: tuple[type[Exception], ...] = (DomainError, PayoutRefused, PayoutUnknown)
-
-
-def retry(attempts: int) -> Callable[[Exception, int], RetryDecision]:
-    """Make a retry strategy: 1, 2, 4 ... seconds, up to 60; no retry for ``FINAL`` errors."""
-
-    def decide(error: Exception, attempt: int) -> RetryDecision:
-        if isinstance(error, FINAL) or attempt >= attempts:
-            return RetryDecision.no_retry()
-        return RetryDecision.retry(Duration.from_seconds(min(2 ** (attempt - 1), 60)))
-
-    return decide
-
-
-STEP = StepConfig(retry_strategy=retry(settings.LOANOFFICE_STEP_ATTEMPTS))
-BUREAU_STEP = StepConfig(retry_strategy=retry(BUREAU_ATTEMPTS))
-ALL_BUREAUS = ParallelConfig(
-    completion_config=CompletionConfig.all_completed(),  # type: ignore[no-untyped-call]
-    nesting_type=NestingType.FLAT,
-)
-
-
+# How often an execution asks for what the record lacks; more means that something is wrong.
+MOST_ROUNDS = 20
 # A bureau that stays down has no report; the risk step also finds a closed application.
 LEFT_TO_RISK_STEP = {ProviderError.__name__, ApplicationClosed.__name__}
 
@@ -111,7 +93,7 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
     except StepError as error:
         if kind_of(error) == ApplicationClosed.__name__:
             return {"status": "superseded"}
-        kind, sentence = incident_kind(error), f"The workflow failed: {error}"
+        kind, sentence = incident_of(error)
         flow.step("needs_attention", lambda: give_up(attempt, kind=kind, sentence=sentence))
         raise
 
@@ -135,10 +117,16 @@ def carry(attempt: Attempt, flow: "Workflow") -> Closed:
     if verdict == FraudVerdict.FLAGGED:
         flow.ask_person(TaskKind.FRAUD_REVIEW, validated)
 
-    flow.step("generating_offer", lambda: offer.generate_offer(attempt, verdict=verdict))
+    flow.checked_step(
+        "generating_offer", lambda **given: offer.generate_offer(attempt, **given), validated
+    )
     if TaskKind.OFFER_ACCEPTANCE in validated.waits:
         flow.ask_person(TaskKind.OFFER_ACCEPTANCE, validated)
-    return Closed(**flow.step("disbursing", lambda: payout.disburse(attempt)))
+    return Closed(
+        **flow.checked_step(
+            "disbursing", lambda **given: payout.disburse(attempt, **given), validated
+        )
+    )
 
 
 class Workflow:
@@ -149,7 +137,9 @@ class Workflow:
         self.context = context
         self.request = request
         self.arn = context.execution_context.durable_execution_arn
-        self.asked: TaskKind | None = None  # the next step marks its answer as delivered
+        self.wakeup: WakeUp | None = None  # the next step compares it with the record
+        self.names: Counter[str] = Counter()
+        self.rounds = 0
 
     def step(self, name: str, body: Callable[[], Any], config: StepConfig = STEP) -> Any:
         """Run a body once and checkpoint what it returned, as plain JSON."""
@@ -166,6 +156,30 @@ class Workflow:
             return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
         return context.step(traced, name=name, config=config)
+
+    def checked_step(self, name: str, body: Callable[..., Any], validated: Validated) -> Any:
+        """Run a step that needs decisions on record, again after asking for those it missed.
+
+        ``body`` gets the ``operation`` and the ``wakeup`` of the wait just before.
+        """
+        while missing := missing_in(done := self.begin(name, body, self.take_wakeup())):
+            self.ask_again(missing, validated)
+        return done
+
+    def begin(self, name: str, body: Callable[..., Any], wakeup: WakeUp | None) -> Any:
+        """Run a step that compares the record with a wake-up, under the next of its names."""
+        operation = self.numbered(name)
+        return self.step(operation, lambda: body(operation=operation, wakeup=wakeup))
+
+    def numbered(self, name: str) -> str:
+        """Return the name of the next operation of this name: ``name``, ``name-2``, ..."""
+        self.names[name] += 1
+        return name if self.names[name] == 1 else f"{name}-{self.names[name]}"
+
+    def take_wakeup(self) -> WakeUp | None:
+        """Return the end of the last wait, for the one step that looks at it."""
+        wakeup, self.wakeup = self.wakeup, None
+        return wakeup
 
     def credit_check(self) -> None:
         """Request all credit reports in parallel; each branch retries by itself.
@@ -200,61 +214,124 @@ class Workflow:
             sentence = f"The credit check failed: {'; '.join(map(str, errors))}"
             self.give_up(Incident.Kind.WORKFLOW_FAILED, sentence)
 
-    def ask_person(self, kind: TaskKind, validated: Validated) -> None:
-        """Suspend until a person has approved; a decline or a timeout ends the execution."""
+    def ask_person(self, kind: TaskKind, validated: Validated, seconds: int = 0) -> None:
+        """Suspend until a person has decided; a decline or a timeout ends the execution.
+
+        ``seconds`` is the time left when the task is open already, else 0.
+        """
+        name, before = self.numbered(kind.value), self.take_wakeup()
+        wait = seconds or validated.waits[kind]
         callback = self.context.create_callback(
-            name=kind.value,
+            name=name,
             config=CallbackConfig(
                 timeout=Duration.from_seconds(
-                    validated.waits[kind] + settings.LOANOFFICE_DELIVERY_GRACE.total_seconds()
+                    wait + settings.LOANOFFICE_DELIVERY_GRACE.total_seconds()
                 )
             ),
         )
-        after, self.asked = self.asked, kind
-        self.step(
-            f"open_{kind.value}",
+        opened = self.step(
+            f"open_{name}",
             lambda: review.open_review(
-                self.attempt, kind, callback_id=callback.callback_id, after=after
+                self.attempt,
+                kind,
+                operation=f"open_{name}",
+                callback_id=callback.callback_id,
+                wakeup=before,
             ),
         )
-        try:
-            outcome = _answer(callback.result())["outcome"]
-        except CallbackTimeoutError:
-            self.end("expired", lambda: review.expire(self.attempt, kind, timed_out=True))
-        if outcome == "expired":
-            self.end("expired", lambda: review.expire(self.attempt, kind, timed_out=False))
-        if outcome != Outcome.APPROVE:
-            self.end("declined", lambda: review.decline(self.attempt, kind))
+        if missing_in(opened):
+            self.ask_again(missing_in(opened), validated)
+        if opened is not True:
+            return
+        said = reported(callback.result, "outcome")
+        wakeup = WakeUp(name, callback.callback_id, kind, said)
+        if said in {TIMED_OUT, EXPIRED}:
+            seen = wakeup if said == EXPIRED else None
+            self.close(
+                "expired",
+                lambda **given: review.expire(self.attempt, kind, **given),
+                seen,
+                validated,
+            )
+        elif said == Outcome.DECLINE:
+            self.close(
+                "declined",
+                lambda **given: review.decline(self.attempt, kind, **given),
+                wakeup,
+                validated,
+            )
+        else:
+            self.wakeup = wakeup
 
-    def fraud_check(self, validated: Validated) -> FraudVerdict:  # noqa: RET503 - giving up never returns
-        """Request the fraud check, again after each timeout; give up after the last attempt."""
-        after, self.asked = self.asked, None
-        for number in range(1, validated.fraud_check_attempts + 1):
-            try:
-                return self._ask_fraud_service(number, validated.fraud_check_timeout, after)
-            except CallbackTimeoutError:
-                self.context.logger.warning("The fraud check did not answer")
+    def ask_again(self, missing: dict[str, int], validated: Validated) -> None:
+        """Ask for what a step missed on record, so that nothing is lost by a false wake-up."""
+        self.rounds += 1
+        if self.rounds > MOST_ROUNDS:
+            self.give_up(
+                Incident.Kind.ANSWER_DIFFERS,
+                f"The workflow was woken {self.rounds} times without the decisions that it waits "
+                "for. Find out who answers past this office, then restart the application.",
+            )
+        for lack, seconds in missing.items():
+            if lack == FRAUD_CHECK:
+                self.fraud_check(validated)
+            else:
+                self.ask_person(TaskKind(lack), validated, seconds)
+
+    def fraud_check(self, validated: Validated) -> str:  # noqa: RET503 - giving up never returns
+        """Request the fraud check, again after each timeout; give up after the last attempt.
+
+        Returns what the engine, or after a timeout the record, says of the verdict.
+        """
+        tries = 0
+        while tries < validated.fraud_check_attempts:
+            requested = self._request_fraud_check(validated.fraud_check_timeout)
+            if isinstance(requested, dict):
+                self.ask_again(requested, validated)
+                continue
+            if requested != TIMED_OUT:
+                return requested
+            self.context.logger.warning("The fraud check did not answer")
+            tries += 1
         self.give_up(
             Incident.Kind.FRAUD_UNANSWERED,
             f"The fraud check was asked {validated.fraud_check_attempts} times and did not answer.",
         )
 
-    def _ask_fraud_service(self, number: int, timeout: int, after: TaskKind | None) -> FraudVerdict:
-        """Request the fraud check once. Raises ``CallbackTimeoutError``."""
+    def _request_fraud_check(self, timeout: int) -> str | dict[str, int]:
+        """Request the fraud check once; returns the verdict, ``TIMED_OUT``, or what is missing."""
+        self.names["fraud_check"] += 1
+        number, before = self.names["fraud_check"], self.take_wakeup()
         name = f"fraud_check-{number}"
         longest, config = fraud_wait(timeout)
         callback = self.context.create_callback(name=name, config=config)
-        answered = self.step(
+        requested = self.step(
             f"request_{name}",
             lambda: fraud.request_fraud_check(
                 self.attempt,
                 callback_id=callback.callback_id,
                 number=number,
                 timeout=longest,
-                after=after,
+                wakeup=before,
             ),
         )
-        return FraudVerdict((answered or _answer(callback.result()))["result"])
+        if missing_in(requested):
+            return missing_in(requested)
+        if requested is not None:
+            return str(requested["result"])
+        said = reported(callback.result, "result")
+        if said != TIMED_OUT:
+            self.wakeup = WakeUp(name, callback.callback_id, None, said)
+        return said
+
+    def close(
+        self, name: str, body: Callable[..., Any], wakeup: WakeUp | None, validated: Validated
+    ) -> None:
+        """End the execution with a step, unless the record does not agree that it is over."""
+        done = self.begin(name, body, wakeup)
+        if not missing_in(done):
+            raise Ended(Closed(**done))
+        self.ask_again(missing_in(done), validated)
 
     def give_up(self, kind: Incident.Kind, sentence: str) -> NoReturn:
         """Hand the application to Operations and end the execution."""
@@ -263,37 +340,3 @@ class Workflow:
     def end(self, name: str, body: Callable[[], Closed]) -> NoReturn:
         """Run the last step of an execution that ends early, then end it."""
         raise Ended(Closed(**self.step(name, body)))
-
-
-def fraud_wait(timeout: int) -> tuple[int, CallbackConfig]:
-    """Return the longest duration of one request, in seconds, and its callback configuration.
-
-    Where heartbeats are accepted, ``timeout`` is the longest time between two of them.
-    """
-    longest = int(settings.LOANOFFICE_FRAUD_VENDOR_LONGEST.total_seconds())
-    if longest <= timeout:
-        return timeout, CallbackConfig(timeout=Duration.from_seconds(timeout))
-    return longest, CallbackConfig(
-        timeout=Duration.from_seconds(longest), heartbeat_timeout=Duration.from_seconds(timeout)
-    )
-
-
-def kind_of(error: StepError) -> str:
-    """Return the class name of a step's error; the checkpoint has it with its module."""
-    return error.error_type.rpartition(".")[2]
-
-
-def incident_kind(error: StepError) -> Incident.Kind:
-    """Return the kind of incident for a step's final error."""
-    kinds = {
-        PayoutRefused.__name__: Incident.Kind.PAYOUT_REFUSED,
-        PayoutUnknown.__name__: Incident.Kind.PAYOUT_UNKNOWN,
-    }
-    return kinds.get(kind_of(error), Incident.Kind.WORKFLOW_FAILED)
-
-
-def _answer(raw: str | None) -> dict[str, Any]:
-    answer = json.loads(raw or "{}")
-    if not isinstance(answer, dict):
-        raise TypeError(f"an answer is a JSON object, not {raw!r}")
-    return answer

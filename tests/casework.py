@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from applications.choices import Bureau, FraudVerdict
+from applications.choices import Bureau
 from applications.models import LoanApplication
 from applications.services import intake
 from applications.services.attempts import Attempt
@@ -23,10 +23,11 @@ from workflows import executions as workflow_executions
 from workflows.callbacks import pending
 from workflows.models import Execution, OutboxMessage, PendingCallback
 from workflows.providers.simulated import SCORES
-from workflows.steps import credit, offer, payout, review, risk, validation
+from workflows.steps import credit, fraud, offer, payout, review, risk, validation
 
 # The profiles whose reports are those of the simulated bureaus; of others each says 700.
 PROFILES = ("1111", "3333", "4444")
+HOUR = timedelta(hours=1)
 
 # For tests that change what the database protects, as its owner could.
 triggers_lifted = append_only.lifted
@@ -65,17 +66,31 @@ def assess(application: LoanApplication) -> None:
 def ask(application: LoanApplication, kind: TaskKind = TaskKind.MANAGER_APPROVAL) -> ReviewTask:
     """Open a review with its callback, as the workflow does when it goes to sleep."""
     run = run_of(application)
-    task = review.review_open(run, kind)
-    assert task is not None
-    pending.callback_open(
-        run,
-        name=kind.value,
-        callback_id=f"callback-{task.pk}",
-        expires_at=task.expires_at + timedelta(hours=1),
-        review_task=task,
-    )
+    assert review.review_open(run, kind, callback_id=run.key(kind)) is True
     application.refresh_from_db()
-    return task
+    callback = PendingCallback.objects.get(callback_id=run.key(kind))
+    assert callback.review_task is not None
+    callback.callback_id = f"callback-{callback.review_task.pk}"
+    callback.save(update_fields=["callback_id"])
+    return callback.review_task
+
+
+@transaction.atomic
+def ask_fraud_check(
+    application: LoanApplication, *, number: int = 1, callback_id: str = "", lasts: timedelta = HOUR
+) -> PendingCallback:
+    """Wait for the fraud check, which nobody asks; the callback id is its operation by default."""
+    run = run_of(application)
+    callback_id = callback_id or f"{run.name}/fraud_check-{number}"
+    until = timezone.now() + lasts
+    assert fraud.fraud_check_open(run, callback_id=callback_id, number=number, until=until) is True
+    return PendingCallback.objects.get(callback_id=callback_id)
+
+
+def pass_fraud_check(application: LoanApplication, verdict: str = "passed") -> None:
+    """Ask the fraud check, which answers that the application passed, or what else is given."""
+    callback = ask_fraud_check(application)
+    pending.callback_receive(callback_id=callback.callback_id, answer={"result": verdict})
 
 
 def waiting_for_manager(user: User | None, **fields: Any) -> LoanApplication:
@@ -159,7 +174,8 @@ def offered(user: User | None = None, **fields: Any) -> LoanApplication:
     """Charlie's application, approved by the policy alone: an offer is made, nothing is paid."""
     application = submit(user, **{"sin_last4": "3333", "loan_amount": Decimal(25000), **fields})
     assess(application)
-    offer.offer_begin(run_of(application), verdict=FraudVerdict.PASSED)
+    pass_fraud_check(application)
+    assert offer.offer_begin(run_of(application)) is None
     offer.offer_make(run_of(application))
     application.refresh_from_db()
     return application
@@ -168,7 +184,8 @@ def offered(user: User | None = None, **fields: Any) -> LoanApplication:
 def disbursing(user: User | None = None, **fields: Any) -> LoanApplication:
     """As ``offered``, and the rail is about to be asked to pay."""
     application = offered(user, **fields)
-    payout.disbursement_request(run_of(application))
+    order = payout.disbursement_request(run_of(application))
+    assert isinstance(order, payout.PayoutOrder)
     application.refresh_from_db()
     return application
 

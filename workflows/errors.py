@@ -53,6 +53,24 @@ class PayoutUnknown(Exception):
     """The outcome of a payout is unknown; the rail must not be asked to pay again."""
 
 
+class AnswerDiffers(Exception):
+    """The engine reports another answer than the one on record: nothing is paid on either."""
+
+    def __init__(self, *, reference: str, subject: str, reported: str, recorded: str) -> None:
+        super().__init__(
+            f"The engine reports that {subject.lower()} of {reference} was answered with "
+            f"{reported}, but “{recorded}” is on record: somebody answered past this office. "
+            "Nothing was paid. Find out who can reach the engine, then restart the application."
+        )
+
+
+class NotApproved(Exception):
+    """The record lacks a decision without which nothing may be offered or paid."""
+
+    def __init__(self, *, reference: str, why: str) -> None:
+        super().__init__(f"{reference} is not paid out: {why}.")
+
+
 class WebhookError(Exception):
     """A webhook was not accepted and is tried again. ``result`` is that of the attempt."""
 

@@ -81,6 +81,19 @@ class PendingCallback(models.Model):
     expires_at = models.DateTimeField()
     answered_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
+    flagged_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the fraud check first flagged the application here, applied or not.",
+    )
+    flag_review = models.ForeignKey(
+        ReviewTask,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="flags",
+        help_text="The review that looks at the flag.",
+    )
 
     class Meta:
         ordering = ["-opened_at", "-id"]
@@ -211,6 +224,9 @@ class Incident(models.Model):
         DECISION_LATE = "decision_late", "Decision came too late"
         ENGINE_DISAGREES = "engine_disagrees", "Engine and record disagree"
         STOPPED = "stopped", "Stopped by Operations"
+        ANSWER_DIFFERS = "answer_differs", "Answer is not on record"
+        NOT_APPROVED = "not_approved", "Decisions are missing"
+        FLAGGED_AFTER_PAYOUT = "flagged_after_payout", "Flagged after the payout"
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"

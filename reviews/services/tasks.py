@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from accounts.roles import roles_above
-from applications.choices import Level
+from applications.choices import Level, Status
 from applications.models import LoanApplication
 from applications.services.attempts import move
 from applications.services.timeline import event_record
@@ -27,10 +27,12 @@ def task_open(
     policy: LendingPolicy,
     reasons: list[dict[str, str]],
     now: datetime,
+    number: int = 1,
 ) -> ReviewTask:
     """Open a review task. The application must be locked, and the caller saves it.
 
-    Sets its ``status``, ``current_step`` and ``waiting_*`` in memory.
+    ``number`` counts the tasks of this kind in the attempt. Sets the application's ``status``,
+    ``current_step`` and ``waiting_*`` in memory; one that has an offer stays ``approved``.
     """
     row = REVIEW_KINDS[kind]
     expires_at = now + getattr(policy, row.wait)
@@ -38,6 +40,7 @@ def task_open(
         application=application,
         attempt=application.attempt,
         kind=kind,
+        number=number,
         assigned_role=_assigned_role(application, row, policy),
         approvals_required=_approvals_required(application, row, policy),
         reasons=reasons,
@@ -45,7 +48,7 @@ def task_open(
         due_at=min(now + getattr(policy, row.due), expires_at),
         expires_at=expires_at,
     )
-    if application.status != row.status:
+    if application.status not in {row.status, Status.APPROVED}:
         move(application, row.status)
     application.current_step = row.step
     application.waiting_on = task.assigned_role

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, Route, expect
 
 from accounts.roles import Role
-from applications.choices import FraudVerdict, Status
+from applications.choices import Status
 from applications.models import LoanApplication
 from applications.services import intake
 from reviews.choices import TaskKind
@@ -67,7 +67,8 @@ def test_profile_in_one_click_submit_and_the_page_follows_without_a_reload(
 
     expect(page.locator("#application-log")).to_contain_text("Manager approval: approved.")
     run = casework.run_of(application)
-    offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    casework.pass_fraud_check(application)
+    offer.offer_begin(run)
     offer.offer_make(run)
     expect(page.locator("#panel-offer")).to_be_visible()
     page.click("text=Repayment schedule")

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from applications.choices import Bureau, FraudVerdict
+from applications.choices import Bureau
 from applications.services.attempts import Attempt
 from reviews.choices import TaskKind
 from workflows import handover
+from workflows.callbacks.wakeups import WakeUp
 from workflows.models import Execution, Incident, PendingCallback
 from workflows.steps import credit, fraud, offer, payout, review, risk, validation
 
@@ -23,7 +24,12 @@ def bodies(run: Attempt) -> dict[str, Body]:
         return known.get(name, f"never asked: {name}")
 
     def ask(kind: TaskKind) -> Body:
-        return lambda: review.open_review(run, kind, callback_id=callback(kind.value), after=None)
+        return lambda: review.open_review(
+            run, kind, operation=f"open_{kind.value}", callback_id=callback(kind.value)
+        )
+
+    def reported(kind: TaskKind, said: str) -> WakeUp:
+        return WakeUp(kind.value, callback(kind.value), kind, said)
 
     def ask_fraud_service(number: int) -> Body:
         return lambda: fraud.request_fraud_check(
@@ -31,17 +37,20 @@ def bodies(run: Attempt) -> dict[str, Body]:
             callback_id=callback(f"fraud_check-{number}"),
             number=number,
             timeout=300,
-            after=TaskKind.MANAGER_APPROVAL,
+            wakeup=reported(TaskKind.MANAGER_APPROVAL, "approve"),
         )
 
     def pull(bureau: Bureau) -> Body:
         return lambda: credit.pull_report(run, bureau)
 
     def decline(kind: TaskKind) -> Body:
-        return lambda: review.decline(run, kind)
+        return lambda: review.decline(
+            run, kind, operation="declined", wakeup=reported(kind, "decline")
+        )
 
     def expire(kind: TaskKind, *, timed_out: bool) -> Body:
-        return lambda: review.expire(run, kind, timed_out=timed_out)
+        seen = None if timed_out else reported(kind, "expired")
+        return lambda: review.expire(run, kind, operation="expired", wakeup=seen)
 
     return {
         "validate": lambda: validation.validate(run, arn=execution.arn or "arn:unheard"),
@@ -49,7 +58,7 @@ def bodies(run: Attempt) -> dict[str, Body]:
         "risk_assessment": lambda: risk.assess_risk(run),
         **{f"open_{kind.value}": ask(kind) for kind in TaskKind},
         **{f"request_fraud_check-{number}": ask_fraud_service(number) for number in (1, 2)},
-        "generating_offer": lambda: offer.generate_offer(run, verdict=FraudVerdict.FLAGGED),
+        "generating_offer": lambda: offer.generate_offer(run),
         "disbursing": lambda: payout.disburse(run),
         **{f"declined {kind.value}": decline(kind) for kind in TaskKind},
         **{f"expired {kind.value}": expire(kind, timed_out=True) for kind in TaskKind},

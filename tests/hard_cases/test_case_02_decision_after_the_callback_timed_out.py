@@ -15,6 +15,7 @@ from django.utils import timezone
 from applications.models import ApplicationEvent, LoanApplication
 from core.errors import DomainError, NotPermitted
 from lending.choices import Outcome
+from reviews.choices import TaskKind
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services import decisions
 from tests import casework
@@ -26,6 +27,7 @@ from tests.waiting import eventually
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 from workflows import sweep
 from workflows.callbacks import pending
+from workflows.executions import Closed
 from workflows.models import Incident, OutboxMessage, PendingCallback, SimulatedPayout
 from workflows.operations import application_restart, restart_check
 from workflows.steps import review
@@ -152,9 +154,10 @@ def test_both_answers_of_the_engine_mean_that_it_came_too_late(
     assert PendingCallback.objects.get().status == "answered"
 
     closed_as = review.expire(
-        run_of(application), decisions.TaskKind.MANAGER_APPROVAL, timed_out=True
+        run_of(application), TaskKind.MANAGER_APPROVAL, operation="expired", wakeup=None
     )
 
+    assert isinstance(closed_as, Closed)
     assert closed_as.status == "needs_attention"
     aws.answers.append(closed)
     deliver_what_waits()

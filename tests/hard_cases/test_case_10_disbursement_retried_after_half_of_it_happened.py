@@ -30,6 +30,7 @@ from workflows.errors import (
     PayoutUnsettled,
     RailUnreachable,
 )
+from workflows.executions import Closed
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.steps import payout
 
@@ -268,6 +269,6 @@ def test_step_that_runs_again_on_an_unknown_outcome_asks_what_the_rail_knows_and
         "currency": "CAD",
         "reference": application.reference,
     }
-    assert payout.disburse(run_of(application)).status == "funded"
+    assert payout.disburse(run_of(application)) == Closed("funded")
     assert_paid_once(rail, application.reference)
     assert rail.payments == []

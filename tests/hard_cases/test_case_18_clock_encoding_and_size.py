@@ -19,7 +19,6 @@ from django.utils.html import escape
 from pypdf import PdfReader
 
 from accounts.roles import Role
-from applications.choices import FraudVerdict
 from applications.models import Document, LoanApplication
 from lending.choices import Outcome
 from reviews.errors import DecisionExpired
@@ -80,7 +79,8 @@ def offer_letter_of(application: LoanApplication) -> Document:
     """Carry a submitted case to its offer, as the workflow does."""
     casework.assess(application)
     run = casework.run_of(application)
-    offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    casework.pass_fraud_check(application)
+    offer.offer_begin(run)
     offer.offer_make(run)
     return Document.objects.get(application=application, kind=Document.Kind.OFFER_LETTER)
 

@@ -15,7 +15,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.roles import Role
-from applications.choices import FraudVerdict
 from applications.models import ApplicationEvent, LoanApplication
 from applications.services import documents, intake
 from core.errors import DomainError
@@ -197,7 +196,8 @@ def test_edit_after_the_offer_pays_nothing_by_the_approvals_before(
     application = casework.waiting_for_manager(officer)
     run = casework.run_of(application)
     approve(application, manager)
-    offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    casework.pass_fraud_check(application)
+    assert offer.offer_begin(run) is None
     offer.offer_make(run)
 
     edit(application, officer)
@@ -212,7 +212,8 @@ def test_edit_once_the_payout_was_requested_voids_nothing(officer: User, manager
     application = casework.waiting_for_manager(officer)
     run = casework.run_of(application)
     approve(application, manager)
-    offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    casework.pass_fraud_check(application)
+    assert offer.offer_begin(run) is None
     offer.offer_make(run)
     payout.disbursement_request(run)
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from applications.choices import FraudVerdict
 from applications.services import intake
 from partners.models import Partner
 from tests import casework
@@ -88,7 +87,8 @@ def test_every_status_that_partners_know_is_told_once_and_no_other(
     application = submit(partner, sin_last4="3333", loan_amount=25_000)
     casework.assess(application)
     run = casework.run_of(application)
-    offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    casework.pass_fraud_check(application)
+    offer.offer_begin(run)
     offer.offer_make(run)
     payout.disbursement_request(run)
     payout.disbursement_settle(run, rail_reference="RAIL-1")

@@ -9,12 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.roles import Role
-from applications.choices import FraudVerdict
 from applications.errors import ApplicationClosed, PayoutSettled, TransitionRefused
 from applications.models import ApplicationEvent, Disbursement, LoanApplication
 from applications.services import intake
 from core.errors import NotPermitted
-from tests.casework import disbursing, run_of, waiting_for_manager
+from tests.casework import assess, disbursing, pass_fraud_check, run_of, waiting_for_manager
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 from tests.workflows.settling import settle
 from workflows import handover, incidents
@@ -261,8 +260,11 @@ def test_restart_asks_the_rail_under_the_same_key_again(
     settle(reference=unknown.reference, user=operations, paid=False)
     ops.application_restart(reference=unknown.reference, user=operations)
     unknown.refresh_from_db()
+    assess(unknown)
+    pass_fraud_check(unknown)
     LoanApplication.objects.update(status="approved")  # where its second run arrives in time
     order = payout.disbursement_request(run_of(unknown))
+    assert isinstance(order, payout.PayoutOrder)
     assert order.status == "requested"
     assert order.idempotency_key == f"payout-{unknown.reference}"
     assert Disbursement.objects.count() == 1
@@ -465,5 +467,5 @@ def test_run_of_an_attempt_before_the_restart_writes_nothing(
     ops.application_restart(reference=stuck.reference, user=operations)
     before = ApplicationEvent.objects.count()
     with pytest.raises(ApplicationClosed, match="newer attempt"):
-        offer.offer_begin(old, verdict=FraudVerdict.PASSED)
+        offer.offer_begin(old)
     assert ApplicationEvent.objects.count() == before

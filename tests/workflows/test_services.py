@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.core.checks import Error
-from django.db import transaction
 from django.utils import timezone
 
 from applications.errors import TransitionRefused
@@ -13,7 +12,7 @@ from applications.models import ApplicationEvent, LoanApplication
 from core.errors import NotPermitted
 from reviews.models import ReviewTask
 from tests import casework
-from tests.casework import assess, run_of, submit, waiting_for_manager
+from tests.casework import ask_fraud_check, assess, run_of, submit, waiting_for_manager
 from workflows import handover, incidents
 from workflows.callbacks import pending
 from workflows.callbacks.pending import CallbackReceipt
@@ -21,7 +20,6 @@ from workflows.checks import timeouts_nest
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.operations import application_restart
 from workflows.reconcile import repairs
-from workflows.steps import fraud
 
 pytestmark = pytest.mark.django_db
 PASSED, FLAGGED = {"result": "passed"}, {"result": "flagged"}
@@ -32,12 +30,7 @@ def asked(officer: User) -> LoanApplication:
     """An application that waits for the fraud service under the callback ``F``."""
     application = submit(officer)
     assess(application)
-    until = timezone.now() + timedelta(minutes=5)
-    with transaction.atomic():
-        fraud.fraud_check_open(run_of(application), number=1, until=until)
-        pending.callback_open(
-            run_of(application), name="fraud_check-1", callback_id="F", expires_at=until
-        )
+    ask_fraud_check(application, callback_id="F")
     return application
 
 
@@ -74,7 +67,7 @@ def test_contradiction_is_one_incident_and_the_first_answer_stands(
 
 
 def test_late_answer_is_noted_and_not_applied(asked: LoanApplication) -> None:
-    pending.callback_expire(run_of(asked), "fraud_check-1")
+    pending.fraud_answer_consume(run_of(asked))
     assert pending.callback_receive(callback_id="F", answer=PASSED) == CallbackReceipt.LATE
     assert PendingCallback.objects.get().answer is None
     assert ApplicationEvent.objects.get(kind="late_answer").is_internal
@@ -94,13 +87,13 @@ def test_answer_that_missed_the_engine_is_taken_once_from_the_record(
     if closed_first:
         repairs.close_callback(PendingCallback.objects.get())
     for _ in range(2):
-        assert pending.callback_consume(run_of(asked), "fraud_check-1") == FLAGGED
+        assert pending.fraud_answer_consume(run_of(asked)) == FLAGGED
     assert PendingCallback.objects.get().status == "delivered"
 
 
 def test_wait_without_an_answer_is_over_when_it_is_taken(asked: LoanApplication) -> None:
     for _ in range(2):
-        assert pending.callback_consume(run_of(asked), "fraud_check-1") is None
+        assert pending.fraud_answer_consume(run_of(asked)) is None
     assert PendingCallback.objects.get().status == "expired"
 
 

@@ -5,19 +5,23 @@ from enum import Enum, auto
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from applications.choices import Level
+from applications.choices import FraudVerdict, Level
 from applications.locking import application_lock
 from applications.services.attempts import Attempt
 from applications.services.timeline import event_record
 from core.locking import locked
-from reviews.choices import TaskStatus
+from reviews.choices import TaskKind, TaskStatus
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.tasks import task_expire
+from workflows.callbacks.flags import flag_record
 from workflows.incidents import incident_open
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.outbox import queue
+
+EXPIRED = "expired"  # the outcome that the sweep answers for a task that nobody decided
 
 
 def callback_open(
@@ -35,6 +39,16 @@ def callback_open(
         callback_id=callback_id,
         review_task=review_task,
         expires_at=expires_at,
+    )
+
+
+def callback_move(*, task: ReviewTask, callback_id: str) -> None:
+    """Let the pending callback of an open task wait under another id of the engine.
+
+    For a wait that ended in the engine without an answer on record.
+    """
+    PendingCallback.objects.filter(review_task=task, status=PendingCallback.Status.OPEN).update(
+        callback_id=callback_id
     )
 
 
@@ -60,13 +74,16 @@ def callback_receive(*, callback_id: str, answer: dict[str, Any]) -> CallbackRec
     """Record the answer of an outside service; the first answer counts.
 
     The same answer again changes nothing. A different one opens an incident and is not applied;
-    one that comes too late is put on the timeline. Raises ``PendingCallback.DoesNotExist``.
+    one that comes too late is put on the timeline. A fraud flag is recorded whenever it comes.
+    Raises ``PendingCallback.DoesNotExist``.
     """
     reference = PendingCallback.objects.values_list(
         "execution__application__reference", flat=True
     ).get(callback_id=callback_id)
     application = application_lock(reference)
     callback = locked(PendingCallback.objects.all()).get(callback_id=callback_id)
+    if answer.get("result") == FraudVerdict.FLAGGED:
+        flag_record(application=application, callback=callback)
     if callback.status == PendingCallback.Status.OPEN:
         _answer(callback, answer)
         return CallbackReceipt.COUNTED
@@ -105,27 +122,25 @@ def callbacks_settle(attempt: Attempt) -> None:
     ).update(status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now())
 
 
-def callback_expire(attempt: Attempt, name: str) -> None:
-    """Expire a callback: the engine stopped waiting before an answer reached it."""
-    PendingCallback.objects.filter(
-        execution__name=attempt.name,
-        name=name,
-        status__in=[PendingCallback.Status.OPEN, PendingCallback.Status.ANSWERED],
-    ).update(status=PendingCallback.Status.EXPIRED)
+def task_callbacks_expire(attempt: Attempt, kind: TaskKind) -> None:
+    """Expire the callback of a review: the engine stopped waiting before an answer reached it."""
+    _expire(PendingCallback.objects.filter(execution__name=attempt.name, review_task__kind=kind))
 
 
-def callback_consume(attempt: Attempt, name: str) -> dict[str, Any] | None:
-    """Return the recorded answer of a callback that timed out in the engine, or expire it.
+def fraud_answer_consume(attempt: Attempt) -> dict[str, Any] | None:
+    """Return the recorded answer of the last try of the fraud check, or expire that try.
 
-    The execution goes on with the answer as if it had been delivered, also when the reconciler
-    found first that the engine had not got it. Idempotent. In a transaction.
+    For a wait that ended in the engine without it. The execution goes on with the answer as if
+    it had been delivered, also when the reconciler found first that the engine had not got it.
+    Idempotent. In a transaction.
     """
-    rows = PendingCallback.objects.filter(execution__name=attempt.name, name=name)
+    tries = PendingCallback.objects.filter(execution__name=attempt.name, review_task__isnull=True)
+    rows = tries.filter(pk=tries.aggregate(last=Max("pk"))["last"])
     rows.filter(
         status__in=[PendingCallback.Status.ANSWERED, PendingCallback.Status.EXPIRED],
         answer__isnull=False,
     ).update(status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now())
-    callback_expire(attempt, name)
+    _expire(rows)
     delivered = rows.filter(status=PendingCallback.Status.DELIVERED).first()
     return None if delivered is None else delivered.answer
 
@@ -154,8 +169,15 @@ def task_time_out(*, task_id: int) -> bool:
     task_expire(task=task, now=timezone.now())
     callback = locked(PendingCallback.objects.all()).filter(review_task=task).first()
     if callback is not None and callback.status == PendingCallback.Status.OPEN:
-        _answer(callback, {"outcome": "expired", "task": task.pk})
+        _answer(callback, {"outcome": EXPIRED, "task": task.pk})
     return True
+
+
+def _expire(callbacks: QuerySet[PendingCallback]) -> None:
+    """Expire those of some callbacks that the engine has no answer to."""
+    callbacks.filter(
+        status__in=[PendingCallback.Status.OPEN, PendingCallback.Status.ANSWERED]
+    ).update(status=PendingCallback.Status.EXPIRED)
 
 
 def _answer(callback: PendingCallback, answer: dict[str, Any]) -> None:

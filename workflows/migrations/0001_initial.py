@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
             name='Incident',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('workflow_failed', 'Workflow failed'), ('fraud_unanswered', 'Fraud check not answered'), ('contradiction', 'Contradicting answers'), ('payout_unknown', 'Payout outcome unknown'), ('payout_refused', 'Payout refused'), ('delivery_failed', 'Delivery failed'), ('decision_late', 'Decision came too late'), ('engine_disagrees', 'Engine and record disagree'), ('stopped', 'Stopped by Operations')], max_length=20)),
+                ('kind', models.CharField(choices=[('workflow_failed', 'Workflow failed'), ('fraud_unanswered', 'Fraud check not answered'), ('contradiction', 'Contradicting answers'), ('payout_unknown', 'Payout outcome unknown'), ('payout_refused', 'Payout refused'), ('delivery_failed', 'Delivery failed'), ('decision_late', 'Decision came too late'), ('engine_disagrees', 'Engine and record disagree'), ('stopped', 'Stopped by Operations'), ('answer_differs', 'Answer is not on record'), ('not_approved', 'Decisions are missing'), ('flagged_after_payout', 'Flagged after the payout')], max_length=20)),
                 ('key', models.CharField(help_text='Open at most once at a time.', max_length=200)),
                 ('sentence', models.TextField()),
                 ('status', models.CharField(choices=[('open', 'Open'), ('acknowledged', 'Acknowledged'), ('resolved', 'Resolved')], default='open', max_length=12)),
@@ -120,8 +120,10 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField()),
                 ('answered_at', models.DateTimeField(blank=True, null=True)),
                 ('delivered_at', models.DateTimeField(blank=True, null=True)),
+                ('flagged_at', models.DateTimeField(blank=True, help_text='When the fraud check first flagged the application here, applied or not.', null=True)),
                 ('execution', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='callbacks', to='workflows.execution')),
                 ('review_task', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='callback', to='reviews.reviewtask')),
+                ('flag_review', models.ForeignKey(blank=True, help_text='The review that looks at the flag.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='flags', to='reviews.reviewtask')),
             ],
             options={
                 'ordering': ['-opened_at', '-id'],

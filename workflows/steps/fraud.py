@@ -8,12 +8,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from applications.choices import Step, WaitingOn
-from applications.services.attempts import Attempt, begin_step, log, save
-from reviews.choices import TaskKind
+from applications.models import LoanApplication
+from applications.services.attempts import Attempt, log, save
 from workflows import engine
 from workflows.callbacks import pending
+from workflows.callbacks.wakeups import WakeUp
 from workflows.db_threads import run_in_db_thread
+from workflows.funding_requirements import BEFORE_FRAUD_CHECK
 from workflows.models import PendingCallback
+from workflows.steps.checked import Missing, begin_checked
 
 
 @dataclass(frozen=True)
@@ -24,35 +27,23 @@ class Answered:
 
 
 def request_fraud_check(
-    attempt: Attempt, *, callback_id: str, number: int, timeout: int, after: TaskKind | None
-) -> Answered | None:
+    attempt: Attempt, *, callback_id: str, number: int, timeout: int, wakeup: WakeUp | None
+) -> Answered | Missing | None:
     """Commit the row that expects the answer, then hand the callback to the fraud check.
 
-    Nobody is asked again when the last try's answer is on record and merely did not reach the
-    engine in time: then it is returned, for a flag must not get lost on the way.
+    ``wakeup`` is the end of the wait just before, if it was for a person. Nobody is asked again
+    when the last try's answer is on record and merely did not reach the engine in time: then it
+    is returned, for a flag must not get lost on the way.
     """
     until = timezone.now() + timedelta(seconds=timeout)
-    name = f"fraud_check-{number}"
-
-    @transaction.atomic
-    def write() -> Answered | bool:
-        if after is not None:
-            pending.callbacks_settle(attempt)
-        if number > 1 and not begin_step(attempt, name)[1]:
-            answer = pending.callback_consume(attempt, f"fraud_check-{number - 1}")
-            if answer is not None:
-                return Answered(result=str(answer["result"]))
-        if fraud_check_open(attempt, number=number, until=until):
-            pending.callback_open(attempt, name=name, callback_id=callback_id, expires_at=until)
-            return True
-        return PendingCallback.objects.filter(
-            execution__name=attempt.name, name=name, status=PendingCallback.Status.OPEN
-        ).exists()
-
-    written = run_in_db_thread(write)
-    if isinstance(written, Answered):
-        return written
-    if written:
+    opened = run_in_db_thread(
+        lambda: fraud_check_open(
+            attempt, callback_id=callback_id, number=number, until=until, wakeup=wakeup
+        )
+    )
+    if isinstance(opened, Answered | Missing):
+        return opened
+    if opened:
         engine.invoke_event(
             function=settings.FRAUD_CHECK_FUNCTION,
             payload={"application": attempt.reference, "callback_id": callback_id},
@@ -60,14 +51,43 @@ def request_fraud_check(
     return None
 
 
-def fraud_check_open(attempt: Attempt, *, number: int, until: datetime) -> bool:
-    """Show that the fraud service is asked; false when this attempt has. Inside a transaction.
+@transaction.atomic(savepoint=False)
+def fraud_check_open(
+    attempt: Attempt,
+    *,
+    callback_id: str,
+    number: int,
+    until: datetime,
+    wakeup: WakeUp | None = None,
+) -> Answered | Missing | bool:
+    """Show that the fraud service is asked, and expect its answer.
 
-    Raises ``ApplicationClosed``.
+    False when the answer is not expected any more. Raises ``ApplicationClosed`` and what
+    ``begin_checked`` raises.
     """
-    application, seen = begin_step(attempt, f"fraud_check-{number}")
-    if seen:
-        return False
+    name = f"fraud_check-{number}"
+    begun = begin_checked(
+        attempt,
+        operation=f"request_{name}",
+        work=name,
+        wakeup=wakeup,
+        needs=BEFORE_FRAUD_CHECK if wakeup is not None else frozenset(),
+    )
+    if begun.missing is not None:
+        return begun.missing
+    if begun.seen:
+        return PendingCallback.objects.filter(
+            execution__name=attempt.name, name=name, status=PendingCallback.Status.OPEN
+        ).exists()
+    answer = pending.fraud_answer_consume(attempt) if number > 1 else None
+    if answer is not None:
+        return Answered(result=str(answer["result"]))
+    _show(attempt, begun.application, number=number, until=until)
+    pending.callback_open(attempt, name=name, callback_id=callback_id, expires_at=until)
+    return True
+
+
+def _show(attempt: Attempt, application: LoanApplication, *, number: int, until: datetime) -> None:
     application.current_step = Step.FRAUD_CHECK
     application.waiting_on = WaitingOn.FRAUD_SERVICE
     application.waiting_since = timezone.now()
@@ -75,4 +95,3 @@ def fraud_check_open(attempt: Attempt, *, number: int, until: datetime) -> bool:
     again = "" if number == 1 else f" Try {number}: the last one was not answered."
     log(attempt, f"fraud_check-{number}", application, f"Fraud check requested.{again}")
     save(application)
-    return True

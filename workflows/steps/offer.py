@@ -6,45 +6,66 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
-from applications.choices import FraudVerdict, Level, Status, Step
-from applications.models import Document, Instalment, LoanApplication, LoanOffer, RiskAssessment
+from applications.choices import Level, Status, Step
+from applications.models import (
+    Document,
+    Instalment,
+    LoanApplication,
+    LoanOffer,
+    RiskAssessment,
+)
 from applications.models.documents import document_path
 from applications.services import attempts
 from lending.amortisation import Schedule, schedule
 from lending.choices import Outcome
-from workflows.callbacks import pending
+from workflows.callbacks.wakeups import WakeUp
 from workflows.db_threads import run_in_db_thread
+from workflows.funding_requirements import BEFORE_OFFER
 from workflows.providers.simulated import STEP_SECONDS, simulate_latency
+from workflows.steps.checked import Missing, begin_checked
+
+GENERATING_OFFER = "generating_offer"
 
 
-def generate_offer(attempt: attempts.Attempt, *, verdict: FraudVerdict) -> str:
-    """Record what the fraud check found, then make the offer; returns its public id."""
+def generate_offer(
+    attempt: attempts.Attempt, *, operation: str = GENERATING_OFFER, wakeup: WakeUp | None = None
+) -> str | Missing:
+    """Record what the fraud check found, then make the offer; returns its public id.
 
-    @transaction.atomic
-    def begin() -> None:
-        pending.callbacks_settle(attempt)
-        offer_begin(attempt, verdict=verdict)
-
-    run_in_db_thread(begin)
+    Returns ``Missing`` instead while the record lacks a decision that the offer needs.
+    """
+    missing = run_in_db_thread(lambda: offer_begin(attempt, operation=operation, wakeup=wakeup))
+    if missing is not None:
+        return missing
     simulate_latency(STEP_SECONDS)
     return run_in_db_thread(lambda: offer_make(attempt))
 
 
 @transaction.atomic(savepoint=False)
-def offer_begin(attempt: attempts.Attempt, *, verdict: FraudVerdict) -> None:
-    """Record the fraud check's result and show that the offer is being made."""
-    application, seen = attempts.begin_step(attempt, "fraud_answer")
-    if not seen:
-        if verdict == FraudVerdict.PASSED:
-            message, level = "The fraud check passed.", Level.SUCCESS
-        else:
-            message, level = "The fraud check's flag was cleared on review.", Level.WARNING
-        attempts.log(
-            attempt, "fraud_answer", application, message, step=Step.FRAUD_CHECK, level=level
-        )
-        application.current_step = Step.GENERATING_OFFER
-        attempts.stop_waiting(application)
-        attempts.save(application)
+def offer_begin(
+    attempt: attempts.Attempt, *, operation: str = GENERATING_OFFER, wakeup: WakeUp | None = None
+) -> Missing | None:
+    """Record the fraud check's result and show that the offer is being made.
+
+    Returns what the record lacks first. Raises ``ApplicationClosed``, ``AnswerDiffers``,
+    ``NotApproved``.
+    """
+    begun = begin_checked(
+        attempt, operation=operation, work="fraud_answer", wakeup=wakeup, needs=BEFORE_OFFER
+    )
+    if begun.missing is not None or begun.seen:
+        return begun.missing
+    if begun.facts is None or not begun.facts.flags:
+        message, level = "The fraud check passed.", Level.SUCCESS
+    else:
+        message, level = "The fraud check's flag was cleared on review.", Level.WARNING
+    attempts.log(
+        attempt, "fraud_answer", begun.application, message, step=Step.FRAUD_CHECK, level=level
+    )
+    begun.application.current_step = Step.GENERATING_OFFER
+    attempts.stop_waiting(begun.application)
+    attempts.save(begun.application)
+    return None
 
 
 def offer_make(attempt: attempts.Attempt) -> str:

@@ -17,14 +17,18 @@ from applications.models import Disbursement, LoanApplication
 from applications.services import attempts
 from applications.services.timeline import event_record
 from workflows import executions
-from workflows.callbacks import pending
+from workflows.callbacks.wakeups import WakeUp
 from workflows.db_threads import run_in_db_thread
-from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
+from workflows.errors import NotApproved, PayoutRefused, PayoutUnknown, ProviderError
 from workflows.executions import Closed
+from workflows.funding_requirements import BEFORE_PAYOUT, described, lacking
 from workflows.providers import registry
 from workflows.providers.interfaces import PayoutRail
+from workflows.steps.checked import Missing, begin_checked, facts_of
 
 logger = logging.getLogger(__name__)
+
+DISBURSING = "disbursing"
 
 
 @dataclass(frozen=True)
@@ -36,35 +40,48 @@ class PayoutOrder:
     currency: str
     reference: str
     status: Disbursement.Status
+    lacks: str = ""  # what the record has lost since the payout was requested
 
 
-def disburse(attempt: attempts.Attempt) -> Closed:
+def disburse(
+    attempt: attempts.Attempt, *, operation: str = DISBURSING, wakeup: WakeUp | None = None
+) -> Closed | Missing:
     """Pay once: ledger, then the rail under the application's key, then the application.
 
+    Returns ``Missing`` instead while the record lacks a decision without which nothing is paid.
     A rerun asks the rail what it knows before it pays again. Raises ``ProviderError``
-    while the rail cannot be asked, ``PayoutRefused`` and ``PayoutUnknown`` for a person.
+    while the rail cannot be asked, ``PayoutRefused``, ``PayoutUnknown`` and ``NotApproved`` for
+    a person.
     """
-
-    @transaction.atomic
-    def request() -> PayoutOrder:
-        pending.callbacks_settle(attempt)
-        return disbursement_request(attempt)
-
-    order = run_in_db_thread(request)
+    order = run_in_db_thread(
+        lambda: disbursement_request(attempt, operation=operation, wakeup=wakeup)
+    )
+    if isinstance(order, Missing):
+        return order
     if order.status != Disbursement.Status.PAID:
         _pay(attempt, order)
     return Closed(status=Status.FUNDED.value)
 
 
 @transaction.atomic(savepoint=False)
-def disbursement_request(attempt: attempts.Attempt) -> PayoutOrder:
+def disbursement_request(
+    attempt: attempts.Attempt, *, operation: str = DISBURSING, wakeup: WakeUp | None = None
+) -> PayoutOrder | Missing:
     """Write the ledger row before the rail is asked; from here on nothing can be withdrawn.
 
-    There is one row an application, whatever the attempt. An attempt that comes again gets what
-    the ledger says by now, and is refused when the application has closed since its payout was
-    refused, or goes on without it. Raises ``ApplicationClosed``.
+    The record must have every decision that the payout needs; else the row is not written, and
+    what is missing is returned. There is one row an application, whatever the attempt. An attempt
+    that comes again gets what the ledger says by now, and is refused when the application has
+    closed since its payout was refused, or goes on without it. Raises ``ApplicationClosed``,
+    ``AnswerDiffers``, ``NotApproved``.
     """
-    application, seen = attempts.begin_step(attempt, "disbursing")
+    begun = begin_checked(
+        attempt, operation=operation, work=DISBURSING, wakeup=wakeup, needs=BEFORE_PAYOUT
+    )
+    if begun.missing is not None:
+        return begun.missing
+    application, seen = begun.application, begun.seen
+    lacks = ""
     if not seen:
         Disbursement.objects.bulk_create(
             [
@@ -84,12 +101,13 @@ def disbursement_request(attempt: attempts.Attempt) -> PayoutOrder:
     ledger = Disbursement.objects.get(application=application)
     if seen and ledger.status != Disbursement.Status.PAID:
         attempts.ensure_current_attempt(attempt, application)
+        lacks = described(lacking(facts_of(application), BEFORE_PAYOUT))
     if not seen:
         application.current_step = Step.DISBURSING
         attempts.stop_waiting(application)
         attempts.log(
             attempt,
-            "disbursing",
+            DISBURSING,
             application,
             f"Paying out {ledger.amount:,.2f} {ledger.currency}.",
         )
@@ -100,6 +118,7 @@ def disbursement_request(attempt: attempts.Attempt) -> PayoutOrder:
         currency=ledger.currency,
         reference=attempt.reference,
         status=Disbursement.Status(ledger.status),
+        lacks=lacks,
     )
 
 
@@ -224,6 +243,9 @@ def _ask_to_pay(rail: PayoutRail, order: PayoutOrder) -> str:
         raise PayoutUnknown("An earlier try may have paid; a person has to find out.")
     if order.status in Disbursement.NOTHING_LEFT:
         raise PayoutRefused("It was refused before; only a new attempt asks again.")
+    if order.lacks:
+        why = f"since its payout was requested the record lacks {order.lacks}"
+        raise NotApproved(reference=order.reference, why=why)
     return rail.pay(
         idempotency_key=order.idempotency_key,
         amount=order.amount,

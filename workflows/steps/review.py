@@ -11,64 +11,85 @@ from lending.choices import Outcome
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS, Trigger
 from reviews.locking import task_lock
-from reviews.models import ReviewDecision, ReviewTask
+from reviews.models import ReviewDecision
+from reviews.selectors import COUNTED
 from reviews.services import decisions, tasks
 from reviews.services.decline_reasons import reasons_shown
 from workflows import executions, handover
 from workflows.callbacks import pending
+from workflows.callbacks.flags import flags_review
+from workflows.callbacks.wakeups import WakeUp
 from workflows.db_threads import run_in_db_thread
 from workflows.executions import Closed
+from workflows.funding_requirements import (
+    BEFORE_FRAUD_REVIEW,
+    BEFORE_OFFER,
+    Requirements,
+    needs_review,
+)
+from workflows.steps.checked import Missing, begin_checked, facts_of, latest_task
+
+# What the record must have before people are asked, when the step between did not look.
+NEEDS: dict[Trigger, Requirements] = {
+    Trigger.REFERRED: frozenset(),
+    Trigger.FLAGGED: BEFORE_FRAUD_REVIEW,
+    Trigger.OFFERED: BEFORE_OFFER,
+}
 
 
 def open_review(
-    attempt: attempts.Attempt, kind: TaskKind, *, callback_id: str, after: TaskKind | None
-) -> None:
-    """Ask people, and expect the answer under this callback.
+    attempt: attempts.Attempt,
+    kind: TaskKind,
+    *,
+    operation: str,
+    callback_id: str,
+    wakeup: WakeUp | None = None,
+) -> bool | Missing:
+    """Ask people, and expect the answer under this callback; false when nothing is to be asked.
 
-    ``after`` is who was asked just before, whose answer has been delivered.
+    ``wakeup`` is the end of the wait just before, if the step between did not look at it.
     """
+    return run_in_db_thread(
+        lambda: review_open(
+            attempt, kind, operation=operation, callback_id=callback_id, wakeup=wakeup
+        )
+    )
+
+
+def decline(
+    attempt: attempts.Attempt, kind: TaskKind, *, operation: str, wakeup: WakeUp
+) -> Closed | Missing:
+    """Close an application that a person declined, if the record has that decision."""
 
     @transaction.atomic
-    def write() -> None:
-        if after is not None or REVIEW_KINDS[kind].trigger is Trigger.FLAGGED:
-            pending.callbacks_settle(attempt)
-        task = review_open(attempt, kind)
-        if task is not None:
-            pending.callback_open(
-                attempt,
-                name=kind.value,
-                callback_id=callback_id,
-                expires_at=task.expires_at + settings.LOANOFFICE_DELIVERY_GRACE,
-                review_task=task,
-            )
-
-    run_in_db_thread(write)
-
-
-def decline(attempt: attempts.Attempt, kind: TaskKind) -> Closed:
-    """Close an application that a person declined."""
-
-    @transaction.atomic
-    def write() -> Closed:
-        pending.callbacks_settle(attempt)
+    def write() -> Closed | Missing:
+        begun = begin_checked(attempt, operation=operation, work=declined_by(kind), wakeup=wakeup)
+        if begun.missing is not None:
+            return begun.missing
         declined_on_review(attempt, kind)
         return executions.execution_finish(attempt, Status.DECLINED)
 
     return run_in_db_thread(write)
 
 
-def expire(attempt: attempts.Attempt, kind: TaskKind, *, timed_out: bool) -> Closed:
+def expire(
+    attempt: attempts.Attempt, kind: TaskKind, *, operation: str, wakeup: WakeUp | None
+) -> Closed | Missing:
     """Close an application that nobody decided in time; a decision that came late is kept.
 
-    ``timed_out``: the engine stopped waiting by itself; else the sweep answered the callback.
+    ``wakeup`` is the sweep's answer; without one the engine stopped waiting by itself.
     """
 
     @transaction.atomic
-    def write() -> Closed:
-        if timed_out:
-            pending.callback_expire(attempt, kind.value)
+    def write() -> Closed | Missing:
+        if wakeup is None:
+            pending.task_callbacks_expire(attempt, kind)
         else:
-            pending.callbacks_settle(attempt)
+            begun = begin_checked(
+                attempt, operation=operation, work=expired_by(kind), wakeup=wakeup
+            )
+            if begun.missing is not None:
+                return begun.missing
         if expired(attempt, kind):
             return executions.execution_finish(attempt, Status.EXPIRED)
         # The incident is open already: the decision is kept as late.
@@ -84,29 +105,72 @@ def expire(attempt: attempts.Attempt, kind: TaskKind, *, timed_out: bool) -> Clo
     return run_in_db_thread(write)
 
 
-def review_open(attempt: attempts.Attempt, kind: TaskKind) -> ReviewTask | None:
-    """Ask a person; ``None`` when this attempt has asked before. Call inside a transaction.
+def declined_by(kind: TaskKind) -> str:
+    return f"declined_{kind.value}"
 
-    Raises ``ApplicationClosed``.
+
+def expired_by(kind: TaskKind) -> str:
+    return f"expired_{kind.value}"
+
+
+@transaction.atomic(savepoint=False)
+def review_open(
+    attempt: attempts.Attempt,
+    kind: TaskKind,
+    *,
+    operation: str = "",
+    callback_id: str,
+    wakeup: WakeUp | None = None,
+) -> bool | Missing:
+    """Open a task with its callback, or wait again for the one that is open.
+
+    False when the review is approved by now. The first task of an attempt is opened by the
+    operation ``open_<kind>``; another one when the record lost the approval, or a fraud flag came
+    after it. Raises ``ApplicationClosed``, ``AnswerDiffers``, ``NotApproved``.
     """
-    application, seen = attempts.begin_step(attempt, f"open_{kind.value}")
-    if seen:
-        return None
-    now = timezone.now()
-    reasons = _why_asked(application, kind)
+    first = f"open_{kind.value}"
+    operation = operation or first
+    begun = begin_checked(
+        attempt,
+        operation=operation,
+        work=operation,
+        wakeup=wakeup,
+        needs=NEEDS[REVIEW_KINDS[kind].trigger] if wakeup is not None else frozenset(),
+    )
+    if begun.missing is not None:
+        return begun.missing
+    if begun.seen:
+        return True
+    application = begun.application
+    last = None if operation == first else latest_task(application, kind)
+    if last is not None and last.status == TaskStatus.OPEN:
+        pending.callback_move(task=last, callback_id=callback_id)
+        attempts.log(
+            attempt, operation, application, f"{kind.label}: still waiting for the decision."
+        )
+        return True
+    if last is not None and not needs_review(facts_of(application), kind):
+        return False
     task = tasks.task_open(
         application=application,
         kind=kind,
+        number=1 if last is None else last.number + 1,
         policy=attempts.pinned_policy(application),
-        reasons=reasons,
-        now=now,
+        reasons=_why_asked(application, kind),
+        now=timezone.now(),
+    )
+    flags_review(application=application, task=task)
+    pending.callback_open(
+        attempt,
+        name=kind.value if task.number == 1 else f"{kind.value}-{task.number}",
+        callback_id=callback_id,
+        expires_at=task.expires_at + settings.LOANOFFICE_DELIVERY_GRACE,
+        review_task=task,
     )
     who = task.get_assigned_role_display().lower()
-    attempts.log(
-        attempt, f"open_{kind.value}", application, f"Waiting for {_article(who)} {who} to decide."
-    )
+    attempts.log(attempt, operation, application, f"Waiting for {_article(who)} {who} to decide.")
     attempts.save(application)
-    return task
+    return True
 
 
 @transaction.atomic(savepoint=False)
@@ -115,16 +179,15 @@ def declined_on_review(attempt: attempts.Attempt, kind: TaskKind) -> None:
 
     Raises ``ApplicationClosed``.
     """
-    operation = f"declined_{kind.value}"
+    operation = declined_by(kind)
     application, seen = attempts.begin_step(attempt, operation)
     if seen:
         return
-    decision = ReviewDecision.objects.get(
+    decision = ReviewDecision.objects.filter(COUNTED).get(
         task__application=application,
         task__attempt=attempt.number,
         task__kind=kind,
         outcome=Outcome.DECLINE,
-        late=False,
     )
     reasons = reasons_shown(kind=kind, decision=decision)
     sentences = " ".join(reason["text"] for reason in reasons)
@@ -140,15 +203,14 @@ def expired(attempt: attempts.Attempt, kind: TaskKind) -> bool:
     False when somebody did decide, but the engine had stopped waiting before it heard of
     it: then the decision is kept as late, and a person has to look. Raises ``ApplicationClosed``.
     """
-    operation = f"expired_{kind.value}"
+    operation = expired_by(kind)
     application, seen = attempts.begin_step(attempt, operation)
     if seen:
         return True
-    task = task_lock(
-        ReviewTask.objects.values_list("pk", flat=True).get(
-            application=application, attempt=attempt.number, kind=kind
-        )
-    )
+    last = latest_task(application, kind)
+    if last is None:
+        raise RuntimeError(f"{attempt.name} never asked for {kind.value}")
+    task = task_lock(last.pk)
     if task.status == TaskStatus.DECIDED:
         decisions.decisions_undo_as_late(application=application, task=task)
         return False

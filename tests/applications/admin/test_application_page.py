@@ -7,7 +7,6 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.test import Client
 
-from applications.choices import FraudVerdict
 from applications.models import Document, LoanApplication
 from applications.services import intake
 from lending.choices import Outcome
@@ -34,7 +33,8 @@ def funded(officer: User) -> LoanApplication:
     application = casework.submit(officer, loan_amount=20_000)
     casework.assess(application)
     run = casework.run_of(application)
-    offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+    casework.pass_fraud_check(application)
+    offer.offer_begin(run)
     offer.offer_make(run)
     payout.disbursement_request(run)
     payout.disbursement_settle(run, rail_reference="RAIL-1")

@@ -24,10 +24,25 @@ from aws_durable_execution_sdk_python.concurrency.models import (
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 
 from core.errors import DomainError
-from workflows.errors import EngineError, PayoutRefused, PayoutUnknown, ProviderError
+from workflows.errors import (
+    AnswerDiffers,
+    EngineError,
+    NotApproved,
+    PayoutRefused,
+    PayoutUnknown,
+    ProviderError,
+)
 
 # What a body may raise; anything else is a fault that the workflow would hide as an incident.
-EXPECTED = (DomainError, EngineError, PayoutRefused, PayoutUnknown, ProviderError)
+EXPECTED = (
+    AnswerDiffers,
+    DomainError,
+    EngineError,
+    NotApproved,
+    PayoutRefused,
+    PayoutUnknown,
+    ProviderError,
+)
 
 
 class Suspended(BaseException):

@@ -199,6 +199,10 @@ class Engine:
         """Forget that there ever was such an execution."""
         self.lost.append(self.executions.pop(execution.name))
 
+    def forge(self, callback: Callback, answer: str) -> None:
+        """Let somebody answer a callback past the office, with whatever text."""
+        callback.status, callback.answer = "succeeded", answer
+
     def open_callbacks(self) -> list[Callback]:
         """Those that an execution which has not ended still waits for."""
         return [

@@ -33,6 +33,17 @@ DELEGATIONS = [
 ]
 pick = st.integers(0, 30)
 outcomes = st.sampled_from([Outcome.APPROVE, Outcome.APPROVE, Outcome.DECLINE])
+forgeries = st.sampled_from(
+    [
+        '{"outcome": "approve"}',
+        '{"outcome": "decline"}',
+        '{"outcome": "expired"}',
+        '{"result": "passed"}',
+        '{"result": "flagged"}',
+        "[]",
+        "approve",
+    ]
+)
 verdicts = st.sampled_from(["passed", "flagged"])
 
 
@@ -254,6 +265,12 @@ class Model(RuleBasedStateMachine):
     @rule(number=pick, verdict=verdicts)
     def answer(self, number: int, verdict: str) -> None:
         self.office.answer(one(self.fraud_callbacks, number), verdict)
+
+    @precondition(lambda self: self.office.engine.open_callbacks())
+    @rule(number=pick, answer=forgeries)
+    def forge(self, number: int, answer: str) -> None:
+        """Somebody answers the engine past the office."""
+        self.office.engine.forge(one(self.office.engine.open_callbacks(), number), answer)
 
     # --- The workflow -------------------------------------------------------------------------
 

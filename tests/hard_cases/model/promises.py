@@ -148,14 +148,17 @@ class Promises:
         assert len(rights) >= wanted, f"{wanted} approvals are asked for: {approved}"
         seniors = self.seniors.intersection(rights)
         assert len(seniors) >= (wanted if above else wanted - 1), approved
-        flagged = [
-            row
-            for row in now.callbacks
-            if now.attempt_of(row["execution_id"]) == (case["id"], case["attempt"])
-            and row["answer"] == {"result": "flagged"}
-        ]
-        if flagged:
-            assert tasks["fraud_review"]["outcome"] == "approve", flagged
+        cleared = {
+            task["id"]
+            for task in now.of_case(now.tasks, case)
+            if (task["kind"], task["outcome"]) == ("fraud_review", "approve")
+        }
+        told = {row["key"] for row in now.incidents}
+        for row in now.callbacks:
+            if now.attempt_of(row["execution_id"])[0] != case["id"] or not row["flagged_at"]:
+                continue
+            reviewed = row["flag_review_id"] in cleared
+            assert reviewed or f"flagged/{row['id']}" in told, f"funded with a flag: {row}"
 
     def _moved_as_allowed(self, case: Row) -> None:
         moved = self.moves.of[case["id"]]

@@ -1,19 +1,14 @@
 """A case that waits for the vendor, and the address at which it is answered."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
-from django.utils import timezone
 
 from applications.models import LoanApplication
 from tests import casework
 from tests.workflows.callbacks.vendor import SECRET
-from workflows.callbacks import pending
 from workflows.callbacks.tokens import callback_url_issue
-from workflows.steps import fraud
 
 VENDOR_URL = "https://vendor.example/checks"
 
@@ -26,15 +21,7 @@ def vendor(settings: Any) -> None:
 
 def wait_for_vendor(application: LoanApplication, callback_id: str = "F") -> str:
     """The application waits under this callback; the path at which that is answered."""
-    until = timezone.now() + timedelta(minutes=60)
-    with transaction.atomic():
-        fraud.fraud_check_open(casework.run_of(application), number=1, until=until)
-        pending.callback_open(
-            casework.run_of(application),
-            name="fraud_check-1",
-            callback_id=callback_id,
-            expires_at=until,
-        )
+    casework.ask_fraud_check(application, callback_id=callback_id)
     return path_of(callback_id)
 
 

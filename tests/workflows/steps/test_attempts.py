@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from applications.choices import Bureau, FraudVerdict, Step
+from applications.choices import Bureau, Step
 from applications.errors import ApplicationClosed
 from applications.models import (
     ApplicationEvent,
@@ -26,8 +26,17 @@ from lending.underwriting import Report
 from reviews.choices import TaskKind
 from reviews.models import ReviewTask
 from reviews.services import decisions
-from tests.casework import ask, assess, offered, run_of, submit, waiting_for_manager
+from tests.casework import (
+    ask,
+    assess,
+    offered,
+    pass_fraud_check,
+    run_of,
+    submit,
+    waiting_for_manager,
+)
 from tests.lending.publishing import copy_in_force, publish
+from workflows.models import PendingCallback
 from workflows.operations import NothingToHold, application_stop
 from workflows.steps import credit, offer, payout, review, risk, validation
 
@@ -69,7 +78,7 @@ def test_each_step_run_again_writes_nothing(officer: User, manager: User) -> Non
     twice(lambda: attempts.show_step(run, Step.RISK_ASSESSMENT))
     twice(lambda: risk.risk_record(run))
     with transaction.atomic():
-        twice(lambda: review.review_open(run, TaskKind.MANAGER_APPROVAL))
+        twice(lambda: review.review_open(run, TaskKind.MANAGER_APPROVAL, callback_id="M"))
 
 
 def test_task_opened_again_after_the_decision_does_not_reopen_the_case(
@@ -81,8 +90,9 @@ def test_task_opened_again_after_the_decision_does_not_reopen_the_case(
     run = run_of(application)
     task = ask(application)
     decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
-    with transaction.atomic():
-        assert review.review_open(run, TaskKind.MANAGER_APPROVAL) is None
+    assert review.review_open(run, TaskKind.MANAGER_APPROVAL, callback_id="M") is True
+    assert ReviewTask.objects.get() == task
+    assert PendingCallback.objects.get().callback_id != "M"
     application.refresh_from_db()
     assert application.status == "in_review"
 
@@ -91,8 +101,9 @@ def test_offer_and_payout_run_again_are_the_same_offer_and_payout(officer: User)
     application = submit(officer, sin_last4="3333", loan_amount=Decimal("20000.00"))
     assess(application)
     run = run_of(application)
+    pass_fraud_check(application)
     for _ in range(2):
-        offer.offer_begin(run, verdict=FraudVerdict.PASSED)
+        assert offer.offer_begin(run) is None
     first = offer.offer_make(run)
     assert offer.offer_make(run) == first
     assert Instalment.objects.count() == 60
@@ -102,7 +113,9 @@ def test_offer_and_payout_run_again_are_the_same_offer_and_payout(officer: User)
     payout.disbursement_settle(run, rail_reference="PAY-2")
     application.refresh_from_db()
     assert application.disbursement.rail_reference == "PAY-1"
-    assert payout.disbursement_request(run).status == "paid"
+    again = payout.disbursement_request(run)
+    assert isinstance(again, payout.PayoutOrder)
+    assert again.status == "paid"
     assert application.status == "funded"
     assert application.events.filter(kind="funded").count() == 1
 

@@ -48,7 +48,9 @@ def test_run_before_a_restart_does_not_ask_for_the_payout_of_the_one_after(
 def test_run_that_comes_again_is_told_that_its_payout_was_refused(
     refused: LoanApplication,
 ) -> None:
-    assert payout.disbursement_request(run_of(refused)).status == REFUSED
+    order = payout.disbursement_request(run_of(refused))
+    assert isinstance(order, payout.PayoutOrder)
+    assert order.status == REFUSED
 
 
 @pytest.mark.parametrize("known", ["paid", "refused", "not_paid"])
