@@ -25,7 +25,7 @@ from devtools.seeding.reviews import DECLINE_REASONS, Reviews
 from devtools.seeding.row_builder import ATTEMPT, NO_ACTOR, ORDER, SeedRow
 from lending.amortisation import monthly_payment
 from lending.choices import Outcome
-from reviews.choices import TaskStatus
+from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewTask
 from workflows.models import Execution, Incident, OutboxMessage
@@ -144,8 +144,10 @@ class Batch(Reviews):
         self.timeline_entry(row, "submitted", message, history.submitted_at, step=Step.SUBMITTED)
         execution = self._execution(row, history.submitted_at)
         self._assessment(row, history.submitted_at)
-        for kind, review in history.review.items():
-            self.task(row, kind, review, execution)
+        tasks = {
+            kind: self.task(row, kind, review, execution) for kind, review in history.review.items()
+        }
+        self.fraud_answer(row, execution, flag_review=tasks.get(TaskKind.FRAUD_REVIEW))
         self._offer_and_disbursement(row)
         self._end(row)
 

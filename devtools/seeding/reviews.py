@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from accounts.roles import roles_deciding
-from applications.choices import Level
+from applications.choices import FraudVerdict, Level
 from devtools.seeding.histories import History, TaskHistory
 from devtools.seeding.row_builder import ATTEMPT, RowBuilder, SeedRow
 from lending.choices import Outcome
@@ -20,7 +20,31 @@ DECLINE_REASONS = "The employer could not be reached."
 class Reviews(RowBuilder):
     """Adds tasks, decisions and the pending callbacks of open tasks."""
 
-    def task(self, row: SeedRow, kind: TaskKind, review: TaskHistory, execution: int) -> None:
+    def fraud_answer(self, row: SeedRow, execution: int, *, flag_review: int | None) -> None:
+        """Add the answer of the fraud check, for an application that got past it."""
+        review, offered_at = row.history.review.get(TaskKind.FRAUD_REVIEW), row.history.offered_at
+        at = offered_at if review is None else review.opened_at
+        if at is None:
+            return
+        verdict = FraudVerdict.PASSED if review is None else FraudVerdict.FLAGGED
+        self.tables[PendingCallback].put(
+            {
+                "execution_id": execution,
+                "name": "fraud_check-1",
+                "callback_id": f"seeded/{row.attempt.name}/fraud_check-1",
+                "status": PendingCallback.Status.DELIVERED,
+                "answer": {"result": verdict.value},
+                "opened_at": at,
+                "expires_at": at + self.policy.fraud_check_timeout,
+                "answered_at": at,
+                "delivered_at": at,
+                "flagged_at": None if review is None else at,
+                "flag_review_id": flag_review,
+            }
+        )
+
+    def task(self, row: SeedRow, kind: TaskKind, review: TaskHistory, execution: int) -> int:
+        """Add a task with its decisions; returns its primary key."""
         history, assessment = row.history, row.history.assessment
         kind_of_review = REVIEW_KINDS[kind]
         threshold = kind_of_review.two_approvals_from
@@ -62,6 +86,7 @@ class Reviews(RowBuilder):
             number = 2 if two and review.outcome == Outcome.APPROVE else 1
             deciders = self.random.sample(self._deciders_of(row, role), number)
             self._decisions(row, pk, kind, review, deciders)
+        return pk
 
     def _deciders_of(self, row: SeedRow, role: str) -> Sequence[int]:
         """Those of the lowest role with people that decides it, without who typed it in."""

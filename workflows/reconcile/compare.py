@@ -3,10 +3,11 @@
 A missed change (an end, a start, a stop, a callback that closed) is found by reading both
 sides. What no rule can repair becomes an incident. A second run changes nothing more.
 
-Five comparisons: executions that the engine has not finished, executions that the record has not
+Six comparisons: executions that the engine has not finished, executions that the record has not
 finished, executions that ended recently (or all that ended), callbacks whose answer or end is
-overdue, and applications without an execution. The engine is read page by page and at a bounded
-rate, because its limits are for the whole account.
+overdue, applications without an execution, and funded applications without their decisions.
+The engine is read page by page and at a bounded rate, because its limits are for the whole
+account.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,7 @@ from workflows.models import Execution, OutboxMessage
 from workflows.reconcile import repairs
 from workflows.reconcile.callbacks import compare_callbacks
 from workflows.reconcile.findings import CHUNK, Comparison, Finding, Pace, Report, no_progress
+from workflows.reconcile.funded import compare_funded
 
 LOOK_BACK = timedelta(days=1)  # since when started executions are compared, unless all are
 # A difference may last this long before it is a finding: an end or an answer being delivered.
@@ -52,10 +54,10 @@ def reconcile(
     """Compare and repair; with ``dry_run`` only report what would be done.
 
     ``everything`` compares all executions that the engine still has instead of those that
-    started within a day or have not ended. ``on_progress`` gets the number compared so
-    far, ``on_finding`` each finding when it is repaired; an exception of theirs ends the
-    comparison. Raises ``EngineError`` when the engine cannot be reached; repairs made until then
-    stay.
+    started within a day or have not ended, and all funded applications instead of the last
+    day's. ``on_progress`` gets the number compared so far, ``on_finding`` each finding when it is
+    repaired; an exception of theirs ends the comparison. Raises ``EngineError`` when the engine
+    cannot be reached; repairs made until then stay.
     """
     comparison = _Executions(
         report=Report(dry_run=dry_run),
@@ -67,9 +69,11 @@ def reconcile(
     )
     comparison.unfinished_in_engine()
     comparison.unfinished_in_record()
-    comparison.ended(since=None if everything else comparison.now - LOOK_BACK)
+    since = None if everything else comparison.now - LOOK_BACK
+    comparison.ended(since=since)
     compare_callbacks(comparison)
     comparison.applications_without_execution()
+    compare_funded(comparison, since=since)
     return comparison.report
 
 

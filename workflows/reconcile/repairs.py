@@ -6,6 +6,7 @@ module does not call the engine.
 """
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from reviews.services.tasks import task_expire, tasks_cancel
 from workflows import executions, handover, incidents
 from workflows.callbacks import pending
 from workflows.engine import Listed
+from workflows.funding_requirements import described
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.steps import review
 
@@ -264,6 +266,19 @@ def unknown_execution(listed: Listed, application: LoanApplication) -> None:
         sentence=(
             f"The engine has the execution {listed.name} ({listed.status.lower()}), but the "
             "record knows no such attempt of this application."
+        ),
+    )
+
+
+def funded_without_decisions(application: LoanApplication, lacks: Iterable[str]) -> None:
+    """Open an incident: the application was funded, and the record lacks what that needed."""
+    incidents.incident_open(
+        kind=Incident.Kind.NOT_APPROVED,
+        key=f"not-approved/{application.reference}",
+        application=application,
+        sentence=(
+            f"{application.reference} is funded, but the record lacks {described(lacks)}. "
+            "Find out how it was paid, and whether the money has to be recovered."
         ),
     )
 
