@@ -8,38 +8,22 @@
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Sequence
 
 from applications.choices import Status
 from devtools.chaos.acknowledgements import AcknowledgedApplication, Acknowledgements, Reply, State
+from devtools.chaos.approvals import approvals_missing, decisions_missing
+from devtools.chaos.findings import Fault, Finding, grouped
 from devtools.chaos.oracle import instalment
-from devtools.chaos.plan import SENIORS, PlannedDecision
-from devtools.chaos.snapshot import ApplicationSnapshot, Decision, Snapshot
+from devtools.chaos.plan import PlannedDecision
+from devtools.chaos.snapshot import ApplicationSnapshot, Snapshot
 from lending.choices import Outcome
 from reviews.choices import TaskKind, TaskStatus
 
 FINAL = frozenset({Status.FUNDED, Status.DECLINED, Status.WITHDRAWN, Status.EXPIRED})
-# A timeline entry that an application may have more than once.
-LATE_ANSWER = "late_answer"
+# Timeline entries that an application may have more than once.
+REPEATABLE = {"late_answer", "flagged_late", "not_decided"}
 TOO_LATE = "409 wrong-state"  # the answer to a withdrawal after disbursing began
-
-
-class Fault(StrEnum):
-    LOST = "lost"
-    DOUBLED = "doubled"
-    STUCK = "stuck"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """``subject``: a reference where there is one."""
-
-    fault: Fault
-    subject: str
-    why: str
 
 
 def check_invariants(*, acknowledgements: Acknowledgements, snapshot: Snapshot) -> list[Finding]:
@@ -141,7 +125,7 @@ def _doubled(acknowledgements: Acknowledgements, snapshot: Snapshot) -> Iterator
 def _doubled_applications(
     acknowledgements: Acknowledgements, snapshot: Snapshot
 ) -> Iterator[Finding]:
-    for external_id, applications in _grouped(
+    for external_id, applications in grouped(
         snapshot.applications, lambda application: application.external_id
     ).items():
         if len(applications) > 1:
@@ -193,7 +177,7 @@ def _doubled_rows(snapshot: Snapshot) -> Iterator[Finding]:
     }
     for line, count in _repeated((line.reference, line.kind) for line in snapshot.timeline):
         reference, kind = line
-        if kind != LATE_ANSWER and count > approvals.get(line, 1):
+        if kind not in REPEATABLE and count > approvals.get(line, 1):
             why = f"“{kind}” stands {count} times in the timeline"
             yield Finding(Fault.DOUBLED, reference, why)
 
@@ -292,7 +276,8 @@ def _wrong(acknowledgements: Acknowledgements, snapshot: Snapshot) -> Iterator[F
             yield from _wrong_money(application, row, snapshot)
     for application in acknowledgements.applications.values():
         yield from _wrong_refusal(application)
-    yield from _wrong_approvals(acknowledgements, snapshot)
+    yield from approvals_missing(acknowledgements, snapshot)
+    yield from decisions_missing(snapshot)
     yield from _wrong_records(snapshot)
 
 
@@ -315,36 +300,6 @@ def _wrong_refusal(application: AcknowledgedApplication) -> Iterator[Finding]:
                 application.reference or application.planned.external_id,
                 f"{what} was refused: {reply.summary}",
             )
-
-
-def _wrong_approvals(acknowledgements: Acknowledgements, snapshot: Snapshot) -> Iterator[Finding]:
-    planned = {
-        application.reference: application for application in acknowledgements.by_reference.values()
-    }
-    by_reference = _grouped(snapshot.decisions, lambda found: found.reference)
-    for row in snapshot.applications:
-        # A duplicate takes the expected path of its original.
-        application = planned.get(row.reference) or acknowledgements.applications.get(
-            row.external_id
-        )
-        if application is None or row.status != Status.FUNDED:
-            continue
-        for ask in application.planned.expected_path.asks:
-            approving = {
-                found.person
-                for found in by_reference.get(row.reference, [])
-                if _approves(found, ask.kind) and (found.person in SENIORS or not ask.above_ceiling)
-            }
-            if len(approving) < ask.approvals:
-                yield Finding(
-                    Fault.WRONG,
-                    row.reference,
-                    f"funded with {len(approving)} of {ask.approvals} approvals ({ask.kind})",
-                )
-
-
-def _approves(found: Decision, kind: TaskKind) -> bool:
-    return found.kind == kind and found.outcome == Outcome.APPROVE and not found.late
 
 
 def _wrong_money(
@@ -416,13 +371,6 @@ def _replies(application: AcknowledgedApplication) -> Iterator[tuple[str, Reply]
         yield f"{decision.person}'s {_description(decision)}", reply
     if application.withdrawal is not None:
         yield "the withdrawal", application.withdrawal
-
-
-def _grouped[T, K](things: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
-    groups: dict[K, list[T]] = defaultdict(list)
-    for thing in things:
-        groups[key(thing)].append(thing)
-    return groups
 
 
 def _repeated[T](things: Iterable[T]) -> Sequence[tuple[T, int]]:

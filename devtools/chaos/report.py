@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from devtools.chaos.invariants import Fault, Finding
+from devtools.chaos.findings import Fault, Finding
 
 
 @dataclass(frozen=True)

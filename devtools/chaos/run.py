@@ -14,7 +14,8 @@ from applications.models import LoanApplication
 from devtools.chaos.acknowledgements import Acknowledgements
 from devtools.chaos.driver import Driver
 from devtools.chaos.fault_injector import FaultInjector
-from devtools.chaos.invariants import FINAL, Fault, Finding, check_invariants
+from devtools.chaos.findings import Fault, Finding
+from devtools.chaos.invariants import FINAL, check_invariants
 from devtools.chaos.people import create_people
 from devtools.chaos.plan import plan_make
 from devtools.chaos.report import Report

@@ -98,6 +98,9 @@ class Callback:
     reference: str
     name: str
     status: str
+    answer: str  # a person's outcome or the fraud check's verdict; empty: none on record
+    flagged: bool  # the fraud check flagged the application here, whenever
+    flag_review: int | None  # the task that looks at the flag
 
 
 @dataclass(frozen=True)
@@ -211,11 +214,19 @@ def snapshot_read(*, engine_executions: tuple[EngineExecution, ...]) -> Snapshot
                 "pk"
             ).values_list(of_application, "name", "arn", "status", "ended_at")
         ),
-        callbacks=_rows(
-            Callback,
-            PendingCallback.objects.order_by("pk").values_list(
-                "pk", of_execution, "name", "status"
-            ),
+        callbacks=tuple(
+            Callback(
+                pk=row.pk,
+                reference=row.execution.application.reference,
+                name=row.name,
+                status=row.status,
+                answer=_said(row.answer or {}),
+                flagged=row.flagged_at is not None,
+                flag_review=row.flag_review_id,
+            )
+            for row in PendingCallback.objects.select_related("execution__application").order_by(
+                "pk"
+            )
         ),
         messages=tuple(
             Message(key, kind, reference or "", name or "", callback, status, attempts, error)
@@ -247,6 +258,10 @@ def snapshot_read(*, engine_executions: tuple[EngineExecution, ...]) -> Snapshot
         ),
         engine=engine_executions,
     )
+
+
+def _said(answer: dict[str, Any]) -> str:
+    return str(answer.get("outcome") or answer.get("result") or "")
 
 
 def _rows[T](kind: type[T], rows: Iterable[tuple[Any, ...]]) -> tuple[T, ...]:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from devtools.chaos.acknowledgements import Reply, State
-from devtools.chaos.invariants import Fault, Finding, check_invariants
+from devtools.chaos.findings import Fault, Finding
+from devtools.chaos.invariants import check_invariants
 from devtools.chaos.snapshot import Snapshot
 from tests.devtools.chaos.office import (
     Office,

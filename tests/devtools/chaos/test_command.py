@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from devtools.chaos.invariants import Fault, Finding
+from devtools.chaos.findings import Fault, Finding
 from devtools.chaos.report import Report
 from tests import casework
 from tests.functions.engine_process import database_url

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from applications.models import ApplicationEvent
-from devtools.chaos.invariants import Fault
+from devtools.chaos.findings import Fault
 from devtools.chaos.snapshot import EngineExecution
 from tests.devtools.chaos.findings import found, only
 from tests.devtools.chaos.office import (
@@ -85,7 +85,9 @@ def test_answer_that_may_be_noted_again_is_no_finding(office: Office) -> None:
 
 def test_second_delivery_of_a_callback_is_doubled(office: Office) -> None:
     first = OutboxMessage.objects.get(
-        kind="answer_callback", execution__application=office.row("approved")
+        kind="answer_callback",
+        execution__application=office.row("approved"),
+        callback__name="manager_approval",
     )
     OutboxMessage.objects.create(
         kind=first.kind,

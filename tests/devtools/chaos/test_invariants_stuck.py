@@ -6,7 +6,7 @@ import pytest
 
 from applications.choices import Status
 from applications.models import LoanApplication
-from devtools.chaos.invariants import Fault
+from devtools.chaos.findings import Fault
 from tests.devtools.chaos.findings import UNANSWERED, all_of, found, only, rows
 from tests.devtools.chaos.office import (
     Office,
@@ -95,9 +95,9 @@ def test_execution_that_still_runs_is_stuck(office: Office) -> None:
 def test_callback_that_nobody_closed_is_stuck(
     office: Office, status: PendingCallback.Status
 ) -> None:
-    PendingCallback.objects.filter(execution__application=office.row("approved")).update(
-        status=status
-    )
+    PendingCallback.objects.filter(
+        execution__application=office.row("approved"), name="manager_approval"
+    ).update(status=status)
     assert only(office) == (
         Fault.STUCK,
         "approved",

@@ -1,16 +1,20 @@
 """The invariant check finds every end, status and amount that is wrong."""
 
+from dataclasses import replace
 from decimal import Decimal
+
+import pytest
 
 from applications.choices import Status
 from applications.models import Disbursement, LoanApplication, LoanOffer
-from devtools.chaos.invariants import Fault
+from devtools.chaos.findings import Fault
 from reviews.models import ReviewDecision
 from tests import casework
 from tests.devtools.chaos.findings import REFUSED, all_of, found, only, rows
 from tests.devtools.chaos.office import (
     ACKNOWLEDGED,
     Office,
+    without,
 )
 from workflows.models import Execution, SimulatedPayout
 
@@ -34,7 +38,62 @@ def test_funded_without_the_approvals_is_wrong(office: Office) -> None:
     assert all_of(office, Fault.WRONG) == [
         "it is funded and should be still open",
         "funded with 1 of 2 approvals (manager_approval)",
+        "funded, and its manager_approval is not approved",
     ]
+
+
+@pytest.mark.parametrize("status", ["open", "expired", "cancelled"])
+def test_funded_past_a_task_that_nobody_decided_is_wrong(office: Office, status: str) -> None:
+    """As an answer of the engine that is on nobody's record would leave it."""
+    reference = office.acknowledged("alone").reference
+    task = replace(office.snapshot.tasks[0], pk=999, reference=reference, status=status, outcome="")
+    snapshot = replace(office.snapshot, tasks=(*office.snapshot.tasks, task))
+    assert only(office, snapshot) == (
+        Fault.WRONG,
+        "alone",
+        "funded, and its manager_approval is not approved",
+    )
+
+
+def test_funded_with_one_of_two_approvals_on_record_is_wrong(office: Office) -> None:
+    """Found in the record alone, whatever was acknowledged or expected."""
+    with casework.triggers_lifted():
+        ReviewDecision.objects.filter(decided_by__username="senior2").delete()
+    assert all_of(office, Fault.WRONG) == [
+        "funded with 1 of 2 approvals (manager_approval)",
+        "funded, and its manager_approval is not approved",
+    ]
+
+
+def test_funded_without_an_answer_of_the_fraud_check_is_wrong(office: Office) -> None:
+    reference = office.acknowledged("alone").reference
+    snapshot = without(office.snapshot, "callbacks", lambda row: row.reference == reference)
+    assert only(office, snapshot) == (
+        Fault.WRONG,
+        "alone",
+        "funded without an answer of the fraud check",
+    )
+
+
+@pytest.mark.parametrize("name", ["alone", "flagged"])
+def test_funded_with_a_flag_that_nobody_cleared_is_wrong(office: Office, name: str) -> None:
+    """A flag that came late, and one beside the flag that was cleared."""
+    reference = office.acknowledged(name).reference
+    late = replace(
+        next(row for row in office.snapshot.callbacks if row.reference == reference),
+        pk=999,
+        name="fraud_check-2",
+        status="expired",
+        answer="",
+        flagged=True,
+        flag_review=None,
+    )
+    snapshot = replace(office.snapshot, callbacks=(*office.snapshot.callbacks, late))
+    assert only(office, snapshot) == (
+        Fault.WRONG,
+        name,
+        "funded, and nobody cleared the flag of fraud_check-2",
+    )
 
 
 def test_funded_with_approvals_of_people_who_may_not_give_them_is_wrong(office: Office) -> None:

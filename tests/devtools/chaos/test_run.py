@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from devtools.chaos.invariants import Fault, Finding
+from devtools.chaos.findings import Fault, Finding
 from devtools.chaos.run import unplanned_events
 from devtools.processes import ENGINE, SWEEP
 
