@@ -234,6 +234,11 @@ class ProposalAdmin(RowActionsAdmin[Proposal], ReadOnlyPageAdmin[Proposal]):
     def proposer(self, proposal: Proposal) -> str:
         return proposals.proposer_name(proposal)
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Proposals", **(extra_context or {})})
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Proposal]:
         return super().get_queryset(request).select_related("proposed_by", "decided_by")
 
