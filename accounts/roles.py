@@ -38,6 +38,7 @@ EVERY_ROLE = (
 # With one of these a person commits the office: to a loan, a payout, a rule or a partner.
 DECIDING = frozenset(
     {
+        "applications.confirm_disbursement",
         "applications.settle_disbursement",
         "lending.publish_lendingpolicy",
         "partners.add_partnerkey",
