@@ -11,7 +11,9 @@ from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.test import RequestFactory
 
 from accounts.permissions import ADMINISTRATIVE
+from accounts.proposal_kinds import KINDS, SUPERUSER
 from accounts.roles import DECIDING, EVERY_ROLE, Role
+from reviews.kinds import ROWS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 BACKEND = "accounts.backends.StaffBackend"
@@ -56,6 +58,18 @@ def test_administration_decides_nothing_and_no_role_administers() -> None:
     shared = {"audit.view_auditentry", "reviews.add_delegation", "reviews.change_delegation"}
     for role in Role:
         assert ADMINISTRATIVE & (set(role.grants) - set(EVERY_ROLE)) <= shared
+
+
+def test_permission_that_two_people_use_or_that_decides_loans_makes_a_role_deciding() -> None:
+    used = {
+        right
+        for kind in KINDS.values()
+        if not kind.perform.__module__.startswith("tests.")
+        for right in (*kind.propose, *kind.confirm)
+    }
+    decided = {row.permission for row in ROWS if row.four_eyes}
+
+    assert used - {SUPERUSER} | decided <= DECIDING
 
 
 def test_superuser_with_a_role_has_both(make_user: Callable[..., User]) -> None:
