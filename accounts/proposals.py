@@ -48,6 +48,13 @@ class Confirmation:
     outcome: Outcome
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """The value that ``prepare`` of the kind returned."""
+
+    value: Any
+
+
 def is_single_admin() -> bool:
     """Tell whether one person may do both, for the kinds that allow it at all."""
     return bool(settings.LOANOFFICE_SINGLE_ADMIN)
@@ -106,17 +113,29 @@ def proposal_open(
     raise ProposedAlready(title=before.title, by=proposer_name(before))
 
 
-def proposal_confirm(*, proposal: Proposal, user: User) -> Confirmation:
+def confirmation_prepare(*, proposal: Proposal, user: User) -> Prepared:
+    """Ask the outside what a confirmation needs. Call it outside of a transaction.
+
+    Raises as ``confirm_check``.
+    """
+    confirm_check(proposal=Proposal.objects.get(pk=proposal.pk), user=_again(user))
+    return Prepared(kind_of(proposal).prepare(proposal.parameters))
+
+
+def proposal_confirm(
+    *, proposal: Proposal, user: User, prepared: Prepared | None = None
+) -> Confirmation:
     """Do what was proposed, once, in the name of ``user``, who is not the proposer.
 
     The person, both their rights and what the proposal is based on are read again under lock.
+    Without what ``confirmation_prepare`` returned it is called here: never in a transaction.
     Raises ``ProposalClosed`` for one that was decided before, ``ProposalVoid`` for one that no
     longer holds, which is then closed and on record, ``NotPermitted``, ``OwnProposal``, and
     what ``perform`` of the kind raises, which leaves it open.
     """
     kind = kind_of(proposal)
-    confirm_check(proposal=Proposal.objects.get(pk=proposal.pk), user=_again(user))
-    prepared = kind.prepare(proposal.parameters)
+    if prepared is None:
+        prepared = confirmation_prepare(proposal=proposal, user=user)
     with transaction.atomic():
         row = locked(Proposal.objects.filter(pk=proposal.pk)).get()
         refuse_closed(row)
@@ -131,7 +150,7 @@ def proposal_confirm(*, proposal: Proposal, user: User) -> Confirmation:
             _close(row, Status.VOID, by=confirmer, result=reason)
         else:
             given = Confirmed(
-                proposer=proposer, confirmer=confirmer, alone=alone, prepared=prepared
+                proposer=proposer, confirmer=confirmer, alone=alone, prepared=prepared.value
             )
             outcome = kind.perform(row.parameters, given)
             row.confirmed_alone = alone

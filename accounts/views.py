@@ -22,6 +22,7 @@ from accounts.models import SecondFactor
 from accounts.selectors import Lacks, session_lacks
 from accounts.services import second_factor
 from accounts.services.step_up import step_up
+from core.admin.sent_once import sent_once, stands_for
 
 asks = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -92,6 +93,7 @@ def again(request: HttpRequest) -> HttpResponse:
 
 
 @asks
+@sent_once
 def enrol(request: HttpRequest) -> HttpResponse:
     """Show a new secret, and accept a code that proves the app has it.
 
@@ -144,6 +146,7 @@ def qr(request: HttpRequest) -> HttpResponse:
 
 
 @asks
+@sent_once
 def renew(request: HttpRequest) -> HttpResponse:
     """Make new recovery codes, after a code."""
     user = person(request)
@@ -162,6 +165,7 @@ def renew(request: HttpRequest) -> HttpResponse:
 
 
 @asks
+@sent_once
 def remove(request: HttpRequest) -> HttpResponse:
     """Remove one's own second factor, after a code."""
     user = person(request)
@@ -230,7 +234,12 @@ def _let_in(request: HttpRequest, device: SecondFactor) -> None:
 
 
 def _codes_page(request: HttpRequest, codes: list[str]) -> HttpResponse:
-    return _page(request, "codes", title="Your recovery codes", codes=codes, next=_next(request))
+    page = _page(request, "codes", title="Your recovery codes", codes=codes, next=_next(request))
+    sentence = (
+        "New recovery codes were made. They were shown then, once, and are not shown again. "
+        "Without them at hand, make new ones."
+    )
+    return stands_for(page, location=reverse("account:home"), sentence=sentence)
 
 
 def _next(request: HttpRequest) -> str:

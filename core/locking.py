@@ -1,6 +1,6 @@
 """Lock rows. Differences between PostgreSQL and SQLite in locking are here and nowhere else.
 
-One lock order everywhere: idempotency key, then application, then task, then callback,
+One lock order everywhere: idempotency key or form submission, then application, task, callback,
 then outbox; rows of a bulk by primary key. SQLite has one write lock, which ``atomic()``
 takes when it begins (``transaction_mode`` IMMEDIATE), so row locks are not needed and
 Django leaves them out.

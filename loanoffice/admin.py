@@ -67,6 +67,14 @@ class LoanOfficeAdminSite(AdminSite):
 
         return badge_response(request)
 
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        from core.admin.sent_once import answer_once  # noqa: PLC0415
+
+        view = super().password_change
+        return answer_once(request, lambda: view(request, extra_context))
+
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return DeclaredAutocomplete.as_view(admin_site=self)(request)
 

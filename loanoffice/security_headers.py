@@ -5,6 +5,8 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_cache_control
 
+from core.kept_for_back import KEPT_FOR_BACK, is_kept_for_back
+
 # No page uses a sensor, a payment or another device: what is not named here has no such switch.
 DENIED_FEATURES = (
     "accelerometer",
@@ -42,6 +44,7 @@ class SecurityHeadersMiddleware:
     """Set Permissions-Policy, Cross-Origin-Resource-Policy and Cache-Control.
 
     Nothing may be stored by a browser or a proxy, because almost every response has personal data.
+    The exception are empty forms, which the Back button has to show as they were.
     Static files do not pass here: WhiteNoise or their bucket serves them.
     """
 
@@ -52,5 +55,8 @@ class SecurityHeadersMiddleware:
         response = self.get_response(request)
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        patch_cache_control(response, no_store=True)
+        if is_kept_for_back(response):
+            response.headers["Cache-Control"] = KEPT_FOR_BACK
+        else:
+            patch_cache_control(response, no_store=True)
         return response

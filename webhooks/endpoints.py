@@ -48,24 +48,19 @@ def endpoint_create(
     url: str,
     event_types: list[str] | None = None,
     by: User | None = None,
+    checked: bool = False,
 ) -> tuple[WebhookEndpoint, str]:
     """Create an endpoint; return it and its secret, which is shown this once.
 
     Without ``event_types`` it receives all types. ``by`` is who made it, ``None`` for a
-    command. The URL's host is looked up, so call it outside of a transaction. Raises
-    ``InvalidEndpoint``, ``NotPermitted``.
+    command. The URL's host is looked up, so call it outside of a transaction, unless
+    ``endpoint_check`` has passed before (``checked``). Raises ``InvalidEndpoint``,
+    ``NotPermitted``.
     """
+    if not checked:
+        endpoint_check(url=url, event_types=event_types, by=by)
     _require(by, ADD)
-    errors: dict[str, list[str]] = {}
     types = sorted(set(event_types or []))
-    if unknown := [type_ for type_ in types if type_ not in EventType.values]:
-        errors["event_types"] = [f"There is no such type: {', '.join(unknown)}."]
-    try:
-        entry_check(url)
-    except AddressRefusedError as refused:
-        errors["url"] = [f"Enter another URL: {refused}."]
-    if errors:
-        raise InvalidEndpoint(errors)
     secret = secret_make()
     with transaction.atomic():
         endpoint = WebhookEndpoint.objects.create(
@@ -79,6 +74,23 @@ def endpoint_create(
             changes={"url": (None, url), "event_types": (None, types)},
         )
     return endpoint, secret
+
+
+def endpoint_check(
+    *, url: str, event_types: list[str] | None = None, by: User | None = None
+) -> None:
+    """Raise the reason why there can be no such endpoint; looks the URL's host up."""
+    _require(by, ADD)
+    errors: dict[str, list[str]] = {}
+    types = sorted(set(event_types or []))
+    if unknown := [type_ for type_ in types if type_ not in EventType.values]:
+        errors["event_types"] = [f"There is no such type: {', '.join(unknown)}."]
+    try:
+        entry_check(url)
+    except AddressRefusedError as refused:
+        errors["url"] = [f"Enter another URL: {refused}."]
+    if errors:
+        raise InvalidEndpoint(errors)
 
 
 @transaction.atomic

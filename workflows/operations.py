@@ -4,6 +4,7 @@ Each function checks the permission, locks the application, checks its state aga
 audit entry. Messages are outbox rows.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 from django.contrib.auth.models import User
@@ -58,6 +59,14 @@ class SentFromItsDelivery(DomainError):
         super().__init__("A webhook is sent again from the page of its delivery.")
 
 
+@dataclass(frozen=True)
+class RailAnswer:
+    """The payout that the rail was asked for, if any, and its reference if the rail made it."""
+
+    ledger: Disbursement | None
+    found: str | None
+
+
 # --- The whole application ---------------------------------------------------------------
 
 
@@ -91,15 +100,10 @@ def _expired_before_a_decision(application: LoanApplication) -> bool:
     )
 
 
-def application_restart(*, reference: str, user: User, reason: str = "") -> LoanApplication:
-    """Restart a stuck application with a new attempt; the old one may write nothing from now on.
+def restart_prepare(*, reference: str, user: User) -> RailAnswer:
+    """Ask the rail for a payout whose outcome is not recorded. Call it outside of a transaction.
 
-    A payout is never repeated: its ledger row and its idempotency key belong to the application.
-    When one was requested and its outcome is not recorded, the rail is asked first: an
-    application that was paid is funded by it and gets no new attempt, which might end differently.
-    Raises ``TransitionRefused`` unless the application needs attention, or expired before a
-    decision that came too late, and is not paid; ``PayoutUnsettled``, ``RailUnreachable``,
-    ``NotPermitted``.
+    Raises as ``restart_check``, and ``RailUnreachable``.
     """
     application = LoanApplication.objects.get(reference=reference)
     restart_check(application=application, user=user)
@@ -107,12 +111,29 @@ def application_restart(*, reference: str, user: User, reason: str = "") -> Loan
         application=application, status=Disbursement.Status.REQUESTED
     ).first()
     found = None if ledger is None else _ask_rail(ledger, reference, needed=True)
+    return RailAnswer(ledger, found)
+
+
+def application_restart(
+    *, reference: str, user: User, reason: str = "", rail: RailAnswer | None = None
+) -> LoanApplication:
+    """Restart a stuck application with a new attempt; the old one may write nothing from now on.
+
+    A payout is never repeated: its ledger row and its idempotency key belong to the application.
+    When one was requested and its outcome is not recorded, the rail is asked first: an
+    application that was paid is funded by it and gets no new attempt, which might end differently.
+    Raises ``TransitionRefused`` unless the application needs attention, or expired before a
+    decision that came too late, and is not paid; ``PayoutUnsettled``, ``RailUnreachable``,
+    ``NotPermitted``. Without the answer of ``restart_prepare`` the rail is asked here: never in
+    a transaction.
+    """
+    rail = rail or restart_prepare(reference=reference, user=user)
     with transaction.atomic():
         application = application_lock(reference)
         restart_check(application=application, user=user)
-        if ledger is not None:
-            payout.payout_found(application=application, user=user, rail_reference=found)
-        if found is None:
+        if rail.ledger is not None:
+            payout.payout_found(application=application, user=user, rail_reference=rail.found)
+        if rail.found is None:
             attempts.attempt_begin(application=application, reason=reason, user=user)
             incidents.incidents_close(application=application, note="Restarted.", by=user)
         else:

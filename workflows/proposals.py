@@ -20,23 +20,40 @@ from accounts.proposal_kinds import (
 from applications.locking import application_lock
 from applications.models import Disbursement, LoanApplication
 from workflows import operations
+from workflows.operations import RailAnswer
 
 CONFIRM = "applications.confirm_disbursement"
 
 
+def settlement_prepare(*, reference: str, user: User, paid: bool) -> RailAnswer:
+    """Ask the rail once more for a payout of unknown outcome. Call it outside of a transaction.
+
+    Raises as ``payout_check`` and ``payout_ask``.
+    """
+    application = LoanApplication.objects.get(reference=reference)
+    ledger = operations.payout_check(application=application, user=user)
+    return RailAnswer(ledger, operations.payout_ask(application=application, paid=paid))
+
+
 def settlement_propose(
-    *, reference: str, user: User, paid: bool, rail_reference: str = "", note: str = ""
+    *,
+    reference: str,
+    user: User,
+    paid: bool,
+    rail_reference: str = "",
+    note: str = "",
+    rail: RailAnswer | None = None,
 ) -> Proposal:
     """Propose to settle a payout of unknown outcome, after asking the rail once more.
 
     The answer of the rail decides: a payout that the rail made cannot be proposed as unpaid, and
     its own reference takes the place of a typed one. Raises ``PayoutFound``, ``RailUnreachable``
     (for "it was not paid"), ``ReferenceMissing``, ``PayoutSettled``, ``ProposedAlready``,
-    ``NotPermitted``.
+    ``NotPermitted``. Without the answer of ``settlement_prepare`` the rail is asked here: never
+    in a transaction.
     """
-    application = LoanApplication.objects.get(reference=reference)
-    operations.payout_check(application=application, user=user)
-    found = operations.payout_ask(application=application, paid=paid)
+    rail = rail or settlement_prepare(reference=reference, user=user, paid=paid)
+    found = rail.found
     known_as = found or rail_reference.strip()
     if paid and not known_as:
         raise operations.ReferenceMissing

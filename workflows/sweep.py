@@ -14,6 +14,7 @@ from django.utils import timezone
 from applications.services.documents import uploads_forget
 from audit import sealing
 from audit.seal_copies import CopiesUnreachable
+from core.form_submissions import form_submissions_forget
 from partners.services.idempotency import idempotency_keys_forget
 from partners.services.throttling import rate_counters_forget
 from workflows import review_deadlines
@@ -117,6 +118,7 @@ FORGETTING: dict[str, Job] = {
         ("forget_idempotency_keys", 1, idempotency_keys_forget, 10_000),
         ("forget_uploads", 5, uploads_forget, 500),
         ("forget_callback_requests", 1, callback_requests_forget, 10_000),
+        ("forget_form_submissions", 5, form_submissions_forget, 10_000),
         ("forget_rate_counters", 1, rate_counters_forget, 10_000),
     )
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from accounts.models import RequiredSecondFactor
 from accounts.proposals import single_admin_notice
@@ -17,13 +17,17 @@ from accounts.services import access, access_grants, role_grants
 from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
 from audit.models import Action, AuditEntry
 from core.admin.row_actions import RowAction, RowActionsAdmin
+from core.admin.sent_once import SentOnceAdmin, answer_once
 
 if TYPE_CHECKING:
+    SentOnceUser = SentOnceAdmin[User]
+    SentOnceGroup = SentOnceAdmin[Group]
     AuditedUser = AuditedAdmin[User]
     AuditedGroup = AuditedAdmin[Group]
     PermissionFieldBase = forms.ModelMultipleChoiceField[Permission]
     GroupFieldBase = forms.ModelMultipleChoiceField[Group]
 else:
+    SentOnceUser = SentOnceGroup = SentOnceAdmin
     AuditedUser = AuditedGroup = AuditedAdmin
     PermissionFieldBase = GroupFieldBase = forms.ModelMultipleChoiceField
 
@@ -122,7 +126,13 @@ class ChangeAccess(RowAction[User]):
         return change.sentence
 
 
-class AuditedUserAdmin(SuperusersOnly, RowActionsAdmin[User], AuditedUser, UserAdmin):  # type: ignore[type-arg]
+class AuditedUserAdmin(
+    SuperusersOnly,
+    RowActionsAdmin[User],
+    SentOnceUser,
+    AuditedUser,
+    UserAdmin,  # type: ignore[type-arg]
+):
     list_display = ("username", "name", "roles", "is_active", "is_superuser", "last_login")
     filter_horizontal = ()
     fieldsets = (
@@ -157,6 +167,15 @@ class AuditedUserAdmin(SuperusersOnly, RowActionsAdmin[User], AuditedUser, UserA
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
 
+    def user_change_password(
+        self,
+        request: HttpRequest,
+        id: str,  # noqa: A002 - Django's name
+        form_url: str = "",
+    ) -> HttpResponse:
+        view = super().user_change_password
+        return answer_once(request, lambda: view(request, id, form_url))
+
     def _note(self, request: HttpRequest, obj: Any, action: Action) -> AuditEntry:
         entry = super()._note(request, obj, action)
         access.change_announce(entry=entry, account=obj)
@@ -172,7 +191,7 @@ class PermissionField(PermissionFieldBase):
         return f"{obj.content_type.app_label}: {obj.name}"
 
 
-class AuditedGroupAdmin(SuperusersOnly, AuditedGroup, GroupAdmin):
+class AuditedGroupAdmin(SuperusersOnly, SentOnceGroup, AuditedGroup, GroupAdmin):
     """Groups: those of the table of roles, and those that only need a second factor.
 
     A grant of a role can be taken away and given back; no group has more than the table says.
@@ -210,7 +229,9 @@ class AuditedGroupAdmin(SuperusersOnly, AuditedGroup, GroupAdmin):
         return entry
 
 
-class RequiredSecondFactorAdmin(SuperusersOnly, AuditedAdmin[RequiredSecondFactor]):
+class RequiredSecondFactorAdmin(
+    SuperusersOnly, SentOnceAdmin[RequiredSecondFactor], AuditedAdmin[RequiredSecondFactor]
+):
     """Members of a group listed here have to set up a second factor, at their next click."""
 
     list_display = ("group", "created_at")

@@ -1,5 +1,7 @@
 """Proposals in the admin: the list, the page of one, and the actions that close it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -15,8 +17,7 @@ from accounts import proposals
 from accounts.models import Proposal
 from core.admin.base import ReadOnlyPageAdmin, staff
 from core.admin.display import badge
-from core.admin.row_actions import Button, RowAction, RowActionsAdmin, row_url
-from core.admin.view_helpers import admin_page
+from core.admin.row_actions import Button, RowAction, RowActionsAdmin, row_url, secret_page
 from core.errors import DomainError, InvalidFields
 
 Status = Proposal.Status
@@ -153,17 +154,21 @@ class ConfirmProposal(ProposalAction):
             "does it at once. Both of you are on record."
         )
 
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        self.prepared = proposals.confirmation_prepare(proposal=self.row, user=self.user)
+        yield
+
     def act(self) -> str | HttpResponse:
-        confirmation = proposals.proposal_confirm(proposal=self.row, user=self.user)
+        confirmation = proposals.proposal_confirm(
+            proposal=self.row, user=self.user, prepared=self.prepared
+        )
         outcome = confirmation.outcome
         if not outcome.secret:
             return outcome.sentence
-        return admin_page(
-            self.model_admin,
-            self.request,
-            "core/admin/secret.html",
-            title=outcome.sentence,
-            original=self.row,
+        return secret_page(
+            self,
+            title=outcome.sentence.rstrip("."),
             secret=outcome.secret,
             secret_name=outcome.secret_name,
             secret_id="issued-secret",  # noqa: S106 - an HTML id

@@ -1,5 +1,8 @@
 """An application's documents in the admin: the download, and the action that adds one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -54,15 +57,22 @@ class Upload(ApplicationAction):
     def check(self) -> None:
         documents.upload_check(application=self.row, user=self.user)
 
-    def act(self) -> str:
+    @contextmanager
+    def around(self) -> Iterator[None]:
         file = self.typed["file"]
-        upload = documents.upload_read(
+        self.upload = documents.upload_read(
             kind=self.typed["kind"],
             name=file.name,
             declared_type=file.content_type or "",
             content=file,
         )
-        document = documents.document_upload(
-            reference=self.row.reference, user=self.user, upload=upload
+        with documents.upload_stored(
+            reference=self.row.reference, user=self.user, upload=self.upload
+        ):
+            yield
+
+    def act(self) -> str:
+        document = documents.document_add(
+            reference=self.row.reference, user=self.user, upload=self.upload
         )
         return f"“{document.original_name}” is added to {self.row.reference}."

@@ -17,6 +17,8 @@ viruses: that is up to a scanner of the bucket, or to the reader.
 import hashlib
 import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -170,12 +172,16 @@ def document_add(
     return document
 
 
-def document_upload(*, reference: str, user: User, upload: Upload) -> Document:
-    """Store a file and add its document, for a member of staff. Raises as ``document_add``."""
+@contextmanager
+def upload_stored(*, reference: str, user: User, upload: Upload) -> Iterator[None]:
+    """Store a file while a member of staff adds its document, and settle it afterwards.
+
+    Raises as ``upload_check``. Never enter it inside a transaction.
+    """
     upload_check(application=LoanApplication.objects.get(reference=reference), user=user)
     try:
         upload_store(reference=reference, upload=upload)
-        return document_add(reference=reference, upload=upload, user=user)
+        yield
     finally:
         upload_settle(reference=reference, upload=upload)
 

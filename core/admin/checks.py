@@ -1,4 +1,4 @@
-"""Check that every admin on the site filters its list by what the list offers alone."""
+"""Check that every admin on the site filters by what its list offers, and acts once for a form."""
 
 from typing import Any
 
@@ -7,7 +7,9 @@ from django.core import checks
 from django.core.checks import CheckMessage, Tags, register
 from django.http import HttpRequest
 
+from audit.admin.base import ReadOnlyPermissions
 from audit.admin.declared_filters import DeclaredFiltersAdmin, DeclaredFiltersChangeList
+from core.admin.sent_once import SentOnceAdmin
 
 
 @register(Tags.admin)
@@ -52,3 +54,22 @@ def problems_of(model_admin: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register(Tags.admin)
+def forms_act_once(**_: Any) -> list[CheckMessage]:
+    return [
+        checks.Error(
+            f"{type(model_admin).__name__} does what its forms say each time that one is sent.",
+            hint="Derive it from NoDeleteAdmin, or from SentOnceAdmin.",
+            obj=model_admin.model,
+            id="core.E004",
+        )
+        for model_admin in admin.site._registry.values()
+        if not acts_once(model_admin)
+    ]
+
+
+def acts_once(model_admin: Any) -> bool:
+    """Tell whether a form of an admin that is sent twice does its thing once."""
+    return isinstance(model_admin, SentOnceAdmin | ReadOnlyPermissions)

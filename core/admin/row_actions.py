@@ -1,10 +1,12 @@
 """Actions on one row of the admin: a page that asks for confirmation, then one service call.
 
-GET shows the page and changes nothing, POST acts. A ``RowAction`` is also asked whether the
-row's page offers a button for it, so that the page and the action cannot disagree.
+GET shows the page and changes nothing, POST acts, once for each page (``sent_once``). A
+``RowAction`` is also asked whether the row's page offers a button for it, so that the page and
+the action cannot disagree.
 """
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from audit.admin.declared_filters import DeclaredFiltersAdmin
 from audit.admin.typed import TypedAdmin
 from core.admin.base import staff
 from core.admin.forms import show_refusal
+from core.admin.sent_once import answer_once, keep_form, send_url, sent_before, stands_for
 from core.admin.view_helpers import admin_page
 from core.errors import DomainError, InvalidFields
 
@@ -69,6 +72,7 @@ class RowAction[M: Model](ABC, View):
     sentence = ""
     permissions: tuple[str, ...] = ()
     form_class: type[forms.Form] = forms.Form
+    names_applicant = False  # the page does, and is not kept for the Back button
     refused_in_form = False  # a refusal is shown in the form, with the status of the error
     template_name = "core/admin/confirm.html"
 
@@ -90,9 +94,16 @@ class RowAction[M: Model](ABC, View):
             return False
         return self.user.has_perms(self.permissions)
 
+    def around(self) -> AbstractContextManager[None]:
+        """Do what has to be outside of the transaction of ``act``, before it and after it."""
+        return nullcontext()
+
     @abstractmethod
     def act(self) -> str | HttpResponse:
-        """Do it; return the sentence that says what was done, or a response."""
+        """Do it, in one transaction; return the sentence that says what was done, or a response.
+
+        A response that is neither a redirect nor marked by ``stands_for`` did nothing.
+        """
 
     def title(self) -> str:
         return f"{self.label}: {self.row}"
@@ -151,6 +162,8 @@ class RowAction[M: Model](ABC, View):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         self.user = staff(request)
+        if (again := sent_before(request)) is not None:
+            return again
         self.row = self.get_row(**kwargs)
         self.form = self.get_form()
         try:
@@ -158,16 +171,21 @@ class RowAction[M: Model](ABC, View):
             if not self.form.is_valid():
                 return self.ask()
             self.typed = self.form.cleaned_data
-            done = self.act()
+            with self.around():
+                return answer_once(request, self._done, back=self.back())
         except DomainError as refused:
-            return self.refuse(refused)
+            # Another sending of the form may have done it just now.
+            return sent_before(request) or self.refuse(refused)
+
+    def _done(self) -> HttpResponse:
+        done = self.act()
         return self.finish(done) if isinstance(done, str) else done
 
     post = get
 
     def ask(self, status: int = 200) -> HttpResponse:
         """The page with the form."""
-        return admin_page(
+        page = admin_page(
             self.model_admin,
             self.request,
             self.template_name,
@@ -175,12 +193,14 @@ class RowAction[M: Model](ABC, View):
             status=status,
             original=self.row,
             form=self.form,
+            action=send_url(self.request),
             button=self.button or self.label,
             tone=self.tone,
             sentence=self.explanation(),
             back=self.back(),
             **self.shown(),
         )
+        return page if self.names_applicant else keep_form(self.request, page)
 
     def refuse(self, refused: DomainError) -> HttpResponse:
         """Show field errors in the form; return with a message for anything else."""
@@ -224,18 +244,43 @@ class SecretAction[M: Model](RowAction[M]):
         if isinstance(secret, HttpResponse):
             return secret
         back, back_label = self.then()
-        return admin_page(
-            self.model_admin,
-            self.request,
-            "core/admin/secret.html",
+        return secret_page(
+            self,
             title=self.title(),
-            original=self.row,
             secret=secret,
             secret_name=self.name_of_secret(),
             secret_id=self.secret_id,
             back=back,
             back_label=back_label,
         )
+
+
+def secret_page(
+    action: RowAction[Any],
+    *,
+    title: str,
+    secret: str,
+    secret_name: str,
+    secret_id: str,
+    back: str,
+    back_label: str,
+) -> HttpResponse:
+    """Render the page that shows a new secret once; sent again, the form leads to ``back``."""
+    page = admin_page(
+        action.model_admin,
+        action.request,
+        "core/admin/secret.html",
+        title=title,
+        original=action.row,
+        secret=secret,
+        secret_name=secret_name,
+        secret_id=secret_id,
+        back=back,
+        back_label=back_label,
+    )
+    name = f"{secret_name[:1].upper()}{secret_name[1:]}"
+    sentence = f"{title}. {name} was shown then, once, and is not shown again."
+    return stands_for(page, location=back, sentence=sentence)
 
 
 class RowActionsAdmin[M: Model](DeclaredFiltersAdmin[M]):

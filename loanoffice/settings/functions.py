@@ -13,6 +13,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "audit",
+    "core",
     "partners",
     "lending",
     "applications",

@@ -17,6 +17,8 @@ from django.views.decorators.http import require_POST
 from applications.admin.view_helpers import application_or_refuse, back_to_application
 from applications.models import LoanApplication
 from core.admin.base import NoDeleteAdmin, staff
+from core.admin.row_actions import row_url
+from core.admin.sent_once import answer_once
 from core.errors import DomainError
 from core.locking import is_contention
 from reviews.choices import TaskKind
@@ -60,6 +62,21 @@ def claim_view(
         ReviewTask.objects.select_related("application"), pk=task_pk, application=application
     )
     user = staff(request)
+
+    def answer() -> HttpResponse:
+        return _claim(model_admin, request, task, user, what)
+
+    return answer_once(request, answer, back=row_url(application))
+
+
+def _claim(
+    model_admin: NoDeleteAdmin[LoanApplication],
+    request: HttpRequest,
+    task: ReviewTask,
+    user: User,
+    what: str,
+) -> HttpResponse:
+    application = task.application
     holds = task.claimed_by_id == user.pk
     if not holds and not decisions.may_decide_some(user=user, kinds=[TaskKind(task.kind)]):
         raise PermissionDenied

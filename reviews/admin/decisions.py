@@ -15,6 +15,7 @@ from applications.admin.contact_reveal import is_shown
 from applications.admin.view_helpers import application_or_refuse, back_to_application
 from applications.pii import CONTACT
 from core.admin.base import staff
+from core.admin.sent_once import answer_once
 from core.admin.view_helpers import admin_page
 from core.errors import DomainError
 from lending.choices import Outcome
@@ -37,7 +38,16 @@ def decide_view(
 ) -> HttpResponse:
     if outcome not in OUTCOME_WORDS:
         raise Http404
-    wanted = Outcome(outcome)
+
+    def answer() -> HttpResponse:
+        return _decide(request, pk, task_pk, Outcome(outcome), model_admin)
+
+    return answer_once(request, answer)
+
+
+def _decide(
+    request: HttpRequest, pk: int, task_pk: int, wanted: Outcome, model_admin: ApplicationPageAdmin
+) -> HttpResponse:
     application = application_or_refuse(model_admin, request, pk)
     task = get_object_or_404(
         ReviewTask.objects.select_related("application"), pk=task_pk, application=application

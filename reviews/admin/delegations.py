@@ -16,6 +16,7 @@ from core.admin.base import NoDeleteAdmin, staff
 from core.admin.display import badge, moment
 from core.admin.forms import MomentField, show_refusal
 from core.admin.row_actions import RowAction, RowActionsAdmin, row_url
+from core.admin.sent_once import answer_once, keep_form, send_url
 from core.admin.view_helpers import admin_page
 from core.errors import NotPermitted
 from reviews.errors import InvalidDelegation
@@ -193,6 +194,10 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Replace Django's view, which saves the model without the service's rules."""
+        answer = answer_once(request, lambda: self._hand_over(request))
+        return keep_form(request, answer)
+
+    def _hand_over(self, request: HttpRequest) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
         user = staff(request)
@@ -213,6 +218,7 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
             "core/admin/confirm.html",
             title="Hand over tasks",
             form=form,
+            action=send_url(request),
             button="Hand over",
             tone="good",
             sentence="For a while somebody else may decide what waits for you, as if they were "

@@ -2,6 +2,11 @@
 
 import zlib
 
+from django.contrib.auth.models import User
+
+from applications.models import Document
+from applications.services import documents
+
 
 def png(size: int = 0) -> bytes:
     """A PNG of one black pixel, with ``size`` bytes of a chunk that nobody shows."""
@@ -54,3 +59,9 @@ NOT_OURS = {
     "png that begins with another chunk": PNG[:8] + _chunk(b"tEXt", b"x" * 13) + PNG[8:],
     "jpeg cut after two bytes": JPEG[:2],
 }
+
+
+def document_upload(*, reference: str, user: User, upload: documents.Upload) -> Document:
+    """Add a document as the form of the back office does."""
+    with documents.upload_stored(reference=reference, user=user, upload=upload):
+        return documents.document_add(reference=reference, upload=upload, user=user)

@@ -177,6 +177,9 @@ MODULES = (
 )
 # Services that act for somebody and change nothing: they answer, or only read.
 ANSWERS = {
+    "accounts.proposals.confirmation_prepare",
+    "workflows.operations.restart_prepare",
+    "workflows.proposals.settlement_prepare",
     "accounts.proposals.decides_some",
     "accounts.proposals.proposals_waiting_on",
     "reviews.services.authority.person_or_refuse",
@@ -210,7 +213,7 @@ ACTS = {
     "reviews.services.delegation.delegation_create": "admin:reviews_delegation_add",
     "reviews.services.delegation.delegation_revoke": "admin:reviews_delegation_revoke",
     "applications.services.documents.document_add": "api:documents",
-    "applications.services.documents.document_upload": "admin:applications_loanapplication_upload",
+    "applications.services.documents.upload_stored": "admin:applications_loanapplication_upload",
     "applications.services.intake.application_create": "api:applications",
     "applications.services.intake.application_create_and_submit": "api:applications",
     "applications.services.intake.application_edit": "admin:applications_loanapplication_change",

@@ -1,5 +1,7 @@
 """Webhook endpoints in the admin: added, rotated, disabled, enabled."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -105,8 +107,15 @@ class AddEndpoint(EndpointSecret):
     def back(self) -> str:
         return reverse("admin:webhooks_webhookendpoint_changelist")
 
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        endpoints.endpoint_check(
+            url=self.typed["url"], event_types=self.typed["event_types"], by=self.user
+        )
+        yield
+
     def make(self) -> str:
-        self.row, secret = endpoints.endpoint_create(by=self.user, **self.typed)
+        self.row, secret = endpoints.endpoint_create(by=self.user, checked=True, **self.typed)
         return secret
 
 

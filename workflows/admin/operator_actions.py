@@ -3,7 +3,8 @@
 Whether this person may is asked again by the service, under a lock.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from django.contrib.auth.models import User
@@ -29,6 +30,7 @@ class OperatorAction(ApplicationAction):
     """
 
     template_name = "workflows/admin/operator_action.html"
+    names_applicant = True
     service_check: Callable[..., object]
     service: Callable[..., object]
     done: str
@@ -65,9 +67,20 @@ class Settlement(OperatorAction):
     def is_offered(self) -> bool:
         return super().is_offered() and proposals.settlement_open(self.row) is None
 
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        self.rail = proposals.settlement_prepare(
+            reference=self.row.reference, user=self.user, paid=self.paid
+        )
+        yield
+
     def act(self) -> HttpResponse:
         proposal = proposals.settlement_propose(
-            reference=self.row.reference, user=self.user, paid=self.paid, **self.typed
+            reference=self.row.reference,
+            user=self.user,
+            paid=self.paid,
+            rail=self.rail,
+            **self.typed,
         )
         return leave_to_proposal(self, proposal)
 
@@ -109,9 +122,17 @@ class Restart(OperatorAction):
     form_class = MayReasonForm
     service_check = staticmethod(operations.restart_check)
 
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        self.rail = operations.restart_prepare(reference=self.row.reference, user=self.user)
+        yield
+
     def act(self) -> str:
         restarted = operations.application_restart(
-            reference=self.row.reference, user=self.user, reason=self.typed["reason"]
+            reference=self.row.reference,
+            user=self.user,
+            reason=self.typed["reason"],
+            rail=self.rail,
         )
         if restarted.status == Status.FUNDED:
             return f"{self.row.reference} had been paid, as the rail says: the loan is funded."

@@ -51,7 +51,7 @@ def later() -> Any:
 def test_file_that_staff_bring_is_a_document_and_an_internal_line_that_names_them(
     submitted: LoanApplication, officer: User, media: Path
 ) -> None:
-    document = documents.document_upload(reference=submitted.reference, user=officer, upload=read())
+    document = files.document_upload(reference=submitted.reference, user=officer, upload=read())
 
     assert (document.uploaded_by, document.partner) == (officer, None)
     assert stored(media) == [document.file.name]
@@ -68,7 +68,7 @@ def test_file_that_staff_bring_is_a_document_and_an_internal_line_that_names_the
 
 
 def test_draft_takes_a_document(draft: LoanApplication, officer: User) -> None:
-    documents.document_upload(reference=draft.reference, user=officer, upload=read())
+    files.document_upload(reference=draft.reference, user=officer, upload=read())
 
     assert Document.objects.get().application == draft
 
@@ -77,7 +77,7 @@ def test_who_may_not_add_one_stores_nothing(
     submitted: LoanApplication, manager: User, media: Path
 ) -> None:
     with pytest.raises(NotPermitted):
-        documents.document_upload(reference=submitted.reference, user=manager, upload=read())
+        files.document_upload(reference=submitted.reference, user=manager, upload=read())
     with pytest.raises(NotPermitted):
         documents.document_add(reference=submitted.reference, upload=read())
 
@@ -108,7 +108,7 @@ def test_case_that_closes_between_two_looks_takes_nothing(
 
     monkeypatch.setattr(documents, "upload_store", closes)
     with pytest.raises(ApplicationNotOpen, match="withdrawn"):
-        documents.document_upload(reference=submitted.reference, user=officer, upload=read())
+        files.document_upload(reference=submitted.reference, user=officer, upload=read())
 
     assert stored(media) == []
     assert not StoredUpload.objects.exists()
@@ -187,7 +187,7 @@ def test_sweep_forgets_uploads(submitted: LoanApplication, media: Path) -> None:
 def test_sweep_takes_no_file_of_a_document(
     submitted: LoanApplication, officer: User, media: Path
 ) -> None:
-    documents.document_upload(reference=submitted.reference, user=officer, upload=read())
+    files.document_upload(reference=submitted.reference, user=officer, upload=read())
 
     assert documents.uploads_forget(now=later(), limit=10) == 0
     assert len(stored(media)) == 1
@@ -274,7 +274,7 @@ def test_uploads_at_once_never_go_beyond_the_most(
 
     found = at_once(
         *(
-            lambda: documents.document_upload(reference=reference, user=officer, upload=read())
+            lambda: files.document_upload(reference=reference, user=officer, upload=read())
             for _ in range(8)
         )
     )

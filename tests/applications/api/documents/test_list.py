@@ -107,7 +107,7 @@ def staff_bring(case: LoanApplication, officer: User) -> Document:
         declared_type="image/png",
         content=ContentFile(files.PNG),
     )
-    return documents.document_upload(reference=case.reference, user=officer, upload=upload)
+    return files.document_upload(reference=case.reference, user=officer, upload=upload)
 
 
 def test_staff_who_list_are_on_record_with_it(

@@ -1,0 +1,31 @@
+"""Models that belong to no subject: what a form of the admin did when it was sent."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class FormSubmission(models.Model):
+    """A form that a person sent, with what it did, so that sending it again only shows that.
+
+    ``token_hash`` is the SHA-256 of the page's path and the form's token, ``contents_hash`` a
+    keyed hash of what was typed. Without a ``location`` the form is being worked on, in a
+    transaction that has not ended. ``said`` are the messages: level, text, whether that is HTML,
+    tags. None of them holds a secret.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    token_hash = models.CharField(max_length=64)
+    contents_hash = models.CharField(max_length=64)
+    location = models.TextField(blank=True)
+    said = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["user", "token_hash"], name="form_submission_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"Form sent by {self.user} at {self.created_at:%Y-%m-%d %H:%M:%S}"
