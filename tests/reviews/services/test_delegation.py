@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -22,6 +23,7 @@ from reviews.services.delegation import (
     people_to_delegate_to,
 )
 from tests.casework import submit, waiting_for_manager
+from tests.hard_cases.together import together
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -408,3 +410,21 @@ def test_revoking_ends_all_that_overlap_between_the_two(
     left = set(Delegation.objects.filter(revoked_at=None))
     assert left == {later, elsewhere}
     assert AuditEntry.objects.filter(action="revoked").count() == len((week, inside, crossing))
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db(transaction=True)
+def test_same_delegation_sent_at_the_same_moment_is_one(senior: User, stand_in: User) -> None:
+    give = partial(
+        delegation_create,
+        delegator=senior,
+        delegate=stand_in,
+        starts_at=NOW,
+        ends_at=NOW + timedelta(days=1),
+        by=senior,
+    )
+    results = together([give] * 8)
+    assert len({result.pk for result in results if isinstance(result, Delegation)}) == 1, results
+    assert not [result for result in results if isinstance(result, Exception)], results
+    assert Delegation.objects.count() == 1
+    assert AuditEntry.objects.filter(object_kind="reviews.delegation").count() == 1
