@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from applications.models import ApplicationEvent, LoanApplication
-from partners.selectors import key_makers, keys_made_by
+from partners.selectors import key_makers, keys_made_by, with_makers
 
 # The kinds of timeline entries that are contributions, and what their actor did, in a sentence.
 CONTRIBUTIONS = {
@@ -23,6 +23,7 @@ CONTRIBUTIONS = {
 }
 
 
+LOADED = "loaded_contributions"  # where ``with_contributions`` puts them
 BY_KEY = "issued the partner key that brought"
 
 
@@ -46,17 +47,33 @@ def contributed(*, people: Iterable[int]) -> Q:
 
 
 def contributions_of(application: LoanApplication) -> list[Contribution]:
-    """Return the contributions to an application, each once, in the order in which they came."""
-    entries = _entries().filter(application=application).select_related("actor").order_by("pk")
-    found, keys = [], set()
+    """Return the contributions to an application, each once, in the order in which they came.
+
+    Without a query for applications that ``with_contributions`` loaded.
+    """
+    entries: list[ApplicationEvent] | None = getattr(application, LOADED, None)
+    if entries is None:
+        entries = list(_loaded_entries().filter(application=application))
+    found, keys = [], {}
     for entry in entries:
         if entry.actor is not None:
             found.append(Contribution(entry.actor, CONTRIBUTIONS[entry.kind]))
-        if entry.partner_key_id is not None:
-            keys.add(entry.partner_key_id)
-    if keys:
-        found += [Contribution(person, BY_KEY) for person in key_makers(keys=keys)]
+        if entry.partner_key is not None:
+            keys[entry.partner_key_id] = entry.partner_key
+    found += [Contribution(person, BY_KEY) for key in keys.values() for person in key_makers(key)]
     return list(dict.fromkeys(found))
+
+
+def with_contributions(applications: QuerySet[LoanApplication]) -> QuerySet[LoanApplication]:
+    """Load what ``contributions_of`` reads: at most three queries, however many there are."""
+    return applications.prefetch_related(
+        Prefetch("events", queryset=_loaded_entries(), to_attr=LOADED)
+    )
+
+
+def _loaded_entries() -> QuerySet[ApplicationEvent]:
+    keys = Prefetch("partner_key", queryset=with_makers())
+    return _entries().select_related("actor").prefetch_related(keys).order_by("pk")
 
 
 def _entries() -> QuerySet[ApplicationEvent]:

@@ -7,7 +7,7 @@ is on their name.
 from collections.abc import Collection
 
 from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from partners.models import PartnerKey
 
@@ -19,9 +19,23 @@ def keys_made_by(*, people: Collection[int]) -> QuerySet[PartnerKey]:
     return PartnerKey.objects.filter(on_their_name | Q(pk__in=rotated.values("replaces")))
 
 
-def key_makers(*, keys: Collection[int]) -> QuerySet[User]:
-    """Return the people who made any of these keys. The same rule as ``keys_made_by``."""
-    rows = PartnerKey.objects.filter(Q(pk__in=keys) | Q(replaces__in=keys))
-    return User.objects.filter(
-        Q(pk__in=rows.values("issued_by")) | Q(pk__in=rows.values("proposed_by"))
-    ).order_by("pk")
+def key_makers(key: PartnerKey) -> list[User]:
+    """Return the people who made a key, loaded as ``with_makers`` does.
+
+    The same rule as ``keys_made_by``.
+    """
+    on_whose_name = [
+        person
+        for row in (key, *key.rotated_to.all())
+        for person in (row.proposed_by, row.issued_by)
+    ]
+    return [person for person in dict.fromkeys(on_whose_name) if person is not None]
+
+
+def with_makers() -> QuerySet[PartnerKey]:
+    """Return keys to be prefetched, with what ``key_makers`` reads: two queries for many."""
+    people = ("issued_by", "proposed_by")
+    replacements = PartnerKey.objects.select_related(*people)
+    return PartnerKey.objects.select_related(*people).prefetch_related(
+        Prefetch("rotated_to", queryset=replacements)
+    )

@@ -25,6 +25,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
+from applications.contributions import with_contributions
 from applications.models import LoanApplication
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.view_helpers import admin_page
@@ -226,7 +227,7 @@ def rows_of(keys: list[int], user: User) -> list[Row]:
         .order_by("opened_at", "pk")
     )
     applications = (
-        LoanApplication.objects.filter(pk__in=keys)
+        with_contributions(LoanApplication.objects.filter(pk__in=keys))
         .select_related("policy")
         .prefetch_related("policy__authorities")
         .prefetch_related(Prefetch("review_tasks", queryset=tasks, to_attr="asked"))

@@ -263,6 +263,20 @@ def test_other_keys_of_the_partner_keep_nobody_out(both: User, officer: User) ->
     decisions.task_decide(task=task, user=both, outcome=Outcome.APPROVE)
 
 
+def test_contributions_to_many_are_loaded_at_once_and_are_those_to_each(
+    officer: User, both: User, django_assert_num_queries: Any
+) -> None:
+    key, _ = partner_key_issue(partner=Partner.objects.create(name="Maple"), by=both)
+    cases = [came_by(key), came_by(key), casework.submit(officer), casework.submit(both)]
+    alone = [contributions.contributions_of(case) for case in cases]
+
+    # Applications, entries, their keys, and what these were rotated to.
+    with django_assert_num_queries(4):
+        loaded = list(contributions.with_contributions(LoanApplication.objects.order_by("pk")))
+        assert [contributions.contributions_of(case) for case in loaded] == alone
+    assert [found.did for found in alone[0]] == [BY_KEY]
+
+
 def test_every_entry_of_the_timeline_that_somebody_causes_is_a_contribution_or_is_not() -> None:
     """A new kind of entry has to be named here or in ``CONTRIBUTIONS``."""
     after_it_came = {
