@@ -18,7 +18,7 @@ import click
 from botocore.exceptions import ClientError
 
 from deploy.explained_errors import explained, is_missing
-from deploy.stage import companions, faults, refuse
+from deploy.stage import SECRETS, companions, faults, refuse
 
 POLICIES = Path(__file__).parent / "policies"
 SETTINGS = Path("zappa_settings.json")
@@ -82,12 +82,18 @@ def roles_of(stage: str, config: Document, *, account: str, partition: str) -> l
         "media_key": variables.get("MEDIA_KMS_KEY", ""),
         "execution_key": _execution_key(config, web),
         "secrets_key": config.get("secrets_kms_key", ""),
-        **_secrets(variables["LOANOFFICE_SECRETS"], partition, config["aws_region"], account),
     }
-    roles = [_role(config["role_name"], "web", "trust-web", {**here, "function": web})]
+
+    def secrets(name: str) -> dict[str, str]:
+        return _secrets(name, partition, config["aws_region"], account)
+
+    stage_secrets = variables[SECRETS]
+    values = {**here, **secrets(stage_secrets), "function": web}
+    roles = [_role(config["role_name"], "web", "trust-web", values)]
     for companion in companions(config, web):
         kind = companion.function.removeprefix(f"{web}-")
-        values = {**here, "function": companion.function}
+        own = secrets(companion.environment.get(SECRETS, stage_secrets))
+        values = {**here, **own, "function": companion.function}
         roles.append(_role(companion.function, kind, "trust-function", values))
     return roles
 

@@ -14,8 +14,9 @@ from typing import Any
 from click import ClickException
 
 ALIAS = "live"
+SECRETS = "LOANOFFICE_SECRETS"
 NOT_FILLED_IN = re.compile(r"<[a-z-]+>")
-SECRET = re.compile(r"(^SECRET_KEY|^DATABASE_URL|PASSWORD|_TOKEN|_SECRET|CREDENTIALS)$")
+SECRET = re.compile(r"(^SECRET_KEY|DATABASE_URL|PASSWORD|_TOKEN|_SECRET|CREDENTIALS)$")
 BUILDING = ("deploy", "update", "package")
 
 
@@ -43,12 +44,24 @@ def companions(config: dict[str, Any], lambda_name: str) -> tuple[Companion, ...
             handler=settings["handler"],
             timeout=settings["timeout_seconds"],
             memory_size=settings["memory_size"],
-            environment=settings.get("environment", {}),
+            environment=_environment(config, settings),
             durable=settings.get("durable"),
             before_live=tuple(settings.get("before_live", ())),
         )
         for settings in config.get("companions", [])
     )
+
+
+def _environment(config: dict[str, Any], settings: dict[str, Any]) -> dict[str, str]:
+    """The variables of a companion that differ; one with ``own_secrets`` reads no other's.
+
+    Its parameters stand beside the stage's, not below: ``/loanoffice/production-manage``.
+    """
+    own: dict[str, str] = settings.get("environment", {})
+    path = config.get("aws_environment_variables", {}).get(SECRETS, "")
+    if not settings.get("own_secrets") or SECRETS in own or not path.startswith("/"):
+        return own
+    return {SECRETS: f"{path.rstrip('/')}-{settings['name']}", **own}
 
 
 def companions_of(cli: Any) -> tuple[Companion, ...]:
@@ -99,6 +112,12 @@ def faults(config: dict[str, Any]) -> Iterator[str]:
             yield (
                 f"companions: {settings['name']} has the KMSKeyArn {key}: the functions' policies "
                 "need the key's whole ARN."
+            )
+        own = SECRETS in _environment(config, settings)
+        if settings.get("own_secrets") and environment.get(SECRETS) and not own:
+            yield (
+                f"companions: {settings['name']} has own_secrets. Name the ARN of its secret in "
+                f"{SECRETS} of its environment; that of the stage is for the other functions."
             )
     if config.get("slim_handler"):
         yield "slim_handler leaves the code out of the package, and all functions run from it."

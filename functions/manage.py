@@ -11,7 +11,17 @@ from typing import Any
 
 from django.core.management import CommandError, call_command
 
-COMMANDS = frozenset({"audit_seal", "audit_verify", "check", "collectstatic", "drain", "migrate"})
+COMMANDS = frozenset(
+    {
+        "audit_seal",
+        "audit_verify",
+        "check",
+        "collectstatic",
+        "database_login",
+        "drain",
+        "migrate",
+    }
+)
 MOST = 100_000  # characters of the output that are returned, the last ones
 
 

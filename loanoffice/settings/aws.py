@@ -81,6 +81,9 @@ def _missing(needed: Iterable[str]) -> list[str]:
     return [f"These environment variables are missing: {', '.join(missing)}."] if missing else []
 
 
+# Only the function ``manage`` connects as the owner of the tables: see ``audit.database_login``.
+LOANOFFICE_DATABASE_OWNER = env.bool("LOANOFFICE_DATABASE_OWNER", default=False)
+
 # A frozen function wakes up with connections that the server may have closed.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["OPTIONS"] = {

@@ -103,6 +103,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA recursive_triggers=ON;"
         ),
     )
+# Whether this process may connect as the owner of the tables, who can disable their triggers.
+LOANOFFICE_DATABASE_OWNER = True
+# The login without ownership that ``database_login`` makes, as a URL with its password.
+LOANOFFICE_APP_DATABASE_URL = env("LOANOFFICE_APP_DATABASE_URL", default="")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

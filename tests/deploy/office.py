@@ -27,7 +27,8 @@ STAGE = "staging"
 WEB = f"loanoffice-{STAGE}"
 LOAN, FRAUD, MANAGE = f"{WEB}-loan-approval", f"{WEB}-fraud-check", f"{WEB}-manage"
 COMPANIONS = (FRAUD, LOAN, MANAGE)
-COMMANDS_SUCCEED = [{"exit": 0, "output": "as scripted"}] * 3  # drain, migrate, collectstatic
+# drain, migrate, database_login, collectstatic
+COMMANDS_SUCCEED = [{"exit": 0, "output": "as scripted"}] * 4
 MEDIA_KEY = f"arn:aws:kms:{REGION}:123456789012:key/11111111-2222-3333-4444-555555555555"
 CHANGING = {
     "CreateFunction",

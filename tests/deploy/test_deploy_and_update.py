@@ -64,6 +64,7 @@ def test_commands_run_in_the_new_version_before_the_web_function_and_the_aliases
     assert [requests[index].body["command"] for index in invoked] == [
         ["drain"],
         ["migrate", "--noinput"],
+        ["database_login"],
         ["collectstatic", "--noinput"],
     ]
     assert {(requests[i].subject, requests[i].query["Qualifier"]) for i in invoked} == {
@@ -141,7 +142,11 @@ def test_companions_are_configured_as_the_web_function_but_for_what_is_their_own
     variables = web["Environment"]["Variables"]
     lean = {**variables, "DJANGO_SETTINGS_MODULE": "loanoffice.settings.functions"}
     assert loan["Environment"]["Variables"] == fraud["Environment"]["Variables"] == lean
-    assert manage["Environment"]["Variables"] == variables
+    assert manage["Environment"]["Variables"] == {
+        **variables,
+        "LOANOFFICE_SECRETS": "/loanoffice/staging-manage",
+        "LOANOFFICE_DATABASE_OWNER": "true",
+    }
     assert variables["LOAN_APPROVAL_FUNCTION"] == f"{LOAN}:live"
     assert variables["FRAUD_CHECK_FUNCTION"] == f"{FRAUD}:live"
 

@@ -1,5 +1,6 @@
 """The roles: what each function may do, and nothing more; made by ``python -m deploy.roles``."""
 
+import copy
 import json
 import re
 from typing import Any
@@ -24,6 +25,7 @@ ACCOUNT = "123456789012"
 LAMBDA = f"arn:aws:lambda:ca-central-1:{ACCOUNT}:function"
 PARAMETERS = f"arn:aws:ssm:ca-central-1:{ACCOUNT}:parameter/loanoffice/staging"
 SECRET = f"arn:aws:secretsmanager:ca-central-1:{ACCOUNT}:secret:loanoffice-AbCdEf"
+OWNERS_SECRET = SECRET.replace("loanoffice-", "loanoffice-manage-")
 SEALS = "arn:aws:s3:::test-staging-seal-bucket/seals/*"
 # What every function has, whatever it does.
 LOGS = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
@@ -204,21 +206,27 @@ def test_secrets_are_read_from_the_one_place_that_the_stage_names(office: Office
     office.make_roles()
     for role in (WEB, LOAN, FRAUD, MANAGE):
         may = allowed(policy(aws, role))
-        assert may["ssm:GetParametersByPath"] == {PARAMETERS, f"{PARAMETERS}/*"}
+        path = f"{PARAMETERS}-manage" if role == MANAGE else PARAMETERS
+        assert may["ssm:GetParametersByPath"] == {path, f"{path}/*"}
         assert "secretsmanager:GetSecretValue" not in may
 
     variables = office.settings["staging"]["aws_environment_variables"]
+    companions = copy.deepcopy(office.settings["production"]["companions"])
+    (manage,) = [each for each in companions if each["name"] == "manage"]
+    manage["environment"]["LOANOFFICE_SECRETS"] = OWNERS_SECRET
     key = MEDIA_KEY.replace("1111", "9999")
     office.save_settings(
         aws_environment_variables={**variables, "LOANOFFICE_SECRETS": SECRET},
         secrets_kms_key=key,
+        companions=companions,
     )
     said = office.make_roles()
 
     assert f"{LOAN}: changed its policy" in said
     for role in (WEB, LOAN, FRAUD, MANAGE):
         may = allowed(policy(aws, role))
-        assert may["secretsmanager:GetSecretValue"] == {SECRET}
+        secret = OWNERS_SECRET if role == MANAGE else SECRET
+        assert may["secretsmanager:GetSecretValue"] == {secret}
         assert key in may["kms:Decrypt"]
         assert "ssm:GetParametersByPath" not in may
 

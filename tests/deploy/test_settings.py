@@ -74,6 +74,27 @@ def test_functions_are_invoked_by_the_names_and_the_alias_that_the_hooks_give_th
     assert config["aws_environment_variables"]["LOANOFFICE_SECRETS"] == f"/loanoffice/{stage}"
 
 
+def test_only_manage_reads_the_owners_secrets_and_connects_as_the_owner(
+    stage: str, config: dict[str, Any]
+) -> None:
+    for each in companions(config, "x"):
+        is_manage = each.function == "x-manage"
+        wanted = f"/loanoffice/{stage}-manage" if is_manage else None
+        assert each.environment.get("LOANOFFICE_SECRETS") == wanted
+        assert ("LOANOFFICE_DATABASE_OWNER" in each.environment) is is_manage
+    assert "LOANOFFICE_DATABASE_OWNER" not in config["aws_environment_variables"]
+
+
+def test_own_secrets_have_to_be_named_where_the_stage_has_a_secret_and_no_path(
+    config: dict[str, Any],
+) -> None:
+    filled = filled_in(config)
+    arn = "arn:aws:secretsmanager:ca-central-1:123456789012:secret:x"
+    filled["aws_environment_variables"]["LOANOFFICE_SECRETS"] = arn
+    (fault,) = faults(filled)
+    assert fault.startswith("companions: manage has own_secrets. Name the ARN of its secret")
+
+
 def test_sweep_runs_every_minute(config: dict[str, Any]) -> None:
     (event,) = config["events"]
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests.databases import as_login as with_login
 from tests.deploy.aws.book import Request
 from tests.deploy.office import (
     COMPANIONS,
@@ -28,7 +29,13 @@ from tests.deploy.office import (
 )
 
 STATIC, MEDIA = "test-staging-static-bucket", "test-staging-media-bucket"
+APP = "whole_life_app"
 SECRETS = {"SECRET_KEY": "kept elsewhere, and long enough to be one: 0123456789"}
+
+
+def as_login(database: str) -> str:
+    """The URL of the login that owns nothing."""
+    return with_login(database, APP, "a-password")
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ def database() -> Iterator[str]:
         connection.execute("CREATE DATABASE whole_life")
         yield urlsplit(server)._replace(path="/whole_life").geturl()
         connection.execute("DROP DATABASE whole_life WITH (FORCE)")
+        connection.execute(f"DROP ROLE IF EXISTS {APP}")
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +109,19 @@ def prepare_account(aws: Aws, database: str) -> None:
     for bucket in (STATIC, MEDIA):
         where = {"LocationConstraint": REGION}
         aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
-    for name, value in {**SECRETS, "DATABASE_URL": database}.items():
-        aws.client("ssm").put_parameter(
-            Name=f"/loanoffice/staging/{name}", Value=value, Type="SecureString"
-        )
+    secrets = {
+        "staging": {**SECRETS, "DATABASE_URL": as_login(database)},
+        "staging-manage": {
+            **SECRETS,
+            "DATABASE_URL": database,
+            "LOANOFFICE_APP_DATABASE_URL": as_login(database),
+        },
+    }
+    for stage, parameters in secrets.items():
+        for name, value in parameters.items():
+            aws.client("ssm").put_parameter(
+                Name=f"/loanoffice/{stage}/{name}", Value=value, Type="SecureString"
+            )
     aws.tell(
         environment={
             **CREDENTIALS,

@@ -20,6 +20,13 @@ def test_audit_is_verified_there_and_a_finding_is_an_exit_code(db: None) -> None
     assert "Everything is as it was sealed." in answer["output"]
 
 
+def test_login_is_not_made_without_a_url_that_names_it(db: None) -> None:
+    answer = manage.handler({"command": ["database_login"]}, None)
+
+    assert answer["exit"] == 1
+    assert "LOANOFFICE_APP_DATABASE_URL is not set" in answer["output"]
+
+
 def test_drain_without_an_engine_is_not_clear(db: None) -> None:
     answer = manage.handler({"command": ["drain"]}, None)
 

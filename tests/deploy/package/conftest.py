@@ -18,11 +18,13 @@ from functions.local.engine import LocalEngine
 from functions.local.function import Function as EngineFunction
 from tests.aws.process import REGION, Aws, standing_in
 from tests.aws.production import COMPLETE, run
+from tests.databases import as_login
 from tests.deploy.office import needs_the_deploy_environment
 from tests.deploy.package.build import DOMAIN, build
 from tests.deploy.package.runtime import Function
 from tests.functions.local.support import ENDED, client_for
 
+OWNER, APP = f"package_owner_{os.getpid()}", f"package_app_{os.getpid()}"
 RUNTIME = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
 MANAGER, PASSWORD = "manager", "a long password"
 # The secret of the authenticator app that production requires of a manager.
@@ -83,17 +85,20 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 @pytest.fixture(scope="session")
 def database_url() -> Iterator[str]:
-    """An empty PostgreSQL database."""
+    """An empty PostgreSQL database, and its owner, who is no superuser, as in the runbook."""
     server = os.environ.get("DATABASE_URL", "")
     if not server.startswith("postgresql:"):
         pytest.exit("These tests need PostgreSQL: they are run by `make test-deploy`.", 1)
     name = f"package_{os.getpid()}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {name}")
-    yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD 'a-password'")
+        connection.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+    yield as_login(urlsplit(server)._replace(path=f"/{name}").geturl(), OWNER, "a-password")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.execute(f"DROP ROLE IF EXISTS {APP}")
+        connection.execute(f"DROP ROLE {OWNER}")
 
 
 class Office:
@@ -106,13 +111,19 @@ class Office:
         self.database_url = database_url
         self.functions: dict[str, Function] = {}
         path = "/loanoffice/production"
-        for name, value in {
-            "SECRET_KEY": COMPLETE["SECRET_KEY"],
-            "DATABASE_URL": database_url,
-        }.items():
-            account.client("ssm").put_parameter(
-                Name=f"{path}/{name}", Value=value, Type="SecureString"
-            )
+        self.login_url = as_login(database_url, APP, "a-password")
+        secrets = {
+            path: {"DATABASE_URL": self.login_url},
+            f"{path}-manage": {
+                "DATABASE_URL": database_url,
+                "LOANOFFICE_APP_DATABASE_URL": self.login_url,
+            },
+        }
+        for place, parameters in secrets.items():
+            for name, value in {**parameters, "SECRET_KEY": COMPLETE["SECRET_KEY"]}.items():
+                account.client("ssm").put_parameter(
+                    Name=f"{place}/{name}", Value=value, Type="SecureString"
+                )
         loan, fraud = COMPLETE["LOAN_APPROVAL_FUNCTION"], COMPLETE["FRAUD_CHECK_FUNCTION"]
         self.engine = LocalEngine(
             functions={
@@ -142,6 +153,12 @@ class Office:
             ("web", "handler.lambda_handler", environment),
             ("loan", "functions.loan_approval.handler", lean),
             ("fraud", "functions.fraud_check.handler", lean),
+            (
+                "manage",
+                "functions.manage.handler",
+                environment
+                | {"LOANOFFICE_SECRETS": f"{path}-manage", "LOANOFFICE_DATABASE_OWNER": "true"},
+            ),
         ):
             self.functions[name] = Function(
                 name, handler, package=package, runtime=runtime, environment=variables
@@ -192,8 +209,9 @@ def office(
         data=tmp_path_factory.mktemp("engine"),
     )
     try:
-        office.web.invoke({"manage": "migrate --noinput"})
-        office.web.invoke({"manage": "collectstatic --noinput"})
+        for command in ("migrate --noinput", "database_login", "collectstatic --noinput"):
+            done = office.functions["manage"].invoke({"command": command.split()})
+            assert done["exit"] == 0, done
         yield office
     finally:
         office.close()
@@ -202,7 +220,7 @@ def office(
 @pytest.fixture(scope="session")
 def partner_key(office: Office) -> str:
     """A live key of a partner; with it there is a manager."""
-    environment = COMPLETE | {"DATABASE_URL": office.database_url}
-    made = run("loanoffice.settings.functions", "-c", PEOPLE, **environment)
+    environment = COMPLETE | {"DATABASE_URL": office.login_url}
+    made = run("loanoffice.settings.production", "-c", PEOPLE, **environment)
     assert made.returncode == 0, made.stderr
     return str(json.loads(made.stdout))
