@@ -25,7 +25,7 @@ class CodeForm(forms.Form):
 
 
 class AgainForm(forms.Form):
-    """What proves once more who acts: a code of the second factor, or the password."""
+    """Proof of who acts, asked for again: a code of the second factor, or the password."""
 
     typed = forms.CharField(max_length=200, strip=False)
 

@@ -1,4 +1,4 @@
-"""Who acts is asked again for the code or the password: where, for how long, and on record."""
+"""The code or the password is asked for again: where, for how long, and on record."""
 
 from collections.abc import Callable
 from typing import Any

@@ -254,6 +254,7 @@ ACTS = {
     "accounts.services.second_factor.enrolment_begin": "account:enrol",
     "accounts.services.second_factor.enrolment_confirm": "account:enrol",
     "accounts.services.second_factor.code_check": "account:code",
+    "accounts.services.step_up.step_up": "account:again",
     "accounts.services.second_factor.recovery_codes_renew": "account:renew",
     "accounts.services.second_factor.second_factor_remove": "account:remove",
     "accounts.services.second_factor.second_factor_reset": "admin:accounts_secondfactor_reset",

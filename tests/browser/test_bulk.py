@@ -56,7 +56,7 @@ def test_rows_that_failed_stay_selected_and_are_decided_after_another_look(
     expect(result).to_contain_text("5 of 8 approved. 3 not approved")
     expect(result.locator("input[type=checkbox]:checked")).to_have_count(3)
     expect(result).to_contain_text("was already decided (decline) by manager2")
-    expect(result).to_contain_text("You last edited")
+    expect(result).to_contain_text("You edited")
     expect(result).to_contain_text("you read version 1")
     picture(page, f"bulk-result-{size[0]}-{scheme}")
     page.reload()

@@ -135,7 +135,7 @@ def test_all_but_three_of_many_stand_and_three_stay_selected_with_their_reasons(
     reasons = why_not(page)
     assert set(reasons) == {taken.reference, own.reference, changed.reference}
     assert "already decided (decline) by manager2 at" in reasons[taken.reference]
-    assert reasons[own.reference].startswith(f"You last edited {own.reference}")
+    assert reasons[own.reference].startswith(f"You edited {own.reference}")
     assert "is at version 2; you read version 1" in reasons[changed.reference]
     assert all(html.count(f'>{reference}</a></th><td class="who">') == 1 for reference in reasons)
     assert ticked(page) == [
