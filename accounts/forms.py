@@ -5,7 +5,9 @@ from typing import Any
 from django import forms
 from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.db import transaction
+from django.http import HttpRequest
 
+from accounts.errors import PasswordRefused
 from accounts.services import sign_in
 
 
@@ -45,7 +47,19 @@ class AgainForm(forms.Form):
 
 
 class OwnPasswordForm(AdminPasswordChangeForm):
-    """Django's own form, with an audit entry for the change."""
+    """Django's own form, with an audit entry, and a limit on tries of the old password."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        old: str = self.cleaned_data["old_password"]
+        try:
+            sign_in.password_check(request=self.request, user=self.user, password=old)
+        except PasswordRefused as refused:
+            raise forms.ValidationError(str(refused), code="password_incorrect") from refused
+        return old
 
     @transaction.atomic
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.devices import remember_device
 from accounts.errors import HashingBusy
 from accounts.selectors import Lacks, session_lacks
 from accounts.services.sign_in import ACTIVE_AT, SIGNED_IN_AT
@@ -120,6 +121,20 @@ class StepUpMiddleware:
             messages.warning(request, "Nothing was changed: confirm that it is you, and repeat it.")
         where = request.path if request.method == "POST" else request.get_full_path()
         return HttpResponseRedirect(reverse("account:again", query={"next": where}))
+
+
+class KnownDeviceMiddleware:
+    """Remember a device on which somebody signed in just now."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        person: int | None = getattr(request, "signed_in_now", None)
+        if person is not None:
+            remember_device(request, response, person=person)
+        return response
 
 
 class HashingBusyMiddleware:

@@ -25,6 +25,7 @@ LOCKED_EVERY = timedelta(minutes=15)
 def signed_in(*, request: HttpRequest, user: User) -> None:
     now = timezone.now().timestamp()
     request.session[SIGNED_IN_AT] = request.session[ACTIVE_AT] = now
+    request.signed_in_now = user.pk  # type: ignore[attr-defined]
     entry_record(action=Action.SIGNED_IN, message="Signed in.", actor=user, target=user)
 
 

@@ -1,13 +1,15 @@
 """Lockouts: too many failures lock a name out; nobody can lock out somebody elsewhere."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.test import Client
 
-from accounts.lockouts import ANYWHERE, HERE
+from accounts.devices import COOKIE
+from accounts.lockouts import ADDRESS, ANYWHERE, HERE, KNOWN_DEVICE
 from accounts.models import FailedSignIn
 from audit.models import Action, AuditEntry
 from tests.accounts.conftest import Clock, is_signed_in, sign_in
@@ -167,3 +169,121 @@ def test_nobody_else_sees_or_lifts_one(who: str, request: pytest.FixtureRequest)
     assert client.get(pages).status_code == 403
     assert client.post(f"{pages}{FailedSignIn.objects.get().pk}/lift/").status_code == 403
     assert FailedSignIn.objects.exists()
+
+
+# --- Known devices, whole addresses, the old password -------------------------------------
+
+
+def known_device(username: str) -> Client:
+    """A browser in which this person signed in before, and is signed out."""
+    client = Client()
+    sign_in(client, username)
+    client.post("/admin/logout/")
+    return client
+
+
+def test_stranger_at_the_same_address_cannot_lock_a_known_device_out(manager: User) -> None:
+    own = known_device("manager")
+    assert fail("manager", HERE + 1)[-1] == 429  # at the same address
+    fail_from_everywhere("manager")
+
+    sign_in(own, "manager")
+
+    assert is_signed_in(own)
+
+
+def test_known_device_is_locked_out_by_what_fails_on_it_and_by_nothing_else(manager: User) -> None:
+    own = known_device("manager")
+
+    answers = [sign_in(own, "manager", "wrong").status_code for _ in range(HERE)]
+
+    assert answers == [200] * (HERE - 1) + [429]
+    assert sign_in(own, "manager").status_code == 429
+    stranger = Client()
+    sign_in(stranger, "manager")  # what failed on the device is not counted against others
+    assert is_signed_in(stranger)
+
+
+def test_device_is_known_for_the_person_who_signed_in_there_alone(
+    manager: User, officer: User
+) -> None:
+    own = known_device("officer")
+    fail("manager", HERE)
+
+    assert sign_in(own, "manager").status_code == 429
+    assert sign_in(own, "officer").status_code == 302
+
+
+def test_cookie_that_is_not_ours_counts_for_nothing(manager: User) -> None:
+    own = known_device("manager")
+    cookie = own.cookies[COOKIE]
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/admin/")
+    fail("manager", HERE)
+
+    for forged in ("x", cookie.value[:-1] + ("A" if cookie.value[-1] != "A" else "B"), ""):
+        client = Client()
+        client.cookies[COOKIE] = forged
+        assert sign_in(client, "manager").status_code == 429
+
+
+def test_name_of_a_known_device_as_a_browser_counts_for_nothing(manager: User) -> None:
+    for number in range(HERE):
+        client = Client(headers={"User-Agent": f"{KNOWN_DEVICE}{number}"})
+        last = sign_in(client, "manager", "wrong")
+
+    assert last.status_code == 429
+
+
+def test_one_address_is_locked_out_whatever_the_names(manager: User) -> None:
+    own = known_device("manager")
+    for number in range(ADDRESS):
+        fail(f"name{number}", 1)
+
+    assert sign_in(Client(), "manager").status_code == 429
+    assert sign_in(Client(), "manager", address=ELSEWHERE).status_code == 302
+    assert sign_in(own, "manager").status_code == 302
+
+
+def test_addresses_of_one_ipv6_network_count_as_one(manager: User) -> None:
+    for number in range(HERE):
+        fail("manager", 1, address=f"2001:db8:1:2::{number:x}")
+
+    assert sign_in(Client(), "manager", address="2001:db8:1:2:ffff::1").status_code == 429
+    assert sign_in(Client(), "manager", address="2001:db8:1:3::1").status_code == 302
+
+
+def test_ipv4_address_written_as_ipv6_is_the_same(manager: User) -> None:
+    fail("manager", HERE, address="::ffff:198.51.100.1")
+
+    assert sign_in(Client(), "manager").status_code == 429
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("demo", [True, False])
+def test_this_machine_is_exempt_from_the_limit_of_an_address_in_the_demo_only(
+    manager: User, settings: Any, address: str, demo: bool
+) -> None:
+    settings.LOANOFFICE_DEMO = demo
+    for number in range(ADDRESS):
+        fail(f"name{number}", 1, address=address)
+
+    answer = sign_in(Client(), "manager", address=address)
+
+    assert answer.status_code == (302 if demo else 429)
+
+
+def test_tries_of_the_old_password_are_limited_and_on_record(manager: User) -> None:
+    client = Client()
+    sign_in(client, "manager")
+    new = "correct horse battery"
+    typed = {"old_password": "wrong", "new_password1": new, "new_password2": new}
+
+    answers = [client.post("/admin/password_change/", typed).status_code for _ in range(HERE)]
+
+    assert answers == [200] * (HERE - 1) + [429]
+    right = client.post("/admin/password_change/", {**typed, "old_password": "demo"})
+    assert right.status_code == 429
+    manager.refresh_from_db()
+    assert manager.check_password("demo")
+    assert AuditEntry.objects.filter(action=Action.SIGN_IN_FAILED).count() == HERE
+    assert AuditEntry.objects.filter(action=Action.LOCKED_OUT).count() == 1
