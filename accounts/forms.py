@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.errors import PasswordRefused
-from accounts.services import sign_in
+from accounts.services import sessions, sign_in
 
 
 class CodeForm(forms.Form):
@@ -65,4 +65,5 @@ class OwnPasswordForm(AdminPasswordChangeForm):
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002
         user = super().save(commit)
         sign_in.password_changed(user=user)
+        sessions.sessions_end_others(user=user, this=self.request.session.session_key)
         return user

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", admin.site.admin_view(views.home), name="home"),
     path("code/", admin.site.admin_view(views.code), name="code"),
     path("again/", admin.site.admin_view(views.again), name="again"),
+    path("sessions/end/", admin.site.admin_view(views.end_sessions), name="end_sessions"),
     path("second-factor/", admin.site.admin_view(views.enrol), name="enrol"),
     path("second-factor/qr.svg", admin.site.admin_view(views.qr), name="qr"),
     path("second-factor/codes/", admin.site.admin_view(views.renew), name="renew"),

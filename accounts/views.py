@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_otp import login as otp_login
 
 from accounts import selectors
@@ -20,7 +20,7 @@ from accounts.errors import AccountsError, HashingBusy
 from accounts.forms import AgainForm, CodeForm
 from accounts.models import SecondFactor
 from accounts.selectors import Lacks, session_lacks
-from accounts.services import second_factor
+from accounts.services import second_factor, sessions
 from accounts.services.step_up import step_up
 from core.admin.sent_once import sent_once, stands_for
 
@@ -47,7 +47,23 @@ def home(request: HttpRequest) -> HttpResponse:
         codes_left=left,
         needed_by=selectors.second_factor_needed_by(user),
         sign_ins=selectors.sign_ins(user),
+        sessions=sessions.open_sessions(user=user, this=request.session.session_key),
     )
+
+
+@require_POST
+def end_sessions(request: HttpRequest) -> HttpResponse:
+    """End one of one's own sessions (``handle``), or all others."""
+    user = person(request)
+    handle = request.POST.get("handle", "")
+    if not handle:
+        count = sessions.sessions_end_others(user=user, this=request.session.session_key)
+        messages.success(request, f"Other sessions ended: {count}.")
+    elif sessions.session_end(user=user, handle=handle):
+        messages.success(request, "The session is ended.")
+    else:
+        messages.warning(request, "That session was over already.")
+    return HttpResponseRedirect(reverse("account:home"))
 
 
 @asks

@@ -13,10 +13,11 @@ from django.utils import timezone
 from accounts.errors import OnlySuperusers, PasswordRefused
 from audit.models import Action, AuditEntry
 from audit.services import entry_record
-from audit.tracing import client_address
+from audit.tracing import client_address, user_agent
 
 logger = logging.getLogger(__name__)
 SIGNED_IN_AT, ACTIVE_AT = "signed_in_at", "active_at"
+ADDRESS, USER_AGENT = "address", "user_agent"  # of the sign-in, for the list of sessions
 # Failures under unknown names are recorded at intervals only: they cost an attacker nothing.
 UNKNOWN_EVERY = timedelta(minutes=1)
 LOCKED_EVERY = timedelta(minutes=15)
@@ -25,6 +26,8 @@ LOCKED_EVERY = timedelta(minutes=15)
 def signed_in(*, request: HttpRequest, user: User) -> None:
     now = timezone.now().timestamp()
     request.session[SIGNED_IN_AT] = request.session[ACTIVE_AT] = now
+    request.session[ADDRESS] = client_address.get()
+    request.session[USER_AGENT] = user_agent.get()[:300]
     request.signed_in_now = user.pk  # type: ignore[attr-defined]
     entry_record(action=Action.SIGNED_IN, message="Signed in.", actor=user, target=user)
 
@@ -80,7 +83,7 @@ def locked_out(*, username: str) -> None:
 
 
 def password_changed(*, user: User) -> None:
-    """Record a change of one's own password; Django ends their other sessions."""
+    """Record a change of one's own password."""
     entry_record(action=Action.PASSWORD, message="Changed the password.", actor=user, target=user)
 
 

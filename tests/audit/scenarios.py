@@ -573,6 +573,12 @@ def confirm_again(office: Office) -> None:
     office.client(Role.MANAGER).post(reverse("account:again"), {"typed": "demo"})
 
 
+def end_sessions(office: Office) -> None:
+    client = office.client(Role.MANAGER)
+    office.client(user=office.actor)
+    client.post(reverse("account:end_sessions"))
+
+
 def renew_codes(office: Office) -> None:
     client, codes = enrolled(office)
     client.post(reverse("account:code"), {"code": codes[0]})
@@ -749,6 +755,7 @@ CHANGES = {
     "admin:password_change": Change(own_password, Action.PASSWORD),
     "account:code": Change(show_code, Action.SECOND_FACTOR),
     "account:again": Change(confirm_again, Action.STEPPED_UP),
+    "account:end_sessions": Change(end_sessions, Action.SIGNED_OUT),
     "account:enrol": Change(enrol, Action.SECOND_FACTOR),
     "account:renew": Change(renew_codes, Action.SECOND_FACTOR),
     "account:remove": Change(remove_factor, Action.SECOND_FACTOR),

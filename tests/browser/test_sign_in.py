@@ -152,12 +152,30 @@ def test_account_page_offers_it_and_lists_the_latest_sign_ins(
     page.click("text=Your account")
 
     expect(page.locator("#set-up")).to_be_visible()
-    expect(page.locator(".rows tbody tr")).to_have_count(2)
+    expect(page.locator("#sign-ins tbody tr")).to_have_count(2)
     picture(page, "account")
     page.goto(reverse("account:enrol"))
     page.get_by_role("button", name="Begin").click()
     page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
     picture(page, "enrol-narrow")
+
+
+def test_sessions_are_listed_and_the_others_ended(
+    stranger: Callable[..., Page], manager: User, inspect: Picture
+) -> None:
+    elsewhere, page = stranger(), stranger()
+    for browser in (elsewhere, page):
+        sign_in(browser, "manager")
+    page.goto("/admin/account/")
+    expect(page.locator("#sessions tbody tr")).to_have_count(2)
+    inspect(page, "sessions")
+
+    page.click("#end-others")
+
+    expect(page.locator(".messagelist")).to_contain_text("Other sessions ended: 1.")
+    expect(page.locator("#sessions tbody tr")).to_have_count(1)
+    elsewhere.goto("/admin/account/")
+    assert "/admin/login/" in elsewhere.url
 
 
 def test_superuser_sees_lockouts_and_second_factors(
