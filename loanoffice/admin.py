@@ -58,19 +58,6 @@ class LoanOfficeAdminSite(AdminSite):
         """Return the context of every page; the badge is counted when the page renders it."""
         return {**super().each_context(request), "queue": SimpleLazyObject(lambda: _queue(request))}
 
-    def password_change(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> Any:
-        """Change one's own password, with a form that knows the request."""
-        from django.contrib.auth.views import PasswordChangeView  # noqa: PLC0415
-
-        request.current_app = self.name
-        return PasswordChangeView.as_view(
-            form_class=partial(OwnPasswordForm, request=request),
-            success_url=reverse("admin:password_change_done", current_app=self.name),
-            extra_context={**self.each_context(request), **(extra_context or {})},
-        )(request)
-
     def get_urls(self) -> list[URLPattern | URLResolver]:
         return [path("queue/", self.admin_view(self.queue), name="queue"), *super().get_urls()]
 
@@ -83,10 +70,18 @@ class LoanOfficeAdminSite(AdminSite):
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
+        """Change one's own password, once, with a form that knows the request."""
+        from django.contrib.auth.views import PasswordChangeView  # noqa: PLC0415
+
         from core.admin.sent_once import answer_once  # noqa: PLC0415
 
-        view = super().password_change
-        return answer_once(request, lambda: view(request, extra_context))
+        request.current_app = self.name
+        view = PasswordChangeView.as_view(
+            form_class=partial(OwnPasswordForm, request=request),
+            success_url=reverse("admin:password_change_done", current_app=self.name),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return answer_once(request, lambda: view(request))
 
     def autocomplete_view(self, request: HttpRequest) -> Any:
         return DeclaredAutocomplete.as_view(admin_site=self)(request)
