@@ -76,7 +76,7 @@ class LoanOfficeAdminSite(AdminSite):
         from core.admin.sent_once import answer_once  # noqa: PLC0415
 
         request.current_app = self.name
-        view = PasswordChangeView.as_view(
+        view: Any = PasswordChangeView.as_view(
             form_class=partial(OwnPasswordForm, request=request),
             success_url=reverse("admin:password_change_done", current_app=self.name),
             extra_context={**self.each_context(request), **(extra_context or {})},
