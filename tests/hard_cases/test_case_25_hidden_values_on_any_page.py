@@ -123,7 +123,7 @@ def upload(application: LoanApplication, user: User) -> Document:
         declared_type="application/pdf",
         content=ContentFile(files.PDF, "slip.pdf"),
     )
-    return documents.document_upload(reference=application.reference, user=user, upload=read)
+    return files.document_upload(reference=application.reference, user=user, upload=read)
 
 
 def client_of(role: Role) -> Client:

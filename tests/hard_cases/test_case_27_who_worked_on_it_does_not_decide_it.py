@@ -80,7 +80,7 @@ def added_a_document(both: User, officer: User) -> LoanApplication:
     upload = documents.upload_read(
         kind="other", name="slip.pdf", declared_type="", content=ContentFile(files.PDF)
     )
-    documents.document_upload(reference=application.reference, user=both, upload=upload)
+    files.document_upload(reference=application.reference, user=both, upload=upload)
     return application
 
 

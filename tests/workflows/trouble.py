@@ -70,11 +70,10 @@ def start_given_up(user: User) -> Incident:
 
 def answer_given_up(user: User, decider: User) -> Incident:
     """A decision that was recorded and did not get through."""
-    application = casework.waiting_for_manager(user)
-    decisions.task_decide(
-        task=application.review_tasks.get(), user=decider, outcome=Outcome.APPROVE
-    )
-    return given_up(OutboxMessage.objects.get(kind=OutboxMessage.Kind.ANSWER_CALLBACK))
+    task = casework.waiting_for_manager(user).review_tasks.get()
+    decisions.task_decide(task=task, user=decider, outcome=Outcome.APPROVE)
+    answers = OutboxMessage.objects.filter(kind=OutboxMessage.Kind.ANSWER_CALLBACK)
+    return given_up(answers.get(callback__review_task=task))
 
 
 def expired_then_approved(user: User, decider: User, **fields: Any) -> Incident:

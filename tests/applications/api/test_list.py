@@ -340,4 +340,4 @@ def test_queries_of_a_staff_list_do_not_grow_with_it(
     with CaptureQueriesContext(connection) as many:
         staff.get()
 
-    assert len(few) == len(many) == 8  # session, user, two of permissions, the three, one noted
+    assert len(few) == len(many) == 7  # session, user, permissions, the three, one noted

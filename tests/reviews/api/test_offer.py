@@ -81,7 +81,10 @@ def test_answer_is_recorded_as_the_partners_and_carried_to_the_engine(
     assert getattr(offer, unmarked) is None
     callback = PendingCallback.objects.get(review_task=task)
     assert callback.answer == {"outcome": outcome, "task": task.pk, "decision": decision.pk}
-    assert OutboxMessage.objects.get(kind="answer_callback").payload == callback.answer
+    assert (
+        OutboxMessage.objects.get(kind="answer_callback", callback=callback).payload
+        == callback.answer
+    )
 
 
 def test_answer_is_a_line_of_the_timeline_and_of_the_audit_log_that_names_the_partner(

@@ -74,6 +74,7 @@ def make_many() -> None:
     )
     # What is filtered by is rare: of a common value the newest are as quick to find by time.
     waiting = list(PendingCallback.objects.order_by("pk").values_list("pk", flat=True)[:20])
+    PendingCallback.objects.filter(pk__in=waiting).update(status="open")
     PendingCallback.objects.exclude(pk__in=waiting).update(status="cancelled")
     unknown = list(Disbursement.objects.order_by("pk").values_list("pk", flat=True)[:20])
     Disbursement.objects.filter(pk__in=unknown).update(status="unknown")
