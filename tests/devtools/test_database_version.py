@@ -89,7 +89,17 @@ def test_migration_that_is_not_on_disk_is_of_another_version() -> None:
 
 @pytest.mark.both_databases
 @pytest.mark.django_db
+def test_initial_migration_that_was_changed_in_place_is_of_another_version() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_proposal RENAME COLUMN note TO remark")
+
+    assert is_of_another_version()
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db
 def test_database_of_nobody_yet_is_of_this_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection.introspection, "table_names", lambda *_: [])
+    monkeypatch.setattr(MigrationRecorder, "applied_migrations", lambda _: {})
 
     assert not is_of_another_version()
