@@ -186,6 +186,7 @@ ANSWERS = {
     "reviews.services.delegation.delegated_rights",
     "reviews.services.delegation.own_right",
     "accounts.services.access.access_of",
+    "accounts.services.sessions.open_sessions",
     "accounts.services.access.may_administer",
     "reviews.services.claims.may_take_over",
     "reviews.services.decisions.count_waiting_on",
@@ -255,6 +256,7 @@ ACTS = {
     "accounts.services.second_factor.enrolment_confirm": "account:enrol",
     "accounts.services.second_factor.code_check": "account:code",
     "accounts.services.step_up.step_up": "account:again",
+    "accounts.services.sessions.sessions_end_others": "account:end_sessions",
     "accounts.services.second_factor.recovery_codes_renew": "account:renew",
     "accounts.services.second_factor.second_factor_remove": "account:remove",
     "accounts.services.second_factor.second_factor_reset": "admin:accounts_secondfactor_reset",
@@ -271,6 +273,7 @@ TRIED_ELSEWHERE = {
     "applications.services.timeline.event_record",  # inside of nearly all of the others
     "workflows.steps.payout.payout_found",  # tests/workflows/test_operations.py
     "accounts.services.access.host_act_record",  # tests/accounts/test_access.py
+    "accounts.services.sessions.session_end",  # tests/accounts/test_open_sessions.py
     # tests/applications/admin/test_contact_reveal.py
     "applications.services.access_log.application_viewed",
     "applications.services.access_log.application_read",  # below
