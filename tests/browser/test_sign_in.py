@@ -33,6 +33,7 @@ def stranger(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
             base_url=live_server.url,
+            reduced_motion="reduce",
         )
         contexts.append(context)
         page = context.new_page()
