@@ -18,11 +18,12 @@ def private_folder(folder: Path) -> None:
     """
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     found = folder.stat()
-    if not found.st_mode & OTHERS:
-        return  # nobody else gets in, whatever the files in it say
-    if found.st_uid != os.geteuid() or found.st_mode & stat.S_ISVTX:
-        raise PermissionError(f"{folder} belongs to others as well: choose a folder of your own.")
-    folder.chmod(FOLDER_MODE)
+    if found.st_mode & OTHERS:
+        if found.st_uid != os.geteuid() or found.st_mode & stat.S_ISVTX:
+            raise PermissionError(
+                f"{folder} belongs to others as well: choose a folder of your own."
+            )
+        folder.chmod(FOLDER_MODE)
     for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):  # removed by its owner meanwhile
             if not path.is_symlink():

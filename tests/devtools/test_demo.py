@@ -96,6 +96,8 @@ def test_demo_serves_survives_the_death_of_its_engine_and_keeps_its_data(demo: D
     demo.start()
     assert f"http://127.0.0.1:{demo.port}/admin/" in demo.text()
     assert ", ".join(ROLES) in demo.text()
+    readable = [path.name for path in demo.data.rglob("*") if path.stat().st_mode & 0o077]
+    assert readable == []  # for nobody but the owner
     with urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/admin/login/") as page:
         assert b"Loan Office" in page.read()
 

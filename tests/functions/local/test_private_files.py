@@ -58,6 +58,14 @@ def test_folder_that_others_could_read_is_closed_with_all_that_is_in_it(tmp_path
     assert mode(outside) == 0o644
 
 
+def test_file_in_a_private_folder_is_closed_as_well(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    (folder / "loanoffice.sqlite3").touch(mode=0o644)
+    private_folder(folder)
+    assert mode(folder / "loanoffice.sqlite3") == 0o600
+
+
 def test_shared_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
