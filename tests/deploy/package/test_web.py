@@ -1,8 +1,11 @@
 """The web function of the package, as Lambda runs it, asked as API Gateway asks."""
 
 import json
+import os
 import re
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from tests.aws.production import COMPLETE
@@ -71,10 +74,11 @@ def test_the_schedule_sweeps_when_the_database_has_let_go_of_its_connection(
     office: Office,
 ) -> None:
     office.web.invoke(scheduled())
-    ended = office.ask_database(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
+    name = urlsplit(office.database_url).path.removeprefix("/")
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as administrator:
+        ended = administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        ).fetchall()
     assert ended
     assert "sent" in office.web.invoke(scheduled())
 
