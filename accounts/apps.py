@@ -7,9 +7,9 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts and sign-in"
 
     def ready(self) -> None:
-        from accounts import checks, permissions, receivers  # noqa: F401, PLC0415
-        from accounts.proposal_kinds import register  # noqa: PLC0415
-        from accounts.services import access_grants  # noqa: PLC0415
+        from accounts import checks, permissions, receivers
+        from accounts.proposal_kinds import register
+        from accounts.services import access_grants
 
         permissions.roles_decide()
         register(access_grants.KIND)

@@ -34,12 +34,19 @@ ADDRESS = 50
 KNOWN_DEVICE = "known device "
 
 
+class AxesRequest(HttpRequest):
+    """A request with the attributes that django-axes sets before it calls its handler."""
+
+    axes_ip_address: str | None
+    axes_user_agent: str
+
+
 class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
     def user_login_failed(
         self,
         sender: object,
         credentials: dict[str, Any],
-        request: HttpRequest | None = None,
+        request: AxesRequest | None = None,
         **kwargs: Any,
     ) -> None:
         """Record the failure, then count it: the log has it before its lockout.
@@ -52,10 +59,10 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
                 again=getattr(request, "asked_again", False),
             )
         if request is not None:
-            request.axes_user_agent = _program(request, _name(credentials))  # type: ignore[attr-defined]
+            request.axes_user_agent = _program(request, _name(credentials))
         super().user_login_failed(sender, credentials, request, **kwargs)
 
-    def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
+    def get_failures(self, request: AxesRequest, credentials: dict[str, Any] | None = None) -> int:
         """Count the failures that hold here; at least ``HERE`` when those of others lock out."""
         name = _name(credentials)
         recent = AccessAttempt.objects.filter(attempt_time__gte=get_cool_off_threshold(request))
@@ -63,7 +70,7 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
         if device:
             return _sum(recent.filter(username=name, user_agent=KNOWN_DEVICE + device))
         others = recent.exclude(user_agent__startswith=KNOWN_DEVICE)
-        address = request.axes_ip_address  # type: ignore[attr-defined]
+        address = request.axes_ip_address
         here = _sum(others.filter(username=name, ip_address=address))
         too_many = (
             not _is_desk_of_demo(address) and _sum(recent.filter(ip_address=address)) >= ADDRESS
@@ -74,7 +81,7 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
         return max(here, HERE) if too_many else here
 
     def reset_user_attempts(
-        self, request: HttpRequest, credentials: dict[str, Any] | None = None
+        self, request: AxesRequest, credentials: dict[str, Any] | None = None
     ) -> int:
         """Delete the failures of this device, or of this address, under the name; no others."""
         name = _name(credentials)
@@ -83,7 +90,7 @@ class LockoutHandler(AxesDatabaseHandler):  # type: ignore[misc]
         if device:
             rows = rows.filter(user_agent=KNOWN_DEVICE + device)
         else:
-            address = request.axes_ip_address  # type: ignore[attr-defined]
+            address = request.axes_ip_address
             rows = rows.filter(ip_address=address).exclude(user_agent__startswith=KNOWN_DEVICE)
         count, _ = rows.delete()
         return int(count)
@@ -114,12 +121,11 @@ def _device(request: HttpRequest, name: str) -> str:
     return device_of(request, person=person)
 
 
-def _program(request: HttpRequest, name: str) -> str:
+def _program(request: AxesRequest, name: str) -> str:
     device = _device(request, name)
     if device:
         return KNOWN_DEVICE + device
-    said: str = request.axes_user_agent  # type: ignore[attr-defined]
-    return said.removeprefix(KNOWN_DEVICE)
+    return request.axes_user_agent.removeprefix(KNOWN_DEVICE)
 
 
 def _sum(rows: "QuerySet[AccessAttempt]") -> int:

@@ -15,6 +15,7 @@ from accounts.errors import HashingBusy
 from accounts.selectors import Lacks, session_lacks
 from accounts.services.sign_in import ACTIVE_AT, SIGNED_IN_AT
 from accounts.step_up import asks_again, has_stepped_up
+from accounts.views import busy
 
 # A session's row is written for activity once a minute at most.
 RESOLUTION = 60  # seconds
@@ -31,11 +32,18 @@ WAY = {Lacks.CODE: "account:code", Lacks.ENROLMENT: "account:enrol"}
 API = {"api", "partner_api", "review_api", "webhook_api"}
 
 
-class SessionLimitsMiddleware:
-    """End a session that was idle too long, or that is a working day old."""
+class Middleware:
+    """Base of the classes below: passes a request on as it is, unless one overrides that."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+
+class SessionLimitsMiddleware(Middleware):
+    """End a session that was idle too long, or that is a working day old."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated:
@@ -69,17 +77,11 @@ class SessionLimitsMiddleware:
         return request.headers.get(name, "") == value
 
 
-class SecondFactorMiddleware:
+class SecondFactorMiddleware(Middleware):
     """Redirect a session without its second factor to it, from every page.
 
     The API refuses instead: ``StaffSessionAuthentication`` asks the same question.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(
         self,
@@ -98,14 +100,8 @@ class SecondFactorMiddleware:
         return HttpResponseRedirect(reverse(WAY[lacks], query=query))
 
 
-class StepUpMiddleware:
+class StepUpMiddleware(Middleware):
     """Redirect from the pages of ``accounts.step_up`` to the page that asks again."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(
         self,
@@ -123,11 +119,8 @@ class StepUpMiddleware:
         return HttpResponseRedirect(reverse("account:again", query={"next": where}))
 
 
-class KnownDeviceMiddleware:
+class KnownDeviceMiddleware(Middleware):
     """Remember a device on which somebody signed in just now."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -137,18 +130,10 @@ class KnownDeviceMiddleware:
         return response
 
 
-class HashingBusyMiddleware:
+class HashingBusyMiddleware(Middleware):
     """Answer a request whose password could not be checked now with 503 and ``Retry-After``."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, HashingBusy):
             return None
-        from accounts.views import busy  # noqa: PLC0415 - needs the admin's site
-
         return busy(request, error)

@@ -7,7 +7,7 @@ from the flag, and not from permissions that are given to one person.
 Imports nothing but Django's own models: the durable function loads this too.
 """
 
-from typing import Any
+from typing import Any, override
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_backends
@@ -68,11 +68,12 @@ class RoleBackend(ModelBackend):
         found: set[str] = await sync_to_async(self.get_group_permissions)(user_obj, obj)
         return found
 
+    @override
     def with_perm(
         self,
         perm: str | Permission,
-        is_active: bool | None = True,  # noqa: FBT001, FBT002
-        include_superusers: bool = True,  # noqa: FBT001, FBT002
+        is_active: bool | None = True,
+        include_superusers: bool = True,
         obj: Any = None,
     ) -> "QuerySet[User]":
         """Return the people who have a permission. The same rule as ``has_perm``, in SQL."""

@@ -67,7 +67,7 @@ class Outcome:
 
     sentence: str
     secret: str = field(default="", repr=False)
-    secret_name: str = ""
+    value_name: str = ""
 
 
 HOST = "the host"

@@ -6,8 +6,8 @@ class ApplicationsConfig(AppConfig):
     verbose_name = "Applications"
 
     def ready(self) -> None:
-        from applications.models import ApplicationEvent, Disbursement  # noqa: PLC0415
-        from audit.sealed_tables import SealedTable, register  # noqa: PLC0415
+        from applications.models import ApplicationEvent, Disbursement
+        from audit.sealed_tables import SealedTable, register
 
         register(SealedTable(ApplicationEvent))
         register(SealedTable(Disbursement, may_change=("status", "rail_reference", "funded_at")))

@@ -58,6 +58,7 @@ def protect_parts(schema_editor: Any, table: str, *, parent: str, key: str, clos
             )
         else:
             keys = ", ".join(f"{row}.{quote(key)}" for row in rows)
+            # A trigger's definition takes no parameters; the names are quoted.
             _create(
                 schema_editor,
                 table,

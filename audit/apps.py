@@ -7,9 +7,9 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit"
 
     def ready(self) -> None:
-        from audit import checks, database_login  # noqa: F401, PLC0415
-        from audit.models import AuditEntry  # noqa: PLC0415
-        from audit.sealed_tables import SealedTable, register  # noqa: PLC0415
+        from audit import checks, database_login
+        from audit.models import AuditEntry
+        from audit.sealed_tables import SealedTable, register
 
         register(SealedTable(AuditEntry))
         connection_created.connect(database_login.refuse_owner)

@@ -24,6 +24,7 @@ def highest_keys(models: Collection[type[Model]]) -> dict[str, int]:
     """Return the highest key of each table by the table's name; 0 where there is no row."""
     quote = connection.ops.quote_name
     tables = [model._meta.db_table for model in models]
+    # The names are the models' own, quoted: SQL has no parameters for names.
     tops = ", ".join(f"(SELECT MAX(id) FROM {quote(table)})" for table in tables)  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {tops}")

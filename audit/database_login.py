@@ -96,7 +96,7 @@ def login_faults(database: BaseDatabaseWrapper, name: str | None = None) -> list
     return [said for said, is_so in zip(sentences, row or (), strict=True) if is_so]
 
 
-def refuse_owner(sender: Any, connection: BaseDatabaseWrapper, **_: Any) -> None:  # noqa: ARG001
+def refuse_owner(connection: BaseDatabaseWrapper, **_: Any) -> None:
     """Close a connection whose login could change what is kept. For ``connection_created``.
 
     Asks once in a process. Raises ``ImproperlyConfigured``.

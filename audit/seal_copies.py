@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, override
 
 from django.conf import settings
 from django.utils import timezone
@@ -55,7 +55,7 @@ def digest_of(document: str) -> str:
     return hashlib.sha256(document.encode()).hexdigest()
 
 
-class FileCopies:
+class FileCopies(Copies):
     """Copies in a file, one document in a line, readable by its owner only."""
 
     def __init__(self, path: Path) -> None:
@@ -65,7 +65,8 @@ class FileCopies:
     def where(self) -> str:
         return str(self.path)
 
-    def write(self, number: int, digest: str, document: str) -> None:  # noqa: ARG002
+    @override
+    def write(self, number: int, digest: str, document: str) -> None:
         import fcntl  # noqa: PLC0415 - Windows has none
 
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
@@ -108,7 +109,7 @@ class FileCopies:
             raise CopiesUnreachable(f"{self.path} cannot be read: {error}") from error
 
 
-class BucketCopies:
+class BucketCopies(Copies):
     """Copies in a bucket of S3, each locked for ``keep`` in compliance mode."""
 
     def __init__(self, bucket: str, *, keep: timedelta) -> None:

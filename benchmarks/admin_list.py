@@ -89,8 +89,8 @@ def measure(client: Any, address: str, times: int) -> float:
 
 def fill(count: int, say: Callable[[str], None]) -> None:
     """Bring the database to ``count`` applications, if it holds none."""
-    from applications.models import LoanApplication  # noqa: PLC0415
-    from devtools.seeding import bulk_insert, row_builder, seed  # noqa: PLC0415
+    from applications.models import LoanApplication
+    from devtools.seeding import bulk_insert, row_builder, seed
 
     held = LoanApplication.objects.count()
     if held:
@@ -104,18 +104,18 @@ def fill(count: int, say: Callable[[str], None]) -> None:
 
 
 def run(count: int, times: int) -> None:
-    import django  # noqa: PLC0415 - the environment comes first
+    import django
 
     django.setup()
-    from django.contrib.auth.models import User  # noqa: PLC0415
-    from django.core.management import call_command  # noqa: PLC0415
-    from django.db import connection  # noqa: PLC0415
-    from django.test import Client  # noqa: PLC0415
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+    from django.db import connection
+    from django.test import Client
 
-    from applications.models import LoanApplication  # noqa: PLC0415
-    from devtools.demo_data import create_demo_data  # noqa: PLC0415
-    from devtools.seeding import bulk_insert, row_builder  # noqa: PLC0415
-    from partners.models import Partner  # noqa: PLC0415
+    from applications.models import LoanApplication
+    from devtools.demo_data import create_demo_data
+    from devtools.seeding import bulk_insert, row_builder
+    from partners.models import Partner
 
     began = time.perf_counter()
     call_command("migrate", verbosity=0)

@@ -40,19 +40,19 @@ def healthy() -> bool:
 
 
 def measure(count: int) -> None:
-    import django  # noqa: PLC0415 - the environment comes first
+    import django
 
     django.setup()
-    from django.contrib.auth.models import User  # noqa: PLC0415
-    from django.core.management import call_command  # noqa: PLC0415
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
 
-    from applications.models import LoanApplication  # noqa: PLC0415
-    from applications.services import intake  # noqa: PLC0415
-    from devtools.demo_data import create_demo_data  # noqa: PLC0415
-    from lending.choices import Outcome  # noqa: PLC0415
-    from reviews.models import ReviewTask  # noqa: PLC0415
-    from reviews.services import decisions  # noqa: PLC0415
-    from workflows.models import SimulatedPayout  # noqa: PLC0415
+    from applications.models import LoanApplication
+    from applications.services import intake
+    from devtools.demo_data import create_demo_data
+    from lending.choices import Outcome
+    from reviews.models import ReviewTask
+    from reviews.services import decisions
+    from workflows.models import SimulatedPayout
 
     call_command("migrate", verbosity=0)
     create_demo_data()

@@ -28,9 +28,9 @@ DAYS = 365
 
 
 def made_up(entries: int) -> Iterator[Any]:
-    from django.utils import timezone  # noqa: PLC0415
+    from django.utils import timezone
 
-    from audit.models import Action, AuditEntry  # noqa: PLC0415
+    from audit.models import Action, AuditEntry
 
     now = timezone.now()
     actions = [*[Action.VIEWED] * 12, *Action]
@@ -53,10 +53,10 @@ def made_up(entries: int) -> Iterator[Any]:
 
 
 def pages() -> None:
-    from django.contrib.auth.models import User  # noqa: PLC0415
-    from django.test import Client  # noqa: PLC0415
+    from django.contrib.auth.models import User
+    from django.test import Client
 
-    from audit.models import AuditEntry  # noqa: PLC0415
+    from audit.models import AuditEntry
 
     client = Client(headers={"Host": "localhost"})
     client.force_login(User.objects.get(username="auditor"))
@@ -87,9 +87,9 @@ def pages() -> None:
 
 def submissions() -> None:
     """Measure the share of a submission that its entries take."""
-    from django.contrib.auth.models import User  # noqa: PLC0415
+    from django.contrib.auth.models import User
 
-    from applications.services import intake, timeline  # noqa: PLC0415
+    from applications.services import intake, timeline
 
     officer = User.objects.get(username="officer")
     spent = []
@@ -120,14 +120,14 @@ def submissions() -> None:
 
 
 def measure(entries: int) -> None:
-    import django  # noqa: PLC0415 - the environment comes first
+    import django
 
     django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
-    from django.db import connection  # noqa: PLC0415
+    from django.core.management import call_command
+    from django.db import connection
 
-    from audit.models import AuditEntry  # noqa: PLC0415
-    from devtools.demo_data import create_demo_data  # noqa: PLC0415
+    from audit.models import AuditEntry
+    from devtools.demo_data import create_demo_data
 
     call_command("migrate", verbosity=0)
     create_demo_data()

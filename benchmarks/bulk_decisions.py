@@ -34,10 +34,10 @@ LIST = "/admin/applications/loanapplication/"
 
 def waiting_applications(count: int) -> list[int]:
     """Create applications that wait for a manager; return their primary keys."""
-    from django.contrib.auth.models import User  # noqa: PLC0415
+    from django.contrib.auth.models import User
 
-    from applications.services import intake  # noqa: PLC0415
-    from reviews.models import ReviewTask  # noqa: PLC0415
+    from applications.services import intake
+    from reviews.models import ReviewTask
 
     officer = User.objects.get(username="officer")
     keys = [
@@ -82,13 +82,13 @@ def wire(delay: float) -> int:
 
 def decide(keys: list[int]) -> tuple[float, float]:
     """Decide them all; return the seconds of the request, and until the last delivery."""
-    from django.contrib.auth.models import User  # noqa: PLC0415
-    from django.test import Client  # noqa: PLC0415
+    from django.contrib.auth.models import User
+    from django.test import Client
 
-    from applications.models import LoanApplication  # noqa: PLC0415
-    from reviews.models import ReviewDecision  # noqa: PLC0415
-    from workflows.models import PendingCallback  # noqa: PLC0415
-    from workflows.outbox import queue  # noqa: PLC0415
+    from applications.models import LoanApplication
+    from reviews.models import ReviewDecision
+    from workflows.models import PendingCallback
+    from workflows.outbox import queue
 
     client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get(username="manager"))
@@ -120,13 +120,13 @@ def decide(keys: list[int]) -> tuple[float, float]:
 
 
 def measure(count: int, delay: float) -> None:
-    import django  # noqa: PLC0415 - the environment comes first
+    import django
 
     django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
-    from django.db import connection  # noqa: PLC0415
+    from django.core.management import call_command
+    from django.db import connection
 
-    from devtools.demo_data import create_demo_data  # noqa: PLC0415
+    from devtools.demo_data import create_demo_data
 
     call_command("migrate", verbosity=0)
     create_demo_data()

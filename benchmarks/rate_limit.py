@@ -36,16 +36,16 @@ def median(body: Callable[[], object]) -> float:
 
 
 def measure() -> None:
-    import django  # noqa: PLC0415 - the environment comes first
+    import django
 
     django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
-    from django.db import connection  # noqa: PLC0415
-    from django.test import Client, override_settings  # noqa: PLC0415
+    from django.core.management import call_command
+    from django.db import connection
+    from django.test import Client, override_settings
 
-    from partners.models import Partner  # noqa: PLC0415
-    from partners.services import keys, throttling  # noqa: PLC0415
-    from partners.throttling import Rate  # noqa: PLC0415
+    from partners.models import Partner
+    from partners.services import keys, throttling
+    from partners.throttling import Rate
 
     call_command("migrate", verbosity=0)
     partner = Partner.objects.create(name="Benchmark")

@@ -23,12 +23,12 @@ BATCH = 5000
 
 def fill(rows: int) -> None:
     """Write audit entries and timeline entries of the usual size."""
-    from django.contrib.auth.models import User  # noqa: PLC0415
-    from django.utils import timezone  # noqa: PLC0415
+    from django.contrib.auth.models import User
+    from django.utils import timezone
 
-    from applications.models import ApplicationEvent, LoanApplication  # noqa: PLC0415
-    from applications.services import intake  # noqa: PLC0415
-    from audit.models import Action, AuditEntry  # noqa: PLC0415
+    from applications.models import ApplicationEvent, LoanApplication
+    from applications.services import intake
+    from audit.models import Action, AuditEntry
 
     application: LoanApplication = intake.application_create(
         user=User.objects.get(username="officer"),
@@ -85,18 +85,18 @@ def timed(what: str, rows: int, body: Any) -> Any:
 
 
 def measure(rows: int) -> None:
-    import django  # noqa: PLC0415 - the environment comes first
+    import django
 
     django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
-    from django.db import connection  # noqa: PLC0415
-    from django.db.models import Sum  # noqa: PLC0415
-    from django.db.models.functions import Length  # noqa: PLC0415
+    from django.core.management import call_command
+    from django.db import connection
+    from django.db.models import Sum
+    from django.db.models.functions import Length
 
-    from audit import seal_verification, sealing  # noqa: PLC0415
-    from audit.models import AuditEntry, Seal  # noqa: PLC0415
-    from audit.services import entry_record  # noqa: PLC0415
-    from devtools.demo_data import create_demo_data  # noqa: PLC0415
+    from audit import seal_verification, sealing
+    from audit.models import AuditEntry, Seal
+    from audit.services import entry_record
+    from devtools.demo_data import create_demo_data
 
     call_command("migrate", verbosity=0)
     create_demo_data()

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable
 
 
-class once[T]:  # noqa: N801 - a decorator
-    """Decorator: make the value at the first call, and return it at every call.
+class Once[T]:
+    """A value that is made at the first call and returned at every call.
 
     Unlike ``functools.cache``, threads that call at the same time wait for the first: what is
     made may be neither thread-safe while it is made nor right to make twice.
@@ -27,3 +27,8 @@ class once[T]:  # noqa: N801 - a decorator
         """Make the value anew at the next call."""
         with self._lock:
             self._made.clear()
+
+
+def once[T](make: Callable[[], T]) -> Once[T]:
+    """Decorator: make the value of a function once for the process."""
+    return Once(make)

@@ -278,7 +278,7 @@ class Workflow:
             else:
                 self.ask_person(TaskKind(lack), validated, seconds)
 
-    def fraud_check(self, validated: Validated) -> str:  # noqa: RET503 - giving up never returns
+    def fraud_check(self, validated: Validated) -> str:
         """Request the fraud check, again after each timeout; give up after the last attempt.
 
         Returns what the engine, or after a timeout the record, says of the verdict.
@@ -293,7 +293,7 @@ class Workflow:
                 return requested
             self.context.logger.warning("The fraud check did not answer")
             tries += 1
-        self.give_up(
+        return self.give_up(
             Incident.Kind.FRAUD_UNANSWERED,
             f"The fraud check was asked {validated.fraud_check_attempts} times and did not answer.",
         )

@@ -41,7 +41,7 @@ def retry(attempts: int) -> Callable[[Exception, int], RetryDecision]:
 STEP = StepConfig(retry_strategy=retry(settings.LOANOFFICE_STEP_ATTEMPTS))
 BUREAU_STEP = StepConfig(retry_strategy=retry(BUREAU_ATTEMPTS))
 ALL_BUREAUS = ParallelConfig(
-    completion_config=CompletionConfig.all_completed(),  # type: ignore[no-untyped-call]
+    completion_config=CompletionConfig(tolerated_failure_percentage=100),
     nesting_type=NestingType.FLAT,
 )
 

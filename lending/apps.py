@@ -6,9 +6,9 @@ class LendingConfig(AppConfig):
     verbose_name = "Lending"
 
     def ready(self) -> None:
-        from audit.sealed_tables import Parts, SealedTable, register  # noqa: PLC0415
-        from lending import checks  # noqa: F401, PLC0415
-        from lending.models import LendingPolicy, PolicyAuthority, PolicyTier  # noqa: PLC0415
+        from audit.sealed_tables import Parts, SealedTable, register
+        from lending import checks
+        from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
 
         register(
             SealedTable(
@@ -19,4 +19,4 @@ class LendingConfig(AppConfig):
         )
 
         if apps.is_installed("accounts"):
-            from lending import proposals  # noqa: F401, PLC0415
+            from lending import proposals

@@ -48,8 +48,8 @@ class LoanOfficeAdminSite(AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
         """Render the dashboard of this person."""
-        from loanoffice.dashboard import dashboard_of  # noqa: PLC0415
-        from loanoffice.front_page import index_context  # noqa: PLC0415
+        from loanoffice.dashboard import dashboard_of
+        from loanoffice.front_page import index_context
 
         shown = dashboard_of(user=request.user, now=timezone.now())  # type: ignore[arg-type]
         return super().index(request, {**index_context(shown), **(extra_context or {})})
@@ -63,7 +63,7 @@ class LoanOfficeAdminSite(AdminSite):
 
     def queue(self, request: HttpRequest) -> HttpResponse:
         """Answer the number of the badge, which refreshes itself."""
-        from loanoffice.header_badge import badge_response  # noqa: PLC0415
+        from loanoffice.header_badge import badge_response
 
         return badge_response(request)
 
@@ -71,9 +71,9 @@ class LoanOfficeAdminSite(AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
         """Change one's own password, once, with a form that knows the request."""
-        from django.contrib.auth.views import PasswordChangeView  # noqa: PLC0415
+        from django.contrib.auth.views import PasswordChangeView
 
-        from core.admin.sent_once import answer_once  # noqa: PLC0415
+        from core.admin.sent_once import answer_once
 
         request.current_app = self.name
         view: Any = PasswordChangeView.as_view(
@@ -119,6 +119,6 @@ def _my_approvals(models: dict[str, Any]) -> Iterable[Any]:
 
 
 def _queue(request: HttpRequest) -> Any:
-    from loanoffice.header_badge import badge_of  # noqa: PLC0415
+    from loanoffice.header_badge import badge_of
 
     return badge_of(request)

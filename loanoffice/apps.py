@@ -12,4 +12,4 @@ class LoanOfficeAdminConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        from core.admin import checks  # noqa: F401, PLC0415
+        from core.admin import checks

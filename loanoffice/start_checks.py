@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, ProgrammingError
 from django.http import HttpRequest, HttpResponseBase
 
+from accounts.proposals import single_admin_notice
 from loanoffice.demo_logins import PARTNER_KEY, PASSWORD, ROLES
 from partners.models import PartnerKey
 from partners.services.keys import key_hash
@@ -67,6 +68,8 @@ class StartChecksMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        if notice := single_admin_notice():
+            logger.warning(notice)
         self.passed = self._passes()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:

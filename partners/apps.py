@@ -6,7 +6,7 @@ class PartnersConfig(AppConfig):
     verbose_name = "Partners"
 
     def ready(self) -> None:
-        from partners import checks  # noqa: F401, PLC0415 - they register themselves
+        from partners import checks
 
         if apps.is_installed("accounts"):
-            from partners import proposals  # noqa: F401, PLC0415
+            from partners import proposals

@@ -174,7 +174,7 @@ def _perform_issue(given: Parameters, confirmed: Confirmed) -> Outcome:
     return Outcome(
         sentence=f"The key {row} of {row.partner} was issued.",
         secret=key,
-        secret_name="the key",  # noqa: S106
+        value_name="the key",
     )
 
 
@@ -246,7 +246,7 @@ def _perform_rotate(given: Parameters, confirmed: Confirmed) -> Outcome:
     return Outcome(
         sentence=f"The key {row} of {row.partner} was issued.",
         secret=key,
-        secret_name="the key",  # noqa: S106
+        value_name="the key",
     )
 
 

@@ -111,7 +111,7 @@ def many_waiting_for_manager(user: User | None, count: int, **fields: Any) -> li
     under names and keys of their own.
     """
     first = waiting_for_manager(user, **fields)
-    task, execution = first.review_tasks.get(), first.executions.get()  # type: ignore[attr-defined]
+    task, execution = first.review_tasks.get(), first.executions.get()
     callback = PendingCallback.objects.get(execution=execution)
     more = range(1, count)
     cases = [_copy(first, reference=intake.reference_make()) for _ in more]
@@ -161,7 +161,7 @@ def _copy[M: Model](row: M, **changes: Any) -> M:
     kept = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
     del kept["id"]
     for name in changes:
-        kept.pop(row._meta.get_field(name).attname, None)  # type: ignore[union-attr]
+        kept.pop(row._meta.get_field(name).attname, None)
     return type(row)(**kept, **changes)
 
 

@@ -103,7 +103,7 @@ def copy_postgresql(name: str) -> Callable[[], None]:
     def restore() -> None:
         with append_only.lifted(), connection.cursor() as cursor:
             for table in _tables_with_rows():
-                cursor.execute(f'DELETE FROM "{table}"')  # noqa: S608
+                cursor.execute(f'DELETE FROM "{table}"')
             for table, rows in first.items():
                 with cursor.copy(f'COPY "{table}" FROM STDIN') as copy:
                     copy.write(rows)
@@ -115,8 +115,7 @@ def _tables_with_rows() -> list[str]:
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
         some = " UNION ALL ".join(
-            f"(SELECT '{table}' FROM \"{table}\" LIMIT 1)"  # noqa: S608
-            for table in tables
+            f"(SELECT '{table}' FROM \"{table}\" LIMIT 1)" for table in tables
         )
         cursor.execute(some)
         return [table for (table,) in cursor.fetchall()]
@@ -173,7 +172,7 @@ def module_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> It
     modules with tests that commit.
     """
     atomic = transaction.atomic()
-    atomic._from_testcase = True  # type: ignore[attr-defined]  # durable blocks may stand in it
+    atomic._from_testcase = True  # durable blocks may stand in it
     with django_db_blocker.unblock():
         with atomic:
             with django_db_blocker.block():

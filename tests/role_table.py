@@ -9,7 +9,7 @@ as done by this person.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, override
 
 import pytest
 from django.conf import settings
@@ -72,10 +72,11 @@ class Desk(Office):
     made: list[User] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)  # the answers to the questions of ``AskingDesk``
 
+    @override
     def client(
         self,
-        *roles: Role,  # noqa: ARG002
-        root: bool = False,  # noqa: ARG002
+        *roles: Role,
+        root: bool = False,
         user: User | None = None,
     ) -> Client:
         if user is None:
@@ -98,7 +99,7 @@ class AskingDesk(Desk):
             self.asked.append(answer.status_code)
             return answer
 
-        client.post = ask  # type: ignore[assignment]
+        client.post = ask
         return client
 
 

@@ -6,8 +6,8 @@ class WorkflowsConfig(AppConfig):
     verbose_name = "Workflow"
 
     def ready(self) -> None:
-        from workflows import checks, receivers  # noqa: F401, PLC0415
-        from workflows.outbox import handlers  # noqa: F401, PLC0415
+        from workflows import checks, receivers
+        from workflows.outbox import handlers
 
         if apps.is_installed("accounts"):
-            from workflows import account_emails, proposal_emails, proposals  # noqa: F401, PLC0415
+            from workflows import account_emails, proposal_emails, proposals

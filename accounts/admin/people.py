@@ -4,7 +4,7 @@ With checkboxes: Django's lists that move things from left to right cannot be us
 screen reader.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, override
 
 from django import forms
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -20,6 +20,7 @@ from core.admin.row_actions import RowAction, RowActionsAdmin
 from core.admin.sent_once import SentOnceAdmin, answer_once
 
 if TYPE_CHECKING:
+    DjangoUserAdmin = UserAdmin[User]
     SentOnceUser = SentOnceAdmin[User]
     SentOnceGroup = SentOnceAdmin[Group]
     AuditedUser = AuditedAdmin[User]
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     PermissionFieldBase = forms.ModelMultipleChoiceField[Permission]
     GroupFieldBase = forms.ModelMultipleChoiceField[Group]
 else:
+    DjangoUserAdmin = UserAdmin
     SentOnceUser = SentOnceGroup = SentOnceAdmin
     AuditedUser = AuditedGroup = AuditedAdmin
     PermissionFieldBase = GroupFieldBase = forms.ModelMultipleChoiceField
@@ -131,7 +133,7 @@ class AuditedUserAdmin(
     RowActionsAdmin[User],
     SentOnceUser,
     AuditedUser,
-    UserAdmin,  # type: ignore[type-arg]
+    DjangoUserAdmin,
 ):
     list_display = ("username", "name", "roles", "is_active", "is_superuser", "last_login")
     filter_horizontal = ()
@@ -167,10 +169,11 @@ class AuditedUserAdmin(
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
 
+    @override
     def user_change_password(
         self,
         request: HttpRequest,
-        id: str,  # noqa: A002 - Django's name
+        id: str,
         form_url: str = "",
     ) -> HttpResponse:
         view = super().user_change_password
@@ -209,11 +212,12 @@ class AuditedGroupAdmin(SuperusersOnly, SentOnceGroup, AuditedGroup, GroupAdmin)
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may(request) and not role_grants.is_role(obj)
 
+    @override
     def get_form(
         self,
         request: HttpRequest,
         obj: Any = None,
-        change: bool = False,  # noqa: FBT001, FBT002
+        change: bool = False,
         **kwargs: Any,
     ) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)

@@ -170,8 +170,8 @@ class ConfirmProposal(ProposalAction):
             self,
             title=outcome.sentence.rstrip("."),
             secret=outcome.secret,
-            secret_name=outcome.secret_name,
-            secret_id="issued-secret",  # noqa: S106 - an HTML id
+            value_name=outcome.value_name,
+            element_id="issued-secret",
             back=row_url(self.row),
             back_label="Back to the proposal",
         )

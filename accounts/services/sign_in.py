@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from typing import cast
 
 from axes.handlers.proxy import AxesProxyHandler
 from django.contrib.auth import authenticate
@@ -23,12 +24,19 @@ UNKNOWN_EVERY = timedelta(minutes=1)
 LOCKED_EVERY = timedelta(minutes=15)
 
 
+class SignInRequest(HttpRequest):
+    """A request with what the sign-in leaves for its middleware and for the lockouts."""
+
+    signed_in_now: int  # the person's primary key
+    asked_again: bool
+
+
 def signed_in(*, request: HttpRequest, user: User) -> None:
     now = timezone.now().timestamp()
     request.session[SIGNED_IN_AT] = request.session[ACTIVE_AT] = now
     request.session[ADDRESS] = client_address.get()
     request.session[USER_AGENT] = user_agent.get()[:300]
-    request.signed_in_now = user.pk  # type: ignore[attr-defined]
+    cast("SignInRequest", request).signed_in_now = user.pk
     entry_record(action=Action.SIGNED_IN, message="Signed in.", actor=user, target=user)
 
 
@@ -41,7 +49,7 @@ def password_check(*, request: HttpRequest, user: User, password: str) -> None:
 
     A wrong one counts as a failed sign-in does, towards the same lockout.
     """
-    request.asked_again = True  # type: ignore[attr-defined]
+    cast("SignInRequest", request).asked_again = True
     name = user.get_username()
     if authenticate(request, username=name, password=password) != user:
         raise PasswordRefused

@@ -29,7 +29,7 @@ def payout_badge(status: str) -> SafeString:
     return badge(str(known.label), PAYOUT_TONES[known])
 
 
-@register.filter
-def share_of_income(ratio: Decimal | None, income_shown: bool) -> str:  # noqa: FBT001
+@register.simple_tag
+def share_of_income(ratio: Decimal | None, *, income_shown: bool) -> str:
     """The share in percent where the income is shown; else its band."""
     return f"{ratio} %" if income_shown and ratio is not None else debt_to_income_band(ratio)

@@ -17,7 +17,7 @@ from django.contrib.admin.options import IS_FACETS_VAR, TO_FIELD_VAR, IncorrectL
 from django.contrib.admin.utils import get_fields_from_path, lookup_spawns_duplicates
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR, ChangeList
 from django.db.models import Field, Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 
 from audit.admin.typed import TypedAdmin
 
@@ -76,11 +76,10 @@ class DeclaredFiltersChangeList(ChangeList):
         field, make = declared, FieldListFilter.create
         if isinstance(declared, tuple | list):
             field, make = declared
-        path = None
+        path = field.name if isinstance(field, Field) else field
         if not isinstance(field, Field):
-            path = field
             field = get_fields_from_path(self.model, path)[-1]
-        made = make(field, request, left, self.model, self.model_admin, field_path=path)  # type: ignore[arg-type]
+        made = make(field, request, left, self.model, self.model_admin, field_path=path)
         return made, path
 
     def _can_apply(self, spec: ListFilter | None, request: HttpRequest) -> bool:
@@ -213,8 +212,7 @@ def drop_parameters(request: HttpRequest, names: Iterable[str]) -> None:
     kept = request.GET.copy()
     for name in gone:
         del kept[name]
-    kept._mutable = False
-    request.GET = kept  # type: ignore[assignment]
+    request.GET = QueryDict(kept.urlencode())
 
 
 def ignored_said(names: list[str]) -> str:

@@ -225,7 +225,7 @@ class SecretAction[M: Model](RowAction[M]):
     message, session or log.
     """
 
-    secret_id = ""  # of the HTML element
+    element_id = ""  # of the HTML element
 
     @abstractmethod
     def make(self) -> str | HttpResponse:
@@ -248,8 +248,8 @@ class SecretAction[M: Model](RowAction[M]):
             self,
             title=self.title(),
             secret=secret,
-            secret_name=self.name_of_secret(),
-            secret_id=self.secret_id,
+            value_name=self.name_of_secret(),
+            element_id=self.element_id,
             back=back,
             back_label=back_label,
         )
@@ -260,8 +260,8 @@ def secret_page(
     *,
     title: str,
     secret: str,
-    secret_name: str,
-    secret_id: str,
+    value_name: str,
+    element_id: str,
     back: str,
     back_label: str,
 ) -> HttpResponse:
@@ -273,12 +273,12 @@ def secret_page(
         title=title,
         original=action.row,
         secret=secret,
-        secret_name=secret_name,
-        secret_id=secret_id,
+        value_name=value_name,
+        element_id=element_id,
         back=back,
         back_label=back_label,
     )
-    name = f"{secret_name[:1].upper()}{secret_name[1:]}"
+    name = f"{value_name[:1].upper()}{value_name[1:]}"
     sentence = f"{title}. {name} was shown then, once, and is not shown again."
     return stands_for(page, location=back, sentence=sentence)
 

@@ -8,7 +8,7 @@ can forget it, and Django's own pages have it. The outcome is the redirect and i
 import hashlib
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -23,7 +23,7 @@ from core.form_submissions import FormOutcome, FormUnderWay, SentForm, form_proc
 from core.kept_for_back import keep_for_back
 from core.models import FormSubmission
 
-TOKEN = "csrfmiddlewaretoken"  # noqa: S105 - the name of Django's field
+FIELD = "csrfmiddlewaretoken"
 # A token that was made for a page: mask and masked secret. The cookie's own, which a program may
 # send instead, is half as long and the same for every page.
 TOKEN_LENGTH = 64
@@ -34,6 +34,12 @@ CHANGED = (
 )
 POPUP_CLOSES = "popup_response_data"  # in the context of the page that does so
 IN_WINDOW = "It is saved. Close this window, and choose it in the form behind it."
+
+
+class FormResponse(HttpResponse):
+    """A page that says what a form did; a repeat of the form is shown ``form_outcome``."""
+
+    form_outcome: FormOutcome
 
 
 def answer_once(
@@ -100,13 +106,13 @@ def sent_before(request: HttpRequest) -> HttpResponse | None:
 def stands_for(response: HttpResponse, *, location: str, sentence: str) -> HttpResponse:
     """Mark a page that shows what a form did, and say what a repeat shows in its place."""
     said = [(int(messages.SUCCESS), sentence, False, "")]
-    response.form_outcome = FormOutcome(location, said)  # type: ignore[attr-defined]
+    cast("FormResponse", response).form_outcome = FormOutcome(location, said)
     return response
 
 
 def sent_form(request: HttpRequest) -> SentForm:
     """Read the form of a POST; it has no token where no page of ours made it."""
-    token = request.POST.get(TOKEN, "")
+    token = request.POST.get(FIELD, "")
     token_hash = ""
     if len(token) == TOKEN_LENGTH:
         token_hash = hashlib.sha256(f"{request.path}\n{token}".encode()).hexdigest()
@@ -155,7 +161,7 @@ def _show_again(
 
 def _contents_hash(request: HttpRequest) -> str:
     """Hash what was typed, with the key of the installation: it may hold a password."""
-    typed = sorted((name, values) for name, values in request.POST.lists() if name != TOKEN)
+    typed = sorted((name, values) for name, values in request.POST.lists() if name != FIELD)
     brought = sorted(
         (name, str(file.name), file.size or 0)
         for name, files in request.FILES.lists()

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib import admin
 from django.db.models import DurationField
 from django.utils.safestring import SafeString
 
@@ -69,8 +70,7 @@ def _shown(name: str, read: Callable[[Any], object]) -> Callable[[Any], object]:
         return read(row)
 
     show.__name__ = name
-    show.short_description = LABELS.get(name) or name.replace("_", " ")  # type: ignore[attr-defined]
-    return show
+    return admin.display(description=LABELS.get(name) or name.replace("_", " "))(show)
 
 
 def _amount(name: str) -> Callable[[LendingPolicy], SafeString]:

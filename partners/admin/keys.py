@@ -88,7 +88,7 @@ class KeyColumns:
 class KeySecret[M: (Partner, PartnerKey)](SecretAction[M]):
     """An action that makes a key and shows it once, or proposes one that may write."""
 
-    secret_id = "issued-key"  # noqa: S105 - an HTML id
+    element_id = "issued-key"
     refused_in_form = True
     second_person = (
         "Where it may write, another partner manager confirms it, and sees the key once."

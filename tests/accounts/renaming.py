@@ -36,7 +36,7 @@ def rename(given: Mapping[str, Any], confirmed: Confirmed) -> Outcome:
     return Outcome(
         sentence=f"They are called {given['name']}.",
         secret="whispered",
-        secret_name="the word",
+        value_name="the word",
     )
 
 

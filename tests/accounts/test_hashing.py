@@ -13,6 +13,7 @@ from django.test import Client
 from accounts import hashers
 from accounts.errors import HashingBusy
 from accounts.hashers import Bound
+from loanoffice.settings import base
 from tests.accounts.conftest import is_signed_in, sign_in
 
 
@@ -86,7 +87,7 @@ def test_wait_ends_and_gives_its_place_back(work: Work) -> None:
 
 
 def test_hashes_are_those_of_django(settings: object) -> None:
-    settings.PASSWORD_HASHERS = ["accounts.hashers.BoundedPBKDF2Hasher"]  # type: ignore[attr-defined]
+    settings.PASSWORD_HASHERS = ["accounts.hashers.BoundedPBKDF2Hasher"]
     before = PBKDF2PasswordHasher().encode("a long password", "salt", 1000)
 
     assert check_password("a long password", before)
@@ -99,7 +100,7 @@ def busy(settings: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Somebody is hashing, and nobody may wait."""
     bound = Bound(at_once=1, waiting=0, seconds=0)
     monkeypatch.setattr(hashers, "BOUND", bound)
-    settings.PASSWORD_HASHERS = ["accounts.hashers.BoundedPBKDF2Hasher"]  # type: ignore[attr-defined]
+    settings.PASSWORD_HASHERS = ["accounts.hashers.BoundedPBKDF2Hasher"]
     with bound.turn():
         yield
 
@@ -121,7 +122,5 @@ def test_sign_in_that_cannot_wait_is_told_when_to_come_back_and_counts_for_nothi
 
 
 def test_settings_of_an_office_use_it() -> None:
-    from loanoffice.settings import base  # noqa: PLC0415
-
     assert base.PASSWORD_HASHERS == ["accounts.hashers.BoundedPBKDF2Hasher"]
     assert base.LOANOFFICE_HASHES_AT_ONCE >= 1

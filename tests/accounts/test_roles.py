@@ -36,7 +36,7 @@ def test_there_is_no_group_beside_the_table_and_the_check_is_content() -> None:
 
 def test_ranks_are_in_order_and_each_gives_its_permission() -> None:
     ranks = [role.rank for role in APPROVERS]
-    assert ranks == sorted(ranks, key=int)  # type: ignore[arg-type]
+    assert ranks == sorted(ranks, key=int)
     for role in Role:
         assert (role.authority_permission in role.grants) == (role in APPROVERS)
 

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from accounts.backends import StaffBackend
 from accounts.roles import Role
 from accounts.selectors import Lacks, second_factor_needed_by, session_lacks
 from tests.accounts.conftest import HOME, sign_in
@@ -20,7 +21,7 @@ MakeUser = Callable[..., User]
 
 @pytest.fixture(autouse=True)
 def _required(settings: object) -> None:
-    settings.LOANOFFICE_SECOND_FACTOR_REQUIRED = True  # type: ignore[attr-defined]
+    settings.LOANOFFICE_SECOND_FACTOR_REQUIRED = True
 
 
 @pytest.mark.parametrize("role", Role)
@@ -76,17 +77,15 @@ def test_api_refuses_the_session_of_one_who_has_none(manager: User) -> None:
 
 
 def test_account_page_says_by_what_it_is_needed(manager: User, settings: object) -> None:
-    settings.LOANOFFICE_SECOND_FACTOR_REQUIRED = False  # type: ignore[attr-defined]
+    settings.LOANOFFICE_SECOND_FACTOR_REQUIRED = False
     assert second_factor_needed_by(manager) == []
-    settings.LOANOFFICE_SECOND_FACTOR_REQUIRED = True  # type: ignore[attr-defined]
+    settings.LOANOFFICE_SECOND_FACTOR_REQUIRED = True
     assert second_factor_needed_by(manager) == ["Manager"]
 
 
 def test_session_is_read_with_one_query(
     manager: User, client: Client, django_assert_num_queries: Callable[..., object]
 ) -> None:
-    from accounts.backends import StaffBackend  # noqa: PLC0415
-
-    with django_assert_num_queries(1):  # type: ignore[attr-defined]
+    with django_assert_num_queries(1):
         user = StaffBackend().get_user(manager.pk)
         assert session_lacks(user) is Lacks.ENROLMENT

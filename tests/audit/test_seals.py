@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from applications.models import Disbursement
 from audit import sealing
+from audit.management.commands import audit_verify
 from audit.models import Action, AuditEntry, Seal, SealingState, SealVerification
 from audit.seal_verification import seals_verify
 from audit.sealed_tables import REGISTERED, SealedTable, texts
@@ -213,7 +214,7 @@ def test_changed_row_is_named(record: None, name: str) -> None:
         "audit_auditentry": "message",
         "applications_applicationevent": "message",
     }[name]
-    as_owner(f'UPDATE "{name}" SET "{column}" = \'7\' WHERE id = %s', key)  # noqa: S608
+    as_owner(f'UPDATE "{name}" SET "{column}" = \'7\' WHERE id = %s', key)
 
     assert finding().startswith(
         f"{table.label} {key} ({name}) was changed after seal 1 closed it ("
@@ -225,7 +226,7 @@ def test_removed_row_is_named(record: None, name: str) -> None:
     table = REGISTERED[name]
     sealing.seals_make()
     key = sealed_keys(table)[-1]
-    as_owner(f'DELETE FROM "{name}" WHERE id = %s', key)  # noqa: S608
+    as_owner(f'DELETE FROM "{name}" WHERE id = %s', key)
 
     assert finding().startswith(f"{table.label} {key} ({name}) was removed after seal 1 closed it")
 
@@ -333,8 +334,6 @@ def test_verification_without_seals_or_rows_is_clear() -> None:
 
 
 def test_progress_goes_to_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
-    from audit.management.commands import audit_verify  # noqa: PLC0415
-
     monkeypatch.setattr(audit_verify, "SAY_EVERY", 2)
     for _ in range(3):
         look()

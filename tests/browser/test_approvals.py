@@ -28,7 +28,7 @@ DELEGATIONS = "/admin/reviews/delegation/"
 def edited(officer: User, senior: User) -> LoanApplication:
     """Approved by one of two, and changed after that."""
     application = casework.waiting_for_manager(officer, loan_amount=600_000)
-    task = application.review_tasks.get()  # type: ignore[attr-defined]
+    task = application.review_tasks.get()
     decisions.task_decide(task=task, user=senior, outcome=Outcome.APPROVE)
     return intake.application_edit(
         reference=application.reference, user=officer, phone="613-555-0177"

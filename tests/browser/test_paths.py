@@ -274,7 +274,7 @@ def test_who_may_only_look_can_press_nothing_on_any_screen(
         )
     }
     assert len(addresses) >= 12
-    incident = busy.__class__.objects.filter(status="needs_attention").get().incidents.get()  # type: ignore[attr-defined]
+    incident = busy.__class__.objects.filter(status="needs_attention").get().incidents.get()
     addresses |= {
         address("change", busy),
         address("timeline", busy),

@@ -34,7 +34,7 @@ def _selects() -> dict[str, str]:
         looks = ", ".join(f"'{action.value}'" for action in LOOKS)
         where = f" WHERE action NOT IN ({looks})" if model is AuditEntry else ""
         found[meta.label] = (
-            f"SELECT {', '.join(columns)} FROM {quote(meta.db_table)}{where} "  # noqa: S608
+            f"SELECT {', '.join(columns)} FROM {quote(meta.db_table)}{where} "
             f"ORDER BY {quote(meta.pk.column)}"
         )
     return found

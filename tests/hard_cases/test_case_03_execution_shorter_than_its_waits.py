@@ -81,7 +81,7 @@ def test_sweep_does_not_start_while_waits_do_not_fit() -> None:
 def test_policy_that_could_outlive_its_execution_is_not_published(
     make_user: object, field: str
 ) -> None:
-    owner: User = make_user("owner", Role.POLICY_OWNER)  # type: ignore[operator]
+    owner: User = make_user("owner", Role.POLICY_OWNER)
     draft = copy_in_force(**{field: timedelta(days=40)})
     assert longest_wait(draft) > timedelta(days=60)
     with pytest.raises(InvalidPolicy, match="an execution ends after 60"):

@@ -458,7 +458,7 @@ def stored_text(column: str) -> str:
         else f"substr(CAST({column} AS TEXT), 1, 19)"
     )
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {shown} FROM reviews_reviewtask")  # noqa: S608
+        cursor.execute(f"SELECT {shown} FROM reviews_reviewtask")
         return str(cursor.fetchone()[0])
 
 

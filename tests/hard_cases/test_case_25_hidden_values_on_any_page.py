@@ -147,7 +147,7 @@ def addresses() -> list[str]:
     waiting, *others = LoanApplication.objects.order_by("pk")
     every = [*Addresses([waiting])]
     drawn = [page(name, each) for each in others for name in ("live", "timeline")]
-    rows = [row_url(row) for model in admin.site._registry for row in model.objects.all()[:25]]  # type: ignore[attr-defined]
+    rows = [row_url(row) for model in admin.site._registry for row in model.objects.all()[:25]]
     found = dict.fromkeys((*every, *drawn, *rows))
     return [each for each in found if "logout" not in each and "health" not in each]
 
@@ -207,7 +207,7 @@ def test_no_export_and_no_preview_of_a_bulk_decision_tells_one(office: None, rol
 @pytest.mark.parametrize("role", WITH_THE_RIGHT, ids=lambda role: role.key)
 def test_who_reveals_the_income_sees_the_exact_share_of_it(office: None, role: Role) -> None:
     client = client_of(role)
-    waiting = RiskAssessment.objects.order_by("pk").first().application  # type: ignore[union-attr]
+    waiting = RiskAssessment.objects.order_by("pk").first().application
     client.post(page("reveal", waiting))
 
     shown = client.get(page("change", waiting)).text
@@ -219,7 +219,7 @@ def test_who_reveals_the_income_sees_the_exact_share_of_it(office: None, role: R
 
 @pytest.mark.parametrize("role", WITHOUT, ids=lambda role: role.key)
 def test_band_stands_in_place_of_the_share(office: None, role: Role) -> None:
-    waiting = RiskAssessment.objects.order_by("pk").first().application  # type: ignore[union-attr]
+    waiting = RiskAssessment.objects.order_by("pk").first().application
     client = client_of(role)
     client.post(page("reveal", waiting))
 

@@ -246,7 +246,7 @@ def test_key_of_the_request_is_kept_by_the_api_and_keeps_who_issued_it_out(
     )
     assert answer.status_code == 201, answer.content
     application = LoanApplication.objects.get()
-    keys = application.events.values_list("partner_key", flat=True)  # type: ignore[attr-defined]
+    keys = application.events.values_list("partner_key", flat=True)
     assert list(keys) == [row.pk, row.pk]
 
     task = asked(application, TaskKind.MANAGER_APPROVAL)

@@ -51,9 +51,7 @@ def large(officer: User) -> LoanApplication:
 
 
 def approve(application: LoanApplication, user: User, **more: Any) -> ReviewDecision:
-    task = application.review_tasks.select_related("application").get(  # type: ignore[attr-defined]
-        status="open"
-    )
+    task = application.review_tasks.select_related("application").get(status="open")
     return decisions.task_decide(task=task, user=user, outcome=APPROVE, **more)
 
 

@@ -54,7 +54,7 @@ decide = partial(decisions.task_decide, outcome=Outcome.APPROVE)
 
 @pytest.fixture
 def task(officer: User) -> ReviewTask:
-    return casework.waiting_for_manager(officer).review_tasks.get()  # type: ignore[no-any-return]
+    return casework.waiting_for_manager(officer).review_tasks.get()
 
 
 @every_loss
@@ -114,8 +114,7 @@ def test_rest_of_a_bulk_decision_is_refused_once_the_right_is_lost(
         token=uuid4(),
         outcome=Outcome.APPROVE,
         rows=[
-            bulk_decisions.Read(case.pk, case.review_tasks.get().pk, case.version)  # type: ignore[attr-defined]
-            for case in cases
+            bulk_decisions.Read(case.pk, case.review_tasks.get().pk, case.version) for case in cases
         ],
     )
     assert run is not None

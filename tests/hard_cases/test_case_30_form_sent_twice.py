@@ -240,7 +240,7 @@ def test_refused_field_does_not_use_the_form_up(officer: User) -> None:
     accepted = client.post(ADD, form)
 
     assert refused.status_code == 200
-    assert accepted.url == page("change", LoanApplication.objects.get())  # type: ignore[attr-defined]
+    assert accepted.url == page("change", LoanApplication.objects.get())
 
 
 def test_refusal_of_a_service_does_not_use_the_form_up(
@@ -275,7 +275,7 @@ def test_error_rolls_the_act_and_the_token_back_together(
 def test_form_sent_again_with_other_values_says_that_they_were_not_used(officer: User) -> None:
     client = browser(officer)
     form = open_form(client, ADD, {**TYPED, "_submit": "yes"})
-    client.get(client.post(ADD, form).url)  # type: ignore[attr-defined]
+    client.get(client.post(ADD, form).url)
 
     again = client.post(ADD, {**form, "loan_amount": "999.00"})
 

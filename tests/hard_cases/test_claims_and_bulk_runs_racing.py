@@ -120,7 +120,7 @@ def test_release_take_over_and_decision_at_once_leave_one_holder_or_one_decision
 
         together(
             [
-                lambda asked=asked: task_release(  # type: ignore[misc]
+                lambda asked=asked: task_release(
                     task=fresh(asked), user=User.objects.get(pk=holder.pk)
                 ),
                 *(partial(claim, asked, senior, take_over=True) for senior in seniors),

@@ -84,7 +84,7 @@ def test_no_order_of_things_breaks_a_promise(
         return Office(people=people, outside=serving.outside, death=lurking, moves=noted)
 
     run_state_machine_as_test(
-        partial(Model, make_office),  # type: ignore[arg-type]
+        partial(Model, make_office),
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,

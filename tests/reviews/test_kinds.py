@@ -119,7 +119,7 @@ def test_table_fits_the_policy_and_the_roles() -> None:
     ],
 )
 def test_row_that_names_what_does_not_exist_is_an_error(changes: dict[str, str], code: str) -> None:
-    row = replace(REVIEW_KINDS[TaskKind.MANAGER_APPROVAL], **changes)  # type: ignore[arg-type]
+    row = replace(REVIEW_KINDS[TaskKind.MANAGER_APPROVAL], **changes)
 
     found = check_row(row)
 
@@ -248,7 +248,7 @@ def test_catalogue_has_reasons_to_decline_it(row: ReviewKind) -> None:
     assert reasons
     offered = ReasonForm(outcome=Outcome.DECLINE, kinds=[row.kind]).catalogue
     assert list(offered) == [reason.code for reason in reasons]
-    assert (row.kind.value, row.kind.label) in DeclineReasonForm.base_fields["kinds"].choices  # type: ignore[attr-defined]
+    assert (row.kind.value, row.kind.label) in DeclineReasonForm.base_fields["kinds"].choices
 
 
 @every_row

@@ -60,7 +60,7 @@ def secure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Re
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     asked: list[str] = []
-    context.sni_callback = lambda _, name, __: asked.append(name)  # type: ignore[assignment]
+    context.sni_callback = lambda _, name, __: asked.append(name)
     with receiving() as receiver:
         receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
         yield receiver, asked

@@ -1,7 +1,7 @@
 """``manage.py audit_seal``: seal now what the sweep would seal, or record a restore."""
 
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, override
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -19,11 +19,12 @@ class Command(BaseCommand):
             help="The database was put back to an earlier time: give up the seals that it lost.",
         )
 
+    @override
     def handle(
         self,
-        *args: Any,  # noqa: ARG002
+        *args: Any,
         after_restore: str | None = None,
-        **options: Any,  # noqa: ARG002
+        **options: Any,
     ) -> None:
         try:
             if after_restore is not None:

@@ -1,7 +1,7 @@
 """``manage.py audit_verify``: compare the sealed tables with their seals and with the copies."""
 
 import sys
-from typing import Any
+from typing import Any, override
 
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError
@@ -20,7 +20,8 @@ class Command(BaseCommand):
         "is not, 2 when the database or the copies of the seals cannot be asked."
     )
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+    @override
+    def handle(self, *args: Any, **options: Any) -> None:
         self.reported = 0  # rows, in the last line of progress
         try:
             found = seals_verify(on_progress=self.progress)

@@ -1,6 +1,6 @@
 """``manage.py database_login``: make the login of the web function and the durable functions."""
 
-from typing import Any
+from typing import Any, override
 
 import environ
 from django.conf import settings
@@ -18,7 +18,8 @@ class Command(BaseCommand):
         "the product needs and no more. Run as the owner of the tables, after each migrate."
     )
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+    @override
+    def handle(self, *args: Any, **options: Any) -> None:
         url: str = settings.LOANOFFICE_APP_DATABASE_URL
         if not url:
             raise CommandError(f"{VARIABLE} is not set: it names the login, with its password.")

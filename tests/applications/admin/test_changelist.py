@@ -36,7 +36,7 @@ def test_list_costs_the_same_number_of_queries_however_many_rows(
         casework.submit(officer, applicant_name=f"Person {number}")
 
     # Session, user, two of permissions, the partners of the filter, two counts, the rows.
-    with django_assert_max_num_queries(9):  # type: ignore[operator]
+    with django_assert_max_num_queries(9):
         response = client.get(LIST)
 
     assert len(response.context["cl"].result_list) == 12
@@ -86,7 +86,7 @@ def test_every_filter_answers(login: Login, auditor: User, query: str, more: str
 def test_nothing_can_be_deleted_by_anyone(
     login: Login, make_user: object, draft: LoanApplication
 ) -> None:
-    admin = make_user("admin", *Role, is_superuser=True)  # type: ignore[operator]
+    admin = make_user("admin", *Role, is_superuser=True)
     client = login(admin)
 
     page = client.get(LIST)
@@ -107,7 +107,7 @@ def test_view_only_user_is_offered_no_action(login: Login, officer: User, audito
 
 
 def test_somebody_who_is_no_staff_is_sent_to_log_in(client: object, db: None) -> None:
-    answer = client.get(LIST)  # type: ignore[attr-defined]
+    answer = client.get(LIST)
 
     assert answer.status_code == 302
     assert "/admin/login/" in answer.url

@@ -49,7 +49,7 @@ def test_officer_adds_a_document_and_finds_it_on_the_case(
 
     response = client.post(page("upload", waiting), typed())
 
-    assert response.url == page("change", waiting)  # type: ignore[attr-defined]
+    assert response.url == page("change", waiting)
     assert said(response) == [f"“slip.pdf” is added to {waiting.reference}."]
     row = Document.objects.get()
     assert (row.uploaded_by, row.partner, row.kind) == (officer, None, "proof_of_income")

@@ -40,7 +40,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 def rows_of(client: Client, query: str = "") -> list[dict[str, str]]:
     answer = client.post(f"{EXPORT}?{query}")
     assert answer.status_code == 200
-    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    content = b"".join(answer.streaming_content)
     return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
 
@@ -96,7 +96,7 @@ def test_file_is_an_attachment_in_utf8_with_a_mark_that_nobody_keeps(
 ) -> None:
     answer = login(auditor).post(EXPORT)
 
-    content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    content = b"".join(answer.streaming_content)
     assert answer.streaming
     assert content.startswith(b"\xef\xbb\xbfReference,Applicant,")
     assert content.endswith(b"\r\n")
@@ -204,7 +204,7 @@ def test_heading_leaves_before_a_row_is_read_and_rows_leave_while_others_are_rea
 ) -> None:
     for _ in range(7):
         casework.submit(officer)
-    lines: Iterator[Any] = iter(login(auditor).post(EXPORT).streaming_content)  # type: ignore[attr-defined]
+    lines: Iterator[Any] = iter(login(auditor).post(EXPORT).streaming_content)
     read: list[int] = []
 
     with CaptureQueriesContext(connection) as captured:
@@ -236,7 +236,7 @@ def test_case_that_changes_meanwhile_is_there_once(
     login: Login, auditor: User, officer: User
 ) -> None:
     cases = [casework.submit(officer) for _ in range(9)]
-    lines = iter(login(auditor).post(EXPORT).streaming_content)  # type: ignore[attr-defined]
+    lines = iter(login(auditor).post(EXPORT).streaming_content)
 
     content = next(lines) + next(lines)
     LoanApplication.objects.update(status=Status.WITHDRAWN, loan_amount=Decimal(1))
@@ -338,10 +338,10 @@ def test_each_export_is_noted_once_before_it_leaves_and_without_the_name_searche
 
     noted = [record for record in caplog.records if record.message == "Applications are exported"]
     assert len(noted) == 1
-    assert noted[0].user == auditor.pk  # type: ignore[attr-defined]
-    assert noted[0].filters == {"status__exact": "draft"}  # type: ignore[attr-defined]
-    assert noted[0].searched is True  # type: ignore[attr-defined]
-    b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    assert noted[0].user == auditor.pk
+    assert noted[0].filters == {"status__exact": "draft"}
+    assert noted[0].searched is True
+    b"".join(answer.streaming_content)
     assert len([r for r in caplog.records if r.message == "Applications are exported"]) == 1
 
 

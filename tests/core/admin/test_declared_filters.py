@@ -44,12 +44,12 @@ def asked(root: User, rf: RequestFactory) -> Callable[..., HttpRequest]:
     def make(query: dict[str, list[str]] | None = None) -> HttpRequest:
         request = rf.get("/")
         request.user = root
-        request.session = {}  # type: ignore[assignment]
-        request._messages = FallbackStorage(request)  # type: ignore[attr-defined]
+        request.session = {}
+        request._messages = FallbackStorage(request)
         given = QueryDict(mutable=True)
         for name, values in (query or {}).items():
             given.setlist(name, values)
-        request.GET = given  # type: ignore[assignment]
+        request.GET = given
         return request
 
     return make
@@ -75,7 +75,7 @@ def parameters(model: type[Model], depth: int = DEPTH, prefix: str = "") -> Iter
             yield from (f"{name}{lookup}" for lookup in ("", "__isnull", "__in", "__exact"))
         if field.is_relation and field.related_model and depth > 1:
             yield f"{name}__pk"
-            yield from parameters(field.related_model, depth - 1, f"{name}__")  # type: ignore[arg-type]
+            yield from parameters(field.related_model, depth - 1, f"{name}__")
 
 
 def declared(model_admin: Any, request: HttpRequest) -> set[str]:

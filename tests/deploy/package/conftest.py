@@ -170,7 +170,7 @@ class Office:
 
     def ask_database(self, question: str, *values: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
-            return connection.execute(question, values).fetchall()  # type: ignore[arg-type]
+            return connection.execute(question, values).fetchall()
 
     # What the engine calls; the functions are there after it, for they are told where it is.
 

@@ -150,7 +150,7 @@ def test_figure_that_makes_no_sense_is_refused(option: str, sentence: str) -> No
 
 
 def test_run_outside_of_the_demo_is_refused(settings: object) -> None:
-    settings.LOANOFFICE_DEMO = False  # type: ignore[attr-defined]
+    settings.LOANOFFICE_DEMO = False
     with pytest.raises(CommandError, match="demo settings"):
         call_command("chaos")
 

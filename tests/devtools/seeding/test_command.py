@@ -62,7 +62,7 @@ def test_figure_that_makes_no_sense_is_refused(arguments: list[str], said: str) 
 
 
 def test_it_is_refused_outside_of_a_demo(settings: object) -> None:
-    settings.LOANOFFICE_DEMO = False  # type: ignore[attr-defined]
+    settings.LOANOFFICE_DEMO = False
 
     with pytest.raises(CommandError, match="demo and test settings only"):
         run("10")

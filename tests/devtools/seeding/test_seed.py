@@ -47,7 +47,7 @@ def everything() -> list[tuple[object, ...]]:
         "reference", "applicant_name", "loan_amount", "status", "created_at", "partner__name"
     )
     events = ApplicationEvent.objects.order_by("pk").values_list("kind", "at", "actor__username")
-    return [*cases, *events, CreditReport.objects.count()]  # type: ignore[list-item]
+    return [*cases, *events, CreditReport.objects.count()]
 
 
 def test_same_seed_gives_an_empty_database_the_same_cases(db: None) -> None:
@@ -170,7 +170,7 @@ def test_standing_cases_are_refused_where_a_sweep_has_been(db: None) -> None:
 
 
 def test_nothing_is_seeded_outside_of_a_demo(db: None, settings: object) -> None:
-    settings.LOANOFFICE_DEMO = False  # type: ignore[attr-defined]
+    settings.LOANOFFICE_DEMO = False
 
     with pytest.raises(ImproperlyConfigured, match="demo settings only"):
         seed(SeedRequest(closed=1))

@@ -186,7 +186,7 @@ def test_two_hundred_executions_with_random_kills_all_end_and_none_twice(
     assert len(set(arns)) == number_of_executions
     for number, arn in enumerate(arns):
         eventually(
-            lambda arn=arn: senders[0].status(arn) == "SUCCEEDED",  # type: ignore[misc]
+            lambda arn=arn: senders[0].status(arn) == "SUCCEEDED",
             what=f"execution {number} succeeds",
         )
     effects = (killable.folder / "effects.log").read_text().splitlines()

@@ -170,7 +170,7 @@ class Engine:
         if not execution.runs:
             return
         context = Context(execution, self.surprises, forgetful=forgetful)
-        handler = loan_approval.handler.__wrapped__  # type: ignore[attr-defined]
+        handler = loan_approval.handler.__wrapped__
         try:
             result = handler(execution.payload, context)
         except Suspended:

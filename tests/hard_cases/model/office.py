@@ -156,7 +156,7 @@ class Office:
 
     def _remember(self, decision: ReviewDecision) -> None:
         kept = (decision.task_id, decision.decided_by_id, str(decision.outcome))
-        self.promises.accepted[decision.pk] = kept  # type: ignore[assignment]
+        self.promises.accepted[decision.pk] = kept
 
     def _assert_allowed(
         self, task: ReviewTask, decision: ReviewDecision, version: int | None

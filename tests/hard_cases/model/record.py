@@ -87,7 +87,7 @@ class Record:
 
 
 def _columns(cursor: Any, model: Any) -> list[Row]:
-    cursor.execute(f'SELECT * FROM "{model._meta.db_table}" ORDER BY id')  # noqa: S608
+    cursor.execute(f'SELECT * FROM "{model._meta.db_table}" ORDER BY id')
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -105,4 +105,4 @@ def wipe() -> None:
     """An empty office. Events may not be deleted by the product, so tables are named here."""
     with append_only.lifted(), connection.cursor() as cursor:
         for model in ALL:
-            cursor.execute(f'DELETE FROM "{model._meta.db_table}"')  # noqa: S608
+            cursor.execute(f'DELETE FROM "{model._meta.db_table}"')

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
 
+from applications.api import views
 from applications.services import intake
 from applications.signals import application_submitted
 from lending.models import LendingPolicy
@@ -130,8 +131,6 @@ def test_post_that_loses_twice_is_a_conflict_and_its_key_may_be_tried_again(
 def test_read_that_loses_after_the_write_takes_the_write_back(
     api: Caller, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from applications.api import views  # noqa: PLC0415
-
     read = Victim(views.selectors.application_get, 1, CONFLICTS["words of SQLite"])
     monkeypatch.setattr(views.selectors, "application_get", read)
 

@@ -77,7 +77,7 @@ def patterns() -> Iterator[tuple[str, URLPattern]]:
 
 
 def view_of(pattern: URLPattern) -> type[APIView]:
-    return pattern.callback.view_class  # type: ignore[attr-defined]
+    return pattern.callback.view_class
 
 
 def endpoints() -> list[Endpoint]:
@@ -85,7 +85,7 @@ def endpoints() -> list[Endpoint]:
         Endpoint(
             name=name,
             method=method,
-            access=view_of(pattern).access[method.upper()],  # type: ignore[attr-defined]
+            access=view_of(pattern).access[method.upper()],
             arguments=tuple(
                 (argument, type(converter).__name__.removesuffix("Converter"))
                 for argument, converter in pattern.pattern.converters.items()
@@ -134,7 +134,7 @@ def test_only_what_says_the_same_to_everybody_is_open() -> None:
         assert (view.authentication_classes == []) == (name in OPEN), pattern
         if name not in OPEN:
             offered = {method.upper() for method in METHODS if hasattr(view, method)}
-            assert view.access.keys() == offered, pattern  # type: ignore[attr-defined]
+            assert view.access.keys() == offered, pattern
 
 
 # --- Who is it? -----------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def test_key_that_stands_for_something_else_is_refused_and_nothing_is_done(
     work = Work()
 
     with pytest.raises(IdempotencyKeyReused, match="POST /a/"):
-        call_answer(call=replace(CALL, **change), work=work)  # type: ignore[arg-type]
+        call_answer(call=replace(CALL, **change), work=work)
     assert (work.done, Partner.objects.count(), kept()) == (0, 1, 1)
     assert call_answer(call=CALL, work=work).replayed
 

@@ -142,7 +142,7 @@ def test_fraud_review_is_declined_for_reasons_of_its_own(officer: User, analyst:
 
     decline(flagged, analyst, reason_code="FRAUD_CONFIRMED")
 
-    assert [reason["code"] for reason in told(flagged, TaskKind.FRAUD_REVIEW)] == [  # type: ignore[index]
+    assert [reason["code"] for reason in told(flagged, TaskKind.FRAUD_REVIEW)] == [
         "FRAUD_SUSPECTED",
         "FRAUD_CONFIRMED",
     ]

@@ -510,10 +510,10 @@ def test_page_that_polls_is_told_when_a_webhook_arrived(
     case = admin.site._registry[LoanApplication]
     now = timezone.now()
 
-    before = case.application_fingerprint(application, request, now)  # type: ignore[attr-defined]
+    before = case.application_fingerprint(application, request, now)
     WebhookDelivery.objects.update(status="delivered")
 
-    assert case.application_fingerprint(application, request, now) != before  # type: ignore[attr-defined]
+    assert case.application_fingerprint(application, request, now) != before
 
 
 # --- Grants -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ def _engine_is_asked_anew() -> None:
 @pytest.fixture
 def onlookers(auditor: User, manager: User, officer: User, make_user: object) -> dict[str, User]:
     """Those who see everything and may not press what Operations may; ``viewer`` has no role."""
-    viewer = make_user("viewer")  # type: ignore[operator]
+    viewer = make_user("viewer")
     views = Permission.objects.filter(codename__startswith="view_")
     permit(viewer, *views.values_list("codename", flat=True))
     return {"auditor": auditor, "manager": manager, "officer": officer, "viewer": viewer}

@@ -121,7 +121,7 @@ def test_lists_link_to_the_case_and_filter_by_status_in_few_queries(
     client = as_user(auditor)
     address = reverse(f"admin:workflows_{model}_changelist")
 
-    with django_assert_max_num_queries(8):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(8):
         html = client.get(address).content.decode()
 
     assert "/admin/applications/loanapplication/" in html
@@ -271,5 +271,5 @@ def test_page_of_a_case_costs_operations_a_bounded_number_of_queries(
         trouble.handed_over(application)
     client = as_user(operations)
 
-    with django_assert_max_num_queries(27):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(27):
         client.get(page("live", application))

@@ -58,7 +58,7 @@ def problem(response: HttpResponse, status: int, code: str) -> dict[str, Any]:
         status,
         "application/problem+json",
     ), response.content
-    found: dict[str, Any] = response.json()  # type: ignore[attr-defined]
+    found: dict[str, Any] = response.json()
     assert found["type"] == f"/problems/{code}"
     assert found["status"] == status
     assert found["request_id"] == response["X-Request-Id"]
@@ -331,7 +331,7 @@ def test_request_that_somebody_else_signed_is_refused(path: str) -> None:
 def test_request_that_nobody_signed_is_refused(path: str) -> None:
     response = Client().post(path, PASSED, content_type="application/json")
 
-    problem(response, 401, "signature-refused")  # type: ignore[arg-type]
+    problem(response, 401, "signature-refused")
 
 
 def test_signature_of_another_body_is_refused(path: str) -> None:
@@ -344,7 +344,7 @@ def test_signature_of_another_body_is_refused(path: str) -> None:
         headers=headers(body),
     )
 
-    problem(response, 401, "signature-refused")  # type: ignore[arg-type]
+    problem(response, 401, "signature-refused")
 
 
 def test_without_a_secret_nobody_is_let_in(path: str, settings: Any) -> None:
@@ -403,7 +403,7 @@ def test_whatever_the_vendor_accepts_it_is_answered_in_json(path: str) -> None:
         headers={**headers(body), "Accept": "text/html"},
     )
 
-    accepted(response)  # type: ignore[arg-type]
+    accepted(response)
 
 
 # --- What may be said ---------------------------------------------------------------------

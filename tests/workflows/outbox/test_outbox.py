@@ -60,7 +60,7 @@ def test_commit_sends_at_once_and_a_rollback_sends_nothing(
     draft = intake.application_create(
         user=officer, applicant_name="A", sin_last4="9999", loan_amount=1, annual_income=1
     )
-    with django_capture_on_commit_callbacks() as callbacks:  # type: ignore[operator]
+    with django_capture_on_commit_callbacks() as callbacks:
         intake.application_submit(reference=draft.reference, user=officer)
     assert not aws.requests
     for callback in callbacks:

@@ -128,7 +128,7 @@ def test_letter_that_cannot_be_sent_is_an_incident_of_its_case(
 ) -> None:
     application = waiting_for_manager(officer)
     OutboxMessage.objects.exclude(kind="email").delete()
-    settings.MAILERS = {  # type: ignore[attr-defined]
+    settings.MAILERS = {
         "default": {
             "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
             "OPTIONS": {"host": "127.0.0.1", "port": 9, "timeout": 2},
@@ -176,7 +176,7 @@ def test_engine_out_of_reach_is_asked_once_and_the_rest_is_left_to_the_sweep(
     assert tried == [1, 0, 0, 0, 0]
     assert engine.is_circuit_open()
     assert outbox_queue.send_due() == 0  # the sweep asks
-    assert OutboxMessage.objects.order_by("pk").last().attempts == 1  # type: ignore[union-attr]
+    assert OutboxMessage.objects.order_by("pk").last().attempts == 1
     engine.forget_client()
 
 

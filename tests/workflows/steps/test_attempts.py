@@ -63,9 +63,9 @@ def test_each_step_run_again_writes_nothing(officer: User, manager: User) -> Non
     run = run_of(application)
 
     def twice(step: object) -> None:
-        step()  # type: ignore[operator]
+        step()
         before = everything()
-        step()  # type: ignore[operator]
+        step()
         assert everything() == before
 
     twice(lambda: validation.validation_record(run))

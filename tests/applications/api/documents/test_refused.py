@@ -218,7 +218,7 @@ def stream_to(api: Caller, case: LoanApplication, stream: Stream, *, length: int
     response = api.client.post(
         address,
         headers={**api.headers},
-        **{  # type: ignore[arg-type]
+        **{
             "CONTENT_TYPE": f"{MULTIPART}; boundary={BOUNDARY}",
             "CONTENT_LENGTH": str(length),
             "wsgi.input": stream,
