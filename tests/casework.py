@@ -18,13 +18,22 @@ from lending.underwriting import Report
 from reviews.choices import TaskKind
 from reviews.models import ReviewTask
 from tests import append_only
-from tests.conftest import ALICE
 from workflows import executions as workflow_executions
 from workflows.callbacks import pending
 from workflows.models import Execution, OutboxMessage, PendingCallback
 from workflows.providers.simulated import SCORES
 from workflows.steps import credit, fraud, offer, payout, review, risk, validation
 
+ALICE: dict[str, Any] = {
+    "applicant_name": "Alice Johnson",
+    "address": "123 Maple Street, Ottawa",
+    "phone": "613-555-0101",
+    "email": "alice@example.com",
+    "sin_last4": "1111",
+    "annual_income": Decimal("85000.00"),
+    "loan_amount": Decimal("150000.00"),
+    "currency": "CAD",
+}
 # The profiles whose reports are those of the simulated bureaus; of others each says 700.
 PROFILES = ("1111", "3333", "4444")
 HOUR = timedelta(hours=1)

@@ -1,7 +1,6 @@
 """Fixtures that every test may use: people, partners, applications, a running workflow."""
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,7 +14,9 @@ from applications.models import LoanApplication
 from applications.services import intake
 from partners.models import Partner
 from partners.services import keys
+from tests.casework import ALICE, waiting_for_manager
 from tests.databases import django_db_setup, module_rows
+from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 
 __all__ = ["django_db_setup", "module_rows"]
 
@@ -30,18 +31,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.get_closest_marker("both_databases") is None)
     if config.getoption("--reverse"):
         items.reverse()
-
-
-ALICE: dict[str, Any] = {
-    "applicant_name": "Alice Johnson",
-    "address": "123 Maple Street, Ottawa",
-    "phone": "613-555-0101",
-    "email": "alice@example.com",
-    "sin_last4": "1111",
-    "annual_income": Decimal("85000.00"),
-    "loan_amount": Decimal("150000.00"),
-    "currency": "CAD",
-}
 
 
 @pytest.fixture
@@ -98,6 +87,11 @@ def auditor(make_user: Callable[..., User]) -> User:
 
 
 @pytest.fixture
+def root(make_user: Callable[..., User]) -> User:
+    return make_user("root", is_superuser=True)
+
+
+@pytest.fixture
 def partner(db: None) -> Partner:
     return Partner.objects.create(name="Maple Brokers")
 
@@ -118,6 +112,19 @@ def draft(officer: User) -> LoanApplication:
 def submitted(draft: LoanApplication, officer: User) -> LoanApplication:
     """Alice's application, submitted by ``officer``; its start waits in the outbox."""
     return intake.application_submit(reference=draft.reference, user=officer)
+
+
+@pytest.fixture
+def waiting(officer: User) -> LoanApplication:
+    """Alice's application, submitted by ``officer``, that waits for a manager's decision."""
+    return waiting_for_manager(officer)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
+    """Lambda's API on loopback: it notes what is asked, and answers what the test says."""
+    with lambda_stub(monkeypatch) as stub:
+        yield stub
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from audit.tracing import request_id
 from lending.choices import Outcome
 from reviews.choices import TaskKind
 from reviews.services import decisions
-from tests.conftest import ALICE
+from tests.casework import ALICE
 from tests.functions.test_loan_approval import open_task
 from tests.functions.wire import wire
 

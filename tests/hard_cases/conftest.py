@@ -1,7 +1,26 @@
 """Fixtures of the hard cases, shared with the tests of the API, the admin and the engine."""
 
-from tests.applications.admin.conftest import login
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.applications.admin.conftest import Login, login
 from tests.functions.office import office, running
+from tests.partners.api.conftest import api
 from tests.workflows.deploy_check.draining import pending
 
-__all__ = ["login", "office", "pending", "running"]
+__all__ = ["api", "login", "office", "pending", "running"]
+
+
+@pytest.fixture
+def as_officer(login: Login, officer: User) -> Client:
+    client = login(officer)
+    client.raise_request_exception = False
+    return client
+
+
+@pytest.fixture
+def as_manager(login: Login, manager: User) -> Client:
+    client = login(manager)
+    client.raise_request_exception = False
+    return client

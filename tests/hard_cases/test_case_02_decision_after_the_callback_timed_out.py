@@ -4,7 +4,7 @@ It is kept as "late, not applied", shown as such, offers a restart, and never sh
 approved. The embedded engine is a real process; so is its clock.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -24,7 +24,7 @@ from tests.casework import run_of, waiting_for_manager
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, deliver_what_waits
 from tests.waiting import eventually
-from tests.workflows.lambda_stub import LambdaStub, lambda_stub
+from tests.workflows.lambda_stub import LambdaStub
 from workflows import sweep
 from workflows.callbacks import pending
 from workflows.executions import Closed
@@ -130,12 +130,6 @@ def test_decision_that_waited_for_an_engine_which_had_timed_out_meanwhile(
     late_and_not_applied(reference, login(operations), manager)
     casework.change_policies(approval_due=timedelta(days=1), approval_expires=timedelta(days=7))
     restart_and_fund(reference, office, manager, operations)
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
-    with lambda_stub(monkeypatch) as stub:
-        yield stub
 
 
 @pytest.mark.parametrize(

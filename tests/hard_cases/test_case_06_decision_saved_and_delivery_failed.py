@@ -1,6 +1,6 @@
 """Hard case 6: the decision is saved and its delivery fails: retried, shown, never lost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,10 +11,9 @@ from lending.choices import Outcome
 from reviews.models import ReviewDecision
 from reviews.services import decisions
 from tests.applications.admin.conftest import Login
-from tests.casework import waiting_for_manager
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, assert_funded_once, deliver_what_waits
-from tests.workflows.lambda_stub import LambdaStub, lambda_stub
+from tests.workflows.lambda_stub import LambdaStub
 from workflows import engine
 from workflows.models import Incident, OutboxMessage, PendingCallback
 from workflows.operations import message_resend
@@ -31,17 +30,6 @@ FAILURES = [
     (500, "InternalServerException"),
     (409, "ResourceConflictException"),
 ]
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
-    with lambda_stub(monkeypatch) as stub:
-        yield stub
-
-
-@pytest.fixture
-def waiting(officer: User) -> LoanApplication:
-    return waiting_for_manager(officer)
 
 
 def approve(application: LoanApplication, manager: User) -> OutboxMessage:

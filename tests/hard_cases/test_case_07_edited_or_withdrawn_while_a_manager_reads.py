@@ -42,11 +42,6 @@ ROUNDS = 20
 ANSWER, STOP = OutboxMessage.Kind.ANSWER_CALLBACK, OutboxMessage.Kind.STOP_EXECUTION
 
 
-@pytest.fixture
-def waiting(officer: User) -> LoanApplication:
-    return casework.waiting_for_manager(officer)
-
-
 def messages(application: LoanApplication, kind: OutboxMessage.Kind) -> int:
     return OutboxMessage.objects.filter(execution__application=application, kind=kind).count()
 

@@ -30,7 +30,7 @@ from reviews.services.delegation import delegation_create
 from tests import casework
 from tests.applications import files
 from tests.applications.admin.conftest import Login, decide_page, said
-from tests.conftest import ALICE
+from tests.casework import ALICE
 from tests.partners.api.calls import BASE, assert_problem, path
 
 pytestmark = pytest.mark.django_db

@@ -24,11 +24,6 @@ WHOLE = 26
 
 
 @pytest.fixture
-def waiting(officer: User) -> LoanApplication:
-    return casework.waiting_for_manager(officer)
-
-
-@pytest.fixture
 def funded(officer: User) -> LoanApplication:
     application = casework.submit(officer, loan_amount=20_000)
     casework.assess(application)

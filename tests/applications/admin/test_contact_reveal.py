@@ -15,7 +15,7 @@ from applications.models import LoanApplication
 from audit.models import Action, AuditEntry
 from tests import casework
 from tests.applications.admin.conftest import Login, decide_page, page, said
-from tests.conftest import ALICE
+from tests.casework import ALICE
 from tests.permissions import permit
 
 SECRETS = (ALICE["address"], ALICE["phone"], ALICE["email"], "85000", "85,000")
@@ -25,11 +25,6 @@ MASKS = ("1••••", "6••-•••-••01", "a••••@e••�
 def secrets_in(client: Client, address: str) -> list[str]:
     html = client.get(address).content.decode()
     return [secret for secret in SECRETS if secret in html]
-
-
-@pytest.fixture
-def waiting(officer: User) -> LoanApplication:
-    return casework.waiting_for_manager(officer)
 
 
 @pytest.mark.parametrize("who", ["officer", "manager", "analyst", "auditor", "operations"])

@@ -17,7 +17,6 @@ from lending.policy_words import days
 from lending.services import policy_ceilings, policy_current
 from partners.models import Partner, PartnerKey
 from partners.services.keys import partner_key_recognise
-from tests import casework
 from tests.applications.admin.conftest import ADD, LIST, Login, decide_page, page, said
 
 READ_ONLY = (
@@ -41,11 +40,6 @@ INLINE = re.compile(
 @pytest.fixture
 def root(make_user: Callable[..., User]) -> User:
     return make_user("root", *Role, is_superuser=True)
-
-
-@pytest.fixture
-def waiting(officer: User) -> LoanApplication:
-    return casework.waiting_for_manager(officer)
 
 
 @pytest.mark.parametrize("name", READ_ONLY)

@@ -14,7 +14,7 @@ from applications.models import LoanApplication
 from applications.services import intake
 from partners.models import Partner
 from tests import casework
-from tests.conftest import ALICE
+from tests.casework import ALICE
 from tests.partners.api.calls import BASE, Caller, assert_problem
 
 

@@ -13,8 +13,7 @@ from audit.models import AppendOnlyError
 from core.errors import NotPermitted
 from partners.models import Partner
 from tests import casework
-from tests.casework import waiting_for_manager
-from tests.conftest import ALICE
+from tests.casework import ALICE, waiting_for_manager
 from workflows.models import Execution, OutboxMessage
 
 pytestmark = pytest.mark.django_db

@@ -23,11 +23,6 @@ from workflows.models import OutboxMessage
 BUTTONS = ("press-approve", "press-decline")
 
 
-@pytest.fixture
-def waiting(officer: User) -> LoanApplication:
-    return casework.waiting_for_manager(officer)
-
-
 def shows(client: Client, application: LoanApplication) -> list[str]:
     """The buttons on the page of a case."""
     html = client.get(page("change", application)).content.decode()

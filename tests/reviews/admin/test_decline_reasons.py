@@ -9,7 +9,6 @@ from django.urls import reverse
 from accounts.roles import Role
 from applications.models import LoanApplication
 from reviews.models import DeclineReason, ReviewDecision
-from tests import casework
 from tests.applications.admin.conftest import Login, decide_page, page
 
 REASONS = "/admin/reviews/declinereason/"
@@ -18,11 +17,6 @@ REASONS = "/admin/reviews/declinereason/"
 @pytest.fixture
 def owner(make_user: Callable[..., User]) -> User:
     return make_user("owner", Role.POLICY_OWNER)
-
-
-@pytest.fixture
-def waiting(officer: User) -> LoanApplication:
-    return casework.waiting_for_manager(officer)
 
 
 def typed(**changes: object) -> dict[str, object]:

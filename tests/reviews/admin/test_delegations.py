@@ -34,11 +34,6 @@ def at(name: str, delegation: Delegation) -> str:
 
 
 @pytest.fixture
-def root(make_user: Callable[..., User]) -> User:
-    return make_user("root", is_superuser=True)
-
-
-@pytest.fixture
 def stand_in(make_user: Callable[..., User]) -> User:
     """Somebody who decides less than a senior manager."""
     return make_user("stand_in", Role.MANAGER)

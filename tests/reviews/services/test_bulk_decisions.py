@@ -27,11 +27,6 @@ pytestmark = pytest.mark.django_db
 APPROVE, DECLINE = Outcome.APPROVE, Outcome.DECLINE
 
 
-@pytest.fixture
-def cases(officer: User) -> list[LoanApplication]:
-    return casework.many_waiting_for_manager(officer, 4)
-
-
 def read(applications: list[LoanApplication]) -> list[Read]:
     return [Read(case.pk, case.review_tasks.get().pk, case.version) for case in applications]
 

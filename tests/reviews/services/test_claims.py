@@ -30,21 +30,6 @@ pytestmark = pytest.mark.django_db
 APPROVE = Outcome.APPROVE
 
 
-@pytest.fixture
-def waiting(officer: User) -> LoanApplication:
-    return casework.waiting_for_manager(officer)
-
-
-@pytest.fixture
-def task(waiting: LoanApplication) -> ReviewTask:
-    return waiting.review_tasks.get()
-
-
-@pytest.fixture
-def other(make_user: Callable[..., User]) -> User:
-    return make_user("manager2", Role.MANAGER)
-
-
 def lines() -> list[tuple[str, str | None, bool]]:
     """Kind, actor and whether staff alone read it, of each line about claims."""
     kinds = ("claimed", "claim_taken_over", "claim_released")

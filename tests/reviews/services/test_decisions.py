@@ -33,16 +33,6 @@ pytestmark = pytest.mark.django_db
 APPROVE, DECLINE = Outcome.APPROVE, Outcome.DECLINE
 
 
-@pytest.fixture
-def waiting(officer: User) -> LoanApplication:
-    return waiting_for_manager(officer)
-
-
-@pytest.fixture
-def task(waiting: LoanApplication) -> ReviewTask:
-    return waiting.review_tasks.get()
-
-
 def nothing_was_decided() -> bool:
     return not (
         ReviewDecision.objects.exists()

@@ -23,11 +23,6 @@ DECLINE = Outcome.DECLINE
 INCOME = "We could not verify your income."
 
 
-@pytest.fixture
-def waiting(officer: User) -> LoanApplication:
-    return casework.waiting_for_manager(officer)
-
-
 def decline(application: LoanApplication, user: User, **reason: str) -> ReviewDecision:
     return decisions.task_decide(
         task=application.review_tasks.get(status="open"), user=user, outcome=DECLINE, **reason

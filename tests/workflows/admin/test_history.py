@@ -1,6 +1,5 @@
 """The history page: read from the engine when asked for, told in words, never in data."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from tests import casework
 from tests.applications.admin.conftest import Login, page
 from tests.permissions import permit
 from tests.workflows import trouble
-from tests.workflows.lambda_stub import LambdaStub, lambda_stub
+from tests.workflows.lambda_stub import LambdaStub
 from workflows.admin.history import shown, span
 from workflows.models import Execution
 
@@ -106,12 +105,6 @@ EVENTS = [
 
 
 @pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
-    with lambda_stub(monkeypatch) as serving:
-        yield serving
-
-
-@pytest.fixture
 def execution(officer: User) -> Execution:
     return casework.waiting_for_manager(officer).executions.get()
 
@@ -125,9 +118,9 @@ def cells(answer: Any) -> list[tuple[Any, ...]]:
 
 
 def test_history_is_a_table_of_names_times_and_words(
-    login: Login, auditor: User, execution: Execution, stub: LambdaStub
+    login: Login, auditor: User, execution: Execution, aws: LambdaStub
 ) -> None:
-    stub.pages.append({"Events": EVENTS})
+    aws.pages.append({"Events": EVENTS})
 
     answer = login(auditor).get(history_of(execution))
 
@@ -148,27 +141,27 @@ def test_history_is_a_table_of_names_times_and_words(
 
 
 def test_data_are_not_asked_for_and_what_comes_all_the_same_is_not_shown(
-    login: Login, auditor: User, execution: Execution, stub: LambdaStub
+    login: Login, auditor: User, execution: Execution, aws: LambdaStub
 ) -> None:
-    stub.pages.append({"Events": EVENTS})
+    aws.pages.append({"Events": EVENTS})
 
     html = login(auditor).get(history_of(execution)).content.decode()
 
-    (read,) = stub.reads
+    (read,) = aws.reads
     assert "/durable-executions/arn%3Atest%3A" in read
     assert "IncludeExecutionData=false" in read
     assert "Alice Johnson" not in html
 
 
 def test_every_page_of_a_long_history_is_read(
-    login: Login, auditor: User, execution: Execution, stub: LambdaStub
+    login: Login, auditor: User, execution: Execution, aws: LambdaStub
 ) -> None:
-    stub.pages += [{"Events": EVENTS[:4], "NextMarker": "more"}, {"Events": EVENTS[4:]}]
+    aws.pages += [{"Events": EVENTS[:4], "NextMarker": "more"}, {"Events": EVENTS[4:]}]
 
     answer = login(auditor).get(history_of(execution))
 
     assert [number for number, *_ in cells(answer)] == list(range(1, 10))
-    assert "Marker=more" in stub.reads[1]
+    assert "Marker=more" in aws.reads[1]
 
 
 @pytest.mark.parametrize(
@@ -184,11 +177,11 @@ def test_history_that_cannot_be_read_is_a_sentence(
     login: Login,
     auditor: User,
     execution: Execution,
-    stub: LambdaStub,
+    aws: LambdaStub,
     answered: tuple[int, str, str],
 ) -> None:
     status, error, said = answered
-    stub.pages.append((status, error))
+    aws.pages.append((status, error))
 
     answer = login(auditor).get(history_of(execution))
 
@@ -207,23 +200,23 @@ def test_engine_that_is_not_there_is_a_sentence(
 
 
 def test_execution_that_never_started_has_none_and_the_engine_is_not_asked(
-    login: Login, auditor: User, submitted: LoanApplication, stub: LambdaStub
+    login: Login, auditor: User, submitted: LoanApplication, aws: LambdaStub
 ) -> None:
     answer = login(auditor).get(history_of(submitted.executions.get()))
 
     assert "has not started this execution yet" in answer.content.decode()
-    assert stub.reads == []
+    assert aws.reads == []
 
 
 def test_history_needs_the_right_to_see_executions(
-    login: Login, make_user: Any, execution: Execution, stub: LambdaStub
+    login: Login, make_user: Any, execution: Execution, aws: LambdaStub
 ) -> None:
     somebody = make_user("somebody")
     permit(somebody, "view_loanapplication")
     client = login(somebody)
 
     assert client.get(history_of(execution)).status_code == 403
-    assert stub.reads == []
+    assert aws.reads == []
     assert Client().get(history_of(execution)).status_code == 302
     case = client.get(page("change", execution.application)).content.decode()
     assert execution.name in case
@@ -231,7 +224,7 @@ def test_history_needs_the_right_to_see_executions(
 
 
 def test_case_execution_and_incident_lead_to_the_history_and_do_not_read_it(
-    login: Login, auditor: User, officer: User, stub: LambdaStub
+    login: Login, auditor: User, officer: User, aws: LambdaStub
 ) -> None:
     incident = trouble.stuck(officer)
     execution = incident.application.executions.get()
@@ -244,7 +237,7 @@ def test_case_execution_and_incident_lead_to_the_history_and_do_not_read_it(
 
     for address in pages:
         assert f'href="{history_of(execution)}"' in client.get(address).content.decode()
-    assert stub.reads == []
+    assert aws.reads == []
 
 
 def test_unknown_execution_is_not_found(login: Login, auditor: User, db: None) -> None:

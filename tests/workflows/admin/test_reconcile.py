@@ -1,6 +1,5 @@
 """The reconcile button: a look that changes nothing, a mend that says what it did."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from applications.choices import Status
 from applications.models import ApplicationEvent, LoanApplication
 from tests import casework
 from tests.applications.admin.conftest import Login, page, said
-from tests.workflows.lambda_stub import LambdaStub, lambda_stub
+from tests.workflows.lambda_stub import LambdaStub
 from workflows.models import Execution, Incident
 
 ADDRESS = "/admin/workflows/incident/reconcile/"
@@ -20,12 +19,6 @@ NOTHING = {"DurableExecutions": []}
 MISSING = (404, "ResourceNotFoundException")
 # The engine runs nothing, does not know the one execution on record, and nothing ended.
 LOST = [NOTHING, MISSING, NOTHING]
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
-    with lambda_stub(monkeypatch) as serving:
-        yield serving
 
 
 @pytest.fixture
@@ -44,10 +37,10 @@ def record() -> list[Any]:
 
 
 def test_look_shows_what_differs_and_changes_nothing(
-    login: Login, operations: User, lost: LoanApplication, stub: LambdaStub
+    login: Login, operations: User, lost: LoanApplication, aws: LambdaStub
 ) -> None:
     before = record()
-    stub.pages += LOST
+    aws.pages += LOST
 
     answer = login(operations).get(ADDRESS)
 
@@ -57,14 +50,14 @@ def test_look_shows_what_differs_and_changes_nothing(
     assert f'<a href="{page("change", lost)}">{lost.reference}-1</a>' in html
     assert "Repair 1 finding<" in html
     assert record() == before
-    assert stub.requests == []
+    assert aws.requests == []
 
 
 def test_mend_does_it_shows_it_and_leaves_a_line_twice_it_agrees(
-    login: Login, operations: User, lost: LoanApplication, stub: LambdaStub
+    login: Login, operations: User, lost: LoanApplication, aws: LambdaStub
 ) -> None:
     client = login(operations)
-    stub.pages += LOST
+    aws.pages += LOST
 
     html = client.post(ADDRESS).content.decode()
 
@@ -77,7 +70,7 @@ def test_mend_does_it_shows_it_and_leaves_a_line_twice_it_agrees(
     assert (line.application, line.actor, line.is_internal) == (lost, operations, True)
     assert "lost by the engine" in line.message
     after = record()
-    stub.pages += [NOTHING, NOTHING]
+    aws.pages += [NOTHING, NOTHING]
     again = client.post(ADDRESS).content.decode()
     assert "0 compared: the record and the engine agree." in again
     assert record() == after
@@ -99,9 +92,9 @@ def test_engine_that_is_down_is_said_and_nothing_is_mended(
 
 
 def test_what_was_mended_before_the_engine_went_away_is_shown(
-    login: Login, operations: User, lost: LoanApplication, stub: LambdaStub
+    login: Login, operations: User, lost: LoanApplication, aws: LambdaStub
 ) -> None:
-    stub.pages += [NOTHING, MISSING, (503, "ServiceException")]
+    aws.pages += [NOTHING, MISSING, (503, "ServiceException")]
 
     html = login(operations).post(ADDRESS).content.decode()
 
@@ -129,7 +122,7 @@ def test_only_operations_sees_the_button_and_may_look_or_mend(
 
 
 def test_who_may_not_see_incidents_is_sent_away(
-    login: Login, make_user: Any, lost: LoanApplication, stub: LambdaStub
+    login: Login, make_user: Any, lost: LoanApplication, aws: LambdaStub
 ) -> None:
     assert login(make_user("nobody")).post(ADDRESS).status_code == 403
-    assert stub.reads == []
+    assert aws.reads == []

@@ -1,6 +1,5 @@
 """Delivery of outgoing messages: once, again after a failure, and never lost silently."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,19 +13,13 @@ from applications.services import intake
 from lending.choices import Outcome
 from reviews.services import decisions
 from tests.casework import many_waiting_for_manager, waiting_for_manager
-from tests.workflows.lambda_stub import LambdaStub, lambda_stub
+from tests.workflows.lambda_stub import LambdaStub
 from workflows import engine, executions
 from workflows.callbacks import pending
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.outbox import queue
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
-    with lambda_stub(monkeypatch) as stub:
-        yield stub
 
 
 def only(kind: str) -> OutboxMessage:

@@ -1,6 +1,5 @@
 """Several senders, many messages: side by side with a bound, each message once, none in the way."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -22,12 +21,6 @@ from workflows.operations import execution_pause, execution_resume
 from workflows.outbox import queue as outbox_queue
 
 ROWS = 60
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
-    with lambda_stub(monkeypatch) as stub:
-        yield stub
 
 
 def queue(application: LoanApplication, rows: int = ROWS) -> None:
