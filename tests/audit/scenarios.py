@@ -39,8 +39,8 @@ from tests.applications.admin.conftest import ADD, decide_page, page
 from tests.applications.admin.test_form import TYPED
 from tests.applications.admin.test_other_pages import typed_from
 from tests.partners.api.calls import path
-from tests.reviews.admin.test_bulk_decisions import typed as bulk_typed
-from tests.reviews.admin.test_bulk_preview import DECIDE, choose
+from tests.reviews.admin.bulk_forms import DECIDE, choose
+from tests.reviews.admin.bulk_forms import typed as bulk_typed
 from tests.reviews.admin.test_delegations import typed as moment_typed
 from tests.workflows import trouble
 from tests.workflows.callbacks.conftest import wait_for_vendor

@@ -23,8 +23,7 @@ from reviews.services.claims import task_claim, task_release
 from tests import casework
 from tests.applications.admin.conftest import Login, page
 from tests.hard_cases.together import together
-from tests.reviews.admin.test_bulk_decisions import typed
-from tests.reviews.admin.test_bulk_preview import DECIDE, choose
+from tests.reviews.admin.bulk_forms import DECIDE, choose, typed
 from workflows.models import OutboxMessage
 
 pytestmark = [

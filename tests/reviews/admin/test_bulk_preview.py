@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
 
 from accounts.roles import Role
 from applications.models import LoanApplication
@@ -16,25 +15,7 @@ from reviews.models import ReviewDecision
 from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login, page, said
-
-DECIDE = {outcome: f"{LIST}decide/{outcome}/" for outcome in ("approve", "decline")}
-
-
-def choose(client: Client, outcome: str, applications: list[LoanApplication]) -> Any:
-    """Tick the rows, choose the action, press "Run"."""
-    return client.post(
-        LIST,
-        {
-            "action": f"{outcome}_selected",
-            "index": "0",
-            "_selected_action": [application.pk for application in applications],
-        },
-    )
-
-
-def row(application: LoanApplication) -> str:
-    """Return the form's fields of a row: application, task, version."""
-    return f"{application.pk}:{application.review_tasks.get().pk}:{application.version}"
+from tests.reviews.admin.bulk_forms import DECIDE, choose, row
 
 
 def carried(preview: Any) -> list[str]:

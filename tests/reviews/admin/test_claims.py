@@ -20,27 +20,12 @@ from reviews.services.claims import task_claim
 from reviews.services.delegation import delegation_create
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login, decide_page, page, said
-from tests.reviews.admin.test_bulk_preview import DECIDE, row
+from tests.reviews.admin.bulk_forms import DECIDE, row
 
 pytestmark = pytest.mark.django_db
 TASKS = "/admin/reviews/reviewtask/"
 MINE = f"{TASKS}?mine=yes"
 PRESSES = ("claim", "take-over", "release")
-
-
-@pytest.fixture
-def waiting(officer: User) -> LoanApplication:
-    return casework.waiting_for_manager(officer)
-
-
-@pytest.fixture
-def task(waiting: LoanApplication) -> ReviewTask:
-    return waiting.review_tasks.get()
-
-
-@pytest.fixture
-def other(make_user: Callable[..., User]) -> User:
-    return make_user("manager2", Role.MANAGER)
 
 
 def press(client: Client, what: str, application: LoanApplication) -> Any:
