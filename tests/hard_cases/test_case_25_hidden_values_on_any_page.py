@@ -37,7 +37,7 @@ from tests import casework
 from tests.applications import files
 from tests.applications.admin.conftest import LIST, Login, page
 from tests.casework import ALICE
-from tests.hard_cases.test_case_17_role_lost_and_links_that_are_followed import Addresses
+from tests.hard_cases.test_case_17_links_that_are_followed import Addresses
 from tests.partners.api.calls import path
 from tests.workflows import trouble
 from webhooks.models import WebhookEndpoint
