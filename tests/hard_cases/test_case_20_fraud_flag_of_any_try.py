@@ -5,68 +5,47 @@ without a review that cleared the flag. Once the payout was requested, a flag is
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from applications.choices import Status
 from applications.models import ApplicationEvent, Disbursement, LoanApplication
 from lending.choices import Outcome
-from reviews.choices import TaskKind, TaskStatus
+from reviews.choices import TaskKind
 from reviews.models import ReviewTask
 from reviews.services import decisions
 from tests import casework
 from tests.casework import submit
 from tests.functions.test_loan_approval import finish, open_task, state
 from tests.functions.wire import Wire, wire
-from tests.sizes import size
+from tests.hard_cases.fraud_flags import (
+    APPROVE,
+    DECLINE,
+    FLAGGED,
+    PASSED,
+    SMALL,
+    receive,
+    review_flag,
+)
 from tests.waiting import eventually
 from workflows.callbacks import pending
 from workflows.callbacks.pending import CallbackReceipt
 from workflows.errors import NotApproved
 from workflows.models import Incident, PendingCallback, SimulatedPayout
 from workflows.operations import application_restart
-from workflows.steps import fraud, offer, payout, review
+from workflows.steps import offer, payout
 from workflows.steps.checked import Missing
 
 pytestmark = pytest.mark.both_databases
-
-PASSED, FLAGGED = {"result": "passed"}, {"result": "flagged"}
-SMALL: dict[str, Any] = {"sin_last4": "3333", "loan_amount": Decimal(20_000)}
-APPROVE, DECLINE = Outcome.APPROVE, Outcome.DECLINE
-
-
-def receive(callback: PendingCallback, answer: dict[str, str]) -> CallbackReceipt:
-    return pending.callback_receive(callback_id=callback.callback_id, answer=answer)
 
 
 def request(application: LoanApplication) -> object:
     """Go on to the payout, as the last step of the workflow does."""
     return payout.disbursement_request(casework.run_of(application))
-
-
-def review_flag(application: LoanApplication, user: User, outcome: Outcome) -> ReviewTask:
-    """Open the review that a step missed, and decide it."""
-    attempt = casework.run_of(application)
-    number = ReviewTask.objects.filter(
-        application=application, attempt=attempt.number, kind=TaskKind.FRAUD_REVIEW
-    ).count()
-    name = "open_fraud_review" + (f"-{number + 1}" if number else "")
-    callback_id = f"{attempt.name}/{name}"
-    waits = review.review_open(
-        attempt, TaskKind.FRAUD_REVIEW, operation=name, callback_id=callback_id
-    )
-    assert waits is True
-    task = ReviewTask.objects.get(callback__callback_id=callback_id)
-    decisions.task_decide(task=task, user=user, outcome=outcome, reason="As it stands.")
-    return task
 
 
 # --- Late flags, one by one ---------------------------------------------------------------------
@@ -313,147 +292,3 @@ def test_flag_of_an_attempt_before_a_restart_is_reviewed_in_the_new_attempt(
     finish(aws, application)
     assert application.status == "declined"
     assert not SimulatedPayout.objects.exists()
-
-
-# --- Any order of answers -----------------------------------------------------------------------
-
-
-@dataclass
-class Course:
-    """One application, carried by the steps of the workflow while answers of its tries come in.
-
-    ``go_on`` does what the durable handler does next; ``answer`` is the fraud check, at any time.
-    """
-
-    application: LoanApplication
-    analyst: User
-    tries: list[PendingCallback] = field(default_factory=list)
-    stage: str = "ask"
-    number: int = 1
-
-    @classmethod
-    def begin(cls, officer: User, analyst: User) -> "Course":
-        application = submit(officer, **SMALL)
-        casework.assess(application)
-        return cls(application, analyst)
-
-    def answer(self, number: int, verdict: str) -> None:
-        """Answer one of the tries that were asked so far, as often and as late as it likes."""
-        if self.tries:
-            callback = self.tries[number % len(self.tries)]
-            receive(callback, {"result": verdict})
-
-    def go_on(self) -> None:
-        """Run the next step of the workflow."""
-        self.application.refresh_from_db()
-        if self.application.status in {Status.FUNDED, Status.DECLINED}:
-            return
-        attempt, self.number = casework.run_of(self.application), self.number + 1
-        match self.stage:
-            case "ask":
-                self._ask(len(self.tries) + 1)
-            case "wait":
-                last = PendingCallback.objects.get(pk=self.tries[-1].pk)
-                if last.answer is None:
-                    self.stage = "ask"  # it timed out
-                else:
-                    self.stage = "offer"
-            case "offer":
-                missing = offer.offer_begin(attempt, operation=f"generating_offer-{self.number}")
-                if missing is None:
-                    offer.offer_make(attempt)
-                    self.stage = "pay"
-                else:
-                    self._resolve(missing)
-            case "pay":
-                order = payout.disbursement_request(attempt, operation=f"disbursing-{self.number}")
-                if isinstance(order, Missing):
-                    self._resolve(order)
-                else:
-                    payout.disbursement_settle(attempt, rail_reference="RAIL-1")
-
-    def _ask(self, number: int) -> None:
-        attempt = casework.run_of(self.application)
-        opened = fraud.fraud_check_open(
-            attempt,
-            callback_id=f"{attempt.name}/fraud_check-{number}",
-            number=number,
-            until=self.application.created_at + timedelta(hours=1),
-        )
-        if isinstance(opened, fraud.Answered):  # on record, and not delivered in time
-            self.stage = "offer"
-            return
-        name = f"fraud_check-{number}"
-        self.tries.append(PendingCallback.objects.get(execution__name=attempt.name, name=name))
-        self.stage = "wait"
-
-    def _resolve(self, missing: Missing) -> None:
-        if "fraud_check" in missing.missing:
-            self.stage = "ask"
-        elif "fraud_review" in missing.missing:
-            review_flag(self.application, self.analyst, APPROVE)
-
-    def assert_nobody_paid_past_a_flag(self) -> None:
-        flags = PendingCallback.objects.filter(
-            execution__application=self.application, flagged_at__isnull=False
-        )
-        told = set(Incident.objects.values_list("key", flat=True))
-        for flag in flags:
-            task = flag.flag_review
-            cleared = task is not None and (task.status, task.outcome) == (
-                TaskStatus.DECIDED,
-                APPROVE,
-            )
-            requested = Disbursement.objects.filter(application=self.application).exists()
-            assert cleared or not requested or f"flagged/{flag.pk}" in told, flag
-
-
-moves = st.lists(
-    st.one_of(
-        st.just(("go on", 0, "")),
-        st.just(("go on", 0, "")),
-        st.tuples(st.just("answer"), st.integers(0, 3), st.sampled_from(["passed", "flagged"])),
-    ),
-    max_size=16,
-)
-EXAMPLES = size(short=25, long=1000, variable="FLAG_EXAMPLES")
-
-
-@pytest.mark.long
-@pytest.mark.django_db
-def test_no_order_of_answers_over_any_number_of_tries_pays_past_a_flag(
-    officer: User, analyst: User
-) -> None:
-    ends: set[tuple[str, bool]] = set()
-
-    @settings(
-        max_examples=EXAMPLES,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(moves)
-    def search(sequence: list[tuple[str, int, str]]) -> None:
-        course = Course.begin(officer, analyst)
-        for move, number, verdict in sequence:
-            if move == "go on":
-                course.go_on()
-            else:
-                course.answer(number, verdict)
-            course.assert_nobody_paid_past_a_flag()
-        for _ in range(8):  # an answer for the last try, and on to the end
-            course.answer(len(course.tries) - 1, "passed")
-            course.go_on()
-            course.assert_nobody_paid_past_a_flag()
-        course.application.refresh_from_db()
-        assert course.application.status == Status.FUNDED
-        flagged = PendingCallback.objects.filter(
-            execution__application=course.application, flagged_at__isnull=False
-        )
-        ends.add((course.application.status, flagged.exists()))
-
-    search()
-
-    # The search met applications with and without a flag.
-    assert ends == {("funded", True), ("funded", False)}
