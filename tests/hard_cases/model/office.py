@@ -26,18 +26,18 @@ from reviews.errors import DecisionExpired
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import Delegation, ReviewDecision, ReviewTask
 from reviews.services import decisions, delegation, offer_answers
-from tests.conftest import ALICE
+from tests.casework import ALICE
 from tests.hard_cases.model.death import Death, Killed
 from tests.hard_cases.model.durable import EXPECTED, DurableExecution
 from tests.hard_cases.model.engine import VERBS
+from tests.hard_cases.model.operations_staff import OperationsStaff
 from tests.hard_cases.model.outside import Outside
 from tests.hard_cases.model.people import People
 from tests.hard_cases.model.promises import Moves, Promises
 from tests.hard_cases.model.record import Record, Row, wipe
-from tests.workflows.settling import settle
-from workflows import incidents, operations, review_deadlines
+from workflows import review_deadlines
 from workflows.callbacks import pending
-from workflows.models import Incident, OutboxMessage, PendingCallback
+from workflows.models import OutboxMessage, PendingCallback
 from workflows.outbox import queue
 from workflows.reconcile.compare import reconcile
 
@@ -55,7 +55,7 @@ PAST = timedelta(seconds=1)
 FAR = 400  # more steps than any run takes
 
 
-class Office:
+class Office(OperationsStaff):
     """One empty office and everything outside of it; ``now`` is the record as last checked."""
 
     def __init__(self, *, people: People, outside: Outside, death: Death, moves: Moves) -> None:
@@ -72,14 +72,6 @@ class Office:
     def check(self) -> None:
         """Hold everything against the promises."""
         self.now = self.promises.check()
-
-    def try_to(self, act: Callable[[], object]) -> bool:
-        """Try an action and return whether the product accepted it."""
-        try:
-            act()
-        except DomainError:
-            return False
-        return True
 
     # --- People -----------------------------------------------------------------------------
 
@@ -217,46 +209,6 @@ class Office:
     def revoke(self) -> None:
         for row in Delegation.objects.filter(revoked_at=None).select_related("delegator"):
             delegation.delegation_revoke(delegation=row, by=row.delegator)
-
-    # --- Operations ---------------------------------------------------------------------------
-
-    def restart(self, case: Row) -> None:
-        self._operate(operations.application_restart, case)
-
-    def stop(self, case: Row) -> None:
-        self._operate(operations.application_stop, case, reason="It looks wrong.")
-
-    def pause(self, case: Row) -> None:
-        self._operate(operations.execution_pause, case, reason="Wait.")
-
-    def resume(self, case: Row) -> None:
-        self._operate(operations.execution_resume, case)
-
-    def settle(self, case: Row, *, paid: bool) -> None:
-        """Say what became of the payout; nobody says that it was paid when it was not."""
-        if paid and f"payout-{case['reference']}" not in self.outside.rail.payouts:
-            return
-        self._operate(settle, case, paid=paid, rail_reference="STATEMENT-7")
-
-    def _operate(self, service: Callable[..., object], case: Row, **also: Any) -> None:
-        user = self.people.operations
-        self.try_to(lambda: service(reference=case["reference"], user=user, **also))
-
-    def acknowledge(self, incident: Row) -> None:
-        row = Incident.objects.get(pk=incident["id"])
-        incidents.incident_acknowledge(incident=row, user=self.people.operations)
-
-    def resolve(self, incident: Row) -> None:
-        row = Incident.objects.get(pk=incident["id"])
-        self.try_to(
-            lambda: incidents.incident_resolve(
-                incident=row, user=self.people.operations, note="Seen."
-            )
-        )
-
-    def resend(self, message: Row) -> None:
-        row = OutboxMessage.objects.get(pk=message["id"])
-        self.try_to(lambda: operations.message_resend(message=row, user=self.people.operations))
 
     # --- What leaves, and what comes in ---------------------------------------------------------
 
