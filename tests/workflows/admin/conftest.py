@@ -3,8 +3,10 @@
 import pytest
 from django.contrib.auth.models import Permission, User
 
+from applications.models import LoanApplication
 from tests.applications.admin.conftest import login
 from tests.permissions import permit
+from tests.workflows import trouble
 from workflows import engine
 
 __all__ = ["login"]
@@ -23,3 +25,8 @@ def onlookers(auditor: User, manager: User, officer: User, make_user: object) ->
     views = Permission.objects.filter(codename__startswith="view_")
     permit(viewer, *views.values_list("codename", flat=True))
     return {"auditor": auditor, "manager": manager, "officer": officer, "viewer": viewer}
+
+
+@pytest.fixture
+def unknown(officer: User) -> LoanApplication:
+    return trouble.payout_unknown(officer).application
