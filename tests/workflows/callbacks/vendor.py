@@ -11,6 +11,8 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
+from applications.models import ApplicationEvent
+
 KEY = b"the vendor's key of thirty bytes"
 OLD_KEY = b"the key before this one, as long"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
@@ -19,6 +21,8 @@ OLD_SECRET = "whsec_" + base64.b64encode(OLD_KEY).decode()
 PASSED = {"type": "answer", "verdict": "passed"}
 FLAGGED = {"type": "answer", "verdict": "flagged"}
 HEARTBEAT = {"type": "heartbeat"}
+FAILURE = {"type": "failure", "message": "Our list provider is down."}
+BAD = {"type": "answer", "verdict": "perhaps"}
 
 _numbers = itertools.count()
 
@@ -62,3 +66,25 @@ def send(
         "POST", path, body, content_type=content_type, headers=headers(body, **signing)
     )
     return response
+
+
+def problem(response: HttpResponse, status: int, code: str) -> dict[str, Any]:
+    """The problem that this answer is."""
+    assert (response.status_code, response["Content-Type"]) == (
+        status,
+        "application/problem+json",
+    ), response.content
+    found: dict[str, Any] = response.json()
+    assert found["type"] == f"/problems/{code}"
+    assert found["status"] == status
+    assert found["request_id"] == response["X-Request-Id"]
+    assert response["Cache-Control"] == "no-store"
+    return found
+
+
+def accepted(response: HttpResponse) -> None:
+    assert (response.status_code, response.content) == (202, b'{"status":"accepted"}')
+
+
+def events(kind: str) -> list[str]:
+    return list(ApplicationEvent.objects.filter(kind=kind).values_list("message", flat=True))
