@@ -1,6 +1,5 @@
 """A reconcile that a person asked for: permitted, bounded in time, audited case by case."""
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +8,7 @@ from django.contrib.auth.models import User
 from applications.models import ApplicationEvent
 from core.errors import NotPermitted
 from tests import casework
-from tests.workflows.lambda_stub import LambdaStub, lambda_stub
+from tests.workflows.lambda_stub import LambdaStub
 from workflows.models import Incident
 from workflows.reconcile import manual
 from workflows.reconcile.manual import PATIENCE, reconcile_manually
@@ -18,14 +17,8 @@ NOTHING = {"DurableExecutions": []}
 MISSING = (404, "ResourceNotFoundException")
 
 
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
-    with lambda_stub(monkeypatch) as serving:
-        yield serving
-
-
 def test_somebody_else_is_refused_before_the_engine_is_asked(
-    auditor: User, officer: User, stub: LambdaStub
+    auditor: User, officer: User, aws: LambdaStub
 ) -> None:
     casework.waiting_for_manager(officer)
 
@@ -33,14 +26,14 @@ def test_somebody_else_is_refused_before_the_engine_is_asked(
         with pytest.raises(NotPermitted):
             reconcile_manually(user=auditor, dry_run=dry_run)
 
-    assert stub.reads == []
+    assert aws.reads == []
 
 
 def test_run_ends_when_the_time_is_over_and_keeps_what_it_mended(
-    operations: User, officer: User, stub: LambdaStub, monkeypatch: pytest.MonkeyPatch
+    operations: User, officer: User, aws: LambdaStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cases = [casework.waiting_for_manager(officer) for _ in range(3)]
-    stub.pages += [NOTHING, MISSING, MISSING, MISSING, NOTHING]
+    aws.pages += [NOTHING, MISSING, MISSING, MISSING, NOTHING]
     # The clock: at the start, when the first case was compared, when it was mended.
     ticks = iter([0.0, 1.0, PATIENCE.total_seconds() + 1])
     monkeypatch.setattr(manual, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
@@ -53,14 +46,14 @@ def test_run_ends_when_the_time_is_over_and_keeps_what_it_mended(
     assert [finding.reference for finding in looked.findings] == [cases[0].reference]
     assert [incident.application for incident in Incident.objects.all()] == [cases[0]]
     assert ApplicationEvent.objects.filter(kind="reconciled").count() == 1
-    assert len(stub.reads) == 2
+    assert len(aws.reads) == 2
 
 
 def test_each_mended_case_has_a_line_and_a_dry_run_leaves_none(
-    operations: User, officer: User, stub: LambdaStub
+    operations: User, officer: User, aws: LambdaStub
 ) -> None:
     cases = [casework.waiting_for_manager(officer) for _ in range(2)]
-    stub.pages += [NOTHING, MISSING, MISSING, NOTHING] * 2
+    aws.pages += [NOTHING, MISSING, MISSING, NOTHING] * 2
 
     looked = reconcile_manually(user=operations, dry_run=True)
     assert looked.is_complete
@@ -76,7 +69,7 @@ def test_each_mended_case_has_a_line_and_a_dry_run_leaves_none(
 
 
 def test_finding_about_no_case_of_ours_is_told_and_leaves_no_line(
-    operations: User, stub: LambdaStub
+    operations: User, aws: LambdaStub
 ) -> None:
     foreign = {
         "DurableExecutionArn": "arn:foreign",
@@ -85,7 +78,7 @@ def test_finding_about_no_case_of_ours_is_told_and_leaves_no_line(
         "Status": "RUNNING",
         "StartTimestamp": 1_790_000_000.0,
     }
-    stub.pages += [{"DurableExecutions": [foreign]}, NOTHING]
+    aws.pages += [{"DurableExecutions": [foreign]}, NOTHING]
 
     looked = reconcile_manually(user=operations, dry_run=False)
 

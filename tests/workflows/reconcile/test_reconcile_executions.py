@@ -1,165 +1,35 @@
-"""The record and a real engine on loopback, made to disagree in every way that we know.
+"""Reconcile starts, ends, stops and pauses of executions, on a real engine on loopback."""
 
-The durable function here does what its payload tells it; the product's own is tested
-elsewhere. What is tested is what the reconciler sees over the wire and what it makes of it.
-"""
-
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import CallbackConfig, Duration
 from django.contrib.auth.models import User
-from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from applications.models import ApplicationEvent, LoanApplication
+from applications.models import LoanApplication
 from applications.services import intake
 from applications.services.attempts import Attempt
-from functions.local.engine import LocalEngine
-from functions.local.function import Function
 from lending.choices import Outcome
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services import decisions
-from tests.casework import assess, submit, waiting_for_manager
+from tests.casework import submit, waiting_for_manager
 from tests.waiting import eventually
-from workflows import engine, executions, sweep
+from tests.workflows.reconcile.comparing import found, mended, run, state, under_review
+from tests.workflows.reconcile.engine import Carry, carry, endpoint
+from workflows import engine, executions
 from workflows.models import (
     Execution,
     Incident,
     OutboxMessage,
     PendingCallback,
-    PeriodicRun,
 )
 from workflows.operations import execution_pause
 from workflows.outbox import queue
 from workflows.reconcile import repairs
-from workflows.reconcile.compare import reconcile
-from workflows.reconcile.findings import Finding, Report
 
+__all__ = ["carry", "endpoint"]
 pytestmark = pytest.mark.django_db
-
-CALLBACKS: dict[str, str] = {}
-SHORT = 1  # seconds
-
-
-@durable_execution
-def puppet(event: dict[str, Any], context: DurableContext) -> dict[str, Any]:
-    """Ends, fails, or waits for a callback of so many seconds, as the payload says."""
-    match event["do"]:
-        case "return":
-            return dict(event["result"])
-        case "fail":
-            raise ValueError(event["why"])
-        case _:
-            timeout = Duration.from_seconds(event.get("seconds", 3600))
-            callback = context.create_callback(name="asked", config=CallbackConfig(timeout=timeout))
-            CALLBACKS[event["name"]] = callback.callback_id
-            try:
-                callback.result()
-            finally:
-                if event.get("stay"):
-                    context.wait(Duration.from_minutes(60))
-            return {"status": "done"}
-
-
-@pytest.fixture(autouse=True)
-def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with LocalEngine(
-        functions={
-            "loan-approval": Function(puppet, durable=True),
-            "short-lived": Function(puppet, durable=True, execution_timeout_seconds=SHORT),
-        },
-        data=tmp_path,
-        retry_backoff_seconds=1,
-    ) as running:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", running.url)
-        engine.forget_client()
-        yield
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", running.url)
-        engine.forget_client()
-        for listed in list(engine.executions(statuses=engine.UNFINISHED)):
-            engine.stop(arn=listed.arn, error_type="Over", message="the test is over")
-        engine.forget_client()
-
-
-type Carry = Callable[..., str]
-
-
-@pytest.fixture
-def carry() -> Carry:
-    """``carry(application, do="fail")``: what the engine does with a case; returns the ARN.
-
-    The record hears of the start, as it does when the message has left.
-    """
-
-    def start(application: LoanApplication, *, noted: bool = True, **payload: Any) -> str:
-        name = f"{application.reference}-{application.attempt}"
-        arn = engine.start(
-            function="loan-approval:live", name=name, payload={"name": name, **payload}
-        )
-        OutboxMessage.objects.filter(key=f"start/{name}").update(status="sent")
-        if noted:
-            Execution.objects.filter(name=name).update(arn=arn, status="RUNNING")
-        if payload["do"] == "wait":
-            eventually(lambda: name in CALLBACKS, what="the callback")
-        else:
-            eventually(lambda: engine.get(arn=arn)["Status"] not in engine.UNFINISHED)
-        return arn
-
-    return start
-
-
-def found(report: Report) -> list[str]:
-    return [finding.what for finding in report.findings]
-
-
-def run(*, lag: timedelta = timedelta(0), **options: Any) -> Report:
-    return reconcile(calls_per_second=1000, lag=lag, **options)
-
-
-def mended(*whats: str) -> None:
-    """A dry run finds it and changes nothing, a run mends it, another finds nothing."""
-    before = state()
-    assert found(run(dry_run=True)) == list(whats)
-    assert state() == before
-    assert found(run()) == list(whats)
-    assert found(run()) == []
-
-
-def state() -> list[Any]:
-    return [
-        list(model.objects.order_by("pk").values())
-        for model in (
-            LoanApplication,
-            ApplicationEvent,
-            ReviewTask,
-            ReviewDecision,
-            Execution,
-            PendingCallback,
-            OutboxMessage,
-            Incident,
-        )
-    ]
-
-
-def under_review(user: User, **fields: Any) -> LoanApplication:
-    application = submit(user, **fields)
-    assess(application)
-    application.refresh_from_db()
-    return application
-
-
-def callback_of(application: LoanApplication) -> PendingCallback:
-    """The case's open callback, under the id that the engine really gave."""
-    callback = PendingCallback.objects.get(execution__application=application)
-    callback.callback_id = CALLBACKS[callback.execution.name]
-    callback.save(update_fields=["callback_id"])
-    return callback
 
 
 def test_case_that_goes_well_is_left_alone(officer: User, carry: Carry) -> None:
@@ -387,73 +257,6 @@ def test_pause_that_is_on_its_way_is_left_alone(
     assert found(run()) == []
 
 
-def test_answer_that_arrived_without_being_noted_is_delivered(
-    officer: User, manager: User, carry: Carry
-) -> None:
-    application = waiting_for_manager(officer)
-    carry(application, do="wait", stay=True)
-    callback = callback_of(application)
-    decisions.task_decide(task=ReviewTask.objects.get(), user=manager, outcome=Outcome.APPROVE)
-    engine.callback_success(callback_id=callback.callback_id, result={"outcome": "approve"})
-    mended("delivered, not noted")
-    callback.refresh_from_db()
-    assert callback.status == "delivered"
-    assert OutboxMessage.objects.get(kind="answer_callback").status == "sent"
-
-
-def test_answer_that_never_arrived_leaves_again(officer: User, manager: User, carry: Carry) -> None:
-    application = waiting_for_manager(officer)
-    carry(application, do="wait", stay=True)
-    callback_of(application)
-    decisions.task_decide(task=ReviewTask.objects.get(), user=manager, outcome=Outcome.APPROVE)
-    OutboxMessage.objects.filter(kind="answer_callback").update(status="sent")
-    assert found(run()) == ["answer did not arrive"]
-    queue.send_due()
-    assert PendingCallback.objects.get().status == "delivered"
-    assert found(run()) == []
-
-
-def test_callback_that_the_engine_closed_before_the_answer_makes_the_decision_late(
-    officer: User, manager: User, carry: Carry
-) -> None:
-    application = waiting_for_manager(officer)
-    arn = carry(application, do="wait", stay=True, seconds=SHORT)
-    callback_of(application)
-    eventually(lambda: any(e["EventType"] == "CallbackTimedOut" for e in engine.history(arn=arn)))
-    decisions.task_decide(task=ReviewTask.objects.get(), user=manager, outcome=Outcome.APPROVE)
-    mended("closed before the answer")
-    assert (ReviewTask.objects.get().status, ReviewDecision.objects.get().late) == ("expired", True)
-    assert PendingCallback.objects.get().status == "expired"
-    assert Incident.objects.get().kind == "decision_late"
-
-
-def test_callback_that_the_engine_closed_is_closed_with_its_task(
-    officer: User, carry: Carry
-) -> None:
-    application = waiting_for_manager(officer)
-    arn = carry(application, do="wait", stay=True, seconds=SHORT)
-    callback_of(application)
-    eventually(lambda: any(e["EventType"] == "CallbackTimedOut" for e in engine.history(arn=arn)))
-    PendingCallback.objects.update(expires_at=timezone.now())
-    mended("closed, not noted")
-    assert (ReviewTask.objects.get().status, PendingCallback.objects.get().status) == (
-        "expired",
-        "expired",
-    )
-
-
-def test_answer_past_this_office_is_an_incident(officer: User, carry: Carry) -> None:
-    application = waiting_for_manager(officer)
-    carry(application, do="wait", stay=True)
-    callback = callback_of(application)
-    engine.callback_success(callback_id=callback.callback_id, result={"outcome": "approve"})
-    PendingCallback.objects.update(expires_at=timezone.now())
-    for _ in range(2):
-        assert found(run()) == ["answered elsewhere"]
-    assert Incident.objects.get().kind == "engine_disagrees"
-    assert not ReviewDecision.objects.exists()
-
-
 def test_execution_that_is_not_on_record_is_an_incident_where_there_is_a_case(
     officer: User, carry: Carry
 ) -> None:
@@ -463,60 +266,6 @@ def test_execution_that_is_not_on_record_is_an_incident_where_there_is_a_case(
         engine.start(function="loan-approval:live", name=name, payload={"name": name, "do": "wait"})
     assert sorted(found(run())) == ["no such application", "not on record"]
     assert f"{application.reference}-7" in Incident.objects.get().sentence
-
-
-def test_list_is_read_page_by_page_and_progress_is_told(
-    officer: User, monkeypatch: pytest.MonkeyPatch, carry: Carry
-) -> None:
-    monkeypatch.setattr(engine, "LARGEST_PAGE", 3)
-    cases = [submit(officer) for _ in range(8)]
-    for application in cases:
-        carry(application, do="wait", noted=False)
-    heard: list[int] = []
-    report = run(on_progress=heard.append)
-    assert found(report) == ["missed start"] * 8
-    assert Execution.objects.filter(status="RUNNING").count() == 8
-    assert heard == sorted(heard)
-    assert heard[-1] == report.compared >= 8
-
-
-def test_command_prints_a_table_and_a_dry_run_says_so(officer: User, carry: Carry) -> None:
-    application = submit(officer)
-    carry(application, do="wait", noted=False)
-    out = StringIO()
-    call_command("reconcile", "--dry-run", "--rate=1000", stdout=out)
-    lines = out.getvalue().splitlines()
-    assert lines[0].split() == ["execution", "engine", "record", "found", "repair"]
-    assert lines[2].split()[:3] == [f"{application.reference}-1", "RUNNING", "QUEUED"]
-    assert "would be repaired (dry run: nothing was changed)" in lines[-1]
-    assert Execution.objects.get().status == "QUEUED"
-    out = StringIO()
-    call_command("reconcile", "--all", "--rate=1000", stdout=out)
-    assert "1 repaired." in out.getvalue().splitlines()[-1]
-
-
-def test_command_says_when_the_engine_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:9")
-    engine.forget_client()
-    with pytest.raises(CommandError, match="The engine cannot be asked"):
-        call_command("reconcile")
-    with pytest.raises(CommandError, match="above zero"):
-        call_command("reconcile", "--rate=0")
-
-
-def test_sweep_reconciles_now_and_then_and_outlives_an_engine_that_is_down(
-    officer: User, carry: Carry, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    carry(submit(officer), do="wait", noted=False)
-    assert sweep.sweep()["reconciled"] == 1
-    carry(submit(officer), do="wait", noted=False)
-    assert sweep.sweep()["reconciled"] == 0  # not due yet
-    settings.LOANOFFICE_RECONCILE_EVERY = timedelta(0)
-    assert sweep.sweep()["reconciled"] == 1
-    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:9")
-    engine.forget_client()
-    assert sweep.sweep()["reconciled"] == 0
-    assert "error" in PeriodicRun.objects.get(name="reconcile").result
 
 
 def test_mend_looks_again_and_leaves_alone_what_was_settled_meanwhile(
@@ -533,11 +282,3 @@ def test_mend_looks_again_and_leaves_alone_what_was_settled_meanwhile(
     execution.refresh_from_db()
     assert (application.status, execution.status) == ("withdrawn", "STOPPED")
     assert not Incident.objects.exists()
-
-
-def test_finding_says_both_sides(officer: User, carry: Carry) -> None:
-    application = submit(officer)
-    carry(application, do="wait", noted=False)
-    assert run(dry_run=True).findings == [
-        Finding(f"{application.reference}-1", "RUNNING", "QUEUED", "missed start", "set to running")
-    ]
