@@ -1,4 +1,4 @@
-"""People who sign in as a browser does, with authenticator apps."""
+"""People who sign in as a browser does, with authenticator apps; superusers; proposals."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -98,6 +98,27 @@ def needs_second_factor() -> Callable[[User], None]:
             RequiredSecondFactor.objects.create(group=group)
 
     return require
+
+
+# --- Access ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(make_user: Callable[..., User]) -> User:
+    return make_user("other", is_superuser=True)
+
+
+@pytest.fixture
+def office(root: User) -> Client:
+    """The superuser's browser."""
+    client = Client()
+    client.force_login(root)
+    return client
+
+
+@pytest.fixture
+def single_admin(settings: Any) -> None:
+    settings.LOANOFFICE_SINGLE_ADMIN = True
 
 
 # --- Proposals ---------------------------------------------------------------------------
