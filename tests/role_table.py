@@ -27,7 +27,8 @@ from partners.api.errors import NotAllowedHere
 from partners.api.permissions import Access, MayUse
 from reviews.kinds import REVIEW_KINDS, ReviewKind
 from tests.applications.admin.conftest import decide_page
-from tests.audit.scenarios import CHANGES, Change, Office
+from tests.audit.scenarios.office import Office
+from tests.audit.scenarios.table import CHANGES, Change
 from tests.reviews.test_kinds import opened
 
 type MakeDesk = Callable[[type[Desk], str], Desk]

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 
 from accounts.roles import Role
 from reviews.kinds import REVIEW_KINDS
-from tests.audit.scenarios import CHANGES
+from tests.audit.scenarios.table import CHANGES
 from tests.role_table import (
     ADMIN,
     DOCUMENT,

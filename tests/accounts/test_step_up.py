@@ -12,7 +12,7 @@ from accounts.models import Proposal, SecondFactor
 from accounts.step_up import FORMS, PAGES
 from audit.models import Action, AuditEntry
 from tests.accounts.conftest import Clock, Enrol, code_of, sign_in, wrong_code_of
-from tests.audit.scenarios import CHANGES
+from tests.audit.scenarios.table import CHANGES
 from tests.audit.test_everything_is_noted import names
 
 pytestmark = pytest.mark.django_db

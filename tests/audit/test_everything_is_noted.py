@@ -21,7 +21,8 @@ from django.urls import get_resolver, reverse
 from accounts.roles import Role
 from audit.admin.base import AuditedAdmin
 from audit.models import AuditEntry
-from tests.audit.scenarios import CHANGES, READS, Change, Office
+from tests.audit.scenarios.office import Office
+from tests.audit.scenarios.table import CHANGES, READS, Change
 from tests.hard_cases.stored import everything_stored
 
 pytestmark = pytest.mark.both_databases
@@ -271,8 +272,8 @@ ACTS = {
 TRIED_ELSEWHERE = {
     "reviews.services.approvals.approvals_void_after_edit",  # tests/hard_cases/test_case_28
     "applications.services.timeline.event_record",  # inside of nearly all of the others
-    "workflows.steps.payout.payout_found",  # tests/workflows/test_operations.py
-    "accounts.services.access.host_act_record",  # tests/accounts/test_access.py
+    "workflows.steps.payout.payout_found",  # tests/workflows/test_payout_settlement.py
+    "accounts.services.access.host_act_record",  # tests/accounts/test_access_notices.py
     "accounts.services.sessions.session_end",  # tests/accounts/test_open_sessions.py
     # tests/applications/admin/test_contact_reveal.py
     "applications.services.access_log.application_viewed",

@@ -21,7 +21,8 @@ from audit.models import Action, AuditEntry
 from audit.selectors import entries_found
 from audit.services import entries_record, entry_make, entry_record
 from audit.tracing import client_address, request_id, user_agent
-from tests.audit.scenarios import Office, policy_change, policy_publish
+from tests.audit.scenarios.office import Office
+from tests.audit.scenarios.policies_and_partners import policy_change, policy_publish
 
 LIST = "/admin/audit/auditentry/"
 

@@ -29,7 +29,8 @@ from core.models import FormSubmission
 from partners.models import Partner
 from tests.applications.admin.conftest import ADD, page
 from tests.applications.admin.test_form import TYPED
-from tests.audit.scenarios import CASE, CHANGES, Office
+from tests.audit.scenarios.office import Office
+from tests.audit.scenarios.table import CASE, CHANGES
 from tests.audit.test_everything_is_noted import cases
 from tests.hard_cases.stored import everything_stored
 from tests.sent_forms import AGAIN, CHANGED, browser, open_form, token_of
