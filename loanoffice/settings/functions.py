@@ -4,8 +4,8 @@ Every import here costs time at a cold start, so the admin, the API and the sess
 machinery are left out. These functions need no setting of a web server.
 """
 
+from loanoffice.settings.aws import *  # noqa: F403
 from loanoffice.settings.aws import NEEDED, refuse
-from loanoffice.settings.base import *  # noqa: F403
 
 refuse(needed=NEEDED)
 

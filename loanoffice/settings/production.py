@@ -1,7 +1,7 @@
 """Settings of the web function on AWS. Refuses to start when a variable is missing or unsafe."""
 
+from loanoffice.settings.aws import *  # noqa: F403
 from loanoffice.settings.aws import NEEDED, refuse
-from loanoffice.settings.base import *  # noqa: F403
 from loanoffice.settings.base import (
     ALLOWED_HOSTS,
     LOANOFFICE_DOCUMENT_BYTES,

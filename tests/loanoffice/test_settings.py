@@ -176,6 +176,22 @@ def test_the_database_is_asked_whether_it_is_there_and_not_for_long() -> None:
     assert json.loads(found.stdout) == [options, True], found.stderr
 
 
+@pytest.mark.parametrize("module", SETTINGS)
+def test_what_the_settings_of_aws_change_is_in_force(module: str) -> None:
+    code = (
+        f"{START}\nimport json\nfrom django.conf import settings\n"
+        "from loanoffice.settings import aws, base\n"
+        "changed = [n for n in vars(aws) if n.isupper() and hasattr(base, n)\n"
+        "  and getattr(aws, n) != getattr(base, n)]\n"
+        "print(json.dumps({n: getattr(settings, n) == getattr(aws, n) for n in changed}))"
+    )
+    found = start(module, code, **COMPLETE)
+    assert found.returncode == 0, found.stderr
+    in_force = json.loads(found.stdout)
+    assert {"LOANOFFICE_DATABASE_OWNER", "LOANOFFICE_STORAGE_SIGNS_LINKS"} <= in_force.keys()
+    assert [name for name, same in in_force.items() if not same] == []
+
+
 def test_check_for_deployment_finds_nothing() -> None:
     words = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
     found = run("loanoffice.settings.production", *words, **COMPLETE)
