@@ -38,10 +38,9 @@ TIMED = f"import time; began = {CLOCKS}; {{}}; print(*(b - a for a, b in zip(beg
 # Variables that the functions require at start; nothing is contacted.
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "loanoffice.settings.functions",
+    "LOANOFFICE_FUNCTION": "loan-approval",
     "AWS_DEFAULT_REGION": "ca-central-1",
     "DATABASE_URL": "postgresql://user:secret@database.example.com/loanoffice",
-    "DEFAULT_FROM_EMAIL": "no-reply@loans.example.com",
-    "EMAIL_HOST": "mail.example.com",
     "FRAUD_CHECK_FUNCTION": "loanoffice-production-fraud-check:live",
     "LOAN_APPROVAL_FUNCTION": "loanoffice-production-loan-approval:live",
     "MEDIA_BUCKET": "loanoffice-media",

@@ -15,8 +15,11 @@ from click import ClickException
 
 ALIAS = "live"
 SECRETS = "LOANOFFICE_SECRETS"
+FUNCTION = "LOANOFFICE_FUNCTION"
 NOT_FILLED_IN = re.compile(r"<[a-z-]+>")
-SECRET = re.compile(r"(^SECRET_KEY|DATABASE_URL|PASSWORD|_TOKEN|_SECRET|CREDENTIALS)$")
+SECRET = re.compile(
+    r"(^SECRET_KEY|^SECRET_KEY_FALLBACKS|DATABASE_URL|PASSWORD|_TOKEN|_SECRET|CREDENTIALS)$"
+)
 BUILDING = ("deploy", "update", "package")
 
 
@@ -55,9 +58,10 @@ def companions(config: dict[str, Any], lambda_name: str) -> tuple[Companion, ...
 def _environment(config: dict[str, Any], settings: dict[str, Any]) -> dict[str, str]:
     """The variables of a companion that differ; one with ``own_secrets`` reads no other's.
 
-    Its parameters stand beside the stage's, not below: ``/loanoffice/production-manage``.
+    Its parameters stand beside the stage's, not below: ``/loanoffice/production-manage``. The
+    product knows by the name of the function which secrets it has.
     """
-    own: dict[str, str] = settings.get("environment", {})
+    own: dict[str, str] = {FUNCTION: settings["name"], **settings.get("environment", {})}
     path = config.get("aws_environment_variables", {}).get(SECRETS, "")
     if not settings.get("own_secrets") or SECRETS in own or not path.startswith("/"):
         return own
@@ -93,11 +97,16 @@ def faults(config: dict[str, Any]) -> Iterator[str]:
     environment = config.get("aws_environment_variables", {})
     for where in sorted(_placeholders(config)):
         yield f"zappa_settings.json: {where} still has to be filled in."
-    for name in sorted(filter(SECRET.search, environment)):
-        yield (
-            f"aws_environment_variables: {name} is a secret, and whoever may look at the function "
-            "can read it there. Keep it under what LOANOFFICE_SECRETS names."
-        )
+    places = {"aws_environment_variables": environment} | {
+        f"companions: {settings['name']}": settings.get("environment", {})
+        for settings in config.get("companions", [])
+    }
+    for place, variables in places.items():
+        for name in sorted(filter(SECRET.search, variables)):
+            yield (
+                f"{place}: {name} is a secret, and whoever may look at the function "
+                "can read it there. Keep it under what LOANOFFICE_SECRETS names."
+            )
     if config.get("environment_variables"):
         yield (
             "environment_variables go into the package as plain text, and only the web function "
@@ -119,8 +128,28 @@ def faults(config: dict[str, Any]) -> Iterator[str]:
                 f"companions: {settings['name']} has own_secrets. Name the ARN of its secret in "
                 f"{SECRETS} of its environment; that of the stage is for the other functions."
             )
+    yield from _shared_secrets(config)
     if config.get("slim_handler"):
         yield "slim_handler leaves the code out of the package, and all functions run from it."
+
+
+def _shared_secrets(config: dict[str, Any]) -> Iterator[str]:
+    """Functions that read another one's secrets: the same ones, or a path below theirs."""
+    stage = config.get("aws_environment_variables", {}).get(SECRETS, "")
+    known = {"the web function": stage.rstrip("/")} if stage else {}
+    for settings in config.get("companions", []):
+        own = _environment(config, settings).get(SECRETS, "").rstrip("/")
+        if settings.get("own_secrets") and not own:
+            continue  # said already
+        own = own or stage.rstrip("/")
+        for other, path in known.items():
+            if f"{own}/".startswith(f"{path}/") or f"{path}/".startswith(f"{own}/"):
+                yield (
+                    f"companions: {settings['name']} reads {own}, and {other} reads {path}. "
+                    "Each function has its own secrets, none below another's: set own_secrets."
+                )
+        if own:
+            known[settings["name"]] = own
 
 
 def _placeholders(settings: Any, where: str = "") -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Settings that the web function and the companions share on AWS: secrets, database, documents.
 
 ``production`` and ``functions`` build on this module. Each names the variables that it
-needs, and does not start when one is missing or something is unsafe.
+needs, and does not start when one is missing or something is unsafe. ``function_secrets`` says
+which secrets the function has: it is refused for these only, and gets no others.
 """
 
 import os
@@ -9,9 +10,16 @@ from collections.abc import Iterable
 
 from django.core.exceptions import ImproperlyConfigured
 
+from loanoffice.settings.function_secrets import (
+    FUNCTIONS,
+    VENDOR_SECRET,
+    function_of,
+    secrets_of_others,
+)
 from loanoffice.settings.secret_store import secrets_into
 
-secrets_into(os.environ)  # before anything below reads the environment
+# Before anything below reads the environment.
+secrets_into(os.environ, of_others=secrets_of_others(function_of(os.environ)))
 
 from loanoffice.settings.base import *  # noqa: E402, F403
 from loanoffice.settings.base import (  # noqa: E402
@@ -25,18 +33,17 @@ from loanoffice.settings.base import (  # noqa: E402
 )
 from loanoffice.settings.weaknesses import (  # noqa: E402
     database_weaknesses,
-    mail_weaknesses,
     token_weaknesses,
     url_weaknesses,
 )
 from workflows.providers.catalogue import FRAUD, TOKEN_VARIABLES, URL_VARIABLES  # noqa: E402
 
-# Variables that the workflow needs, in every function.
+LOANOFFICE_FUNCTION = function_of(os.environ)
+USES = FUNCTIONS[LOANOFFICE_FUNCTION]
+
+# Variables of the stage that every function needs, beside its secrets.
 NEEDED = (
     "AWS_DEFAULT_REGION",
-    "DATABASE_URL",
-    "DEFAULT_FROM_EMAIL",
-    "EMAIL_HOST",
     "FRAUD_CHECK_FUNCTION",
     "LOAN_APPROVAL_FUNCTION",
     "MEDIA_BUCKET",
@@ -50,19 +57,19 @@ SIMULATE = "LOANOFFICE_SIMULATED_PROVIDERS"
 def refuse(*, needed: Iterable[str], also: Iterable[str] = ()) -> None:
     """Raise ``ImproperlyConfigured`` with every reason why production may not start like this.
 
-    ``needed`` are variables that have to be set; ``also`` are reasons that the caller found.
+    ``needed`` are variables that have to be set beside the function's secrets; ``also`` are
+    reasons that the caller found.
     """
-    reasons = _missing(needed)
+    reasons = _missing([*needed, *USES.needed])
     if env.ENVIRON.get("DATABASE_URL"):  # one that is missing is named as such
         reasons += database_weaknesses(DATABASES["default"])
     reasons += url_weaknesses("SITE_URL", env("SITE_URL", default=""), loopback=False)
-    reasons += url_weaknesses("LOANOFFICE_FRAUD_VENDOR_URL", LOANOFFICE_FRAUD_VENDOR_URL)
-    for provider, configured in LOANOFFICE_PROVIDERS.items():
-        reasons += url_weaknesses(URL_VARIABLES[provider], configured["url"])
-        reasons += token_weaknesses(
-            TOKEN_VARIABLES[provider], configured["token"], configured["url"]
-        )
-    reasons += mail_weaknesses(MAILERS["default"]["OPTIONS"])
+    if USES.vendor:
+        reasons += url_weaknesses("LOANOFFICE_FRAUD_VENDOR_URL", LOANOFFICE_FRAUD_VENDOR_URL)
+    for provider in USES.providers:
+        url, token = LOANOFFICE_PROVIDERS[provider]["url"], LOANOFFICE_PROVIDERS[provider]["token"]
+        reasons += url_weaknesses(URL_VARIABLES[provider], url or "")
+        reasons += token_weaknesses(TOKEN_VARIABLES[provider], token or "", url or "")
     reasons += also
     if reasons:
         raise ImproperlyConfigured(f"Production does not start. {' '.join(reasons)}")
@@ -73,13 +80,22 @@ def _missing(needed: Iterable[str]) -> list[str]:
     if not env.bool(SIMULATE, default=False):
         missing += [
             URL_VARIABLES[provider]
-            for provider, configured in LOANOFFICE_PROVIDERS.items()
-            if not configured["url"] and not (provider == FRAUD and LOANOFFICE_FRAUD_VENDOR_URL)
+            for provider in USES.providers
+            if not LOANOFFICE_PROVIDERS[provider]["url"]
+            and not (provider == FRAUD and LOANOFFICE_FRAUD_VENDOR_URL)
         ]
-    if LOANOFFICE_FRAUD_VENDOR_URL and not LOANOFFICE_FRAUD_VENDOR_SECRETS:
-        missing.append("LOANOFFICE_FRAUD_VENDOR_SECRET")
+    if USES.vendor and LOANOFFICE_FRAUD_VENDOR_URL and not LOANOFFICE_FRAUD_VENDOR_SECRETS:
+        missing.append(VENDOR_SECRET)
     return [f"These environment variables are missing: {', '.join(missing)}."] if missing else []
 
+
+# ``None`` stands for what is no secret of this function: whoever asks for it gets an error that
+# names it, also where the provider is simulated.
+for name, configured in LOANOFFICE_PROVIDERS.items():
+    if name not in USES.providers:
+        configured["token"] = None
+if not USES.vendor:
+    LOANOFFICE_FRAUD_VENDOR_SECRETS = None
 
 # Only the function ``manage`` connects as the owner of the tables: see ``audit.database_login``.
 LOANOFFICE_DATABASE_OWNER = env.bool("LOANOFFICE_DATABASE_OWNER", default=False)

@@ -338,8 +338,12 @@ LOANOFFICE_FUNCTIONS = {
     "fraud-check": {"handler": "functions.fraud_check.handler", "durable": False},
 }
 
-# Providers. One with a URL is called over HTTP; without one it is simulated.
-LOANOFFICE_PROVIDERS = {
+# The function on AWS that this process is, which has its own secrets only; empty: all of them.
+LOANOFFICE_FUNCTION = ""
+
+# Providers. One with a URL is called over HTTP; without one it is simulated. One whose token is
+# None is not called by this function.
+LOANOFFICE_PROVIDERS: dict[str, dict[str, str | None]] = {
     provider: {
         "url": env(URL_VARIABLES[provider], default=""),
         "token": env(TOKEN_VARIABLES[provider], default=""),
@@ -350,7 +354,8 @@ LOANOFFICE_PROVIDERS = {
 # A fraud vendor that is asked here and answers later, at a callback URL, with signed requests. The
 # newest secret first; the one before is taken and signs as well while it is rotated.
 LOANOFFICE_FRAUD_VENDOR_URL = env("LOANOFFICE_FRAUD_VENDOR_URL", default="")
-LOANOFFICE_FRAUD_VENDOR_SECRETS: list[str] = (
+# None where this function has no business with the vendor.
+LOANOFFICE_FRAUD_VENDOR_SECRETS: list[str] | None = (
     env("LOANOFFICE_FRAUD_VENDOR_SECRET", default="").replace(",", " ").split()
 )
 # How long it may take while its heartbeats come; in silence the policy's timeout ends the wait.

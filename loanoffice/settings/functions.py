@@ -4,9 +4,17 @@ Every import here costs time at a cold start, so the admin, the API and the sess
 machinery are left out. These functions need no setting of a web server.
 """
 
-from loanoffice.settings.aws import *  # noqa: F403
-from loanoffice.settings.aws import NEEDED, refuse
+from django.core.exceptions import ImproperlyConfigured
 
+from loanoffice.settings.aws import *  # noqa: F403
+from loanoffice.settings.aws import LOANOFFICE_FUNCTION, NEEDED, refuse
+from loanoffice.settings.function_secrets import FRAUD_CHECK, LOAN_APPROVAL, VARIABLE
+
+if LOANOFFICE_FUNCTION not in {FRAUD_CHECK, LOAN_APPROVAL}:  # what else is missing depends on it
+    raise ImproperlyConfigured(
+        f"{VARIABLE} has to be {LOAN_APPROVAL} or {FRAUD_CHECK} with these settings. The deploy "
+        "sets it."
+    )
 refuse(needed=NEEDED)
 
 INSTALLED_APPS = [

@@ -1,18 +1,32 @@
-"""Settings of the web function on AWS. Refuses to start when a variable is missing or unsafe."""
+"""Settings of the web function and of ``manage`` on AWS.
+
+They refuse to start when a variable is missing or unsafe.
+"""
+
+import secrets
 
 from loanoffice.settings.aws import *  # noqa: F403
-from loanoffice.settings.aws import NEEDED, refuse
+from loanoffice.settings.aws import NEEDED, USES, refuse
 from loanoffice.settings.base import (
     ALLOWED_HOSTS,
     LOANOFFICE_DOCUMENT_BYTES,
+    MAILERS,
     MIDDLEWARE,
     SECRET_KEY,
     SECURE_CSP,
     STORAGES,
     env,
 )
-from loanoffice.settings.weaknesses import host_weaknesses, secret_key_weaknesses
+from loanoffice.settings.weaknesses import (
+    host_weaknesses,
+    mail_weaknesses,
+    secret_key_weaknesses,
+)
 
+if "SECRET_KEY" not in USES.needed:
+    # ``manage`` answers nobody, so nothing that it signs is ever read. Each process makes a key,
+    # because modules that sign cannot be imported without one.
+    SECRET_KEY = secrets.token_urlsafe(64)
 # While a key is replaced, what the one before has signed is still taken.
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 # Whoever decides or administers signs in with a second factor.
@@ -29,7 +43,18 @@ if LOANOFFICE_DOCUMENT_BYTES > 4_500_000:
     _found.append(
         "LOANOFFICE_DOCUMENT_BYTES is more than 4500000, and Lambda takes no larger request."
     )
-refuse(needed=[*NEEDED, "ALLOWED_HOSTS", "SEAL_BUCKET", "SECRET_KEY", "STATIC_BUCKET"], also=_found)
+_found += mail_weaknesses(MAILERS["default"]["OPTIONS"])
+refuse(
+    needed=[
+        *NEEDED,
+        "ALLOWED_HOSTS",
+        "DEFAULT_FROM_EMAIL",
+        "EMAIL_HOST",
+        "SEAL_BUCKET",
+        "STATIC_BUCKET",
+    ],
+    also=_found,
+)
 
 # First: a process that may not serve from this database answers nothing.
 MIDDLEWARE = ["loanoffice.start_checks.StartChecksMiddleware", *MIDDLEWARE]

@@ -7,11 +7,14 @@ the project, because it runs before the settings are read.
 """
 
 import json
+import logging
 import re
 from collections.abc import MutableMapping
 from typing import Any, Literal
 
 from django.core.exceptions import ImproperlyConfigured
+
+logger = logging.getLogger(__name__)
 
 SOURCE = "LOANOFFICE_SECRETS"
 SECRET_ARN = re.compile(r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:.+")
@@ -19,11 +22,14 @@ PARAMETER_PATH = re.compile(r"(/[\w.-]+)+/?")
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
-def secrets_into(environment: MutableMapping[str, str]) -> None:
+def secrets_into(
+    environment: MutableMapping[str, str], *, of_others: frozenset[str] = frozenset()
+) -> None:
     """Add what ``LOANOFFICE_SECRETS`` names; a variable that is set already stays as it is.
 
-    Does nothing when there is no such variable. Raises ``ImproperlyConfigured`` with what
-    has to be corrected, never with a secret in it.
+    Secrets of other functions (``of_others``) are left out with a warning, and are no error:
+    an older version may still need them there. Does nothing when there is no such variable.
+    Raises ``ImproperlyConfigured`` with what has to be corrected, never with a secret in it.
     """
     source = environment.get(SOURCE, "")
     if not source:
@@ -43,8 +49,16 @@ def secrets_into(environment: MutableMapping[str, str]) -> None:
             f"{SOURCE} is {source}, and there is a {', '.join(strange)} in it, which is no name "
             "of a variable: capitals, digits and underscores."
         )
+    if unwanted := sorted(of_others & found.keys()):
+        logger.warning(
+            "%s is %s, and there is a %s in it, which this function does not use. Remove it.",
+            SOURCE,
+            source,
+            ", ".join(unwanted),
+        )
     for name, value in found.items():
-        environment.setdefault(name, value)
+        if name not in of_others:
+            environment.setdefault(name, value)
 
 
 def _from_parameter_store(path: str) -> dict[str, str]:

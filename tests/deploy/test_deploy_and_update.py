@@ -140,10 +140,17 @@ def test_companions_are_configured_as_the_web_function_but_for_what_is_their_own
     assert (fraud["Handler"], fraud["Timeout"]) == ("functions.fraud_check.handler", 60)
     assert (manage["Handler"], manage["Timeout"]) == ("functions.manage.handler", 900)
     variables = web["Environment"]["Variables"]
-    lean = {**variables, "DJANGO_SETTINGS_MODULE": "loanoffice.settings.functions"}
-    assert loan["Environment"]["Variables"] == fraud["Environment"]["Variables"] == lean
+    assert variables["LOANOFFICE_SECRETS"] == "/loanoffice/staging"
+    for each, name in ((loan, "loan-approval"), (fraud, "fraud-check")):
+        assert each["Environment"]["Variables"] == {
+            **variables,
+            "DJANGO_SETTINGS_MODULE": "loanoffice.settings.functions",
+            "LOANOFFICE_FUNCTION": name,
+            "LOANOFFICE_SECRETS": f"/loanoffice/staging-{name}",
+        }
     assert manage["Environment"]["Variables"] == {
         **variables,
+        "LOANOFFICE_FUNCTION": "manage",
         "LOANOFFICE_SECRETS": "/loanoffice/staging-manage",
         "LOANOFFICE_DATABASE_OWNER": "true",
     }

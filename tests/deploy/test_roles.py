@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from fnmatch import fnmatchcase
 from typing import Any
 
 import botocore.session
@@ -25,7 +26,6 @@ ACCOUNT = "123456789012"
 LAMBDA = f"arn:aws:lambda:ca-central-1:{ACCOUNT}:function"
 PARAMETERS = f"arn:aws:ssm:ca-central-1:{ACCOUNT}:parameter/loanoffice/staging"
 SECRET = f"arn:aws:secretsmanager:ca-central-1:{ACCOUNT}:secret:loanoffice-AbCdEf"
-OWNERS_SECRET = SECRET.replace("loanoffice-", "loanoffice-manage-")
 SEALS = "arn:aws:s3:::test-staging-seal-bucket/seals/*"
 # What every function has, whatever it does.
 LOGS = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
@@ -202,18 +202,31 @@ def test_code_in_the_function_may_not_use_what_lambda_needs_for_the_network(
         }
 
 
-def test_secrets_are_read_from_the_one_place_that_the_stage_names(office: Office, aws: Aws) -> None:
+def test_each_role_reads_the_secrets_of_its_function_and_no_others(
+    office: Office, aws: Aws
+) -> None:
     office.make_roles()
-    for role in (WEB, LOAN, FRAUD, MANAGE):
+    paths = {role: role.replace(WEB, PARAMETERS) for role in (WEB, LOAN, FRAUD, MANAGE)}
+    for role, own in paths.items():
         may = allowed(policy(aws, role))
-        path = f"{PARAMETERS}-manage" if role == MANAGE else PARAMETERS
-        assert may["ssm:GetParametersByPath"] == {path, f"{path}/*"}
-        assert "secretsmanager:GetSecretValue" not in may
+        reads = {action for action in may if action.startswith(("ssm:", "secretsmanager:"))}
+        assert reads == {"ssm:GetParameter", "ssm:GetParametersByPath"}
+        for action in reads:
+            assert may[action] == {own, f"{own}/*"}
+            for path in paths.values():
+                covered = [
+                    fnmatchcase(what, pattern)
+                    for pattern in may[action]
+                    for what in (path, f"{path}/DATABASE_URL")
+                ]
+                assert any(covered) is (path == own), (role, path)
 
     variables = office.settings["staging"]["aws_environment_variables"]
     companions = copy.deepcopy(office.settings["production"]["companions"])
-    (manage,) = [each for each in companions if each["name"] == "manage"]
-    manage["environment"]["LOANOFFICE_SECRETS"] = OWNERS_SECRET
+    arns = {WEB: SECRET}
+    for each in companions:
+        arn = SECRET.replace("loanoffice-", f"loanoffice-{each['name']}-")
+        each["environment"]["LOANOFFICE_SECRETS"] = arns[f"{WEB}-{each['name']}"] = arn
     key = MEDIA_KEY.replace("1111", "9999")
     office.save_settings(
         aws_environment_variables={**variables, "LOANOFFICE_SECRETS": SECRET},
@@ -223,10 +236,10 @@ def test_secrets_are_read_from_the_one_place_that_the_stage_names(office: Office
     said = office.make_roles()
 
     assert f"{LOAN}: changed its policy" in said
-    for role in (WEB, LOAN, FRAUD, MANAGE):
+    assert {*arns} == {WEB, LOAN, FRAUD, MANAGE}
+    for role, arn in arns.items():
         may = allowed(policy(aws, role))
-        secret = OWNERS_SECRET if role == MANAGE else SECRET
-        assert may["secretsmanager:GetSecretValue"] == {secret}
+        assert may["secretsmanager:GetSecretValue"] == {arn}
         assert key in may["kms:Decrypt"]
         assert "ssm:GetParametersByPath" not in may
 

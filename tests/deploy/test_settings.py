@@ -8,6 +8,7 @@ from django.conf import settings
 
 from deploy.roles import stage_config
 from deploy.stage import NOT_FILLED_IN, companions, faults
+from loanoffice.settings.function_secrets import FUNCTIONS
 from tests.deploy.office import filled_in, settings_as_they_are
 
 
@@ -74,15 +75,67 @@ def test_functions_are_invoked_by_the_names_and_the_alias_that_the_hooks_give_th
     assert config["aws_environment_variables"]["LOANOFFICE_SECRETS"] == f"/loanoffice/{stage}"
 
 
-def test_only_manage_reads_the_owners_secrets_and_connects_as_the_owner(
+def test_each_function_reads_its_own_secrets_and_is_told_which_one_it_is(
     stage: str, config: dict[str, Any]
 ) -> None:
+    found = companions(config, "x")
+    names = {each.function.removeprefix("x-") for each in found}
+    assert {"web", *names} == {*FUNCTIONS}
+    for each in found:
+        name = each.function.removeprefix("x-")
+        assert each.environment["LOANOFFICE_SECRETS"] == f"/loanoffice/{stage}-{name}"
+        assert each.environment["LOANOFFICE_FUNCTION"] == name
+    assert "LOANOFFICE_FUNCTION" not in config["aws_environment_variables"]
+
+
+def test_only_manage_connects_as_the_owner(config: dict[str, Any]) -> None:
     for each in companions(config, "x"):
         is_manage = each.function == "x-manage"
-        wanted = f"/loanoffice/{stage}-manage" if is_manage else None
-        assert each.environment.get("LOANOFFICE_SECRETS") == wanted
         assert ("LOANOFFICE_DATABASE_OWNER" in each.environment) is is_manage
     assert "LOANOFFICE_DATABASE_OWNER" not in config["aws_environment_variables"]
+
+
+@pytest.mark.parametrize(
+    ("fraud_check", "loan_approval", "who"),
+    [
+        ("", "", []),
+        ("/loanoffice/there", "", []),
+        ("{stage}", "", ["fraud-check"]),
+        ("{stage}/fraud-check", "", ["fraud-check"]),
+        ("/loanoffice", "", ["fraud-check", "loan-approval", "manage"]),
+        ("/loanoffice/there", "/loanoffice/there/loans", ["loan-approval"]),
+        ("/loanoffice/there", "/loanoffice/there/", ["loan-approval"]),
+    ],
+)
+def test_no_function_may_read_what_another_reads(
+    config: dict[str, Any], fraud_check: str, loan_approval: str, who: list[str]
+) -> None:
+    filled = filled_in(config)
+    stage = filled["aws_environment_variables"]["LOANOFFICE_SECRETS"]
+    own = {"fraud-check": fraud_check, "loan-approval": loan_approval}
+    for each in filled["companions"]:
+        if path := own.get(each["name"]):
+            each["environment"]["LOANOFFICE_SECRETS"] = path.format(stage=stage)
+    found = [*faults(filled)]
+    assert {fault.split()[1] for fault in found} == {*who}
+    assert all("none below another's" in fault for fault in found)
+
+
+@pytest.mark.parametrize("name", ["fraud-check", "loan-approval", "manage"])
+def test_function_that_has_no_own_secrets_is_a_fault(config: dict[str, Any], name: str) -> None:
+    filled = filled_in(config)
+    (companion,) = [each for each in filled["companions"] if each["name"] == name]
+    del companion["own_secrets"]
+    (fault,) = faults(filled)
+    assert fault.startswith(f"companions: {name} reads /loanoffice/")
+    assert "and the web function reads /loanoffice/" in fault
+
+
+def test_secret_among_the_variables_of_a_companion_is_a_fault(config: dict[str, Any]) -> None:
+    filled = filled_in(config)
+    filled["companions"][0]["environment"]["FRAUD_SERVICE_TOKEN"] = "x"
+    (fault,) = faults(filled)
+    assert fault.startswith("companions: fraud-check: FRAUD_SERVICE_TOKEN is a secret")
 
 
 def test_own_secrets_have_to_be_named_where_the_stage_has_a_secret_and_no_path(
@@ -91,8 +144,14 @@ def test_own_secrets_have_to_be_named_where_the_stage_has_a_secret_and_no_path(
     filled = filled_in(config)
     arn = "arn:aws:secretsmanager:ca-central-1:123456789012:secret:x"
     filled["aws_environment_variables"]["LOANOFFICE_SECRETS"] = arn
-    (fault,) = faults(filled)
-    assert fault.startswith("companions: manage has own_secrets. Name the ARN of its secret")
+    found = [*faults(filled)]
+    assert len(found) == len(filled["companions"])
+    for fault, companion in zip(found, filled["companions"], strict=True):
+        assert fault.startswith(f"companions: {companion['name']} has own_secrets. Name the ARN")
+
+    for companion in filled["companions"]:
+        companion["environment"]["LOANOFFICE_SECRETS"] = f"{arn}-{companion['name']}"
+    assert not [*faults(filled)]
 
 
 def test_sweep_runs_every_minute(config: dict[str, Any]) -> None:

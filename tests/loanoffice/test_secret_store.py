@@ -73,6 +73,7 @@ def test_production_starts_with_secrets_that_only_aws_knows(aws: Aws) -> None:
 def test_a_variable_that_the_secrets_lack_is_still_named(aws: Aws) -> None:
     put_parameters(aws, SECRET_KEY=SECRET)
     environment = COMPLETE | aws.environment | {"LOANOFFICE_SECRETS": PATH}
+    environment["LOANOFFICE_FUNCTION"] = "loan-approval"
     del environment["SECRET_KEY"], environment["DATABASE_URL"]
     found = run("loanoffice.settings.functions", "-c", "import functions.setup", **environment)
     assert found.returncode != 0

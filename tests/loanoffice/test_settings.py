@@ -12,25 +12,38 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.roles import Role
+from applications.choices import Bureau
 from devtools.demo_data import create_demo_data
 from loanoffice.demo_logins import PARTNER_KEY, ROLES
+from loanoffice.settings import function_secrets
 from partners.models import PartnerKey
 from partners.services.keys import partner_key_recognise
 from tests.aws.process import Aws
 from tests.aws.production import COMPLETE, run, run_fresh
-from workflows.providers.catalogue import TOKEN_VARIABLES, URL_VARIABLES
+from workflows.providers.catalogue import PAYOUT, TOKEN_VARIABLES, URL_VARIABLES
 
 README = Path(project.BASE_DIR) / "README.md"
 START = "import django; django.setup()"
 PROVIDERS = {*URL_VARIABLES.values()}
 TOKENS = {*TOKEN_VARIABLES.values()}
 # What only the web function needs.
-WEB_ONLY = {"ALLOWED_HOSTS", "SEAL_BUCKET", "SECRET_KEY", "STATIC_BUCKET"}
+WEB_ONLY = {
+    "ALLOWED_HOSTS",
+    "DEFAULT_FROM_EMAIL",
+    "EMAIL_HOST",
+    "SEAL_BUCKET",
+    "SECRET_KEY",
+    "STATIC_BUCKET",
+}
 SETTINGS = ["production", "functions"]
+# The providers that the web function and the loan approval call.
+CALLED = {"production": {PAYOUT}, "functions": {PAYOUT, *Bureau.values}}
 
 
 def start(module: str, code: str = START, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Django with these settings, then this code."""
+    """Django with these settings, then this code; the lean ones are those of the loan approval."""
+    if module == "functions":
+        environment = {"LOANOFFICE_FUNCTION": "loan-approval", **environment}
     return run(f"loanoffice.settings.{module}", "-c", code, **environment)
 
 
@@ -50,7 +63,7 @@ def test_production_names_every_missing_variable() -> None:
     missing = re.search(r"are missing: ([^.]+)\.", last)
     optional = {"SECRET_KEY", "DATABASE_URL", "LOANOFFICE_SIMULATED_PROVIDERS"}
     assert missing is not None
-    assert set(missing[1].split(", ")) == {*set(COMPLETE) - optional, *PROVIDERS}
+    assert set(missing[1].split(", ")) == {*set(COMPLETE) - optional, URL_VARIABLES[PAYOUT]}
 
 
 UNSAFE = {
@@ -74,6 +87,8 @@ UNSAFE = {
 # Those of the web function.
 WEB = {
     "ALLOWED_HOSTS",
+    "EMAIL_USE_TLS",
+    "LOANOFFICE_FRAUD_VENDOR_URL",
     "LOANOFFICE_DOCUMENT_BYTES",
     "LOANOFFICE_SECOND_FACTOR_REQUIRED",
     "SECRET_KEY",
@@ -85,15 +100,23 @@ WEB = {
 def test_production_names_every_unsafe_variable_at_once(module: str) -> None:
     unsafe = {name: value for name, (value, _) in UNSAFE.items()}
     last = refused(module, **COMPLETE | unsafe)
-    expected = {name for name in UNSAFE if module == "production" or name not in WEB}
+    others = PROVIDERS - {URL_VARIABLES[each] for each in CALLED[module]}
+    expected = {name for name in UNSAFE if module == "production" or name not in WEB} - others
     assert {name for name, (_, sentence) in UNSAFE.items() if sentence in last} == expected
-    assert {name for name in TOKENS if f"{name} is empty" in last} == TOKENS
+    tokens = {TOKEN_VARIABLES[each] for each in CALLED[module]}
+    assert {name for name in TOKENS if f"{name} is empty" in last} == tokens
 
 
 @pytest.mark.parametrize("name", sorted(UNSAFE))
 def test_production_refuses_each_unsafe_variable(name: str) -> None:
     value, sentence = UNSAFE[name]
-    assert sentence in refused("production", **COMPLETE | {name: value})
+    calls = [
+        each
+        for each, uses in function_secrets.FUNCTIONS.items()
+        if name not in PROVIDERS or name in {URL_VARIABLES[provider] for provider in uses.providers}
+    ]
+    module = "production" if function_secrets.WEB in calls else "functions"
+    assert sentence in refused(module, **COMPLETE | {name: value, "LOANOFFICE_FUNCTION": calls[0]})
 
 
 def test_functions_name_every_missing_variable_and_ask_for_none_of_the_web() -> None:
@@ -117,17 +140,23 @@ def test_functions_start_without_what_only_a_door_needs() -> None:
 @pytest.mark.parametrize("module", SETTINGS)
 def test_nothing_outside_is_simulated_unless_that_is_asked_for(module: str) -> None:
     last = refused(module, **without("LOANOFFICE_SIMULATED_PROVIDERS"))
-    assert {name for name in PROVIDERS if name in last} == PROVIDERS
+    called = {URL_VARIABLES[each] for each in CALLED[module]}
+    assert {name for name in PROVIDERS if name in last} == called
     urls = dict.fromkeys(PROVIDERS, "https://outside.example.com") | dict.fromkeys(TOKENS, "token")
     found = start(module, **without("LOANOFFICE_SIMULATED_PROVIDERS"), **urls)
     assert found.returncode == 0, found.stderr
 
 
-@pytest.mark.parametrize("module", SETTINGS)
-def test_fraud_vendor_stands_in_for_the_fraud_service_and_needs_its_secret(module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "function"), [("production", "web"), ("functions", "fraud-check")]
+)
+def test_fraud_vendor_stands_in_for_the_fraud_service_and_needs_its_secret(
+    module: str, function: str
+) -> None:
     urls = dict.fromkeys(PROVIDERS - {"FRAUD_SERVICE_URL"}, "https://outside.example.com")
     urls["LOANOFFICE_FRAUD_VENDOR_URL"] = "https://vendor.example.com/checks"
     outside = without("LOANOFFICE_SIMULATED_PROVIDERS") | urls | dict.fromkeys(TOKENS, "token")
+    outside["LOANOFFICE_FUNCTION"] = function
 
     assert "are missing: LOANOFFICE_FRAUD_VENDOR_SECRET." in refused(module, **outside)
     found = start(module, **outside, LOANOFFICE_FRAUD_VENDOR_SECRET=f"whsec_{'A' * 44}")
@@ -150,10 +179,10 @@ def test_only_postgresql_will_do(module: str) -> None:
     ],
 )
 def test_a_database_elsewhere_is_spoken_to_over_tls(tail: str, taken: bool) -> None:
-    url = f"postgresql://user:secret@{tail}"
+    url = f"postgresql://user:a-long-password@{tail}"
     found = start("functions", **COMPLETE | {"DATABASE_URL": url})
     assert (found.returncode == 0) is taken, found.stderr
-    assert "secret" not in found.stderr
+    assert "a-long-password" not in found.stderr
 
 
 def test_documents_that_lambda_takes_are_promised() -> None:
@@ -298,7 +327,8 @@ def test_functions_load_neither_admin_nor_api() -> None:
         "  'reviews.admin', 'reviews.api', 'webhooks.admin', 'webhooks.api', 'workflows.admin')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    found = run_fresh("loanoffice.settings.functions", "-c", code, **COMPLETE)
+    named = {"LOANOFFICE_FUNCTION": "loan-approval"}
+    found = run_fresh("loanoffice.settings.functions", "-c", code, **COMPLETE, **named)
     assert found.stdout.strip() == "[]", found.stderr
 
 
@@ -312,7 +342,9 @@ def test_superuser_decides_nothing_in_the_functions_either(module: str) -> None:
         "root._group_perm_cache = set()\n"
         "print(root.has_perm('reviews.decide_manager_approval'), root.has_perm('auth.change_user'))"
     )
-    found = run_fresh(f"loanoffice.settings.{module}", "-c", code, **COMPLETE)
+    function = "web" if module == "production" else "loan-approval"
+    named = {"LOANOFFICE_FUNCTION": function}
+    found = run_fresh(f"loanoffice.settings.{module}", "-c", code, **COMPLETE, **named)
     assert found.stdout.strip() == "False True", found.stderr
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from core.locking import locked
@@ -43,9 +44,16 @@ class Named:
 def vendor_secrets() -> list[bytes]:
     """Return the live secrets of the fraud vendor, the newest first; none without a vendor.
 
-    Raises ``ValueError`` for one that cannot be used (a system check reports it at start).
+    Raises ``ValueError`` for one that cannot be used (a system check reports it at start), and
+    ``ImproperlyConfigured`` in a function that has no secret of the vendor.
     """
-    return [secret_of(text) for text in settings.LOANOFFICE_FRAUD_VENDOR_SECRETS]
+    secrets: list[str] | None = settings.LOANOFFICE_FRAUD_VENDOR_SECRETS
+    if secrets is None:
+        raise ImproperlyConfigured(
+            "LOANOFFICE_FRAUD_VENDOR_SECRET is not among the secrets of "
+            f"{settings.LOANOFFICE_FUNCTION}."
+        )
+    return [secret_of(text) for text in secrets]
 
 
 def token_of(secret: bytes, callback_id: str) -> str:

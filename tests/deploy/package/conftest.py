@@ -113,14 +113,16 @@ class Office:
         path = "/loanoffice/production"
         self.login_url = as_login(database_url, APP, "a-password")
         secrets = {
-            path: {"DATABASE_URL": self.login_url},
+            path: {"DATABASE_URL": self.login_url, "SECRET_KEY": COMPLETE["SECRET_KEY"]},
+            f"{path}-loan-approval": {"DATABASE_URL": self.login_url},
+            f"{path}-fraud-check": {"DATABASE_URL": self.login_url},
             f"{path}-manage": {
                 "DATABASE_URL": database_url,
                 "LOANOFFICE_APP_DATABASE_URL": self.login_url,
             },
         }
         for place, parameters in secrets.items():
-            for name, value in {**parameters, "SECRET_KEY": COMPLETE["SECRET_KEY"]}.items():
+            for name, value in parameters.items():
                 account.client("ssm").put_parameter(
                     Name=f"{place}/{name}", Value=value, Type="SecureString"
                 )
@@ -149,15 +151,18 @@ class Office:
             }
         )
         lean = environment | {"DJANGO_SETTINGS_MODULE": "loanoffice.settings.functions"}
+
+        def own(name: str) -> dict[str, str]:
+            return {"LOANOFFICE_FUNCTION": name, "LOANOFFICE_SECRETS": f"{path}-{name}"}
+
         for name, handler, variables in (
             ("web", "handler.lambda_handler", environment),
-            ("loan", "functions.loan_approval.handler", lean),
-            ("fraud", "functions.fraud_check.handler", lean),
+            ("loan", "functions.loan_approval.handler", lean | own("loan-approval")),
+            ("fraud", "functions.fraud_check.handler", lean | own("fraud-check")),
             (
                 "manage",
                 "functions.manage.handler",
-                environment
-                | {"LOANOFFICE_SECRETS": f"{path}-manage", "LOANOFFICE_DATABASE_OWNER": "true"},
+                environment | own("manage") | {"LOANOFFICE_DATABASE_OWNER": "true"},
             ),
         ):
             self.functions[name] = Function(
