@@ -13,7 +13,7 @@ import pytest
 TESTS = Path(__file__).parent
 # Run on one database only, or in an environment of their own.
 ELSEWHERE = ("browser", "deploy")
-# Locks, big-table helpers, schema changes, triggers, query plans, threads that commit.
+# Locks, big-table helpers, schema changes, triggers, query plans, threads that race.
 MODULES = re.compile(
     r"^(?!functions\.local)(.*\.)?"
     r"(locking|database|db_threads|migration_operations|append_only|migrations|plans|together)$"
@@ -38,15 +38,6 @@ def marks(node: ast.AST) -> set[str]:
     }
 
 
-def commits(node: ast.AST) -> bool:
-    """Return whether a test commits: ``django_db(transaction=True)`` or ``transactional_db``."""
-    return any(
-        (isinstance(found, ast.keyword) and found.arg == "transaction")
-        or (isinstance(found, ast.arg) and found.arg == "transactional_db")
-        for found in ast.walk(node)
-    )
-
-
 def touching_imports(tree: ast.Module) -> set[str]:
     """The names that stand in this module for something of ``MODULES`` or ``NAMES``."""
     found = set()
@@ -66,7 +57,7 @@ def touched(node: ast.AST, imported: set[str]) -> set[str]:
     for each in ast.walk(node):
         if isinstance(each, ast.Attribute) and ATTRIBUTES.search(ast.unparse(each)):
             named.add(each.attr)
-    return named | ({"commits"} if commits(node) else set())
+    return named
 
 
 def reasons(source: str) -> list[str]:
@@ -102,8 +93,7 @@ MARKED = "@pytest.mark.both_databases\n"
         "def test_x():\n    connection.vendor\n",
         "def test_x():\n    Row.objects.select_for_update().get()\n",
         "from django.db import IntegrityError\ndef test_x():\n    assert IntegrityError\n",
-        "@pytest.mark.django_db(transaction=True)\ndef test_x():\n    pass\n",
-        "def test_x(transactional_db):\n    pass\n",
+        "from tests.together import together\ndef test_x():\n    together(1)\n",
     ],
 )
 def test_each_kind_is_found_and_the_marker_ends_the_search(source: str) -> None:

@@ -24,10 +24,7 @@ from tests.hard_cases.serving import WebProcess, served
 from webhooks.delivery import Outgoing, headers_of
 from webhooks.models import WebhookEndpoint
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 GUIDE = (settings.BASE_DIR / "docs" / "partners.md").read_text()
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -25,8 +25,6 @@ from tests.audit.scenarios.office import Office
 from tests.audit.scenarios.table import CHANGES, READS, Change
 from tests.hard_cases.stored import everything_stored
 
-pytestmark = pytest.mark.both_databases
-
 BESIDE = pytest.mark.django_db(transaction=True)
 # What Django makes for each model; ``CHANGES`` has those that can be used.
 OF_MODELS = ("changelist", "add", "change", "delete", "history")

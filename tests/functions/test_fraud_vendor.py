@@ -25,10 +25,7 @@ from tests.workflows.callbacks.vendor import FLAGGED, HEARTBEAT, PASSED, SECRET
 from workflows.errors import ProviderError
 from workflows.models import Incident, PendingCallback
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -16,10 +16,7 @@ from tests.waiting import eventually
 from workflows import engine
 from workflows.models import Execution
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

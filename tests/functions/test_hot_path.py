@@ -19,10 +19,7 @@ from tests.casework import ALICE
 from tests.functions.test_loan_approval import open_task
 from tests.functions.wire import wire
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

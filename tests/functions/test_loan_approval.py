@@ -26,10 +26,7 @@ from workflows.models import Execution, Incident, PendingCallback, SimulatedPayo
 from workflows.operations import application_restart
 from workflows.outbox import queue
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -18,10 +18,7 @@ from workflows import sweep
 from workflows.models import Incident, PendingCallback, SimulatedPayout
 from workflows.operations import application_restart
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ from tests.hard_cases.serving import WebProcess, served
 from tests.sizes import size
 from webhooks.models import WebhookEvent
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long, pytest.mark.both_databases]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 EXAMPLES = size(short=10, long=300, variable="FUZZ_EXAMPLES")
 SEED = size(short=1, long=1, variable="FUZZ_SEED")

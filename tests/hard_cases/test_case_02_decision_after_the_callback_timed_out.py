@@ -32,10 +32,7 @@ from workflows.models import Incident, OutboxMessage, PendingCallback, Simulated
 from workflows.operations import application_restart, restart_check
 from workflows.steps import review
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def late_and_not_applied(reference: str, client: Client, manager: User) -> None:

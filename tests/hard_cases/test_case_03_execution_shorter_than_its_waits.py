@@ -32,10 +32,7 @@ from workflows.checks import timeouts_nest
 from workflows.models import Execution, OutboxMessage, PendingCallback
 from workflows.reconcile.compare import reconcile
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 SECONDS = 3  # that an execution lives here
 

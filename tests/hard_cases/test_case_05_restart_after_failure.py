@@ -41,10 +41,7 @@ from workflows.models import (
 from workflows.operations import application_restart, application_stop
 from workflows.reconcile.compare import reconcile
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 

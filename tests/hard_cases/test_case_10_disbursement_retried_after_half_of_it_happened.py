@@ -34,10 +34,7 @@ from workflows.executions import Closed
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.steps import payout
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 SMALL = {"sin_last4": "3333", "loan_amount": "25000.00"}
 

@@ -27,10 +27,7 @@ from tests.waiting import eventually
 from workflows.models import Incident, SimulatedPayout
 from workflows.operations import application_restart
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 GOOD: Reply = (HTTPStatus.OK, {}, {"score": 780, "derogatory_marks": 0, "id": "R-1"})
 # How a bureau can be down: it says so, it hangs up, it talks nonsense.

@@ -15,10 +15,7 @@ from tests.workflows.deploy_check.draining import Pending, drain
 from workflows import engine
 from workflows.models import Execution
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Running = Callable[..., EngineProcess]
 DROP_PHONE = "migrations.RemoveField('loanapplication', 'phone')"

@@ -34,10 +34,7 @@ from workflows.models import Execution, OutboxMessage, PendingCallback, Simulate
 from workflows.operations import application_restart, application_stop
 from workflows.outbox import queue
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 APPROVE = Outcome.APPROVE
 # A case that goes through every step: a manager, a flag, an analyst, the applicant.

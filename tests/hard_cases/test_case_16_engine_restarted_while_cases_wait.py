@@ -31,10 +31,7 @@ from workflows.models import (
     SimulatedPayout,
 )
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 CHARLIE = PEOPLE["charlie"]["sin_last4"]
 

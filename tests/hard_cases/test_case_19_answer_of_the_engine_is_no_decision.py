@@ -27,10 +27,7 @@ from tests.waiting import eventually
 from workflows import engine
 from workflows.models import Incident, PendingCallback, SimulatedPayout
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Running = Callable[..., EngineProcess]
 APPROVE, DECLINE = Outcome.APPROVE, Outcome.DECLINE

@@ -22,8 +22,6 @@ from workflows.models import Incident, PendingCallback
 from workflows.steps import fraud, offer, payout
 from workflows.steps.checked import Missing
 
-pytestmark = pytest.mark.both_databases
-
 
 @dataclass
 class Course:

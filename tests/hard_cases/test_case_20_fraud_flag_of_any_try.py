@@ -40,8 +40,6 @@ from workflows.operations import application_restart
 from workflows.steps import offer, payout
 from workflows.steps.checked import Missing
 
-pytestmark = pytest.mark.both_databases
-
 
 def request(application: LoanApplication) -> object:
     """Go on to the payout, as the last step of the workflow does."""

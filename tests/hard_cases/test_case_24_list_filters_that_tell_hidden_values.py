@@ -24,7 +24,7 @@ from tests.applications.admin.conftest import LIST, Login
 from webhooks.models import WebhookEndpoint
 from workflows.models import PendingCallback
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 # Without capitals: SQLite does not tell them apart.
 SECRET_CHARACTERS = f"_{string.digits}{string.ascii_lowercase}+/="
@@ -115,6 +115,7 @@ def test_callback_id_and_key_of_a_second_factor_are_not_read(
         assert (right, wrong) == (1, 1)
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("pattern", ["[", "(", "*", SLOW_PATTERN])
 def test_pattern_is_neither_an_error_nor_run(
     login: Login, make_user: Callable[..., User], officer: User, partner: Partner, pattern: str

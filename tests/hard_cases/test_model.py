@@ -46,7 +46,6 @@ from tests.hard_cases.model.promises import Moves, moves
 from tests.hard_cases.model.rest import come_to_rest
 from tests.sizes import size
 
-pytestmark = pytest.mark.both_databases
 RANDOM = "MODEL_EXAMPLES" in os.environ
 EXAMPLES = size(short=8, long=120, variable="MODEL_EXAMPLES")
 STEPS = size(short=40, long=50, variable="MODEL_STEPS")

@@ -37,8 +37,6 @@ from tests.sent_forms import AGAIN, CHANGED, browser, open_form, token_of
 from webhooks import endpoints
 from workflows import operations, sweep
 
-pytestmark = pytest.mark.both_databases
-
 FORMS = {
     name: change
     for name, change in CHANGES.items()

@@ -17,11 +17,10 @@ from django.db import connection
 from devtools.chaos.findings import Fault, Finding
 from devtools.chaos.report import Report
 from tests import casework
+from tests.devtools.chaos.scratch_databases import databases_like
 from tests.functions.engine_process import database_url
 from tests.sizes import size
 from tests.waiting import eventually
-
-pytestmark = pytest.mark.both_databases
 
 # The short plan kills each of the three processes and withdraws an application that waits.
 APPLICATIONS, KILLS, SEED = size(short=16, long=80), size(short=3, long=12), 4
@@ -67,16 +66,8 @@ class Chaos:
         return list(self.folder.glob("loanoffice-chaos-*"))
 
     def scratch_databases(self) -> int:
-        if connection.vendor == "sqlite":
-            return 0
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_database WHERE datname LIKE %s", [self.mine])
-            return int(cursor.fetchone()[0])
-
-    @property
-    def mine(self) -> str:
         assert self.popen is not None
-        return f"loanoffice_chaos_{self.popen.pid}_%"
+        return databases_like(f"loanoffice_chaos_{self.popen.pid}_%")
 
 
 @pytest.fixture
@@ -155,6 +146,7 @@ def test_run_outside_of_the_demo_is_refused(settings: object) -> None:
         call_command("chaos")
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="a run on SQLite has a file of its own")
 def test_server_whose_database_holds_applications_is_refused(chaos: Chaos, officer: User) -> None:

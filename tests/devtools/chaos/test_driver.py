@@ -25,10 +25,7 @@ from tests import casework
 from tests.devtools.chaos.office import ANALYST, MANAGER, planned
 from tests.waiting import eventually
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Scene:

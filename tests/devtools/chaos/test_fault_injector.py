@@ -14,10 +14,7 @@ from devtools.supervisor import Process
 from tests import casework
 from tests.waiting import eventually
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -18,8 +18,6 @@ from workflows.models import Incident, OutboxMessage
 from workflows.operations import execution_pause
 from workflows.outbox import queue
 
-pytestmark = pytest.mark.both_databases
-
 
 @pytest.fixture
 def running(officer: User) -> LoanApplication:

@@ -15,7 +15,6 @@ from tests.applications.admin.conftest import Login, page, said
 from tests.workflows.admin.operator_actions import NOTE, buttons, facts, line
 from workflows.models import Incident, OutboxMessage, SimulatedPayout
 
-pytestmark = pytest.mark.both_databases
 # The simulated rail looks into its books beside the test's transaction, as a bank would.
 BESIDE = pytest.mark.django_db(transaction=True)
 
