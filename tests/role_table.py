@@ -155,21 +155,33 @@ def label_of(name: str) -> str:
     return f"{title_of(model)}: {what.replace('-', ' ')}"
 
 
-def changes_by(make_desk: MakeDesk) -> Rows:
-    """The changes and who makes them; decisions for each kind of review."""
+def changes_by(make_desk: MakeDesk, written: Rows | None) -> Rows:
+    """The changes and who makes them; decisions for each kind of review.
+
+    With rows that were ``written`` before, two people try each change, and the other cells are
+    taken from there.
+    """
     changes = {label_of(name): change for name, change in staff_changes().items()}
     decide = changes.pop(label_of(f"{ADMIN}applications_loanapplication_decide"))
     for kind, row in REVIEW_KINDS.items():
         label = f"{title_of(LoanApplication)}: decide, {kind.label.lower()}"
         changes[label] = replace(decide, cause=decision(row))
-    return {
-        label: {
-            person: YES
-            for person in PEOPLE
-            if is_done(change, make_desk(AskingDesk if change.beside else Desk, person))
-        }
-        for label, change in changes.items()
-    }
+    rows: Rows = {}
+    for number, (label, change) in enumerate(changes.items()):
+        row = rows[label] = dict((written or {}).get(label, {}))
+        for person in PEOPLE if written is None else sample(row, number):
+            desk = make_desk(AskingDesk if change.beside else Desk, person)
+            row[person] = YES if is_done(change, desk) else ""
+    return rows
+
+
+def sample(row: Mapping[str, str], number: int) -> list[str]:
+    """Return somebody who may, by a row of the page, and somebody who may not; others by number."""
+    groups = (
+        [person for person in PEOPLE if row.get(person)],
+        [person for person in PEOPLE if not row.get(person)],
+    )
+    return [group[number % len(group)] for group in groups if group]
 
 
 # --- Pages --------------------------------------------------------------------------------
@@ -274,12 +286,30 @@ def is_of_tests(kind: ProposalKind) -> bool:
 # --- The document -------------------------------------------------------------------------
 
 
-def document(make_desk: MakeDesk, people: Mapping[str, User]) -> str:
-    """The whole page."""
+def tables() -> dict[str, Rows]:
+    """The tables of the page as it is, by their heading."""
+    found: dict[str, Rows] = {}
+    columns: list[str] = []
+    for line in DOCUMENT.read_text().splitlines():
+        if line.startswith("## "):
+            rows = found[line.removeprefix("## ")] = {}
+        elif line.startswith("|"):
+            label, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            if not label:
+                columns = cells
+            elif label != "---":
+                rows[label] = dict(zip(columns, cells, strict=True))
+    return found
+
+
+def document(
+    make_desk: MakeDesk, people: Mapping[str, User], *, written: Rows | None = None
+) -> str:
+    """The whole page; with the changes ``written`` before, a sample of them is tried."""
     tables = {
         "Pages": ("What Django's own pages allow.", pages_of(people), PEOPLE),
         "Actions in lists": ("Offered for selected rows.", list_actions_of(people), PEOPLE),
-        "Changes": ("Tried on the pages of the admin.", changes_by(make_desk), PEOPLE),
+        "Changes": ("Tried on the pages of the admin.", changes_by(make_desk, written), PEOPLE),
         "Proposals": (
             "Nobody confirms their own, nor one about themselves.",
             proposals_by(people),

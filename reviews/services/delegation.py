@@ -188,6 +188,8 @@ def delegations_end_without_role(*, people: Collection[int] | None) -> None:
     rows = Delegation.objects.filter(revoked_at__isnull=True, ends_at__gt=timezone.now())
     if people is not None:
         rows = rows.filter(Q(delegator__in=people) | Q(delegate__in=people))
+    if not rows.exists():  # mostly; the query below is a long one
+        return
     ended = rows.exclude(pk__in=Delegation.objects.filter(in_force()).values("pk"))
     for row in locked(ended.select_related("delegator", "delegate")):
         _revoke(row, by=None)
