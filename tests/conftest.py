@@ -28,7 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that all workers end at about the same time."""
-    items.sort(key=lambda item: item.get_closest_marker("both_databases") is None)
+    for marker in ("both_databases", "long"):
+        items.sort(key=lambda item: item.get_closest_marker(marker) is None)
     if config.getoption("--reverse"):
         items.reverse()
 
