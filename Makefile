@@ -44,10 +44,11 @@ test-sqlite: .venv/dev ## run every test on SQLite
 	$(PYTEST) $(TEST_FLAGS)
 
 test-postgresql: .venv/dev ## run the tests that may differ between databases, on a real PostgreSQL
-	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m "both_databases and not browser and not deploy"
+	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m both_databases \
+		$$(grep -rl --include='test_*.py' both_databases tests)
 
 test-browser: .venv/dev ## run the browser tests, if a Chromium is installed
-	$(PYTEST) -m browser -n $(WORKERS)
+	$(PYTEST) -m browser -n $(WORKERS) tests/browser
 
 test-rest: export LOANOFFICE_TEST_LONG = 1
 test-rest: .venv/dev ## run what test-full adds to test
