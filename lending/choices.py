@@ -35,6 +35,10 @@ class ReasonCode(TextChoices):
         "AMOUNT_ABOVE_TIER_LIMIT",
         "The amount is above the largest loan for this credit tier.",
     )
+    INSTALMENT_TOO_SMALL = (
+        "INSTALMENT_TOO_SMALL",
+        "The amount is too small for the term.",
+    )
     DEBT_TO_INCOME_TOO_HIGH = (
         "DEBT_TO_INCOME_TOO_HIGH",
         "The estimated payment is too high for the stated income.",

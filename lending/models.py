@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from accounts.roles import approver_choices
+from lending.amortisation import CENT
 from lending.choices import Tier
 from lending.fields import money_field, rate_field
 
@@ -24,6 +25,16 @@ class LendingPolicy(models.Model):
     )
     default_term_months = models.PositiveSmallIntegerField(
         default=60, validators=[MinValueValidator(1)]
+    )
+    smallest_loan = money_field(
+        default=Decimal("500.00"),
+        validators=[MinValueValidator(CENT)],
+        help_text="An application for less is declined.",
+    )
+    smallest_instalment = money_field(
+        default=Decimal("15.00"),
+        validators=[MinValueValidator(CENT)],
+        help_text="An application whose monthly instalment would be less is declined.",
     )
     maximum_debt_to_income = models.DecimalField(
         max_digits=5,
@@ -59,6 +70,14 @@ class LendingPolicy(models.Model):
             models.CheckConstraint(
                 condition=models.Q(approval_expires__gte=models.F("approval_due")),
                 name="policy_approval_expires_not_before_due",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    smallest_instalment__gt=0, smallest_loan__gte=models.F("smallest_instalment")
+                ),
+                name="policy_smallest_loan_not_below_instalment",
+                violation_error_message="The smallest instalment is above zero, and not above the "
+                "smallest loan.",
             ),
         ]
 

@@ -56,6 +56,7 @@ def policy_rules(policy: LendingPolicy) -> PolicyRules:
     return PolicyRules(
         version=policy.version,
         approval_threshold=policy.approval_threshold,
+        smallest_instalment=policy.smallest_instalment,
         maximum_debt_to_income=policy.maximum_debt_to_income,
         tiers=tiers,
     )
@@ -92,7 +93,8 @@ def publish_check(*, policy: LendingPolicy) -> None:
     """Raise the reason why a version cannot be published.
 
     ``PolicyPublished``, or ``InvalidPolicy`` when a tier or a ceiling is missing, a ceiling is
-    below that of a lower role, or an execution could wait longer than its execution lives.
+    below that of a lower role, the smallest loan is above the largest one of a tier that lends,
+    or an execution could wait longer than its execution lives.
     """
     if policy.published_at is not None:
         raise PolicyPublished(version=policy.version)
@@ -102,6 +104,7 @@ def publish_check(*, policy: LendingPolicy) -> None:
             {"tiers": [f"A policy needs every tier; missing: {', '.join(sorted(missing))}."]}
         )
     _check_ceilings(policy)
+    _check_smallest(policy)
     needed, limit = longest_wait(policy), settings.LOAN_APPROVAL_EXECUTION_TIMEOUT
     if needed >= limit:
         raise InvalidPolicy(
@@ -168,6 +171,26 @@ def _check_ceilings(policy: LendingPolicy) -> None:
                 problem = f"The ceiling of {higher} is below that of {lower}."
     if problem:
         raise InvalidPolicy({"authorities": [problem]})
+
+
+def _check_smallest(policy: LendingPolicy) -> None:
+    """Raise ``InvalidPolicy`` unless every tier that lends can lend the smallest loan."""
+    errors: dict[str, list[str]] = {}
+    smallest, instalment = policy.smallest_loan, policy.smallest_instalment
+    if smallest <= 0:
+        errors["smallest_loan"] = ["The smallest loan has to be above zero."]
+    if instalment <= 0:
+        errors["smallest_instalment"] = ["The smallest instalment has to be above zero."]
+    elif instalment > smallest:
+        errors["smallest_instalment"] = ["The smallest instalment is above the smallest loan."]
+    for tier in policy.tiers.all():
+        if 0 < tier.largest_amount < smallest:
+            errors.setdefault("smallest_loan", []).append(
+                f"The smallest loan is above the largest one of {tier.get_tier_display()}, "
+                f"{tier.largest_amount:,.2f} {policy.currency}."
+            )
+    if errors:
+        raise InvalidPolicy(errors)
 
 
 def policy_changes(policy: LendingPolicy) -> Changes:

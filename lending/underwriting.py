@@ -7,6 +7,7 @@ here depends on an applicant, a bureau's name or a demo profile.
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
+from lending.amortisation import EVEN, TermsTooSmall, monthly_payment, schedule, worst_residue
 from lending.choices import Outcome, ReasonCode, Tier
 
 # The monthly payment that the assessment assumes: 5 % of the amount. An estimate for the
@@ -29,6 +30,7 @@ class PolicyRules:
 
     version: int
     approval_threshold: Decimal
+    smallest_instalment: Decimal
     maximum_debt_to_income: Decimal | None
     tiers: tuple[TierRule, ...]
 
@@ -89,10 +91,48 @@ def tier_for(*, rules: PolicyRules, score: int, derogatory_marks: int) -> TierRu
     return rules.tiers[-1]
 
 
+def instalment_problem(
+    *,
+    smallest: Decimal,
+    loan_amount: Decimal,
+    annual_rate: Decimal,
+    term_months: int,
+    currency: str,
+) -> str:
+    """Return why a loan cannot be repaid in equal instalments; empty when it can.
+
+    It cannot when they are smaller than the policy's smallest, or when the last one, which absorbs
+    the rounding, would differ from the others by more than 5 %.
+    """
+    payment = monthly_payment(
+        principal=loan_amount, annual_rate=annual_rate, term_months=term_months
+    )
+    if payment < smallest:
+        return (
+            f"{term_months} monthly instalments would be {payment:,.2f} {currency} each; the "
+            f"smallest is {smallest:,.2f} {currency}. A shorter term has larger ones."
+        )
+    if worst_residue(annual_rate=annual_rate, term_months=term_months) * EVEN <= payment:
+        return ""  # whatever the rounding does, so the schedule need not be computed
+    try:
+        plan = schedule(principal=loan_amount, annual_rate=annual_rate, term_months=term_months)
+    except TermsTooSmall:
+        last = Decimal("0.00")
+    else:
+        if plan.is_even:
+            return ""
+        last = plan.last_payment
+    return (
+        f"The last of {term_months} monthly instalments would be {last:,.2f} {currency}, the "
+        f"others {payment:,.2f} {currency}. A shorter term has more equal ones."
+    )
+
+
 def assess(
     *,
     rules: PolicyRules,
     loan_amount: Decimal,
+    term_months: int,
     currency: str,
     annual_income: Decimal | None,
     reports: tuple[Report, ...],
@@ -101,7 +141,8 @@ def assess(
     """Assess one application.
 
     The application is referred when a bureau did not answer, whatever the other reports say,
-    so that a person sees that a report is missing. Raises ``ValueError`` when no bureau
+    so that a person sees that a report is missing. Only an amount that is too small for its term
+    is declined all the same: no person can offer it either. Raises ``ValueError`` when no bureau
     answered at all.
     """
     score = average_score(reports)
@@ -145,6 +186,14 @@ def assess(
 
     if against and not missing_bureaus:
         outcome, reasons = Outcome.DECLINE, against
+    elif why := instalment_problem(
+        smallest=rules.smallest_instalment,
+        loan_amount=loan_amount,
+        annual_rate=rule.annual_rate,
+        term_months=term_months,
+        currency=currency,
+    ):
+        outcome, reasons = Outcome.DECLINE, [Reason(ReasonCode.INSTALMENT_TOO_SMALL, why), *against]
     elif refer:
         outcome, reasons = Outcome.REFER, [*refer, *against]
     else:

@@ -183,6 +183,7 @@ def _draw_assessment(random: Random, terms: Terms, history: History) -> Assessme
     return assess(
         rules=terms.rules,
         loan_amount=history.amount,
+        term_months=history.term_months,
         currency=CURRENCY,
         annual_income=history.income,
         reports=tuple(history.reports.values()),

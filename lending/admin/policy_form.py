@@ -20,6 +20,7 @@ else:
 
 SPAN = "Days and hours:minutes:seconds, as in “1 12:00:00”."
 WHO = ("approval_threshold", "second_approval_threshold")
+SMALLEST = ("smallest_loan", "smallest_instalment")
 WAITS = tuple(
     column.name for column in LendingPolicy._meta.fields if isinstance(column, DurationField)
 )
@@ -56,7 +57,10 @@ def policy_fieldsets(*, typed: bool) -> list[tuple[str | None, dict[str, Any]]]:
     return [
         (None, {"fields": as_seen("version", "currency")}),
         ("Who decides", {"fields": as_seen(*WHO)}),
-        ("What may be lent", {"fields": as_seen("default_term_months", "maximum_debt_to_income")}),
+        (
+            "What may be lent",
+            {"fields": as_seen(*SMALLEST, "default_term_months", "maximum_debt_to_income")},
+        ),
         ("How long things wait", {"fields": as_seen(*waits, "fraud_check_attempts")}),
         ("The offer", {"fields": as_seen(*OFFER)}),
         ("Record", {"fields": as_seen("notes", "created_at", "published_at", "published_by")}),
@@ -96,7 +100,7 @@ def _largest(tier: PolicyTier) -> SafeString | str:
 
 
 SHOWN: dict[str, Callable[[Any], object]] = {
-    **{name: _shown(name, _amount(name)) for name in WHO},
+    **{name: _shown(name, _amount(name)) for name in (*WHO, *SMALLEST)},
     **{name: _shown(name, _span(name)) for name in WAITS},
     "default_term_months": _shown(
         "default_term_months", lambda policy: f"{policy.default_term_months} months"

@@ -34,6 +34,8 @@ def publish(apps, schema_editor):
         approval_threshold=Decimal("100000.00"),
         second_approval_threshold=Decimal("500000.00"),
         default_term_months=60,
+        smallest_loan=Decimal("500.00"),
+        smallest_instalment=Decimal("15.00"),
         maximum_debt_to_income=None,
         approval_due=timedelta(days=1),
         approval_expires=timedelta(days=7),
@@ -91,6 +93,8 @@ class Migration(migrations.Migration):
                 ('approval_threshold', models.DecimalField(decimal_places=2, default=Decimal('100000.00'), help_text='At or above this amount a manager decides.', max_digits=12)),
                 ('second_approval_threshold', models.DecimalField(decimal_places=2, default=Decimal('500000.00'), help_text='At or above this amount two people decide.', max_digits=12)),
                 ('default_term_months', models.PositiveSmallIntegerField(default=60, validators=[django.core.validators.MinValueValidator(1)])),
+                ('smallest_loan', models.DecimalField(decimal_places=2, default=Decimal('500.00'), help_text='An application for less is declined.', max_digits=12, validators=[django.core.validators.MinValueValidator(Decimal('0.01'))])),
+                ('smallest_instalment', models.DecimalField(decimal_places=2, default=Decimal('15.00'), help_text='An application whose monthly instalment would be less is declined.', max_digits=12, validators=[django.core.validators.MinValueValidator(Decimal('0.01'))])),
                 ('maximum_debt_to_income', models.DecimalField(blank=True, decimal_places=2, help_text='Estimated payment over monthly income, in percent. Empty: no limit.', max_digits=5, null=True)),
                 ('approval_due', models.DurationField(default=datetime.timedelta(days=1))),
                 ('approval_expires', models.DurationField(default=datetime.timedelta(days=7))),
@@ -144,6 +148,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='lendingpolicy',
             constraint=models.CheckConstraint(condition=models.Q(('approval_expires__gte', models.F('approval_due'))), name='policy_approval_expires_not_before_due'),
+        ),
+        migrations.AddConstraint(
+            model_name='lendingpolicy',
+            constraint=models.CheckConstraint(condition=models.Q(('smallest_instalment__gt', 0), ('smallest_loan__gte', models.F('smallest_instalment'))), name='policy_smallest_loan_not_below_instalment', violation_error_message='The smallest instalment is above zero, and not above the smallest loan.'),
         ),
         migrations.AddConstraint(
             model_name='policytier',

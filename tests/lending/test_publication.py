@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -21,7 +23,7 @@ from lending.admin import policies
 from lending.errors import InvalidPolicy, PolicyPublished
 from lending.models import LendingPolicy
 from lending.proposals import publication_propose
-from lending.services import policy_current, policy_publish
+from lending.services import policy_current, policy_publish, publish_check
 from tests.applications.admin.test_other_pages import typed_from
 from tests.hard_cases.together import together
 from tests.lending.publishing import copy_in_force, policy_owner, publish
@@ -131,6 +133,56 @@ def test_draft_that_breaks_a_rule_or_is_published_is_not_proposed(maker: User) -
     with pytest.raises(PolicyPublished):
         publication_propose(policy=policy_current(), user=maker)
     assert not Proposal.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"smallest_loan": "25000.01"},
+            "smallest_loan: The smallest loan is above the largest one of Subprime, 25,000.00 CAD.",
+        ),
+    ],
+)
+def test_smallest_loan_that_a_tier_cannot_lend_is_not_proposed(
+    maker: User, changes: dict[str, str], said: str
+) -> None:
+    draft = copy_in_force(**changes)
+    draft.refresh_from_db()
+    with pytest.raises(InvalidPolicy) as refused:
+        publication_propose(policy=draft, user=maker)
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("smallest_loan", "0"), ("smallest_instalment", "0"), ("smallest_instalment", "500.01")],
+)
+def test_smallest_amounts_that_make_no_sense_are_not_published(
+    draft: LendingPolicy, field: str, value: str
+) -> None:
+    setattr(draft, field, Decimal(value))
+    with pytest.raises(InvalidPolicy, match=field):
+        publish_check(policy=draft)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        draft.save()
+
+
+def test_form_says_in_words_which_smallest_amount_makes_no_sense(
+    draft: LendingPolicy, maker: User
+) -> None:
+    change = reverse("admin:lending_lendingpolicy_change", args=[draft.pk])
+    client = as_user(maker)
+    typed = typed_from(client.get(change))
+    assert typed["smallest_loan"] == Decimal("500.00")
+    assert typed["smallest_instalment"] == Decimal("15.00")
+
+    html = client.post(change, typed | {"smallest_instalment": "600.00"}).content.decode()
+
+    assert "The smallest instalment is above zero, and not above the smallest loan." in html
+    assert "policy_smallest" not in html
+    draft.refresh_from_db()
+    assert draft.smallest_instalment == 15
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,7 +2,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from lending.amortisation import TermsTooSmall, schedule
 from lending.choices import Outcome, ReasonCode, Tier
 from lending.underwriting import (
     PolicyRules,
@@ -17,6 +20,7 @@ from lending.underwriting import (
 RULES = PolicyRules(
     version=1,
     approval_threshold=Decimal(100000),
+    smallest_instalment=Decimal(15),
     maximum_debt_to_income=None,
     tiers=(
         TierRule(Tier.PRIME, 740, True, Decimal("5.25"), Decimal(1000000)),
@@ -34,10 +38,12 @@ def judge(
     missing: tuple[str, ...] = (),
     income: str | None = "85000",
     rules: PolicyRules = RULES,
+    months: int = 60,
 ) -> tuple[Outcome, list[ReasonCode]]:
     found = assess(
         rules=rules,
         loan_amount=Decimal(amount),
+        term_months=months,
         currency="CAD",
         annual_income=None if income is None else Decimal(income),
         reports=tuple(Report(score, marks) for score in scores),
@@ -118,12 +124,90 @@ def test_debt_to_income_declines_only_where_the_policy_has_a_limit() -> None:
     )
 
 
+DEEP_LENDS = replace(
+    RULES, tiers=(*RULES.tiers[:-1], replace(RULES.tiers[-1], largest_amount=Decimal(25000)))
+)
+
+
+@pytest.mark.parametrize(
+    ("amount", "score", "months", "detail"),
+    [
+        (
+            "1000.00",
+            540,
+            360,
+            "360 monthly instalments would be 12.64 CAD each; the smallest is 15.00 CAD. "
+            "A shorter term has larger ones.",
+        ),
+        (
+            "2000.00",
+            540,
+            360,
+            "The last of 360 monthly instalments would be 18.78 CAD, the others 25.29 CAD. "
+            "A shorter term has more equal ones.",
+        ),
+    ],
+)
+def test_loan_too_small_for_its_term_is_declined_also_where_a_bureau_is_missing(
+    amount: str, score: int, months: int, detail: str
+) -> None:
+    for missing in ((), ("Experian",)):
+        found = assess(
+            rules=DEEP_LENDS,
+            loan_amount=Decimal(amount),
+            term_months=months,
+            currency="CAD",
+            annual_income=Decimal(85000),
+            reports=(Report(score, 0), Report(score, 0)),
+            missing_bureaus=missing,
+        )
+        assert found.outcome == Outcome.DECLINE
+        assert [reason.as_json() for reason in found.reasons] == [
+            {
+                "code": "INSTALMENT_TOO_SMALL",
+                "text": f"The amount is too small for the term. {detail}",
+            }
+        ]
+
+
+def test_same_loan_over_a_shorter_term_is_approved() -> None:
+    assert judge("1000.00", 540, months=60, rules=DEEP_LENDS) == (Outcome.APPROVE, [])
+    assert judge("20000.00", 540, months=360, rules=DEEP_LENDS) == (Outcome.APPROVE, [])
+
+
+@settings(max_examples=60)
+@given(
+    amount=st.decimals("0.01", "25000.00", places=2),
+    rate=st.decimals(0, 60, places=2),
+    months=st.integers(6, 360),
+)
+@example(amount=Decimal("10.00"), rate=Decimal(0), months=360)  # paid off before the last month
+def test_whatever_is_approved_is_repaid_in_equal_instalments(
+    amount: Decimal, rate: Decimal, months: int
+) -> None:
+    tiers = (replace(RULES.tiers[0], annual_rate=rate),)
+    rules = replace(RULES, tiers=tiers, smallest_instalment=Decimal("0.01"))
+
+    outcome, reasons = judge(str(amount), 780, months=months, rules=rules)
+
+    try:
+        plan = schedule(principal=amount, annual_rate=rate, term_months=months)
+    except TermsTooSmall:
+        is_even = False
+    else:
+        is_even = plan.is_even
+        assert min(line.payment for line in plan.lines) > 0
+    assert outcome == (Outcome.APPROVE if is_even else Outcome.DECLINE)
+    assert reasons == ([] if is_even else [ReasonCode.INSTALMENT_TOO_SMALL])
+
+
 def test_reason_of_a_high_share_of_income_does_not_tell_the_share() -> None:
     limited = replace(RULES, maximum_debt_to_income=Decimal(40))
 
     [reason] = assess(
         rules=limited,
         loan_amount=Decimal(60000),
+        term_months=60,
         currency="CAD",
         annual_income=Decimal(85000),
         reports=(Report(700, 0),),

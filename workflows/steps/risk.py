@@ -56,6 +56,7 @@ def risk_record(attempt: attempts.Attempt) -> Assessed:
     assessment = assess(
         rules=services.policy_rules(policy),
         loan_amount=application.loan_amount,
+        term_months=application.term_months,
         currency=application.currency,
         annual_income=application.annual_income,
         reports=tuple(Report(row.score, row.derogatory_marks) for row in rows),

@@ -92,6 +92,8 @@ def _problems(application: LoanApplication, policy: LendingPolicy) -> list[str]:
         found.append("The applicant's name is missing.")
     if application.loan_amount <= 0:
         found.append("The amount must be above zero.")
+    elif application.loan_amount < policy.smallest_loan:
+        found.append(f"The smallest loan is {policy.smallest_loan:,.2f} {policy.currency}.")
     if application.annual_income is not None and application.annual_income <= Decimal(0):
         found.append("The income must be above zero.")
     if application.currency != policy.currency:

@@ -170,6 +170,32 @@ def test_policy_published_while_a_case_sleeps_does_not_touch_it(officer: User) -
     assert later.policy == newer
 
 
+def test_loan_below_the_smallest_is_declined_with_a_sentence(officer: User) -> None:
+    application = submit(officer, loan_amount=Decimal("499.99"))
+    assert not validation.validation_record(run_of(application)).valid
+    application.refresh_from_db()
+    assert application.status == "declined"
+    assert application.decision_reasons == [
+        {"code": "INVALID_APPLICATION", "text": "The smallest loan is 500.00 CAD."}
+    ]
+    smallest = submit(officer, loan_amount=Decimal("500.00"))
+    assert validation.validation_record(run_of(smallest)).valid
+
+
+def test_loan_too_small_for_its_term_is_declined_with_the_figures(officer: User) -> None:
+    application = submit(officer, loan_amount=Decimal("1000.00"), term_months=360)
+    assess(application)
+    application.refresh_from_db()
+    assert application.status == "declined"
+    assert application.decision_reasons == [
+        {
+            "code": "INSTALMENT_TOO_SMALL",
+            "text": "The amount is too small for the term. 360 monthly instalments would be 5.52 "
+            "CAD each; the smallest is 15.00 CAD. A shorter term has larger ones.",
+        }
+    ]
+
+
 @pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_run_of_a_case_in_the_hands_of_operations_writes_nothing_and_pays_nothing(
