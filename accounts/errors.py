@@ -43,6 +43,20 @@ class OnlySuperusers(AccountsError, NotPermitted):
         super().__init__("Only a superuser may do this.")
 
 
+class InvitationOver(AccountsError):
+    """Its link was used, is too old or wrong, or a newer invitation or another change ended it."""
+
+    def __init__(self) -> None:
+        super().__init__("This invitation is no longer valid.")
+
+
+class NotToInvite(DomainError):
+    """An invitation would be of no use, or would put another person in the account's place."""
+
+    code = "not-to-invite"
+    title = "Not to be invited"
+
+
 class AccessChangedMeanwhile(DomainError):
     """Somebody else changed the person's roles after they were shown."""
 

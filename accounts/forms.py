@@ -4,11 +4,13 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.contrib.auth.forms import SetPasswordForm, UserCreationForm
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 
-from accounts.errors import PasswordRefused
-from accounts.services import sessions, sign_in
+from accounts.errors import PasswordRefused, TooManyCodes
+from accounts.services import second_factor, sessions, sign_in
 
 
 class CodeForm(forms.Form):
@@ -24,6 +26,48 @@ class CodeForm(forms.Form):
             }
         ),
     )
+
+
+class InvitationForm(SetPasswordForm[User]):
+    """A new password twice, and a code of the second factor that is set up with it."""
+
+    code = CodeForm.base_fields["code"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password2"].label = "The same again"
+        self.fields["new_password2"].help_text = ""
+        self.fields["code"].widget.attrs.pop("autofocus")
+        self.fields["new_password1"].widget.attrs["autofocus"] = True
+
+    def clean(self) -> dict[str, Any] | None:
+        try:
+            second_factor.wait_check(user=self.user)
+        except TooManyCodes as refused:  # before the validators, which hash the password
+            self.add_error("code", str(refused))
+            return self.cleaned_data
+        return super().clean()
+
+
+class NewUserForm(UserCreationForm[User]):
+    """A person without a password, who is invited to set one."""
+
+    password1 = password2 = None  # type: ignore[assignment]
+    email = forms.EmailField(help_text="The invitation goes here, and mails about the account.")
+
+    class Meta(UserCreationForm.Meta):
+        fields = ("username", "first_name", "last_name", "email")
+
+    def set_password_and_save(
+        self,
+        user: User,
+        password_field_name: str = "",  # noqa: ARG002
+        commit: bool = True,  # noqa: FBT001, FBT002
+    ) -> User:
+        user.set_unusable_password()
+        if commit:
+            user.save()
+        return user
 
 
 class AgainForm(forms.Form):

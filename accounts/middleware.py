@@ -22,10 +22,12 @@ RESOLUTION = 60  # seconds
 # Requests that a page makes by itself are marked so, and are no activity.
 BY_ITSELF = ("X-Requested-With", "fetch")
 
-# Pages that are allowed without the second factor: to enter it, or to sign out.
+# Pages that are allowed without the second factor: to enter it, or to sign out; and those of an
+# invitation, which are for whoever has its link.
+ALWAYS = {"admin:logout", "admin:login", "account:invitation", "account:invitation_link"}
 OPEN = {
-    Lacks.CODE: {"account:code", "admin:logout", "admin:login"},
-    Lacks.ENROLMENT: {"account:enrol", "account:qr", "admin:logout", "admin:login"},
+    Lacks.CODE: {"account:code"} | ALWAYS,
+    Lacks.ENROLMENT: {"account:enrol", "account:qr"} | ALWAYS,
 }
 WAY = {Lacks.CODE: "account:code", Lacks.ENROLMENT: "account:enrol"}
 # URL namespaces of the API, which refuses by itself.

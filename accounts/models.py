@@ -1,4 +1,4 @@
-"""Models of sign-in and of proposals: second factors, recovery codes, what waits for another."""
+"""Models of sign-in and of proposals: second factors, invitations, what waits for another."""
 
 from datetime import timedelta
 from typing import Any
@@ -91,6 +91,29 @@ class SecondFactor(TOTPDevice):  # type: ignore[misc]
         if not allowed and since is not None and timezone.now() - since >= LONGEST_THROTTLE:
             return True, None
         return allowed, reason
+
+
+class Invitation(models.Model):
+    """An open invitation to set a password and a second factor together.
+
+    A newer one takes its place, and accepting it deletes it. Its token is stored nowhere: see
+    ``accounts.invitation_tokens``.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="invitation"
+    )
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    invited_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Invitation of {self.user}"
 
 
 class FailedSignIn(AccessAttempt):  # type: ignore[misc]

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import RequiredSecondFactor, SecondFactor
+from accounts.models import Invitation, RequiredSecondFactor, SecondFactor
 from accounts.roles import EVERY_ROLE, Role
 from audit.models import Action, AuditEntry
 
@@ -85,6 +85,12 @@ def second_factor_needed_by(user: User) -> list[str]:
     if _deciding_permissions_of(user.pk).exists():
         beside.append("permissions of your own")
     return [*sorted(needed_by), *beside]
+
+
+def invitation_open(user: User) -> Invitation | None:
+    """Return a person's invitation that was not accepted and is not too old."""
+    rows = Invitation.objects.filter(user=user, expires_at__gt=timezone.now())
+    return rows.select_related("invited_by").first()
 
 
 def _deciding_groups() -> "QuerySet[Group]":

@@ -25,6 +25,7 @@ PAGES = {
     "admin:auth_user_access",
     "admin:auth_user_add",
     "admin:auth_user_delete",
+    "admin:auth_user_invite",
     "admin:auth_user_password_change",
     "admin:lending_lendingpolicy_publish",
     "admin:partners_partner_issue_key",

@@ -15,4 +15,7 @@ urlpatterns = [
     path("second-factor/qr.svg", admin.site.admin_view(views.qr), name="qr"),
     path("second-factor/codes/", admin.site.admin_view(views.renew), name="renew"),
     path("second-factor/remove/", admin.site.admin_view(views.remove), name="remove"),
+    # For who cannot sign in yet.
+    path("invitation/", views.invitation, name="invitation"),
+    path("invitation/<int:pk>/<str:token>/", views.invitation_link, name="invitation_link"),
 ]

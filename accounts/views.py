@@ -1,7 +1,7 @@
-"""Pages of one's own account: second factor, recovery codes, sign-ins; and the lockout page."""
+"""Pages of one's own account: second factor, recovery codes, sign-ins, invitation, lockout."""
 
 import io
-from base64 import b32encode
+from base64 import b32encode, b64encode
 from typing import Any
 
 from axes.helpers import get_cool_off
@@ -16,14 +16,17 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_otp import login as otp_login
 
 from accounts import selectors
-from accounts.errors import AccountsError, HashingBusy
-from accounts.forms import AgainForm, CodeForm
+from accounts.errors import AccountsError, HashingBusy, InvitationOver
+from accounts.forms import AgainForm, CodeForm, InvitationForm
+from accounts.invitation_tokens import invitation_of
 from accounts.models import SecondFactor
 from accounts.selectors import Lacks, session_lacks
-from accounts.services import second_factor, sessions
+from accounts.services import invitations, second_factor, sessions
 from accounts.services.step_up import step_up
 from core.admin.sent_once import sent_once, stands_for
 
+# In the session of who came by an invitation's link: its number, token, and a new secret.
+INVITATION = "invitation"
 asks = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -152,13 +155,7 @@ def qr(request: HttpRequest) -> HttpResponse:
     begun = selectors.second_factor_begun(person(request))
     if begun is None:
         raise Http404
-    import segno  # noqa: PLC0415 - here alone
-
-    picture = io.BytesIO()
-    segno.make(begun.config_url, error="m", micro=False).save(
-        picture, kind="svg", scale=5, border=3, light="#fff", title="Second factor"
-    )
-    return HttpResponse(picture.getvalue(), content_type="image/svg+xml")
+    return HttpResponse(_picture(begun), content_type="image/svg+xml")
 
 
 @asks
@@ -202,6 +199,64 @@ def remove(request: HttpRequest) -> HttpResponse:
         button="Remove",
         tone="bad",
     )
+
+
+@require_safe
+def invitation_link(request: HttpRequest, pk: int, token: str) -> HttpResponse:
+    """Move the token from the address into the session, so that no other page learns it.
+
+    It stays valid: mail programs open links too. The secret of the second factor is one of this
+    session, so that nobody who saw the page before has learnt it.
+    """
+    if invitation_of(pk=pk, token=token) is None:
+        return _invitation_over(request)
+    if request.session.get(INVITATION, [])[:2] != [pk, token]:
+        request.session.cycle_key()
+        request.session[INVITATION] = [pk, token, second_factor.secret_make()]
+    return HttpResponseRedirect(reverse("account:invitation"))
+
+
+@asks
+def invitation(request: HttpRequest) -> HttpResponse:
+    """Set a password and a second factor together, for who came by the link of an invitation."""
+    pk, token, secret = request.session.get(INVITATION, (0, "", ""))
+    invited = invitation_of(pk=pk, token=token)
+    if invited is None:
+        return _invitation_over(request)
+    user = invited.user
+    form = InvitationForm(user, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            codes = invitations.invitation_accept(
+                pk=pk,
+                token=token,
+                secret=secret,
+                password=form.cleaned_data["new_password1"],
+                code=form.cleaned_data["code"],
+            )
+        except InvitationOver:
+            return _invitation_over(request)
+        except AccountsError as refused:
+            form.add_error("code", str(refused))
+        else:
+            del request.session[INVITATION]
+            return _page(request, "invitation_done", title="You can sign in now", codes=codes)
+    device = second_factor.secret_shown(user=user, secret=secret)
+    return _page(
+        request,
+        "invitation",
+        title="Welcome to Loan Office",
+        form=form,
+        invited=invited,
+        picture=f"data:image/svg+xml;base64,{b64encode(_picture(device)).decode()}",
+        secret=_in_groups(b32encode(device.bin_key).decode()),
+    )
+
+
+def _invitation_over(request: HttpRequest) -> HttpResponse:
+    days = settings.LOANOFFICE_INVITATION_LIFE.days
+    title = "This link does not work"
+    return _page(request, "invitation_over", title=title, days=days, status=410)
 
 
 def locked_out(
@@ -265,6 +320,17 @@ def _next(request: HttpRequest) -> str:
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return wanted if fine else reverse("admin:index")
+
+
+def _picture(device: SecondFactor) -> bytes:
+    """The secret as a QR code, which is an SVG picture."""
+    import segno  # noqa: PLC0415 - here alone
+
+    picture = io.BytesIO()
+    segno.make(device.config_url, error="m", micro=False).save(
+        picture, kind="svg", scale=5, border=3, light="#fff", title="Second factor"
+    )
+    return picture.getvalue()
 
 
 def _in_groups(text: str) -> str:

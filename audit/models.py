@@ -42,6 +42,7 @@ class Action(models.TextChoices):
     PASSWORD = "password", "Password changed"
     SECOND_FACTOR = "second_factor", "Second factor"
     STEPPED_UP = "stepped_up", "Identity confirmed"
+    INVITED = "invited", "Invitation"
 
 
 class AppendOnlyError(TypeError):

@@ -10,4 +10,4 @@ class WorkflowsConfig(AppConfig):
         from workflows.outbox import handlers
 
         if apps.is_installed("accounts"):
-            from workflows import account_emails, proposal_emails, proposals
+            from workflows import account_emails, invitation_emails, proposal_emails, proposals

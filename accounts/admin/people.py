@@ -7,13 +7,18 @@ screen reader.
 from typing import TYPE_CHECKING, Any, override
 
 from django import forms
+from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
+from accounts import selectors
+from accounts.forms import NewUserForm
 from accounts.models import RequiredSecondFactor
 from accounts.proposals import single_admin_notice
-from accounts.services import access, access_grants, role_grants
+from accounts.services import access, access_grants, invitations, role_grants
 from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
 from audit.models import Action, AuditEntry
 from core.admin.row_actions import RowAction, RowActionsAdmin
@@ -128,6 +133,34 @@ class ChangeAccess(RowAction[User]):
         return change.sentence
 
 
+class Invite(RowAction[User]):
+    """Send somebody the link under which they set password and second factor."""
+
+    name = "invite"
+    label = "Invite"
+    button = "Send the invitation"
+
+    def check(self) -> None:
+        invitations.invitation_check(user=self.row, by=self.user)
+
+    def explanation(self) -> str:
+        open_one = selectors.invitation_open(self.row)
+        before = (
+            ""
+            if open_one is None
+            else f" The link that {open_one.invited_by} sent before stops working."
+        )
+        return (
+            f"{self.row.email} gets a link under which to set a password and a second factor. It "
+            f"works once, for {settings.LOANOFFICE_INVITATION_LIFE.days} days.{before} Be sure "
+            "that this is the person's own address."
+        )
+
+    def act(self) -> str:
+        invitations.invitation_send(user=self.row, by=self.user)
+        return f"{self.row} is invited: the letter to {self.row.email} is on its way."
+
+
 class AuditedUserAdmin(
     SuperusersOnly,
     RowActionsAdmin[User],
@@ -147,7 +180,7 @@ class AuditedUserAdmin(
                 "description": "Change it with the button Change roles.",
             },
         ),
-        ("Dates", {"fields": ("last_login", "date_joined")}),
+        ("Dates", {"fields": ("invited", "last_login", "date_joined")}),
     )
     # Access is changed by ``ChangeAccess``, whose service has the rules.
     readonly_fields = (
@@ -155,10 +188,28 @@ class AuditedUserAdmin(
         "is_superuser",
         "is_staff",
         "is_active",
+        "invited",
         "last_login",
         "date_joined",
     )
-    row_actions = (ChangeAccess,)
+    row_actions = (ChangeAccess, Invite)
+    # Nobody chooses another person's first password: they are invited to.
+    add_form = NewUserForm
+    add_form_template = "accounts/admin/user_add.html"
+    add_fieldsets = (
+        (
+            None,
+            {"classes": ("wide",), "fields": ("username", "first_name", "last_name", "email")},
+        ),
+    )
+
+    @admin.display(description="Invitation")
+    def invited(self, user: User) -> str:
+        invitation = selectors.invitation_open(user)
+        if invitation is None:
+            return "-"
+        until = timezone.localtime(invitation.expires_at)
+        return f"By {invitation.invited_by}, open until {until:%Y-%m-%d %H:%M}"
 
     def name(self, user: Any) -> str:
         return str(user.get_full_name())

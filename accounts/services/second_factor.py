@@ -11,6 +11,7 @@ from math import ceil
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import default_key
 
 from accounts.errors import AccountsError, CodeRefused, NotEnrolled, OnlySuperusers, TooManyCodes
 from accounts.models import RecoveryCode, SecondFactor
@@ -52,15 +53,51 @@ def enrolment_confirm(*, user: User, code: str) -> tuple[SecondFactor, list[str]
         if device is None:
             raise NotEnrolled
         refused = _refusal(device, code)
-        if refused is None:
-            SecondFactor.objects.filter(user=user, confirmed=True).delete()
-            device.confirmed = True
-            device.save(update_fields=["confirmed"])
-            codes = _recovery_codes_make(user)
-            _note(user, user, "Set up a second factor.")
+        codes = [] if refused is not None else _enrol(device)
     if refused is not None:
         raise refused  # after the commit: a failure counts
     return device, codes
+
+
+def secret_make() -> str:
+    """Make a secret that no row holds yet, for ``secret_confirm``."""
+    secret: str = default_key()
+    return secret
+
+
+def secret_shown(*, user: User, secret: str) -> SecondFactor:
+    """Return a device with this secret, which is not stored, for its page to show."""
+    device: SecondFactor = SecondFactor(user=user, key=secret)
+    return device
+
+
+def secret_confirm(*, user: User, secret: str, code: str) -> list[str] | AccountsError:
+    """Set up a second factor with this secret; return recovery codes, or why the code is refused.
+
+    For a transaction that has locked the user. A refusal is returned, and counts once that
+    transaction is committed: the failures are those of the person, whatever the secret.
+    """
+    rows = SecondFactor.objects.select_for_update().filter(user=user, confirmed=False)
+    device = rows.last() or enrolment_begin(user=user)
+    device.key = secret
+    return _refusal(device, code) or _enrol(device)
+
+
+def wait_check(*, user: User) -> None:
+    """Raise ``TooManyCodes`` while wrong codes hold up the set-up of a second factor."""
+    device = SecondFactor.objects.filter(user=user, confirmed=False).last()
+    held_up = None if device is None else _held_up(device)
+    if held_up is not None:
+        raise held_up
+
+
+def _enrol(device: SecondFactor) -> list[str]:
+    SecondFactor.objects.filter(user=device.user, confirmed=True).delete()
+    device.confirmed = True
+    device.save(update_fields=["confirmed"])
+    codes = _recovery_codes_make(device.user)
+    _note(device.user, device.user, "Set up a second factor.")
+    return codes
 
 
 def code_check(*, user: User, code: str) -> SecondFactor:
@@ -85,11 +122,9 @@ def code_check(*, user: User, code: str) -> SecondFactor:
 
 def _refusal(device: SecondFactor, code: str) -> AccountsError | None:
     """The reason why a code is refused; ``None`` when it is accepted, and then it is used up."""
-    allowed, reason = device.verify_is_allowed()
-    if not allowed:
-        until = (reason or {}).get("locked_until")
-        wait = (until - timezone.now()).total_seconds() if until is not None else 1
-        return TooManyCodes(seconds=max(1, ceil(wait)))
+    held_up = _held_up(device)
+    if held_up is not None:
+        return held_up
     bare = "".join(code.split()).replace("-", "")
     if device.confirmed and len(bare) == RECOVERY_LENGTH:
         return _recovery_refusal(device, bare)
@@ -100,6 +135,15 @@ def _refusal(device: SecondFactor, code: str) -> AccountsError | None:
     if not good:
         device.throttle_increment()
     return CodeRefused()
+
+
+def _held_up(device: SecondFactor) -> TooManyCodes | None:
+    allowed, reason = device.verify_is_allowed()
+    if allowed:
+        return None
+    until = (reason or {}).get("locked_until")
+    wait = (until - timezone.now()).total_seconds() if until is not None else 1
+    return TooManyCodes(seconds=max(1, ceil(wait)))
 
 
 def _recovery_refusal(device: SecondFactor, code: str) -> AccountsError | None:

@@ -31,6 +31,7 @@ TONES = {
     Action.DECIDED: "good",
     Action.PUBLISHED: "good",
     Action.ISSUED: "fresh",
+    Action.INVITED: "fresh",
     Action.DELETED: "bad",
     Action.WITHDRAWN: "bad",
     Action.REVOKED: "bad",

@@ -139,6 +139,9 @@ LOANOFFICE_SESSION_LONGEST = timedelta(hours=env.int("LOANOFFICE_SESSION_HOURS",
 # How long a code, or a password, that was asked for again lets its session publish, settle, make
 # keys and change rights (``accounts.step_up``).
 LOANOFFICE_STEP_UP_LIFE = timedelta(minutes=env.int("LOANOFFICE_STEP_UP_MINUTES", default=5))
+# How long an invitation can be accepted: over a long weekend. Django has the second name for it.
+LOANOFFICE_INVITATION_LIFE = timedelta(days=4)
+PASSWORD_RESET_TIMEOUT = int(LOANOFFICE_INVITATION_LIFE.total_seconds())
 SESSION_COOKIE_AGE = int(LOANOFFICE_SESSION_LONGEST.total_seconds())
 
 # Failed sign-ins: the limits are in ``accounts.lockouts``, with the reasons.

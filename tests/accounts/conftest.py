@@ -10,12 +10,14 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from django_otp.oath import TOTP
 
 from accounts.models import Proposal, RequiredSecondFactor, SecondFactor
 from accounts.proposal_kinds import KINDS, ProposalKind, register
 from accounts.roles import Role
 from accounts.services import second_factor
+from accounts.services.invitations import invitation_send
+from tests.accounts.codes import code_of
+from tests.accounts.guests import Guest, link_of
 from tests.accounts.renaming import PARTS, propose
 
 LOGIN = "/admin/login/"
@@ -67,13 +69,6 @@ def is_signed_in(client: Client) -> bool:
     return client.get(reverse("account:home")).status_code == 200
 
 
-def code_of(device: SecondFactor) -> str:
-    """Return the code that the person's app shows now."""
-    totp = TOTP(device.bin_key)
-    totp.time = time.time()
-    return f"{totp.token():06}"
-
-
 def wrong_code_of(device: SecondFactor) -> str:
     return f"{(int(code_of(device)) + 500_000) % 1_000_000:06}"
 
@@ -119,6 +114,31 @@ def office(root: User) -> Client:
 @pytest.fixture
 def single_admin(settings: Any) -> None:
     settings.LOANOFFICE_SINGLE_ADMIN = True
+
+
+# --- Invitations ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def newcomer(make_user: Callable[..., User]) -> User:
+    """Somebody with a role who has not signed in, and who has no password."""
+    user = make_user("newcomer", Role.LOAN_OFFICER)
+    user.set_unusable_password()
+    user.save()
+    return user
+
+
+@pytest.fixture
+def link(newcomer: User, root: User) -> str:
+    invitation_send(user=newcomer, by=root)
+    return link_of(newcomer)
+
+
+@pytest.fixture
+def guest(link: str) -> Guest:
+    guest = Guest(link)
+    assert guest.come().status_code == 200
+    return guest
 
 
 # --- Proposals ---------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Several processes at once: failures are all counted, a code opens once, entries are all kept."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from axes.models import AccessAttempt
@@ -8,11 +9,14 @@ from django.contrib.auth.models import User
 from django.db.models import Sum
 from django.test import Client
 
+from accounts.errors import InvitationOver
 from accounts.lockouts import HERE
 from accounts.models import RecoveryCode, SecondFactor
+from accounts.services.invitations import invitation_accept
 from accounts.services.second_factor import code_check
 from audit.models import Action, AuditEntry
 from tests.accounts.conftest import Clock, code_of, sign_in
+from tests.accounts.guests import Guest
 from tests.hard_cases.together import together
 
 pytestmark = [
@@ -57,3 +61,28 @@ def test_same_recovery_code_at_the_same_moment_opens_one_session(
     assert sum(answer == device for answer in answers) == 1
     assert RecoveryCode.objects.filter(used_at__isnull=False).count() == 1
     assert AuditEntry.objects.filter(action=Action.SECOND_FACTOR).count() >= 3
+
+
+def test_invitation_accepted_at_the_same_moment_is_accepted_once(guest: Guest) -> None:
+    newcomer = User.objects.get(username="newcomer")
+    pk, token, secret = guest.client.session["invitation"]
+    passwords = [f"a long walk by the river {number}" for number in range(6)]
+
+    def accept(password: str) -> list[str]:
+        return invitation_accept(
+            pk=pk, token=token, secret=secret, password=password, code=code_of(guest.device)
+        )
+
+    answers = together([partial(accept, password) for password in passwords])
+
+    accepted = [
+        password
+        for password, answer in zip(passwords, answers, strict=True)
+        if isinstance(answer, list)
+    ]
+    newcomer.refresh_from_db()
+    assert [newcomer.check_password(password) for password in accepted] == [True]
+    assert {type(answer) for answer in answers} == {list, InvitationOver}
+    assert SecondFactor.objects.get().confirmed
+    assert RecoveryCode.objects.count() == 10
+    assert AuditEntry.objects.filter(message__startswith="Accepted the invitation").count() == 1

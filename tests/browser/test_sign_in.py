@@ -2,6 +2,7 @@
 
 import re
 import time
+from base64 import b32decode
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,10 +14,13 @@ from playwright.sync_api import Browser, Page, expect
 from accounts.lockouts import HERE
 from accounts.models import RequiredSecondFactor, SecondFactor
 from accounts.roles import Role
-from tests.accounts.conftest import code_of
+from tests.accounts.access import NEW_PASSWORD
+from tests.accounts.conftest import code_of, link, newcomer
 from tests.browser.conftest import NARROW, WIDE
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+__all__ = ["link", "newcomer"]
 
 Picture = Callable[[Page, str], None]
 
@@ -25,7 +29,7 @@ Picture = Callable[[Page, str], None]
 def stranger(
     browser: Browser, live_server: Any, complaints: list[str]
 ) -> Iterator[Callable[..., Page]]:
-    """A page of a browser in which nobody is logged in, and that may be answered with 429."""
+    """A page of a browser in which nobody is logged in; its answer may be a 410 or a 429."""
     contexts = []
 
     def come(*, size: tuple[int, int] = WIDE, scheme: Any = "light") -> Page:
@@ -42,7 +46,8 @@ def stranger(
             "console",
             lambda message: (
                 complaints.append(f"{page.url}: {message.text}")
-                if message.type in {"error", "warning"} and "429" not in message.text
+                if message.type in {"error", "warning"}
+                and not re.search("status of (410|429)", message.text)
                 else None
             ),
         )
@@ -177,6 +182,58 @@ def test_sessions_are_listed_and_the_others_ended(
     expect(page.locator("#sessions tbody tr")).to_have_count(1)
     elsewhere.goto("/admin/account/")
     assert "/admin/login/" in elsewhere.url
+
+
+def test_guest_accepts_an_invitation_with_the_keyboard_alone_and_signs_in(
+    stranger: Callable[..., Page], link: str, inspect: Picture
+) -> None:
+    page = stranger()
+    page.goto(link)
+    expect(page.locator("#id_new_password1")).to_be_focused()
+    page.locator("img.qr").evaluate("picture => picture.decode()")  # fails when it is none
+    assert page.url.endswith("/admin/account/invitation/")
+    inspect(page, "invitation")
+    secret = page.locator("#secret").inner_text().replace(" ", "")
+    device = SecondFactor(key=b32decode(secret).hex())
+    page.locator("#id_new_password1").focus()
+    for typed in (NEW_PASSWORD, f"{NEW_PASSWORD} ", "000000"):
+        page.keyboard.type(typed)
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".errorlist")).to_contain_text("match")
+    inspect(page, "invitation-refused")
+
+    page.fill("#id_new_password1", NEW_PASSWORD)
+    page.fill("#id_new_password2", NEW_PASSWORD)
+    page.fill("#id_code", code_of(device))
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#recovery-codes li")).to_have_count(10)
+    inspect(page, "invitation-accepted")
+    page.locator("#done").press("Enter")
+    sign_in(page, "newcomer", NEW_PASSWORD)
+    page.fill("#id_code", next_code(SecondFactor.objects.get()))
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    expect(page.locator("#user-tools")).to_contain_text("newcomer", ignore_case=True)
+    page.goto(link)
+    expect(page.locator("#content")).to_contain_text("ask an administrator")
+    inspect(page, "invitation-over")
+
+
+def test_superuser_invites_from_the_page_of_a_person(
+    stranger: Callable[..., Page], root: User, newcomer: User, inspect: Picture
+) -> None:
+    page = stranger()
+    sign_in(page, "root")
+    page.goto(f"/admin/auth/user/{newcomer.pk}/change/")
+    page.click("#press-invite")
+    inspect(page, "invite")
+
+    page.click("text=Send the invitation")
+
+    expect(page.locator(".messagelist")).to_contain_text("Newcomer is invited")
+    inspect(page, "invited")
 
 
 def test_superuser_sees_lockouts_and_second_factors(

@@ -6,19 +6,27 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
+from accounts.invitation_tokens import token_of
 from accounts.models import FailedSignIn, Proposal, RequiredSecondFactor, SecondFactor
 from accounts.proposal_kinds import KINDS, ProposalKind
 from accounts.roles import Role
 from accounts.services import second_factor
+from accounts.services.invitations import invitation_send
 from tests.accounts.conftest import code_of
+from tests.accounts.guests import Guest
 from tests.accounts.renaming import PARTS, propose
 from tests.applications.admin.test_other_pages import typed_from
 from tests.audit.scenarios.office import NEW_PASSWORD, Office, address
 
 
 def user_add(office: Office) -> None:
-    typed = {"username": "new", "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
-    office.client(root=True).post(address("auth_user_add"), {**typed, "usable_password": "true"})
+    typed = {"username": "new", "email": "new@example.com"}
+    office.client(root=True).post(address("auth_user_add"), typed)
+
+
+def user_invite(office: Office) -> None:
+    somebody = office.user(Role.MANAGER)
+    office.client(root=True).post(address("auth_user_invite", somebody.pk))
 
 
 def user_change(office: Office) -> None:
@@ -127,6 +135,14 @@ def enrol(office: Office) -> None:
     client = office.client(Role.MANAGER)
     client.post(reverse("account:enrol"), {"begin": "yes"})
     client.post(reverse("account:enrol"), {"code": code_of(SecondFactor.objects.get())})
+
+
+def accept_invitation(office: Office) -> None:
+    office.actor = office.user(Role.MANAGER)
+    sent = invitation_send(user=office.actor, by=office.user(root=True))
+    guest = Guest(reverse("account:invitation_link", args=[sent.pk, token_of(sent)]))
+    guest.come()
+    guest.send()
 
 
 def show_code(office: Office) -> None:

@@ -51,6 +51,7 @@ BY_NATURE: dict[str, tuple[str, set[str]]] = {
     ),
     "admin:logout": ("Who is signed out cannot sign out.", set()),
     "account:code": ("A code opens one session, and is refused then.", set()),
+    "account:invitation": ("An invitation is accepted once, and nobody is known yet.", set()),
     "account:again": ("Who proves it again has proved it.", {"audit.AuditEntry"}),
     "account:end_sessions": ("A session that was ended is not there.", set()),
     f"{CASE}reveal": ("It shows something, and each reveal is on record.", {"audit.AuditEntry"}),
