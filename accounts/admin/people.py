@@ -10,6 +10,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group, Permission, User
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -133,6 +134,14 @@ class ChangeAccess(RowAction[User]):
         return change.sentence
 
 
+class OthersPasswordForm(AdminPasswordChangeForm[User]):
+    """Set or disable a person's password; Django's form reports no change when it is disabled."""
+
+    @property
+    def changed_data(self) -> list[str]:
+        return ["password"]
+
+
 class Invite(RowAction[User]):
     """Send somebody the link under which they set password and second factor."""
 
@@ -193,6 +202,7 @@ class AuditedUserAdmin(
         "date_joined",
     )
     row_actions = (ChangeAccess, Invite)
+    change_password_form = OthersPasswordForm
     # Nobody chooses another person's first password: they are invited to.
     add_form = NewUserForm
     add_form_template = "accounts/admin/user_add.html"

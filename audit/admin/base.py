@@ -63,10 +63,10 @@ class AuditedAdmin[M: Model](DeclaredFiltersAdmin[M]):
 
     def _note(self, request: HttpRequest, obj: Model, action: Action) -> AuditEntry:
         changes = request.META.pop("audit.changes", {})
-        password = isinstance(obj, User) and "password" in changes and action == Action.CHANGED
         did = "was created" if action == Action.CREATED else "was changed"
-        if password:
-            action, did = Action.PASSWORD, "has another password"
+        if isinstance(obj, User) and "password" in changes and action == Action.CHANGED:
+            action = Action.PASSWORD
+            did = "has another password" if obj.has_usable_password() else "has no password now"
         return entry_record(
             action=action,
             message=f"The {obj._meta.verbose_name} “{obj}” {did}.",

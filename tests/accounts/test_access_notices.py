@@ -55,6 +55,18 @@ def test_owner_and_superusers_are_told_of_a_password_somebody_else_set(
     assert not is_signed_in(client)
 
 
+def test_disabled_password_is_on_record_and_told_as_that(office: Client, manager: User) -> None:
+    typed = {"usable_password": "false", "unset-password": "yes"}
+
+    office.post(page("password_change", manager), typed)
+
+    manager.refresh_from_db()
+    assert not manager.has_usable_password()
+    entry = AuditEntry.objects.get(action=Action.PASSWORD)
+    assert entry.message == "The user “manager” has no password now."
+    assert entry.message in told()["manager@example.com"]
+
+
 def test_earlier_address_is_told_of_a_changed_one(
     office: Client, other: User, manager: User
 ) -> None:

@@ -187,6 +187,7 @@ def test_who_lost_password_and_factor_is_invited_after_both_are_taken_away(
     told_of = {str(each.body).partition("\n")[0] for each in mail.outbox}
     assert told_of >= {
         "Reset the second factor of manager.",
+        "The user “manager” has no password now.",
         "manager was invited to set a password and a second factor.",
     }
     manager.refresh_from_db()
