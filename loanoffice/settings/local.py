@@ -27,9 +27,9 @@ MAILERS = {
 
 # Files of the stylesheet and scripts are served by the web process itself.
 MIDDLEWARE = [
-    MIDDLEWARE[0],
+    *MIDDLEWARE[:2],
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    *MIDDLEWARE[1:],
+    *MIDDLEWARE[2:],
 ]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True

@@ -56,8 +56,8 @@ refuse(
     also=_found,
 )
 
-# First: a process that may not serve from this database answers nothing.
-MIDDLEWARE = ["loanoffice.start_checks.StartChecksMiddleware", *MIDDLEWARE]
+# Before what answers: a process that may not serve from this database answers nothing.
+MIDDLEWARE = [MIDDLEWARE[0], "loanoffice.start_checks.StartChecksMiddleware", *MIDDLEWARE[1:]]
 
 # Style sheets and scripts, under names that change with their content. Everybody may read
 # them: by the bucket's policy, or through a CDN in front of it, which STATIC_DOMAIN names.

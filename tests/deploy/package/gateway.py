@@ -36,6 +36,9 @@ class Caller:
     def get(self, path: str, **headers: str) -> Answer:
         return self._ask("GET", path, "", headers)
 
+    def head(self, path: str) -> Answer:
+        return self._ask("HEAD", path, "", {})
+
     def post_json(self, path: str, body: Any, **headers: str) -> Answer:
         sent = {"Content-Type": "application/json", **headers}
         return self._ask("POST", path, json.dumps(body), sent)

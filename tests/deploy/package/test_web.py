@@ -34,6 +34,14 @@ def test_login_page_is_served_and_its_files_are_where_it_says(office: Office) ->
     assert page.cookies
 
 
+def test_answer_to_head_has_the_headers_alone(office: Office) -> None:
+    caller = Caller(office.web)
+    page, head = caller.get("/admin/login/"), caller.head("/admin/login/")
+    assert head.status == page.status == 200
+    assert head.headers["content-type"] == page.headers["content-type"]
+    assert (len(page.text) > 1000, head.text) == (True, "")
+
+
 def test_nothing_of_python_is_published_among_the_static_files(office: Office) -> None:
     keys = office.account.keys(COMPLETE["STATIC_BUCKET"])
     assert "staticfiles.json" in keys
