@@ -1,6 +1,5 @@
 """Export the audit log for a spreadsheet: the rows of the list, streamed as they are read."""
 
-import csv
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from audit.admin.csv_lines import BYTE_ORDER_MARK, csv_line
 from audit.models import Action, AuditEntry
 from audit.services import entry_record
 
@@ -29,23 +29,7 @@ COLUMNS = (
     "user agent",
     "request id",
 )
-# A spreadsheet takes a cell that begins like this for a formula, and runs it.
-# Full-width signs as well. https://owasp.org/www-community/attacks/CSV_Injection
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 CHUNK = 1000
-
-
-class _EchoBuffer:
-    """A file that returns what is written to it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def escape_formula(cell: object) -> str:
-    """Return the text of a cell, with a quote in front where a spreadsheet would run it."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 @require_POST
@@ -70,11 +54,9 @@ def export_view(request: HttpRequest, *, model_admin: Any) -> StreamingHttpRespo
 
 
 def _lines(entries: Any) -> Iterator[str]:
-    writer = csv.writer(_EchoBuffer())
-    yield "\ufeff"  # spreadsheets would guess the encoding, and wrong
-    yield writer.writerow(COLUMNS)
+    yield BYTE_ORDER_MARK + csv_line(COLUMNS)
     for entry in entries.iterator(chunk_size=CHUNK):
-        yield writer.writerow([escape_formula(cell) for cell in _cells(entry)])
+        yield csv_line(_cells(entry))
 
 
 def _cells(entry: AuditEntry) -> tuple[object, ...]:

@@ -99,7 +99,7 @@ def test_file_is_an_attachment_in_utf8_with_a_mark_that_nobody_keeps(
 
     content = b"".join(answer.streaming_content)
     assert answer.streaming
-    assert content.startswith(b"\xef\xbb\xbfReference,Applicant,")
+    assert content.startswith(b'\xef\xbb\xbf"Reference","Applicant",')
     assert content.endswith(b"\r\n")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="applications-')
@@ -118,6 +118,18 @@ def test_cell_that_begins_like_a_formula_is_made_text(
     [row] = rows_of(login(auditor))
 
     assert row["Applicant"] == row["Partner"] == row["Partner's reference"] == f"'{evil}"
+
+
+def test_ids_are_quoted_text_and_amounts_are_numbers(
+    login: Login, auditor: User, partner: Partner
+) -> None:
+    casework.submit(None, partner=partner, external_id="00123")
+
+    line = b"".join(login(auditor).post(EXPORT).streaming_content).splitlines()[1].decode()
+
+    assert line.startswith('"LOAN-')
+    assert '"Alice Johnson",150000.00,"CAD","Personal loan",60,' in line
+    assert ',"Maple Brokers","00123",' in line
 
 
 def test_quotes_commas_line_ends_and_other_scripts_come_through(
