@@ -2,9 +2,19 @@
 
 import json
 from collections.abc import Callable
+from decimal import InvalidOperation
 from typing import Any
 
 from aws_durable_execution_sdk_python import CallbackError, CallbackTimeoutError, StepError
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from workflows.errors import AnswerDiffers, NotApproved, PayoutRefused, PayoutUnknown
 from workflows.models import Incident
@@ -17,6 +27,21 @@ INCIDENTS = {
     AnswerDiffers.__name__: Incident.Kind.ANSWER_DIFFERS,
     NotApproved.__name__: Incident.Kind.NOT_APPROVED,
 }
+
+
+# Their messages are those of a driver: table names, SQL, sometimes values of a row.
+OF_THE_DATABASE = {
+    each.__name__
+    for each in (
+        DatabaseError,
+        DataError,
+        IntegrityError,
+        InternalError,
+        NotSupportedError,
+        OperationalError,
+        ProgrammingError,
+    )
+} | {InvalidOperation.__name__}
 
 
 def missing_in(done: Any) -> dict[str, int]:
@@ -48,5 +73,11 @@ def kind_of(error: StepError) -> str:
 def incident_of(error: StepError) -> tuple[Incident.Kind, str]:
     """Return the kind and the sentence of the incident for a step's final error."""
     kind = INCIDENTS.get(kind_of(error), Incident.Kind.WORKFLOW_FAILED)
+    if kind_of(error) in OF_THE_DATABASE:
+        return kind, (
+            "The workflow failed: the database did not take what a step wrote "
+            f"({kind_of(error)}). The function's log has its words. Restart the application when "
+            "the cause is mended."
+        )
     says_all = kind in {Incident.Kind.ANSWER_DIFFERS, Incident.Kind.NOT_APPROVED}
     return kind, (error.message or str(error)) if says_all else f"The workflow failed: {error}"

@@ -36,9 +36,7 @@ class LendingPolicy(models.Model):
         validators=[MinValueValidator(CENT)],
         help_text="An application whose monthly instalment would be less is declined.",
     )
-    maximum_debt_to_income = models.DecimalField(
-        max_digits=5,
-        decimal_places=2,
+    maximum_debt_to_income = rate_field(
         null=True,
         blank=True,
         help_text="Estimated payment over monthly income, in percent. Empty: no limit.",

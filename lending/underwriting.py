@@ -13,6 +13,11 @@ from lending.choices import Outcome, ReasonCode, Tier
 # The monthly payment that the assessment assumes: 5 % of the amount. An estimate for the
 # debt-to-income ratio only; the offer has the real payment.
 ESTIMATED_PAYMENT_SHARE = Decimal("0.05")
+# A yearly income below it makes no sense, and the share of it that a loan takes no number.
+SMALLEST_INCOME = Decimal("1.00")
+# The bounds of a bureau's report: anything else is no report.
+LOWEST_SCORE, HIGHEST_SCORE = 300, 900
+MOST_MARKS = 9_999
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,19 @@ class PolicyRules:
 
 @dataclass(frozen=True)
 class Report:
-    """One bureau's score (300 to 900) and number of derogatory marks."""
+    """One bureau's score and number of derogatory marks.
+
+    Raises ``ValueError`` outside of the bounds of a report.
+    """
 
     score: int
     derogatory_marks: int
+
+    def __post_init__(self) -> None:
+        if not LOWEST_SCORE <= self.score <= HIGHEST_SCORE:
+            raise ValueError(f"the score is not from {LOWEST_SCORE} to {HIGHEST_SCORE}")
+        if not 0 <= self.derogatory_marks <= MOST_MARKS:
+            raise ValueError(f"the number of marks is not from 0 to {MOST_MARKS}")
 
 
 @dataclass(frozen=True)

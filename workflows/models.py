@@ -6,6 +6,7 @@ from django.db.models import F, Func, Q
 from django.utils import timezone
 
 from applications.models import LoanApplication
+from lending.fields import money_field
 from reviews.models import ReviewTask
 
 
@@ -308,7 +309,7 @@ class SimulatedPayout(models.Model):
 
     idempotency_key = models.CharField(max_length=64, unique=True)
     reference = models.CharField(max_length=100)
-    amount = models.DecimalField(max_digits=12, decimal_places=2)
+    amount = money_field()
     currency = models.CharField(max_length=3)
     requests = models.PositiveIntegerField(default=1)
     paid_at = models.DateTimeField(default=timezone.now)

@@ -19,6 +19,9 @@ from partners.api.serializers import (
     moment,
 )
 
+# As ``MONEY_PATTERN``, from 1.00.
+INCOME_PATTERN = r"^\s*0*[1-9][0-9]{0,9}(\.[0-9]{1,2})?\s*$"
+
 
 @extend_schema_field({"type": "string", "pattern": "^[0-9]{4}$"})
 class SinField(TextField):
@@ -39,6 +42,18 @@ class SinField(TextField):
         return text
 
 
+@extend_schema_field(
+    {
+        "type": ["string", "number"],
+        "pattern": INCOME_PATTERN,
+        "minimum": 1,
+        "description": 'At least 1.00 a year, at most two decimals. A string: "85000.00", is best.',
+    }
+)
+class IncomeField(AmountField):
+    """A yearly income: an amount of at least 1.00, as the service checks."""
+
+
 class NewApplicationSerializer(StrictSerializer):
     """The body of ``POST /applications/``."""
 
@@ -47,7 +62,7 @@ class NewApplicationSerializer(StrictSerializer):
     phone = TextField(max_length=40, required=False, allow_blank=True)
     email = EmailField(max_length=254, required=False, allow_blank=True)
     sin_last4 = SinField(help_text="The last four digits of the SIN; never returned.")
-    annual_income = AmountField(required=False, allow_null=True)
+    annual_income = IncomeField(required=False, allow_null=True)
     loan_amount = AmountField()
     currency = TextField(
         required=False, min_length=3, max_length=3, help_text="The one that loans are made in: CAD."

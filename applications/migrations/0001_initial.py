@@ -4,6 +4,7 @@ import applications.models.fields
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
+from decimal import Decimal
 from django.conf import settings
 from django.db import migrations, models
 
@@ -165,9 +166,9 @@ class Migration(migrations.Migration):
                 ('currency', models.CharField(max_length=3)),
                 ('annual_rate', models.DecimalField(decimal_places=2, max_digits=5)),
                 ('term_months', models.PositiveSmallIntegerField()),
-                ('monthly_payment', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('last_payment', models.DecimalField(decimal_places=2, max_digits=12)),
-                ('total_interest', models.DecimalField(decimal_places=2, max_digits=12)),
+                ('monthly_payment', models.DecimalField(decimal_places=2, max_digits=15)),
+                ('last_payment', models.DecimalField(decimal_places=2, max_digits=15)),
+                ('total_interest', models.DecimalField(decimal_places=2, max_digits=15)),
                 ('issued_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('expires_at', models.DateTimeField()),
                 ('accepted_at', models.DateTimeField(blank=True, null=True)),
@@ -184,7 +185,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveSmallIntegerField()),
-                ('payment', models.DecimalField(decimal_places=2, max_digits=12)),
+                ('payment', models.DecimalField(decimal_places=2, max_digits=15)),
                 ('interest', models.DecimalField(decimal_places=2, max_digits=12)),
                 ('principal', models.DecimalField(decimal_places=2, max_digits=12)),
                 ('balance', models.DecimalField(decimal_places=2, max_digits=12)),
@@ -204,7 +205,7 @@ class Migration(migrations.Migration):
                 ('missing_bureaus', models.JSONField(blank=True, default=list)),
                 ('tier', models.CharField(choices=[('prime', 'Prime'), ('near_prime', 'Near-prime'), ('subprime', 'Subprime'), ('deep_subprime', 'Deep subprime')], max_length=20)),
                 ('annual_rate', models.DecimalField(decimal_places=2, max_digits=5)),
-                ('debt_to_income', models.DecimalField(decimal_places=2, help_text='Percent.', max_digits=8, null=True)),
+                ('debt_to_income', models.DecimalField(decimal_places=2, help_text='Percent.', max_digits=15, null=True)),
                 ('outcome', models.CharField(choices=[('approve', 'Approve'), ('refer', 'Refer'), ('decline', 'Decline')], max_length=10)),
                 ('reasons', models.JSONField(blank=True, default=list)),
                 ('assessed_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -286,7 +287,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='loanapplication',
-            constraint=models.CheckConstraint(condition=models.Q(('annual_income__isnull', True), ('annual_income__gt', 0), _connector='OR'), name='application_income_positive'),
+            constraint=models.CheckConstraint(condition=models.Q(('annual_income__isnull', True), ('annual_income__gte', Decimal('1.00')), _connector='OR'), name='application_income_makes_sense'),
         ),
         migrations.AddConstraint(
             model_name='loanapplication',

@@ -12,6 +12,7 @@ from applications.search_names import LENGTH
 from lending.choices import Outcome
 from lending.fields import money_field
 from lending.models import LendingPolicy
+from lending.underwriting import SMALLEST_INCOME
 from partners.models import Partner
 
 four_digits = RegexValidator(r"\A[0-9]{4}\Z", "Enter exactly four digits.")
@@ -170,8 +171,8 @@ class LoanApplication(models.Model):
                 condition=Q(loan_amount__gt=0), name="application_amount_positive"
             ),
             models.CheckConstraint(
-                condition=Q(annual_income__isnull=True) | Q(annual_income__gt=0),
-                name="application_income_positive",
+                condition=Q(annual_income__isnull=True) | Q(annual_income__gte=SMALLEST_INCOME),
+                name="application_income_makes_sense",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=Status.values), name="application_status_known"

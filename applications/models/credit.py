@@ -7,8 +7,9 @@ from django.utils import timezone
 from applications.choices import bureau_choices
 from applications.models.application import LoanApplication
 from lending.choices import Outcome, Tier
-from lending.fields import rate_field
+from lending.fields import rate_field, share_field
 from lending.models import LendingPolicy
+from lending.underwriting import HIGHEST_SCORE, LOWEST_SCORE
 
 
 class CreditReport(models.Model):
@@ -31,7 +32,8 @@ class CreditReport(models.Model):
                 fields=["application", "attempt", "bureau"], name="credit_report_once"
             ),
             models.CheckConstraint(
-                condition=Q(score__gte=300, score__lte=900), name="credit_score_in_range"
+                condition=Q(score__gte=LOWEST_SCORE, score__lte=HIGHEST_SCORE),
+                name="credit_score_in_range",
             ),
         ]
 
@@ -52,9 +54,7 @@ class RiskAssessment(models.Model):
     missing_bureaus = models.JSONField(default=list, blank=True)
     tier = models.CharField(max_length=20, choices=Tier.choices)
     annual_rate = rate_field()
-    debt_to_income = models.DecimalField(
-        max_digits=8, decimal_places=2, null=True, help_text="Percent."
-    )
+    debt_to_income = share_field(help_text="Percent.")
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     reasons = models.JSONField(default=list, blank=True)
     assessed_at = models.DateTimeField(default=timezone.now)

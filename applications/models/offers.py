@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from applications.models.application import LoanApplication
 from applications.models.documents import Document
-from lending.fields import money_field, rate_field
+from lending.fields import computed_money_field, money_field, rate_field
 
 
 class LoanOffer(models.Model):
@@ -19,9 +19,9 @@ class LoanOffer(models.Model):
     currency = models.CharField(max_length=3)
     annual_rate = rate_field()
     term_months = models.PositiveSmallIntegerField()
-    monthly_payment = money_field()
-    last_payment = money_field()
-    total_interest = money_field()
+    monthly_payment = computed_money_field()
+    last_payment = computed_money_field()
+    total_interest = computed_money_field()
     issued_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
@@ -43,7 +43,7 @@ class Instalment(models.Model):
 
     offer = models.ForeignKey(LoanOffer, on_delete=models.CASCADE, related_name="instalments")
     number = models.PositiveSmallIntegerField()
-    payment = money_field()
+    payment = computed_money_field()
     interest = money_field()
     principal = money_field()
     balance = money_field()

@@ -26,6 +26,7 @@ from applications.signals import (
 from applications.transitions import check_transition, is_terminal
 from core.errors import NotPermitted
 from lending.services import policy_current
+from lending.underwriting import SMALLEST_INCOME
 from partners.models import Partner, PartnerKey
 
 # Crockford's alphabet without vowels: no two characters look alike, and no words are formed.
@@ -303,8 +304,12 @@ def _check(application: LoanApplication, *, lent_in: str) -> None:
         errors = {name: list(texts) for name, texts in invalid.message_dict.items()}
     for name in ("loan_amount", "annual_income"):
         amount = getattr(application, name)
-        if name not in errors and isinstance(amount, Decimal) and amount <= 0:
+        if name in errors or not isinstance(amount, Decimal):
+            continue
+        if amount <= 0:
             errors[name] = ["Enter an amount above zero."]
+        elif name == "annual_income" and amount < SMALLEST_INCOME:
+            errors[name] = [f"Enter a yearly income of at least {SMALLEST_INCOME}."]
     if application.currency != lent_in:
         errors["currency"] = [f"Loans are made in {lent_in}."]
     if not application.applicant_name.strip():

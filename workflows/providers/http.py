@@ -25,6 +25,8 @@ from lending.underwriting import Report
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
 from workflows.providers.interfaces import BureauReport, Subject
 
+LONGEST_REFERENCE = 100  # characters, as the columns have them
+
 # No retries here: the durable step, which remembers, is what retries.
 POOL = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=20), retries=False)
 
@@ -68,9 +70,17 @@ class HttpBureau(HttpService):
             report = Report(
                 score=int(found["score"]), derogatory_marks=int(found["derogatory_marks"])
             )
-            return BureauReport(report=report, bureau_reference=str(found["id"]))
-        except (KeyError, TypeError, ValueError) as error:
+            return BureauReport(report=report, bureau_reference=_reference(found))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ProviderError(f"{self.url} sent no usable report: {error!r}") from error
+
+
+def _reference(found: dict[str, Any]) -> str:
+    """Return a provider's own reference. Raises ``KeyError``, ``ValueError``."""
+    reference = str(found["id"])
+    if not 0 < len(reference) <= LONGEST_REFERENCE:
+        raise ValueError(f"the id has not 1 to {LONGEST_REFERENCE} characters")
+    return reference
 
 
 class HttpFraudService(HttpService):

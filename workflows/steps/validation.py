@@ -1,7 +1,6 @@
 """Validate an application and pin the policy that is in force."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.db import transaction
 
@@ -11,6 +10,7 @@ from applications.services import attempts
 from lending import services
 from lending.choices import ReasonCode
 from lending.models import LendingPolicy
+from lending.underwriting import SMALLEST_INCOME
 from reviews.kinds import REVIEW_KINDS
 from workflows import executions
 from workflows.db_threads import run_in_db_thread
@@ -94,8 +94,8 @@ def _problems(application: LoanApplication, policy: LendingPolicy) -> list[str]:
         found.append("The amount must be above zero.")
     elif application.loan_amount < policy.smallest_loan:
         found.append(f"The smallest loan is {policy.smallest_loan:,.2f} {policy.currency}.")
-    if application.annual_income is not None and application.annual_income <= Decimal(0):
-        found.append("The income must be above zero.")
+    if application.annual_income is not None and application.annual_income < SMALLEST_INCOME:
+        found.append(f"The income must be at least {SMALLEST_INCOME} a year.")
     if application.currency != policy.currency:
         found.append(f"Loans are made in {policy.currency}, not in {application.currency}.")
     return found

@@ -66,6 +66,7 @@ def test_submitting_twice_is_refused(submitted: LoanApplication, officer: User) 
         ("loan_amount", Decimal("NaN")),
         ("annual_income", Decimal(0)),
         ("annual_income", Decimal("0.001")),
+        ("annual_income", Decimal("0.99")),
         ("email", "nobody"),
         ("currency", "USD"),
         ("purpose", "yacht"),

@@ -166,6 +166,7 @@ def test_request_schema_accepts_what_is_accepted() -> None:
         ALICE,
         {"applicant_name": "A", "sin_last4": "0001", "loan_amount": "1"},
         {**ALICE, "loan_amount": 5, "annual_income": None, "email": "", "address": ""},
+        {**ALICE, "annual_income": "1.00"},
     ):
         check.validate(body)
 

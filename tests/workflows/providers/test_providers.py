@@ -154,7 +154,21 @@ def test_http_bureau_sends_the_subject_and_reads_the_report(outside: Outside) ->
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(500, {}), (404, {}), (302, {}), (200, {"score": "high"}), (200, []), (0, None), (200, None)],
+    [
+        (500, {}),
+        (404, {}),
+        (302, {}),
+        (200, {"score": "high"}),
+        (200, []),
+        (0, None),
+        (200, None),
+        (200, {"score": 901, "derogatory_marks": 0, "id": "X1"}),
+        (200, {"score": 299, "derogatory_marks": 0, "id": "X1"}),
+        (200, {"score": 700, "derogatory_marks": -1, "id": "X1"}),
+        (200, {"score": 700, "derogatory_marks": 10_000, "id": "X1"}),
+        (200, {"score": 1e400, "derogatory_marks": 0, "id": "X1"}),
+        (200, {"score": 700, "derogatory_marks": 0, "id": "X" * 101}),
+    ],
 )
 def test_http_bureau_and_fraud_service_turn_nonsense_into_provider_errors(
     outside: Outside, status: int, body: object
