@@ -20,6 +20,7 @@ from rest_framework.parsers import BaseParser, DataAndFiles
 from rest_framework.request import Request
 
 from applications.api.errors import MalformedUpload, UploadTooLarge
+from applications.api.multipart import MultipartStream
 from applications.services.documents import largest_text
 from partners.api.parsers import CUT_SHORT, declared_length, name_shown
 
@@ -97,35 +98,18 @@ class OneFile(TemporaryFileUploadHandler):
         self.discard()
 
 
-class Watched:
-    """A stream that keeps its last bytes, because Django's parser accepts a truncated body."""
-
-    def __init__(self, stream: IO[Any]) -> None:
-        self._stream = stream
-        self._tail = b""
-
-    def read(self, size: int = -1) -> bytes:
-        part: bytes = self._stream.read(size)
-        self._tail = (self._tail + part)[-512:]
-        return part
-
-    def ends_with_boundary(self, media_type: str) -> bool:
-        """True if the body ends with the closing boundary, so that it is complete."""
-        boundary = parse_header_parameters(media_type)[1].get("boundary", "")
-        return self._tail.rstrip(b"\r\n").endswith(f"--{boundary}--".encode())
-
-
 def _parsed(
     stream: IO[Any], meta: dict[str, Any], handler: OneFile
 ) -> tuple[QueryDict, "MultiValueDict[str, UploadedFile[Any]]"]:
-    body = Watched(stream)
+    boundary = parse_header_parameters(meta["CONTENT_TYPE"])[1].get("boundary", "")
+    body = MultipartStream(stream, boundary)
     try:
         found = MultiPartParser(meta, cast("Any", body), [handler], "utf-8").parse()
     except UnreadablePostError as error:
         raise MalformedUpload(CUT_SHORT) from error
     except MultiPartParserError as error:
         raise MalformedUpload(f"The body is not multipart/form-data: {error}") from error
-    if not body.ends_with_boundary(meta["CONTENT_TYPE"]):
+    if not body.is_complete:
         raise MalformedUpload(CUT_SHORT)
     return found
 

@@ -10,6 +10,7 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 
 from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
+from core.admin.number_fields import NUMBER_FIELDS
 from core.admin.paging import BoundedChangeList, BoundedPaginator
 from core.admin.sent_once import SentOnceAdmin
 from core.admin.view_helpers import admin_page
@@ -25,6 +26,7 @@ def staff(request: HttpRequest) -> User:
 class NoDeleteAdmin[M: Model](SentOnceAdmin[M], AuditedAdmin[M]):
     """Admin without deletion: no delete button, page or action, for superusers neither."""
 
+    formfield_overrides = NUMBER_FIELDS
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a count for every choice reads every row

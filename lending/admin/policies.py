@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from accounts.admin.proposing import leave_to_proposal, proposal_button
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.display import badge
+from core.admin.number_fields import NUMBER_FIELDS
 from core.admin.row_actions import Button, RowAction, RowActionsAdmin
 from core.errors import DomainError, InvalidFields, NotPermitted
 from core.locking import locked
@@ -58,6 +59,7 @@ class PolicyRowsInline(InlineBase):
 
     form = RowForm
     formset = RowFormSet
+    formfield_overrides = NUMBER_FIELDS
     extra = 0
     names: tuple[str, ...]
     shown: dict[str, Callable[[Any], object]]  # the columns as one reads them

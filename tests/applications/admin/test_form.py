@@ -11,6 +11,7 @@ from applications.choices import Status
 from applications.demo_profiles import DEMO_PROFILES
 from applications.models import ApplicationEvent, LoanApplication
 from applications.services import intake
+from core.admin.number_fields import NOT_A_NUMBER
 from tests import casework
 from tests.applications.admin.conftest import ADD, LIST, Login, page, said
 from workflows.models import Execution, OutboxMessage
@@ -66,6 +67,22 @@ def test_save_as_draft_writes_a_draft_by_its_author(as_officer: Client, officer:
     application = LoanApplication.objects.get()
     assert (application.status, application.created_by) == (Status.DRAFT, officer)
     assert not Execution.objects.exists()
+
+
+@pytest.mark.parametrize("typed", ["20,000.00", "20 000,00", "20000.00"])
+def test_amount_is_taken_as_the_pages_show_it(as_officer: Client, typed: str) -> None:
+    as_officer.post(ADD, {**TYPED, "loan_amount": typed, "annual_income": typed, "_save": "yes"})
+
+    application = LoanApplication.objects.get()
+    assert application.loan_amount == application.annual_income == Decimal("20000.00")
+
+
+def test_amount_in_the_notation_of_a_program_is_refused(as_officer: Client) -> None:
+    answer = as_officer.post(ADD, {**TYPED, "loan_amount": "1_000", "_save": "yes"})
+
+    form = answer.context["adminform"].form
+    assert form.errors == {"loan_amount": [NOT_A_NUMBER]}
+    assert not LoanApplication.objects.exists()
 
 
 def test_enter_in_the_form_saves_a_draft(as_officer: Client) -> None:

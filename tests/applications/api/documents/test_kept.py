@@ -15,6 +15,7 @@ from partners.models import Partner
 from tests.applications import files
 from tests.applications.api.documents.sending import (
     KINDS,
+    SENT,
     body,
     post,
     send,
@@ -78,6 +79,55 @@ def test_file_of_each_type_is_kept_as_what_it_is(
     assert response.json()["content_type"] == media_type
     assert send(api, case, (name, media_type, content)).status_code == 201
     assert send(api, case, (name, "", content)).status_code == 201
+
+
+AFTER_THE_LAST_BOUNDARY = {
+    "nothing": b"",
+    "a line end": b"\r\n",
+    "blanks": b" \t \r\n",
+    "blank lines": b"\r\n\r\n \r\n",
+    "an epilogue": b"\r\nThis is the epilogue. It is also to be ignored.\r\n",
+    "a long epilogue": b"\r\n" + b"epilogue " * 5_000,
+    "what looks like a part": b"\r\n" + body(("kind", "other"), ("file", ("x", "", b"x"))),
+}
+
+
+@pytest.mark.parametrize("more", AFTER_THE_LAST_BOUNDARY)
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"This is the preamble.\r\n"])
+def test_what_surrounds_the_parts_is_ignored(
+    api: Caller, case: LoanApplication, before: bytes, more: str
+) -> None:
+    whole = body(("kind", "bank_statement"), ("file", SENT)).removesuffix(b"\r\n")
+
+    response = post(api, case.reference, before + whole + AFTER_THE_LAST_BOUNDARY[more])
+
+    assert response.status_code == 201
+    row = Document.objects.get()
+    assert (row.kind, row.original_name) == ("bank_statement", "slip.pdf")
+    assert row.sha256 == hashlib.sha256(files.PDF).hexdigest()
+
+
+NAMES = {
+    "UTF-8": 'filename="café.pdf"'.encode(),
+    "Latin-1": 'filename="café.pdf"'.encode("latin-1"),
+    "RFC 5987": b"filename*=UTF-8''caf%C3%A9.pdf",
+    "RFC 5987 in Latin-1": b"filename*=iso-8859-1'en'caf%E9.pdf",
+    "RFC 5987 beside ASCII": b"filename=\"cafe.pdf\"; filename*=UTF-8''caf%C3%A9.pdf",
+    "RFC 5987 before ASCII": b"filename*=UTF-8''caf%C3%A9.pdf; filename=\"cafe.pdf\"",
+}
+
+
+@pytest.mark.parametrize("how", NAMES)
+def test_name_of_a_file_is_read_however_it_is_encoded(
+    api: Caller, case: LoanApplication, how: str
+) -> None:
+    raw = body(("kind", "other"), ("file", SENT))
+    raw = raw.replace(b'filename="slip.pdf"', NAMES[how])
+
+    response = post(api, case.reference, raw)
+
+    assert response.status_code == 201, response.content
+    assert response.json()["name"] == "café.pdf"
 
 
 def test_document_is_a_line_of_the_timeline_and_of_the_audit_log(
