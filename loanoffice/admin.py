@@ -56,12 +56,18 @@ class LoanOfficeAdminSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Return the context of every page; the badge is counted when the page renders it."""
-        return {**super().each_context(request), "queue": SimpleLazyObject(lambda: _queue(request))}
+        return {
+            **super().each_context(request),
+            "open_tasks": SimpleLazyObject(lambda: _open_tasks(request)),
+        }
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        return [path("queue/", self.admin_view(self.queue), name="queue"), *super().get_urls()]
+        return [
+            path("open-tasks/", self.admin_view(self.open_tasks), name="open_tasks"),
+            *super().get_urls(),
+        ]
 
-    def queue(self, request: HttpRequest) -> HttpResponse:
+    def open_tasks(self, request: HttpRequest) -> HttpResponse:
         """Answer the number of the badge, which refreshes itself."""
         from loanoffice.header_badge import badge_response
 
@@ -118,7 +124,7 @@ def _my_approvals(models: dict[str, Any]) -> Iterable[Any]:
         }
 
 
-def _queue(request: HttpRequest) -> Any:
+def _open_tasks(request: HttpRequest) -> Any:
     from loanoffice.header_badge import badge_of
 
     return badge_of(request)

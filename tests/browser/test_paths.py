@@ -62,7 +62,7 @@ def test_submitted_with_a_profile_carried_by_the_engine_approved_and_funded(
     expect(page.locator("#press-approve")).to_have_count(0)
 
     deciding = visit("manager")
-    deciding.click("#queue-badge")
+    deciding.click("#open-tasks-badge")
     deciding.click("text=LOAN-")
     deciding.click("#press-approve")
     deciding.click("button.press-good")
@@ -149,7 +149,7 @@ def test_badge_counts_what_waits_and_follows_without_a_reload(
 ) -> None:
     tasks = [casework.waiting_for_manager(officer).review_tasks.get() for _ in range(2)]
     page = visit("manager")
-    expect(page.locator("#queue-figure")).to_have_text("2")
+    expect(page.locator("#open-tasks-figure")).to_have_text("2")
     expect(page).to_have_title("(2) Today | Loan Office")
     page.evaluate("window.notReloaded = true")
     other = make_user("manager2", Role.MANAGER)
@@ -158,11 +158,11 @@ def test_badge_counts_what_waits_and_follows_without_a_reload(
     # What a tab does that is looked at again.
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
-    expect(page.locator("#queue-figure")).to_have_text("1")
-    expect(page.locator("#queue-sentence")).to_have_text("1 task waits on you")
+    expect(page.locator("#open-tasks-figure")).to_have_text("1")
+    expect(page.locator("#open-tasks-sentence")).to_have_text("1 task waits on you")
     expect(page).to_have_title("(1) Today | Loan Office")
     assert page.evaluate("window.notReloaded === true")
-    page.click("#queue-badge")
+    page.click("#open-tasks-badge")
     expect(page.locator("h1")).to_have_text("My approvals")
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
 

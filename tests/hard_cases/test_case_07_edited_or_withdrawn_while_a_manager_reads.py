@@ -234,16 +234,16 @@ def test_withdrawals_at_once_are_one(officer: User) -> None:
         assert messages(application, STOP) == 1
 
 
-@pytest.mark.parametrize("door", ["api", "office"])
+@pytest.mark.parametrize("way", ["api", "office"])
 def test_decider_of_a_withdrawn_case_is_told_at_each_door(
-    login: Login, waiting: LoanApplication, officer: User, manager: User, door: str
+    login: Login, waiting: LoanApplication, officer: User, manager: User, way: str
 ) -> None:
     client = login(manager)
     address = decide_page(waiting, "approve")
     opened = client.get(address).context["form"]["version"].value()
     login(officer).post(page("withdraw", waiting), {"reason": "Found another lender."})
 
-    if door == "api":
+    if way == "api":
         answer = client.post(
             path(waiting.reference, "decision/"),
             {"approved": True, "version": opened},

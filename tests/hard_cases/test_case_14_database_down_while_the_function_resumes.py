@@ -2,7 +2,7 @@
 
 Steps are tried again within a bounded budget, then an incident says so; a payout that was
 made is never made again. The engine, in a process of its own, reaches the real PostgreSQL
-through a door that the test shuts.
+through a proxy that the test shuts.
 """
 
 import json
@@ -39,7 +39,7 @@ def _needs_postgresql() -> None:
 
 
 @pytest.fixture
-def door(transactional_db: None) -> Iterator[DatabaseProxy]:
+def proxy(transactional_db: None) -> Iterator[DatabaseProxy]:
     proxy = DatabaseProxy(database_url())
     yield proxy
     proxy.shut()
@@ -96,17 +96,17 @@ def waits_for_manager(office: Office) -> str:
 
 
 def test_short_outage_is_outlived(
-    running: Callable[..., EngineProcess], door: DatabaseProxy, office: Office, manager: User
+    running: Callable[..., EngineProcess], proxy: DatabaseProxy, office: Office, manager: User
 ) -> None:
-    process = running(DATABASE_URL=door.url)
+    process = running(DATABASE_URL=proxy.url)
     reference = waits_for_manager(office)
-    door.shut()
+    proxy.shut()
     office.decide(reference, manager, approved=True)
     deliver_what_waits()
     arn = str(Execution.objects.get().arn)
     # It has resumed and found no database: the failed try is in its history.
     eventually(lambda: any(e["EventType"] == "StepFailed" for e in engine.history(arn=arn)))
-    door.open()
+    proxy.open()
     office.until(reference, status="funded")
     assert_funded_once(reference)
     assert not Incident.objects.exists()
@@ -115,19 +115,19 @@ def test_short_outage_is_outlived(
 
 def test_outage_beyond_the_budget_is_an_incident_and_the_restart_pays_once(
     running: Callable[..., EngineProcess],
-    door: DatabaseProxy,
+    proxy: DatabaseProxy,
     office: Office,
     manager: User,
     operations: User,
 ) -> None:
-    running(DATABASE_URL=door.url, LOANOFFICE_STEP_ATTEMPTS="2")
+    running(DATABASE_URL=proxy.url, LOANOFFICE_STEP_ATTEMPTS="2")
     reference = waits_for_manager(office)
-    door.shut()
+    proxy.shut()
     office.decide(reference, manager, approved=True)
     deliver_what_waits()
     arn = str(Execution.objects.get().arn)
     eventually(lambda: engine.get(arn=arn)["Status"] == "FAILED", seconds=60)
-    door.open()
+    proxy.open()
     # Nobody could write it down: the reconciler finds out.
     assert LoanApplication.objects.get().status == "in_review"
     assert [found.what for found in reconcile(calls_per_second=1000).findings] == ["missed end"]
@@ -146,7 +146,7 @@ def test_outage_beyond_the_budget_is_an_incident_and_the_restart_pays_once(
 @pytest.mark.parametrize("attempts", ["6", "2"])
 def test_payout_that_was_made_while_the_database_went_down_is_never_made_again(
     running: Callable[..., EngineProcess],
-    door: DatabaseProxy,
+    proxy: DatabaseProxy,
     rail: Rail,
     office: Office,
     operations: User,
@@ -158,22 +158,22 @@ def test_payout_that_was_made_while_the_database_went_down_is_never_made_again(
         "payout": {"url": rail.url, "token": "t"},
     }
     running(
-        DATABASE_URL=door.url,
+        DATABASE_URL=proxy.url,
         LOANOFFICE_STEP_ATTEMPTS=attempts,
         PAYOUT_RAIL_URL=rail.url,
         PAYOUT_RAIL_TOKEN="t",
     )
-    rail.paying = door.shut
+    rail.paying = proxy.shut
     reference = office.submit("charlie")
     eventually(lambda: rail.payments == 1, seconds=60)
     arn = str(Execution.objects.get().arn)
     assert Disbursement.objects.get().status == "requested"
     if attempts == "6":
         eventually(lambda: any(e["EventType"] == "StepFailed" for e in engine.history(arn=arn)))
-        door.open()
+        proxy.open()
     else:
         eventually(lambda: engine.get(arn=arn)["Status"] == "FAILED", seconds=60)
-        door.open()
+        proxy.open()
         reconcile(calls_per_second=1000)
         office.until(reference, status="needs_attention")
         application_restart(reference=reference, user=operations)
@@ -184,13 +184,13 @@ def test_payout_that_was_made_while_the_database_went_down_is_never_made_again(
     assert rail.books == {f"payout-{reference}": "RAIL-1"}
 
 
-def test_door_is_really_shut(door: DatabaseProxy) -> None:
+def test_proxy_is_really_shut(proxy: DatabaseProxy) -> None:
     import psycopg  # noqa: PLC0415 - PostgreSQL only
 
-    url = door.url
+    url = proxy.url
     with psycopg.connect(url) as through:
         assert through.execute("SELECT 1").fetchone() == (1,)
-        door.shut()
+        proxy.shut()
         with pytest.raises(psycopg.OperationalError):
             through.execute("SELECT 1")
     with pytest.raises(psycopg.OperationalError):

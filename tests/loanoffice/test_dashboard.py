@@ -99,7 +99,7 @@ def test_median_is_the_middle_one_or_between_the_two_in_the_middle(
     )
 
 
-def test_queue_counts_open_tasks_by_age_and_what_is_overdue(officer: User) -> None:
+def test_open_tasks_counts_open_tasks_by_age_and_what_is_overdue(officer: User) -> None:
     now = timezone.now()
     for hours in (1, 5, 30, 100, 200):
         task = casework.waiting_for_manager(officer).review_tasks.get()
@@ -167,7 +167,7 @@ def test_page_costs_the_same_number_of_queries_however_much_there_is(
         numbers.append(len(captured))
         assert 'id="oldest"' in html
 
-    # Session, user, permissions and delegations; badge and tile; the queue, the oldest and
+    # Session, user, permissions and delegations; badge and tile; the open tasks, the oldest and
     # which of them are mine; incidents; three counts by day and the median; is it new; four for
     # the seals.
     assert numbers[0] == numbers[1] <= 24
@@ -264,28 +264,28 @@ def test_badge_is_on_every_page_of_who_decides_and_on_no_other(
     html = as_user(manager).get("/admin/applications/loanapplication/").content.decode()
     assert 'data-waiting="1"' in html
     assert "1 task waits on you" in html
-    assert "queue-badge" not in as_user(auditor).get(HOME).content.decode()
+    assert "open-tasks-badge" not in as_user(auditor).get(HOME).content.decode()
 
 
-def test_queue_is_told_as_json_and_304_while_it_stays_the_same(
+def test_open_tasks_is_told_as_json_and_304_while_it_stays_the_same(
     officer: User, manager: User
 ) -> None:
     client = as_user(manager)
     task = casework.waiting_for_manager(officer).review_tasks.get()
 
-    answer = client.get("/admin/queue/")
+    answer = client.get("/admin/open-tasks/")
 
     assert answer.json() == {"waiting": 1, "shown": "1", "sentence": "1 task waits on you"}
     assert "no-store" in answer["Cache-Control"]
     again = {"If-None-Match": answer["ETag"]}
-    assert client.get("/admin/queue/", headers=again).status_code == 304
+    assert client.get("/admin/open-tasks/", headers=again).status_code == 304
     decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
-    assert client.get("/admin/queue/", headers=again).json()["waiting"] == 0
+    assert client.get("/admin/open-tasks/", headers=again).json()["waiting"] == 0
 
 
-def test_queue_is_for_staff_and_read_only(manager: User, client: Client) -> None:
-    assert client.get("/admin/queue/").status_code == 302
-    assert as_user(manager).post("/admin/queue/").status_code == 405
+def test_open_tasks_is_for_staff_and_read_only(manager: User, client: Client) -> None:
+    assert client.get("/admin/open-tasks/").status_code == 302
+    assert as_user(manager).post("/admin/open-tasks/").status_code == 405
 
 
 def test_what_people_come_for_stands_first(make_user: Callable[..., User], officer: User) -> None:

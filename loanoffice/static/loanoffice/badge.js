@@ -5,7 +5,7 @@
 "use strict";
 
 (() => {
-    const badge = document.getElementById("queue-badge");
+    const badge = document.getElementById("open-tasks-badge");
     if (!badge) {
         return;
     }
@@ -13,8 +13,8 @@
     const HIDDEN = 60000;
     const LONGEST = 300000;
 
-    const figure = document.getElementById("queue-figure");
-    const sentence = document.getElementById("queue-sentence");
+    const figure = document.getElementById("open-tasks-figure");
+    const sentence = document.getElementById("open-tasks-sentence");
     const title = document.title;
     let etag = `"${badge.dataset.waiting}"`;
     let failures = 0;
@@ -23,7 +23,7 @@
 
     const show = (waiting, shown, text) => {
         figure.textContent = shown;
-        badge.classList.toggle("queue-none", waiting === 0);
+        badge.classList.toggle("open-tasks-none", waiting === 0);
         if (sentence.textContent !== text) {
             sentence.textContent = text;
         }

@@ -139,7 +139,7 @@ READS = {
     "admin:index",
     "admin:jsi18n",
     "admin:password_change_done",
-    "admin:queue",
+    "admin:open_tasks",
     "admin:view_on_site",
     "api:application",
     "partner_api:docs",
