@@ -1,4 +1,4 @@
-"""Case 31. The owner of the database disables the triggers, changes a row, and enables them again.
+"""Case 21. The owner of the database disables the triggers, changes a row, and enables them again.
 
 Nothing else of the database shows it. ``audit_verify`` names the row and ends with 1; with the
 triggers disabled nothing is refused, so the seals alone hold what was.
