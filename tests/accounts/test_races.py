@@ -9,12 +9,13 @@ from django.contrib.auth.models import User
 from django.db.models import Sum
 from django.test import Client
 
-from accounts.errors import InvitationOver
+from accounts.errors import AccessChangedMeanwhile, InvitationOver, OnlySuperusers
 from accounts.lockouts import HERE
 from accounts.models import RecoveryCode, SecondFactor
 from accounts.services.invitations import invitation_accept
 from accounts.services.second_factor import code_check
 from audit.models import Action, AuditEntry
+from tests.accounts.access import give
 from tests.accounts.conftest import Clock, code_of, sign_in
 from tests.accounts.guests import Guest
 from tests.hard_cases.together import together
@@ -35,6 +36,22 @@ def test_failures_at_the_same_moment_are_all_counted_and_lock_out(manager: User)
     assert set(answers) <= {200, 429}
     assert AccessAttempt.objects.aggregate(all=Sum("failures_since_start")) == {"all": HERE}
     assert sign_in(Client(), "manager").status_code == 429
+
+
+@pytest.mark.parametrize("flag", ["is_superuser", "is_active"])
+def test_superusers_who_take_the_rights_of_each_other_leave_one(
+    make_user: Callable[..., User], flag: str
+) -> None:
+    people = [make_user(f"root{number}", is_superuser=True) for number in range(3)]
+    circle = zip(people, people[1:] + people[:1], strict=True)
+
+    answers = together([partial(give, other, by, **{flag: False}) for by, other in circle])
+
+    left = User.objects.filter(is_superuser=True, is_active=True).count()
+    refused = [answer for answer in answers if isinstance(answer, Exception)]
+    assert left == 3 - (len(answers) - len(refused)) >= 1
+    assert {type(error) for error in refused} <= {OnlySuperusers, AccessChangedMeanwhile}
+    assert refused
 
 
 def test_same_code_at_the_same_moment_opens_one_session(
