@@ -14,6 +14,20 @@ class InvalidApplication(InvalidFields):
     title = "The application is not valid"
 
 
+class DuplicateExternalId(DomainError):
+    """The partner has an application under this ``external_id``; ``reference`` is its own."""
+
+    code = "duplicate-external-id"
+    title = "An application has this external_id already"
+
+    def __init__(self, *, external_id: str, reference: str) -> None:
+        self.reference = reference
+        super().__init__(
+            f"{reference} was submitted with the external_id “{external_id}” already; another "
+            "application needs another one."
+        )
+
+
 class InvalidDocument(InvalidApplication):
     """Field errors of a file that is not kept."""
 

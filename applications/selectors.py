@@ -5,9 +5,10 @@ Every function takes ``partner``: only its own applications are found; with ``No
 all are.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import FETCH_RAISE, Q, QuerySet
@@ -15,6 +16,8 @@ from django.db.models import FETCH_RAISE, Q, QuerySet
 from applications.choices import DocumentKind
 from applications.models import ApplicationEvent, Disbursement, Document, LoanApplication
 from partners.models import Partner
+
+SIMILAR_WITHIN = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,40 @@ def applications(
         .prefetch_related("offers", "risk_assessments")
         .fetch_mode(FETCH_RAISE)
     )
+
+
+def similar_applications(
+    applications: Collection[LoanApplication],
+) -> dict[int, list[LoanApplication]]:
+    """Find for each the others with the same name and last SIN digits within 30 days, newest first.
+
+    Keyed by primary key, without those that have none. One query. They may be the same question
+    asked twice, or two people; a person has to look.
+    """
+    named = [row for row in applications if row.applicant_search]
+    if not named:
+        return {}
+    others: defaultdict[tuple[str, str], list[LoanApplication]] = defaultdict(list)
+    for row in (
+        LoanApplication.objects.filter(
+            applicant_search__in={row.applicant_search for row in named},
+            sin_last4__in={row.sin_last4 for row in named},
+            created_at__gte=min(row.created_at for row in named) - SIMILAR_WITHIN,
+            created_at__lte=max(row.created_at for row in named) + SIMILAR_WITHIN,
+        )
+        .select_related("partner")
+        .order_by("-created_at", "-pk")
+    ):
+        others[row.applicant_search, row.sin_last4].append(row)
+    found = {
+        row.pk: [
+            other
+            for other in others[row.applicant_search, row.sin_last4]
+            if other.pk != row.pk and abs(other.created_at - row.created_at) <= SIMILAR_WITHIN
+        ]
+        for row in named
+    }
+    return {pk: rows for pk, rows in found.items() if rows}
 
 
 def application_get(*, reference: str, partner: Partner | None) -> ApplicationView:

@@ -16,17 +16,19 @@ from django.db import transaction
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path
+from django.utils.html import format_html, format_html_join
 
 from applications.admin import contact_reveal, documents, polling
 from applications.admin.application_page import RELATED, ApplicationPageAdmin
 from applications.admin.changelist import ApplicationListAdmin
 from applications.admin.forms import ApplicationForm
-from applications.admin.view_helpers import back_to_application
+from applications.admin.view_helpers import application_link, back_to_application
 from applications.admin.withdrawal import Withdraw
 from applications.choices import Status
 from applications.demo_profiles import DEMO_PROFILES, find_profile
 from applications.errors import InvalidApplication
 from applications.models import LoanApplication
+from applications.selectors import similar_applications
 from applications.services import access_log, intake
 from core.admin.base import staff
 from core.admin.row_actions import row_url
@@ -207,7 +209,19 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
         if not submit and stored.status == Status.DRAFT:
             state = "is saved as a draft"
         self.message_user(request, f"{stored.reference} {state}.", messages.SUCCESS)
+        if submit or stored.status == Status.DRAFT:
+            self._warn_of_similar(request, stored)
         return HttpResponseRedirect(row_url(stored))
+
+    def _warn_of_similar(self, request: HttpRequest, stored: LoanApplication) -> None:
+        """Say which applications may be the same one; what was asked for is done all the same."""
+        if similar := similar_applications([stored]).get(stored.pk):
+            links = format_html_join(", ", "{}", ((application_link(row),) for row in similar[:10]))
+            self.message_user(
+                request,
+                format_html("Asked before? The same name and last digits of the SIN: {}.", links),
+                messages.WARNING,
+            )
 
     def _draw(
         self,

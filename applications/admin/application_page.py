@@ -29,6 +29,7 @@ from applications.models import (
     LoanOffer,
     RiskAssessment,
 )
+from applications.selectors import similar_applications
 from applications.services import access_log
 from applications.transitions import is_terminal
 from core.admin.base import NoDeleteAdmin, staff
@@ -94,6 +95,11 @@ class ApplicationPage:
         """The assessment of the current attempt."""
         now = [a for a in self.assessments if a.attempt == self.application.attempt]
         return now[0] if now else None
+
+    @cached_property
+    def similar(self) -> list[LoanApplication]:
+        """Other applications that may ask the same; nothing is refused because of them."""
+        return similar_applications([self.application]).get(self.application.pk, [])
 
     @cached_property
     def events(self) -> list[ApplicationEvent]:

@@ -82,7 +82,8 @@ class NewApplicationSerializer(StrictSerializer):
         max_length=100,
         required=False,
         allow_blank=True,
-        help_text="Your own name for this application; need not be unique.",
+        help_text="Your own name for this application. Each is taken once, whatever became of the "
+        "application.",
     )
 
 

@@ -283,6 +283,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='loanapplication',
+            constraint=models.UniqueConstraint(condition=models.Q(('external_id', ''), _negated=True), fields=('partner', 'external_id'), name='application_once_per_external_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='loanapplication',
             constraint=models.CheckConstraint(condition=models.Q(('loan_amount__gt', 0)), name='application_amount_positive'),
         ),
         migrations.AddConstraint(

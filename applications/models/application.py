@@ -167,6 +167,12 @@ class LoanApplication(models.Model):
             ),
         ]
         constraints = [
+            # One question, one application, whatever its end.
+            models.UniqueConstraint(
+                fields=["partner", "external_id"],
+                condition=~Q(external_id=""),
+                name="application_once_per_external_id",
+            ),
             models.CheckConstraint(
                 condition=Q(loan_amount__gt=0), name="application_amount_positive"
             ),

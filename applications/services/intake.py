@@ -7,12 +7,18 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from applications.choices import Level, Status, Step
 from applications.demo_profiles import find_profile
-from applications.errors import InvalidApplication, NotEditable, StaleVersion, TransitionRefused
+from applications.errors import (
+    DuplicateExternalId,
+    InvalidApplication,
+    NotEditable,
+    StaleVersion,
+    TransitionRefused,
+)
 from applications.locking import application_lock
 from applications.models import Disbursement, LoanApplication
 from applications.pii import masked_changes
@@ -62,7 +68,11 @@ def application_create(
     partner_key: PartnerKey | None = None,
     **fields: Any,
 ) -> LoanApplication:
-    """Create a draft. Raises ``InvalidApplication`` with field errors, ``NotPermitted``."""
+    """Create a draft.
+
+    Raises ``InvalidApplication`` with field errors, ``NotPermitted``, and ``DuplicateExternalId``
+    for an ``external_id`` that the partner used before.
+    """
     _require(user, partner, "applications.add_loanapplication", "create an application")
     if fields.get("annual_income") is None and settings.LOANOFFICE_DEMO:
         profile = find_profile(str(fields.get("sin_last4", "")))
@@ -79,7 +89,7 @@ def application_create(
     )
     _check(application, lent_in=policy.currency)
     with transaction.atomic():
-        application.save(force_insert=True)
+        _insert(application)
         event_record(
             application=application,
             kind="created",
@@ -286,6 +296,22 @@ def application_withdraw(
     )
     application_withdrawn.send(LoanApplication, application=application)
     return application
+
+
+def _insert(application: LoanApplication) -> None:
+    """Insert a row. Of two at the same moment the constraint refuses the second."""
+    try:
+        with transaction.atomic():
+            application.save(force_insert=True)
+    except IntegrityError as error:
+        earlier = LoanApplication.objects.filter(
+            partner=application.partner, external_id=application.external_id
+        ).exclude(external_id="")
+        if application.partner is None or (found := earlier.first()) is None:
+            raise
+        raise DuplicateExternalId(
+            external_id=application.external_id, reference=found.reference
+        ) from error
 
 
 def _require(user: User | None, partner: Partner | None, permission: str, what: str) -> None:

@@ -74,7 +74,7 @@ class Batch(Reviews):
             {
                 "reference": row.reference,
                 "partner_id": row.partner,
-                "external_id": f"P-{self.random.randrange(10**7):07}" if by_partner else "",
+                "external_id": f"P-{row.pk:07}" if by_partner else "",
                 "applicant_name": person.name,
                 "address": person.address,
                 "phone": person.phone,

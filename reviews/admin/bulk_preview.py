@@ -8,7 +8,7 @@ from where they can be previewed again.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -27,6 +27,7 @@ from django.views.decorators.http import require_POST
 
 from applications.contributions import with_contributions
 from applications.models import LoanApplication
+from applications.selectors import similar_applications
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.view_helpers import admin_page
 from core.errors import DomainError
@@ -55,6 +56,7 @@ class Row:
     task: ReviewTask | None
     why_not: str
     on_behalf_of: User | None = None
+    similar: Sequence[LoanApplication] = ()
 
     @property
     def carried(self) -> str:
@@ -234,6 +236,7 @@ def rows_of(keys: list[int], user: User) -> list[Row]:
         .order_by("pk")
     )
     now = timezone.now()
+    similar = similar_applications(list(applications))
     rows = []
     for application in applications:
         asked: list[ReviewTask] = getattr(application, "asked")  # noqa: B009
@@ -246,7 +249,7 @@ def rows_of(keys: list[int], user: User) -> list[Row]:
         except DomainError as refused:
             rows.append(Row(application, task, str(refused)))
         else:
-            rows.append(Row(application, task, "", right))
+            rows.append(Row(application, task, "", right, similar.get(application.pk, ())))
     return rows
 
 

@@ -43,7 +43,7 @@ application_submit = extend_schema(
         **problems.READING,
         **problems.POSTING,
         **problems.invalid("invalid-application"),
-        **problems.conflict("no-policy"),
+        **problems.conflict("no-policy", "duplicate-external-id"),
     },
     examples=[parameters.request("A loan", NEW), parameters.response("Submitted", SUBMITTED, 201)],
 )

@@ -1,7 +1,7 @@
 """GET /applications/: whose, in which order, filtered, page by page."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -259,10 +259,11 @@ def test_page_whose_rows_are_gone_is_empty(api: Caller, partner: Partner) -> Non
 
 
 def test_links_keep_the_filters(api: Caller, partner: Partner) -> None:
-    made = [submit(partner, external_id="a b&c") for _ in range(3)][::-1]
     submit(partner)
+    LoanApplication.objects.update(submitted_at=datetime(2025, 1, 1, tzinfo=UTC))
+    made = [submit(partner, external_id=f"crm-{number}") for number in range(3)][::-1]
 
-    first = api.get(BASE, {"page_size": 1, "external_id": "a b&c"})
+    first = api.get(BASE, {"page_size": 1, "submitted_after": "2025-01-01T05:00:00+01:00"})
 
     assert walk(api, first) == [[reference] for reference in made]
 

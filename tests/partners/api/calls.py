@@ -30,6 +30,7 @@ class Caller:
         self.client = client or Client(raise_request_exception=False)
         self.client.raise_request_exception = False
         self.headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.submitted = 0
 
     def get(self, path: str = BASE, query: dict[str, Any] | None = None, **headers: str) -> Any:
         return self.call("GET", path, query_params=query, headers=headers)
@@ -42,8 +43,13 @@ class Caller:
         return self.call("POST", path, data=raw, headers=headers)
 
     def submit(self, **fields: Any) -> Any:
-        """Submit Alice's application; a field given as ``...`` is left out."""
-        body = {k: v for k, v in {**ALICE, **fields}.items() if v is not ...}
+        """Submit Alice's application; a field given as ``...`` is left out.
+
+        Each after the first has an ``external_id`` of its own, unless one is given.
+        """
+        self.submitted += 1
+        own = {"external_id": f"crm-42-{self.submitted}"} if self.submitted > 1 else {}
+        body = {k: v for k, v in {**ALICE, **own, **fields}.items() if v is not ...}
         return self.post(BASE, body)
 
     def call(
