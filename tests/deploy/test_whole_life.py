@@ -154,7 +154,7 @@ def test_first_deploy_creates_publishes_migrates_and_points_the_aliases_last(
             for each in COMPANIONS
             for operation in ("CreateFunction", "PublishVersion")
         ),
-        *[("Invoke", MANAGE)] * 3,
+        *[("Invoke", MANAGE)] * 4,
         ("CreateFunction", WEB),
         ("CreateStack", WEB),
         *(("CreateAlias", each) for each in COMPANIONS),
@@ -198,8 +198,12 @@ def test_no_secret_is_in_any_request_that_makes_or_changes_a_function(
     assert len(told) >= 4 * 4
     for secret in (*SECRETS.values(), database):
         assert not [each for each in told if secret in each]
-    variables = life["deploy"].of("CreateFunction")[0].body["Environment"]["Variables"]
-    assert variables["LOANOFFICE_SECRETS"] == "/loanoffice/staging"
+    paths = {
+        each.subject: each.body["Environment"]["Variables"]["LOANOFFICE_SECRETS"]
+        for each in life["deploy"].of("CreateFunction")
+    }
+    own = {each: f"/loanoffice/staging{each.removeprefix(WEB)}" for each in (WEB, *COMPANIONS)}
+    assert paths == own
 
 
 def test_durability_is_asked_for_once_in_the_life_of_the_stage(life: dict[str, Chapter]) -> None:
