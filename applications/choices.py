@@ -78,6 +78,9 @@ class Bureau(TextChoices):
     EXPERIAN = "experian", "Experian"
 
 
+BUREAU_ATTEMPTS = 3  # for one report, before the application goes on without it
+
+
 def bureau_choices() -> list[tuple[str, str]]:
     """Return the bureaus as a field's choices; a callable, so a new one needs no migration."""
     return Bureau.choices

@@ -13,10 +13,10 @@ from aws_durable_execution_sdk_python.config import (
 from aws_durable_execution_sdk_python.retries import RetryDecision
 from django.conf import settings
 
+from applications.choices import BUREAU_ATTEMPTS
 from core.errors import DomainError
 from workflows.errors import AnswerDiffers, NotApproved, PayoutRefused, PayoutUnknown
 
-BUREAU_ATTEMPTS = 3
 # Errors that a retry cannot repair: the domain refuses, or a person has to act.
 FINAL: tuple[type[Exception], ...] = (
     DomainError,

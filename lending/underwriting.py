@@ -6,6 +6,7 @@ here depends on an applicant, a bureau's name or a demo profile.
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 
 from lending.amortisation import EVEN, TermsTooSmall, monthly_payment, schedule, worst_residue
 from lending.choices import Outcome, ReasonCode, Tier
@@ -72,7 +73,9 @@ class Reason:
 
 @dataclass(frozen=True)
 class Assessment:
-    average_score: int
+    average_score: int  # rounded half up; the tier is that of the exact mean
+    score_sum: int
+    score_count: int
     derogatory_marks: int
     tier: Tier
     annual_rate: Decimal
@@ -91,14 +94,32 @@ def debt_to_income(*, loan_amount: Decimal, annual_income: Decimal | None) -> De
 
 def average_score(reports: tuple[Report, ...]) -> int:
     """Compute the mean of the scores, rounded half up. Raises ``ValueError`` without a report."""
+    return int(mean_score(reports) + Fraction(1, 2))
+
+
+def mean_score(reports: tuple[Report, ...]) -> Fraction:
+    """Compute the exact mean of the scores. Raises ``ValueError`` without a report."""
     if not reports:
         raise ValueError("an average needs at least one report")
-    mean = Decimal(sum(report.score for report in reports)) / len(reports)
-    return int(mean.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    return Fraction(sum(report.score for report in reports), len(reports))
 
 
-def tier_for(*, rules: PolicyRules, score: int, derogatory_marks: int) -> TierRule:
-    """Return the best tier whose conditions the score and the marks meet, else the last tier."""
+def mean_in_words(*, score_sum: int, score_count: int) -> str:
+    """Show a mean with two decimals, as in ``739.67``, or as the whole number that it is.
+
+    Of fewer than a hundred scores no mean below a bound is shown as the bound.
+    """
+    mean = Decimal(score_sum) / score_count
+    if mean == int(mean):
+        return f"{int(mean)}"
+    return f"{mean.quantize(Decimal('0.01'), rounding=ROUND_HALF_UP)}"
+
+
+def tier_for(*, rules: PolicyRules, score: int | Fraction, derogatory_marks: int) -> TierRule:
+    """Return the best tier whose conditions the score and the marks meet, else the last tier.
+
+    The score is the exact mean: 739.67 is not 740.
+    """
     for rule in rules.tiers:
         if score >= rule.minimum_score and not (rule.requires_clean_record and derogatory_marks):
             return rule
@@ -159,14 +180,16 @@ def assess(
     is declined all the same: no person can offer it either. Raises ``ValueError`` when no bureau
     answered at all.
     """
-    score = average_score(reports)
+    mean = mean_score(reports)
+    score_sum, score_count = sum(report.score for report in reports), len(reports)
     marks = sum(report.derogatory_marks for report in reports)
-    rule = tier_for(rules=rules, score=score, derogatory_marks=marks)
+    rule = tier_for(rules=rules, score=mean, derogatory_marks=marks)
     ratio = debt_to_income(loan_amount=loan_amount, annual_income=annual_income)
 
     against: list[Reason] = []
     if rule.largest_amount == 0:
-        against.append(Reason(ReasonCode.SCORE_TOO_LOW, f"The average is {score}."))
+        shown = mean_in_words(score_sum=score_sum, score_count=score_count)
+        against.append(Reason(ReasonCode.SCORE_TOO_LOW, f"The average is {shown}."))
         if marks:
             against.append(Reason(ReasonCode.DEROGATORY_MARKS, f"There are {marks}."))
     elif loan_amount > rule.largest_amount:
@@ -213,7 +236,9 @@ def assess(
     else:
         outcome, reasons = Outcome.APPROVE, []
     return Assessment(
-        average_score=score,
+        average_score=average_score(reports),
+        score_sum=score_sum,
+        score_count=score_count,
         derogatory_marks=marks,
         tier=rule.tier,
         annual_rate=rule.annual_rate,

@@ -20,7 +20,7 @@ from applications.admin.display import TONES
 from applications.admin.documents import Upload
 from applications.admin.step_indicator import PersonStep, StepShown, steps_shown
 from applications.admin.withdrawal import Withdraw
-from applications.choices import Status, Step
+from applications.choices import BUREAU_ATTEMPTS, Status, Step
 from applications.models import (
     ApplicationEvent,
     Disbursement,
@@ -48,6 +48,15 @@ class Panel:
     title: str
     template: str
     rows: object
+
+
+@dataclass(frozen=True)
+class MissingReport:
+    """A bureau that did not answer in one attempt of the workflow."""
+
+    bureau: str
+    attempt: int
+    tries: int = BUREAU_ATTEMPTS
 
 
 @dataclass(frozen=True)
@@ -119,8 +128,15 @@ class ApplicationPage:
                 current_step=self.application.current_step,
                 recorded=[row.step for row in self._attempt_events],
                 person_steps=self.person_steps,
+                incomplete=self._incomplete,
             )
         )
+
+    @property
+    def _incomplete(self) -> dict[Step, str]:
+        """The steps of the current attempt that went on without something, and without what."""
+        missing = self.assessment.missing_labels if self.assessment else []
+        return {Step.CREDIT_CHECK: f"without {', '.join(missing)}"} if missing else {}
 
     @property
     def person_steps(self) -> dict[Step, PersonStep]:
@@ -183,7 +199,7 @@ class ApplicationPage:
         shown: dict[str, tuple[str, object]] = {
             "decision": ("Decision", self.application.decided_at),
             "risk": ("Risk assessment", self.assessments),
-            "credit": ("Credit reports", list(self.application.credit_reports.all())),
+            "credit": ("Credit reports", self._credit()),
             "offer": ("Offer", self.offers),
             "disbursement": ("Disbursement", self.disbursement),
             "documents": ("Documents", self.documents),
@@ -199,6 +215,16 @@ class ApplicationPage:
             for key, (title, rows) in shown.items()
             if rows or key in always
         ]
+
+    def _credit(self) -> dict[str, Any]:
+        """Return the reports, and the bureaus that did not answer; empty without a report."""
+        reports = list(self.application.credit_reports.all())
+        missing = [
+            MissingReport(bureau=label, attempt=assessment.attempt)
+            for assessment in self.assessments
+            for label in assessment.missing_labels
+        ]
+        return {"reports": reports, "missing": missing} if reports else {}
 
     @cached_property
     def offers(self) -> list[LoanOffer]:

@@ -10,6 +10,7 @@ from applications.transitions import is_terminal
 
 class State(StrEnum):
     DONE = "done"
+    INCOMPLETE = "incomplete"
     CURRENT = "current"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -42,11 +43,13 @@ def steps_shown(
     current_step: str,
     recorded: Iterable[str],
     person_steps: Mapping[Step, PersonStep],
+    incomplete: Mapping[Step, str] = {},
 ) -> Iterator[StepShown]:
     """Return the steps: those of the timeline as they happened, then those to come.
 
     ``recorded`` are the steps of the entries of the current attempt, the oldest first. Steps
     without an entry stand where the workflow has them; a person may not have been asked.
+    ``incomplete`` says of a step what it went on without.
     """
     at = Status(status)
     closed = is_terminal(at)
@@ -72,7 +75,8 @@ def steps_shown(
         elif step == current:
             yield StepShown(step, State.CURRENT, "under way")
         elif step in happened:
-            yield StepShown(step, State.DONE, "done")
+            state = State.INCOMPLETE if step in incomplete else State.DONE
+            yield StepShown(step, state, incomplete.get(step, "done"))
         elif not is_ahead:
             yield StepShown(step, State.SKIPPED, "not recorded")
         elif closed:

@@ -200,7 +200,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('attempt', models.PositiveIntegerField()),
-                ('average_score', models.PositiveSmallIntegerField()),
+                ('average_score', models.PositiveSmallIntegerField(help_text='Rounded; see ``mean_score``.')),
+                ('score_sum', models.PositiveSmallIntegerField(help_text='Of the scores of all reports.')),
+                ('score_count', models.PositiveSmallIntegerField(help_text='How many reports there were.')),
                 ('derogatory_marks', models.PositiveSmallIntegerField()),
                 ('missing_bureaus', models.JSONField(blank=True, default=list)),
                 ('tier', models.CharField(choices=[('prime', 'Prime'), ('near_prime', 'Near-prime'), ('subprime', 'Subprime'), ('deep_subprime', 'Deep subprime')], max_length=20)),

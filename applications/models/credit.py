@@ -4,12 +4,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from applications.choices import bureau_choices
+from applications.choices import Bureau, bureau_choices
 from applications.models.application import LoanApplication
 from lending.choices import Outcome, Tier
 from lending.fields import rate_field, share_field
 from lending.models import LendingPolicy
-from lending.underwriting import HIGHEST_SCORE, LOWEST_SCORE
+from lending.underwriting import HIGHEST_SCORE, LOWEST_SCORE, mean_in_words
 
 
 class CreditReport(models.Model):
@@ -49,7 +49,9 @@ class RiskAssessment(models.Model):
     )
     attempt = models.PositiveIntegerField()
     policy = models.ForeignKey(LendingPolicy, on_delete=models.PROTECT)
-    average_score = models.PositiveSmallIntegerField()
+    average_score = models.PositiveSmallIntegerField(help_text="Rounded; see ``mean_score``.")
+    score_sum = models.PositiveSmallIntegerField(help_text="Of the scores of all reports.")
+    score_count = models.PositiveSmallIntegerField(help_text="How many reports there were.")
     derogatory_marks = models.PositiveSmallIntegerField()
     missing_bureaus = models.JSONField(default=list, blank=True)
     tier = models.CharField(max_length=20, choices=Tier.choices)
@@ -67,3 +69,13 @@ class RiskAssessment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_tier_display()}, {self.get_outcome_display().lower()}"
+
+    @property
+    def mean_score(self) -> str:
+        """The mean that the tier was found by, with decimals where it has any."""
+        return mean_in_words(score_sum=self.score_sum, score_count=self.score_count)
+
+    @property
+    def missing_labels(self) -> list[str]:
+        """The names of the bureaus that did not answer."""
+        return [Bureau(name).label for name in self.missing_bureaus]

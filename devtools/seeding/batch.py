@@ -213,6 +213,8 @@ class Batch(Reviews):
                 "attempt": ATTEMPT,
                 "policy_id": self.policy.pk,
                 "average_score": assessment.average_score,
+                "score_sum": assessment.score_sum,
+                "score_count": assessment.score_count,
                 "derogatory_marks": assessment.derogatory_marks,
                 "missing_bureaus": [b.value for b in Bureau if b not in history.reports],
                 "tier": assessment.tier,

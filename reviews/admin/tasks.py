@@ -67,7 +67,7 @@ def graded(tasks: list[ReviewTask]) -> list[ReviewTask]:
         shown = (
             {"tier": None, "score": None}
             if found is None
-            else {"tier": found.tier, "score": found.average_score}
+            else {"tier": found.tier, "score": found.mean_score}
         )
         vars(task).update(shown, given=given.get(task.pk, 0))
     return tasks

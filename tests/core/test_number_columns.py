@@ -111,6 +111,8 @@ DERIVED: dict[str, Callable[[], list[Any]]] = {
     "applications.LoanOffer.total_interest": lambda: [plan.total_interest for plan in PLANS],
     "applications.RiskAssessment.annual_rate": lambda: [Decimal(0), RATE],
     "applications.RiskAssessment.average_score": lambda: MEANS,
+    "applications.RiskAssessment.score_count": lambda: [1, len(Bureau)],
+    "applications.RiskAssessment.score_sum": lambda: [LOWEST_SCORE, HIGHEST_SCORE * len(Bureau)],
     "applications.RiskAssessment.debt_to_income": lambda: RATIOS,
     "applications.RiskAssessment.derogatory_marks": lambda: [0, MOST_MARKS * len(Bureau)],
     "partners.IdempotencyKey.response_status": lambda: [100, 599],

@@ -14,6 +14,7 @@ from lending.underwriting import (
     assess,
     average_score,
     debt_to_income,
+    mean_in_words,
     tier_for,
 )
 
@@ -215,6 +216,57 @@ def test_reason_of_a_high_share_of_income_does_not_tell_the_share() -> None:
 
     assert reason.text.endswith("The limit is 40 % of the income.")
     assert "42" not in reason.text
+
+
+@pytest.mark.parametrize(
+    ("scores", "tier", "average"),
+    [
+        ((739, 740, 740), Tier.NEAR_PRIME, 740),  # 739.67 is not 740
+        ((740, 740, 740), Tier.PRIME, 740),
+        ((739, 740, 741), Tier.PRIME, 740),
+        ((739, 740), Tier.NEAR_PRIME, 740),
+        ((669, 670, 670), Tier.SUBPRIME, 670),
+        ((579, 580, 580), Tier.DEEP_SUBPRIME, 580),
+    ],
+)
+def test_tier_is_that_of_the_exact_mean(scores: tuple[int, ...], tier: Tier, average: int) -> None:
+    found = assess(
+        rules=RULES,
+        loan_amount=Decimal(5000),
+        term_months=60,
+        currency="CAD",
+        annual_income=Decimal(85000),
+        reports=tuple(Report(score, 0) for score in scores),
+    )
+    assert (found.tier, found.average_score) == (tier, average)
+    assert (found.score_sum, found.score_count) == (sum(scores), len(scores))
+
+
+def test_score_that_is_too_low_is_named_as_it_was_compared() -> None:
+    found = assess(
+        rules=RULES,
+        loan_amount=Decimal(5000),
+        term_months=60,
+        currency="CAD",
+        annual_income=Decimal(85000),
+        reports=(Report(579, 0), Report(580, 0), Report(580, 0)),
+    )
+    assert found.outcome == Outcome.DECLINE
+    assert found.reasons[0].text.endswith("The average is 579.67.")
+
+
+@pytest.mark.parametrize(
+    ("score_sum", "score_count", "shown"),
+    [
+        (2219, 3, "739.67"),
+        (2220, 3, "740"),
+        (1479, 2, "739.50"),
+        (2221, 3, "740.33"),
+        (700, 1, "700"),
+    ],
+)
+def test_mean_is_shown_with_its_decimals(score_sum: int, score_count: int, shown: str) -> None:
+    assert mean_in_words(score_sum=score_sum, score_count=score_count) == shown
 
 
 def test_average_rounds_half_up_and_needs_a_report() -> None:

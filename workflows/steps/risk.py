@@ -68,6 +68,8 @@ def risk_record(attempt: attempts.Attempt) -> Assessed:
         attempt=attempt.number,
         policy=policy,
         average_score=assessment.average_score,
+        score_sum=assessment.score_sum,
+        score_count=assessment.score_count,
         derogatory_marks=assessment.derogatory_marks,
         missing_bureaus=[bureau.value for bureau in missing],
         tier=assessment.tier,

@@ -46,6 +46,23 @@ def test_steps_stand_in_the_order_of_the_timeline_and_those_to_come_behind() -> 
     assert list(found.values()) == [State.DONE] * 3 + [State.CURRENT] + [State.AHEAD] * 5
 
 
+def test_step_that_went_on_without_something_is_no_tick() -> None:
+    shown = {
+        step.step: step
+        for step in steps_shown(
+            status=Status.PENDING_APPROVAL,
+            current_step=Step.MANAGER_APPROVAL,
+            recorded=AUTOMATIC,
+            person_steps={},
+            incomplete={Step.CREDIT_CHECK: "without Experian"},
+        )
+    }
+
+    assert shown[Step.CREDIT_CHECK].state == State.INCOMPLETE
+    assert shown[Step.CREDIT_CHECK].state_text == "without Experian"
+    assert shown[Step.RISK_ASSESSMENT].state == State.DONE
+
+
 def test_later_step_that_happened_first_is_done_while_an_earlier_one_is_under_way() -> None:
     person = {Step.MANAGER_APPROVAL: PersonStep(asked=True)}
     found = states(*AUTOMATIC, Step.FRAUD_CHECK, current=Step.MANAGER_APPROVAL, person_steps=person)
