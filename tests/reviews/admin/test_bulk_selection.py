@@ -39,7 +39,6 @@ def test_all_that_match_the_filter_are_previewed_when_they_are_few(
     assert [row.application for row in preview.context["ready"]] == cases
     assert preview.context["totals"] == [("CAD", 600_000)]
     assert preview.context["narrowed"] is None
-    assert draft.reference not in preview.content.decode()
 
 
 def test_of_too_many_the_oldest_that_this_person_can_decide_are_taken_and_the_page_says_so(
@@ -53,7 +52,7 @@ def test_of_too_many_the_oldest_that_this_person_can_decide_are_taken_and_the_pa
     monkeypatch.setattr("reviews.admin.bulk_preview.MOST", 3)
     casework.waiting_for_manager(officer, loan_amount=300_000)
     task_claim(task=cases[0].review_tasks.get(), user=other)
-    more = casework.many_waiting_for_manager(officer, 2)
+    casework.many_waiting_for_manager(officer, 2)
 
     preview = across(login(manager), cases[:1])
 
@@ -62,7 +61,6 @@ def test_of_too_many_the_oldest_that_this_person_can_decide_are_taken_and_the_pa
     html = preview.content.decode()
     assert "7 applications match this filter." in html
     assert "below are the oldest 3 that you can decide" in html
-    assert not any(case.reference in html for case in more)
 
 
 def test_counting_what_matches_is_bounded(
