@@ -1,15 +1,19 @@
 """``docs/partners.md`` is true: its lines run in their order, its Python does what it says."""
 
+import http.client
 import json
 import os
 import re
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.conf import settings
@@ -21,6 +25,7 @@ from partners.models import IdempotencyKey, Partner
 from reviews.choices import TaskKind
 from tests import casework
 from tests.hard_cases.serving import WebProcess, served
+from tests.http_server import LoopbackServer
 from webhooks.delivery import Outgoing, headers_of
 from webhooks.models import WebhookEndpoint
 
@@ -66,7 +71,6 @@ def test_every_line_runs_as_it_stands(
             **os.environ,
             "BASE": f"http://127.0.0.1:{server.port}/api/v1",
             "KEY": partner_key,
-            "OFFERED": offered.reference,
         },
         capture_output=True,
         text=True,
@@ -118,36 +122,99 @@ def test_client_submits_once_and_reads_every_page(
     )
 
     made = [
-        client.submit(applicant_name="Alice Johnson", sin_last4="1111", loan_amount="1000.00")
-        for _ in range(5)
+        client.submit(
+            f"key-{number}", applicant_name="Alice Johnson", sin_last4="1111", loan_amount="1000.00"
+        )
+        for number in range(5)
     ]
 
     found = list(client.applications(page_size=2))
     assert [case["reference"] for case in found] == [case["reference"] for case in made[::-1]]
     with pytest.raises(ValueError, match="invalid-application"):
-        client.submit(applicant_name="", sin_last4="1111", loan_amount="1000.00")
+        client.submit("key-9", applicant_name="", sin_last4="1111", loan_amount="1000.00")
 
 
-def test_client_sends_again_under_the_same_key_what_it_heard_no_answer_to(
-    server: WebProcess, partner_key: str, monkeypatch: pytest.MonkeyPatch
+class BreakingProxy(BaseHTTPRequestHandler):
+    """Forward each request to the server, and break the answer in the next way of ``ways``."""
+
+    protocol_version = "HTTP/1.1"
+    upstream = 0
+    ways: ClassVar[list[str]] = []
+    released = threading.Event()
+
+    def log_message(self, *args: object) -> None:
+        """Quiet."""
+
+    def do_POST(self) -> None:
+        sent = self.rfile.read(int(self.headers["Content-Length"]))
+        asked = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=60)
+        asked.request("POST", self.path, sent, dict(self.headers))
+        answer = asked.getresponse()
+        body = answer.read()
+        asked.close()
+        way = self.ways.pop(0) if self.ways else ""
+        self.close_connection = True
+        if way == "no answer":
+            return
+        if way == "too late":
+            self.released.wait(60)
+            return
+        status, headers = answer.status, {"Content-Type": answer.headers["Content-Type"]}
+        if way in BUSY:
+            status, headers, body = BUSY[way]
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if way == "cut body" else body)
+
+
+BUSY: dict[str, tuple[int, dict[str, str], bytes]] = {
+    "seconds": (503, {"Retry-After": "7"}, b"{}"),
+    "a date": (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, b"{}"),
+    "neither": (429, {"Retry-After": "soon"}, b"{}"),
+    "a page": (502, {}, b"<html>Bad gateway</html>"),
+    "try again": (409, {}, b'{"type": "/problems/try-again"}'),
+    "in flight": (409, {}, b'{"type": "/problems/idempotency-key-in-flight"}'),
+}
+
+
+@pytest.fixture
+def proxy(server: WebProcess) -> Iterator[LoopbackServer]:
+    BreakingProxy.upstream, BreakingProxy.released = server.port, threading.Event()
+    loopback = LoopbackServer(BreakingProxy)
+    loopback.start()
+    yield loopback
+    BreakingProxy.released.set()
+    loopback.stop()
+
+
+def test_client_survives_each_way_in_which_the_line_breaks(
+    proxy: LoopbackServer, partner_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = python("LoanOffice")
-    client = loaded["LoanOffice"](f"http://127.0.0.1:{server.port}/api/v1", partner_key)
-    send, slept = client.session.request, []
+    loaded, slept = python("LoanOffice"), list[float]()
+    clock = SimpleNamespace(sleep=slept.append, time=time.time)
+    monkeypatch.setitem(loaded, "time", clock)
+    client = loaded["LoanOffice"](f"{proxy.url}/api/v1", partner_key, timeout=5)
+    waits = {"no answer": 1, "cut body": 1, "too late": 1, "a page": 1, "neither": 1}
+    waits |= {"seconds": 7, "a date": 0, "try again": 1, "in flight": 1}
 
-    def breaks_twice(*args: Any, **options: Any) -> Any:
-        answer = send(*args, **options)
-        if len(slept) < 2:
-            raise loaded["requests"].ConnectionError("the line broke after it was done")
-        return answer
+    for number, (way, wait) in enumerate(waits.items()):
+        BreakingProxy.ways, client.timeout = [way], 2 if way == "too late" else 30
+        slept.clear()
 
-    monkeypatch.setattr(client.session, "request", breaks_twice)
-    monkeypatch.setitem(loaded, "time", SimpleNamespace(sleep=slept.append))
+        case = client.submit(
+            f"key-{number}", applicant_name="Alice", sin_last4="1111", loan_amount="1000.00"
+        )
 
-    case = client.submit(applicant_name="Alice Johnson", sin_last4="1111", loan_amount="1000.00")
+        assert slept == [wait], way
+        assert LoanApplication.objects.latest("pk").reference == case["reference"], way
+        assert LoanApplication.objects.count() == number + 1, way
 
-    assert slept == [1, 2]
-    assert LoanApplication.objects.get().reference == case["reference"]
+    BreakingProxy.ways = ["cut body", "a page", "no answer"] * 2
+    with pytest.raises(RuntimeError, match="no answer to POST /applications/"):
+        client.submit("last", applicant_name="Alice", sin_last4="1111", loan_amount="1000.00")
+    assert slept[1:] == [1, 2, 4, 8, 16, 32]
 
 
 def test_verification_believes_what_we_sign_and_nothing_else() -> None:
@@ -168,7 +235,32 @@ def test_verification_believes_what_we_sign_and_nothing_else() -> None:
         assert not verify(SECRET, old, body.encode())
 
 
-def test_client_is_about_thirty_lines() -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"webhook-timestamp": None},
+        {"webhook-id": None},
+        {"webhook-signature": None},
+        {"webhook-timestamp": "yesterday"},
+        {"webhook-timestamp": "9" * 5000},
+        {"webhook-signature": ""},
+        {"webhook-signature": "v1,é"},
+        {"webhook-signature": "v1,\udcff"},
+        {"webhook-id": "\udcff"},
+    ],
+)
+def test_verification_of_what_is_none_of_ours_is_false(change: dict[str, str | None]) -> None:
+    verify = python("verify")["verify"]
+    outgoing = Outgoing(url="", public_id="evt_1", body="{}", secrets=(SECRET,))
+    headers = {**headers_of(outgoing, at=datetime.now(UTC)), **change}
+
+    sent = {name: value for name, value in headers.items() if value is not None}
+
+    assert verify(SECRET, sent, b"{}") is False
+    assert verify("whsec_not base64", sent, b"{}") is False
+
+
+def test_client_is_about_fifty_lines() -> None:
     (block,) = [block for block in blocks("python") if "class LoanOffice" in block]
 
-    assert sum(bool(line.strip()) for line in block.splitlines()) <= 40
+    assert sum(bool(line.strip()) for line in block.splitlines()) <= 50
