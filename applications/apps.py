@@ -1,5 +1,8 @@
 from django.apps import AppConfig
 
+# What becomes known of a payout after it was asked for, and how often it was.
+MAY_CHANGE = ("status", "rail_reference", "funded_at", "orders")
+
 
 class ApplicationsConfig(AppConfig):
     name = "applications"
@@ -10,4 +13,4 @@ class ApplicationsConfig(AppConfig):
         from audit.sealed_tables import SealedTable, register
 
         register(SealedTable(ApplicationEvent))
-        register(SealedTable(Disbursement, may_change=("status", "rail_reference", "funded_at")))
+        register(SealedTable(Disbursement, may_change=MAY_CHANGE))

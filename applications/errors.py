@@ -96,6 +96,16 @@ class PayoutSettled(DomainError):
         super().__init__(f"The payout of {reference} is not of unknown outcome: {status.lower()}.")
 
 
+class PayoutInDoubt(DomainError):
+    """The rail was ever sent an order and does not say now that nothing was and will be paid."""
+
+    code = "payout-in-doubt"
+    title = "Nobody can say now whether it was paid"
+
+    def __init__(self, *, reference: str, why: str) -> None:
+        super().__init__(f"An order to pay {reference} was sent, and {why}. Nothing was changed.")
+
+
 class NoCreditReports(DomainError):
     code = "no-credit-reports"
     title = "No credit bureau answered"

@@ -112,6 +112,32 @@ class RailUnreachable(DomainError):
         )
 
 
+class OrderFailed(DomainError):
+    """The rail has refused or failed the current order, and repeats that for the same key."""
+
+    code = "order-failed"
+    title = "The rail will not pay this order"
+
+    def __init__(self, *, reference: str) -> None:
+        super().__init__(
+            f"The rail says that the order to pay {reference} failed, and repeats that for the "
+            "same order. Propose a new order, or withdraw the application."
+        )
+
+
+class NothingRefused(DomainError):
+    """A new order was asked for, and the rail has not refused the one before."""
+
+    code = "nothing-refused"
+    title = "The rail has not refused the payout"
+
+    def __init__(self, *, reference: str) -> None:
+        super().__init__(
+            f"The rail has not refused the payout of {reference}, so there is no new order: it "
+            "could be paid twice."
+        )
+
+
 class StillStuck(DomainError):
     code = "still-stuck"
     title = "The application still needs attention"

@@ -4,7 +4,6 @@ Each function checks the permission, locks the application, checks its state aga
 audit entry. Messages are outbox rows.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 from django.contrib.auth.models import User
@@ -26,7 +25,8 @@ from reviews.services.tasks import tasks_cancel
 from workflows import attempts, errors, executions, incidents
 from workflows.models import Execution, Incident, OutboxMessage
 from workflows.outbox import queue
-from workflows.providers import registry
+from workflows.payout_questions import RailAnswer, orders_ask, orders_needed
+from workflows.providers.interfaces import PaymentState
 from workflows.steps import payout
 
 RESTART = "workflows.restart_execution"
@@ -57,14 +57,6 @@ class SentFromItsDelivery(DomainError):
 
     def __init__(self) -> None:
         super().__init__("A webhook is sent again from the page of its delivery.")
-
-
-@dataclass(frozen=True)
-class RailAnswer:
-    """The payout that the rail was asked for, if any, and its reference if the rail made it."""
-
-    ledger: Disbursement | None
-    found: str | None
 
 
 # --- The whole application ---------------------------------------------------------------
@@ -101,17 +93,18 @@ def _expired_before_a_decision(application: LoanApplication) -> bool:
 
 
 def restart_prepare(*, reference: str, user: User) -> RailAnswer:
-    """Ask the rail for a payout whose outcome is not recorded. Call it outside of a transaction.
+    """Ask the rail for the payout, if an order was ever sent. Call it outside of a transaction.
 
-    Raises as ``restart_check``, and ``RailUnreachable``.
+    Raises as ``restart_check``, ``RailUnreachable``, and ``PayoutInDoubt`` while it is under way.
     """
     application = LoanApplication.objects.get(reference=reference)
     restart_check(application=application, user=user)
-    ledger = Disbursement.objects.filter(
-        application=application, status=Disbursement.Status.REQUESTED
-    ).first()
-    found = None if ledger is None else _ask_rail(ledger, reference, needed=True)
-    return RailAnswer(ledger, found)
+    ledger = Disbursement.objects.filter(application=application).first()
+    if ledger is None:
+        return RailAnswer(None, None)
+    orders = orders_needed(ledger, reference)
+    failed = orders.settled is None and orders.current == PaymentState.FAILED
+    return RailAnswer(ledger, orders.settled, failed=failed)
 
 
 def application_restart(
@@ -120,8 +113,9 @@ def application_restart(
     """Restart a stuck application with a new attempt; the old one may write nothing from now on.
 
     A payout is never repeated: its ledger row and its idempotency key belong to the application.
-    When one was requested and its outcome is not recorded, the rail is asked first: an
-    application that was paid is funded by it and gets no new attempt, which might end differently.
+    Once an order was sent, the rail is asked first: an application that was paid is funded by it
+    and gets no new attempt, which might end differently. One whose order failed there gets none
+    either: that is recorded, and ``OrderFailed`` raised, because only a new order can be paid.
     Raises ``TransitionRefused`` unless the application needs attention, or expired before a
     decision that came too late, and is not paid; ``PayoutUnsettled``, ``RailUnreachable``,
     ``NotPermitted``. Without the answer of ``restart_prepare`` the rail is asked here: never in
@@ -132,12 +126,18 @@ def application_restart(
         application = application_lock(reference)
         restart_check(application=application, user=user)
         if rail.ledger is not None:
-            payout.payout_found(application=application, user=user, rail_reference=rail.found)
-        if rail.found is None:
+            payout.payout_found(
+                application=application, user=user, rail_reference=rail.found, failed=rail.failed
+            )
+        if rail.failed:
+            pass  # recorded; the refusal is raised after the commit
+        elif rail.found is None:
             attempts.attempt_begin(application=application, reason=reason, user=user)
             incidents.incidents_close(application=application, note="Restarted.", by=user)
         else:
             _note_paid(application, user)
+    if rail.failed:
+        raise errors.OrderFailed(reference=reference)
     return application
 
 
@@ -254,13 +254,20 @@ def payout_ask(*, application: LoanApplication, paid: bool) -> str | None:
     """Ask the rail for a payout of unknown outcome; return its reference, ``None`` if unknown.
 
     Raises ``PayoutFound`` when it is to be called unpaid and the rail paid, and then
-    ``RailUnreachable`` as well; for "it was paid" a rail that cannot be asked knows nothing.
+    ``RailUnreachable`` and ``PayoutInDoubt`` as well; for "it was paid" a rail that cannot be
+    asked knows nothing.
     """
     ledger = _unknown_payout(application)
-    found = _ask_rail(ledger, application.reference, needed=not paid)
-    if found is not None and not paid:
-        raise errors.PayoutFound(reference=application.reference, rail_reference=found)
-    return found
+    reference = application.reference
+    if paid:
+        try:
+            return orders_ask(ledger).settled
+        except errors.ProviderError:
+            return None
+    found = orders_needed(ledger, reference).settled
+    if found is not None:
+        raise errors.PayoutFound(reference=reference, rail_reference=found)
+    return None
 
 
 @transaction.atomic
@@ -305,15 +312,6 @@ def _note_paid(application: LoanApplication, user: User) -> None:
     attempt = Attempt(reference=application.reference, number=application.attempt)
     incidents.incidents_close(application=application, note="It was paid.", by=user)
     executions.closing_notice(attempt)
-
-
-def _ask_rail(ledger: Disbursement, reference: str, *, needed: bool) -> str | None:
-    try:
-        return registry.payout_rail().find(idempotency_key=ledger.idempotency_key)
-    except errors.ProviderError as error:
-        if needed:
-            raise errors.RailUnreachable(reference=reference, why=str(error)) from error
-        return None
 
 
 # --- Messages -----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from accounts.proposal_kinds import (
 from applications.locking import application_lock
 from applications.models import Disbursement, LoanApplication
 from workflows import operations
-from workflows.operations import RailAnswer
+from workflows.payout_questions import RailAnswer
 
 CONFIRM = "applications.confirm_disbursement"
 

@@ -20,7 +20,7 @@ from applications.api.serializers import (
     NewApplicationSerializer,
 )
 from applications.errors import InvalidApplication
-from applications.services import access_log, intake
+from applications.services import access_log, intake, withdrawals
 from partners.api.authentication import key_of, partner_of, staff_of
 from partners.api.base import ApiView, body_of, paging_of, query_of
 from partners.api.pagination import NEWEST_FIRST, OLDEST_FIRST, link, page_of
@@ -114,12 +114,20 @@ class EventsView(ApiView):
 class WithdrawView(ApiView):
     access = {"POST": WRITE}
 
+    def prepare(self, request: Request, **kwargs: str) -> None:
+        """Ask the payout rail, if an order was ever sent: it is outside of the transaction."""
+        partner = partner_of(request)
+        application = selectors.application_get(reference=kwargs["reference"], partner=partner)
+        self.asked = withdrawals.withdrawal_prepare(reference=application.reference)
+
     @operations.application_withdraw
     def post(self, request: Request, reference: str) -> Response:
         """Stop the application at the applicant's wish; doing it again changes nothing."""
         partner = partner_of(request)
         body_of(request, EmptySerializer, required=False)
         application = selectors.application_get(reference=reference, partner=partner)
-        intake.application_withdraw(reference=application.reference, partner=partner)
+        intake.application_withdraw(
+            reference=application.reference, partner=partner, asked=self.asked
+        )
         application = selectors.application_get(reference=reference, partner=partner)
         return Response(ApplicationSerializer(application).data)

@@ -13,7 +13,7 @@ from audit.append_only import protect, release
 TIMELINE = "applications_applicationevent"
 LEDGER = "applications_disbursement"
 # What becomes known of a payout after it was asked for. The amount and the payee stay.
-LEDGER_MAY_CHANGE = ("status", "rail_reference", "funded_at")
+LEDGER_MAY_CHANGE = ("status", "rail_reference", "funded_at", "orders")
 
 
 def protect_tables(apps, schema_editor):
@@ -105,6 +105,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('idempotency_key', models.CharField(max_length=64, unique=True)),
+                ('orders', models.PositiveSmallIntegerField(default=1, help_text='How many orders there were: a new one after each refusal.')),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=12)),
                 ('currency', models.CharField(max_length=3)),
                 ('status', models.CharField(choices=[('requested', 'Requested'), ('paid', 'Paid'), ('refused', 'Refused'), ('unknown', 'Outcome unknown'), ('not_paid', 'Not paid, as two people found')], default='requested', max_length=10)),

@@ -78,6 +78,9 @@ class Disbursement(models.Model):
         LoanApplication, on_delete=models.PROTECT, related_name="disbursement"
     )
     idempotency_key = models.CharField(max_length=64, unique=True)
+    orders = models.PositiveSmallIntegerField(
+        default=1, help_text="How many orders there were: a new one after each refusal."
+    )
     amount = money_field()
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.REQUESTED)
@@ -108,3 +111,13 @@ class Disbursement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}, {self.get_status_display().lower()}"
+
+    @property
+    def order_keys(self) -> tuple[str, ...]:
+        """Return the keys of all orders at the rail, the current one last.
+
+        Each is derived from the first. A rail repeats its first answer to a key, so that only
+        another key can be paid after a refusal.
+        """
+        first = self.idempotency_key
+        return (first, *(f"{first}-{number}" for number in range(2, self.orders + 1)))

@@ -16,6 +16,7 @@ from applications.errors import (
     DuplicateExternalId,
     InvalidApplication,
     NotEditable,
+    PayoutInDoubt,
     StaleVersion,
     TransitionRefused,
 )
@@ -24,6 +25,7 @@ from applications.models import Disbursement, LoanApplication
 from applications.pii import masked_changes
 from applications.services.attempts import move, save, stop_waiting
 from applications.services.timeline import event_record
+from applications.services.withdrawals import Asked, withdrawal_prepare
 from applications.signals import (
     application_changed,
     application_submitted,
@@ -259,25 +261,45 @@ def withdrawal_check(
         )
 
 
-@transaction.atomic
 def application_withdraw(
     *,
     reference: str,
     user: User | None = None,
     partner: Partner | None = None,
     reason: str = "",
+    asked: Asked | None = None,
 ) -> LoanApplication:
     """Withdraw an application at the applicant's request, until disbursing starts.
 
     Cancels open review tasks and stops the execution. Repeating it changes nothing. Raises
     ``TransitionRefused`` once a payout may have been made or the application is closed
-    otherwise, and ``NotPermitted``.
+    otherwise, ``PayoutInDoubt``, and ``NotPermitted``. Without the answer of
+    ``withdrawal_prepare`` the rail is asked here: never in a transaction.
     """
     _require(user, partner, *WITHDRAW)
-    application = application_lock(reference)
+    asked = asked or withdrawal_prepare(reference=reference)
+    with transaction.atomic():
+        return _withdraw(
+            application_lock(reference), user=user, partner=partner, reason=reason, asked=asked
+        )
+
+
+def _withdraw(
+    application: LoanApplication,
+    *,
+    user: User | None,
+    partner: Partner | None,
+    reason: str,
+    asked: Asked,
+) -> LoanApplication:
     if application.status == Status.WITHDRAWN:
         return application
     withdrawal_check(application=application, user=user, partner=partner)
+    sent = Disbursement.objects.filter(application=application).values_list("status", "orders")
+    if sent.first() != asked.ledger:
+        raise PayoutInDoubt(
+            reference=application.reference, why="it changed while the rail was asked"
+        )
     before = application.status
     move(application, Status.WITHDRAWN)
     stop_waiting(application)

@@ -31,6 +31,9 @@ class ApiView(APIView):
         if "post" in cls.__dict__:
             cls.post = once(cls.post)  # type: ignore[attr-defined]
 
+    def prepare(self, request: Request, **kwargs: str) -> None:
+        """Ask the outside what a POST needs, before its transaction. Most need nothing."""
+
     def same_body(self, request: Request) -> bytes:
         """Return what a retry has to repeat: all of the body. Read before the transaction.
 

@@ -28,6 +28,8 @@ KEY_SENTENCE = f"Send 1 to {LONGEST_KEY} printable ASCII characters, or leave th
 class WithBody(Protocol):
     """A view that returns the parts of a body that a repeated POST has to share."""
 
+    def prepare(self, request: Request, **kwargs: str) -> None: ...
+
     def same_body(self, request: Request) -> bytes: ...
 
     def get_renderer_context(self) -> dict[str, Any]: ...
@@ -49,6 +51,7 @@ def once(post: Callable[..., Response]) -> Callable[..., HttpResponse]:
         def work() -> Answer:
             return _rendered(view, request, post(view, request, *args, **kwargs))
 
+        view.prepare(request, **kwargs)
         return _response(retry_on_conflict(partial(call_answer, call=call, work=work)))
 
     return handler

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.both_databases
 MAY_CHANGE: dict[type[models.Model], set[str]] = {
     AuditEntry: set(),
     ApplicationEvent: set(),
-    Disbursement: {"status", "rail_reference", "funded_at"},
+    Disbursement: {"status", "rail_reference", "funded_at", "orders"},
     ReviewDecision: {"late", "voided_at", "voided_because"},
     LendingPolicy: set(),
     PolicyTier: set(),

@@ -143,6 +143,7 @@ TYPED = {
 # They count what happens, one by one, or hold a time.
 COUNTED = {
     "applications.CreditReport.attempt",
+    "applications.Disbursement.orders",
     "applications.LoanApplication.attempt",
     "applications.LoanApplication.version",
     "applications.LoanOffer.attempt",

@@ -19,6 +19,7 @@ class Rail:
     def __init__(self) -> None:
         self.url = ""
         self.books: dict[str, dict[str, Any]] = {}
+        self.states: dict[str, str] = {}  # of payments that are not settled
         self.payments: list[str] = []
         self.lookups: list[str] = []
         self.pays: Callable[[str], Reply] = self.booked
@@ -36,7 +37,7 @@ class Rail:
             self._block("asked")
             if not self.knows:
                 return HTTPStatus.SERVICE_UNAVAILABLE, {}, {}
-            return self._receipt(key) if key in self.books else (HTTPStatus.NOT_FOUND, {}, {})
+            return self._receipt(key) if key in self.books else self._unheard_of
         key = headers["Idempotency-Key"]
         self.payments.append(key)
         self._block("paying")
@@ -68,10 +69,12 @@ class Rail:
 
     def refused(self, key: str) -> Reply:  # noqa: ARG002
         """It says no."""
-        return HTTPStatus.UNPROCESSABLE_ENTITY, {}, {}
+        return HTTPStatus.UNPROCESSABLE_ENTITY, {}, {"status": "refused", "reason": "No account."}
+
+    _unheard_of: Reply = (HTTPStatus.NOT_FOUND, {}, {"status": "not_found"})
 
     def _receipt(self, key: str) -> Reply:
-        return HTTPStatus.OK, {}, {"id": f"RAIL-{key}"}
+        return HTTPStatus.OK, {}, {"id": f"RAIL-{key}", "status": self.states.get(key, "settled")}
 
     def _block(self, at: str) -> None:
         if at == self.blocks_at:

@@ -151,7 +151,7 @@ def test_restart_asks_the_rail_under_the_same_key_again(
     order = payout.disbursement_request(run_of(unknown))
     assert isinstance(order, payout.PayoutOrder)
     assert order.status == "requested"
-    assert order.idempotency_key == f"payout-{unknown.reference}"
+    assert order.keys == (f"payout-{unknown.reference}",)
     assert Disbursement.objects.count() == 1
 
 

@@ -51,6 +51,17 @@ def payout_unknown(user: User) -> Incident:
     )
 
 
+def payout_refused(user: User) -> Incident:
+    """The rail said no, and says so again to the same order."""
+    application = casework.disbursing(user)
+    payout.disbursement_hold(casework.run_of(application), status=Disbursement.Status.REFUSED)
+    return handed_over(
+        application,
+        kind=Incident.Kind.PAYOUT_REFUSED,
+        sentence=f"The rail refused the payout of {application.reference}.",
+    )
+
+
 def given_up(message: OutboxMessage) -> Incident:
     """The last try of a message fails as well: nobody is at the engine's address."""
     OutboxMessage.objects.filter(pk=message.pk).update(

@@ -32,6 +32,10 @@ class NotPaidForm(forms.Form):
     note = typed(label="How is it known?", required=True)
 
 
+class NewOrderForm(forms.Form):
+    note = typed(label="Why will the rail pay it now?", required=True)
+
+
 class PaidForm(NotPaidForm):
     field_order = ["rail_reference", "note"]
 

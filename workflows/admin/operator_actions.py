@@ -16,8 +16,8 @@ from applications.choices import Status
 from applications.models import LoanApplication
 from core.admin.row_actions import Button, row_url
 from core.errors import DomainError
-from workflows import operations, proposals
-from workflows.admin.forms import MayReasonForm, NotPaidForm, PaidForm, ReasonForm
+from workflows import new_orders, operations, proposals
+from workflows.admin.forms import MayReasonForm, NewOrderForm, NotPaidForm, PaidForm, ReasonForm
 from workflows.admin.links import came_from
 from workflows.errors import PayoutFound, RailUnreachable
 from workflows.models import Incident
@@ -112,6 +112,35 @@ class ConfirmNotPaid(Settlement):
     paid = False
 
 
+class OrderAnew(OperatorAction):
+    """Propose a new order of a payout that the rail refused, which another person confirms."""
+
+    name = "order-anew"
+    label = "New order"
+    button = "Propose a new order"
+    sentence = (
+        "The rail refused this payout, and repeats that for the same order. A new order has "
+        "another key. Operations or a senior manager confirms it, and the rail is asked about "
+        "every earlier order both times. The application is restarted then."
+    )
+    form_class = NewOrderForm
+    service_check = staticmethod(new_orders.new_order_check)
+
+    def is_offered(self) -> bool:
+        return super().is_offered() and new_orders.new_order_open(self.row) is None
+
+    @contextmanager
+    def around(self) -> Iterator[None]:
+        new_orders.new_order_prepare(application=self.row)
+        yield
+
+    def act(self) -> HttpResponse:
+        proposal = new_orders.new_order_propose(
+            reference=self.row.reference, user=self.user, note=self.typed["note"], asked=True
+        )
+        return leave_to_proposal(self, proposal)
+
+
 class Restart(OperatorAction):
     name = "restart"
     label = "Restart"
@@ -178,7 +207,7 @@ class Stop(OperatorAction):
 
 
 # Those that repair an application that is stuck, and those that control a running workflow.
-REPAIRS: tuple[type[OperatorAction], ...] = (ConfirmPaid, ConfirmNotPaid, Restart)
+REPAIRS: tuple[type[OperatorAction], ...] = (ConfirmPaid, ConfirmNotPaid, OrderAnew, Restart)
 CONTROLS: tuple[type[OperatorAction], ...] = (Resume, Pause, Stop)
 ACTIONS = (*REPAIRS, *CONTROLS)
 
@@ -187,7 +216,8 @@ def settlement_button(application: LoanApplication, user: User) -> list[Button]:
     """The button that leads to the open proposal about the payout of a stuck application."""
     if application.status != Status.NEEDS_ATTENTION:
         return []
-    return proposal_button(proposals.settlement_open(application), user)
+    opened = proposals.settlement_open(application) or new_orders.new_order_open(application)
+    return proposal_button(opened, user)
 
 
 def buttons(

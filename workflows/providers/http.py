@@ -5,10 +5,12 @@ adapter behind the same interface:
 
 - bureau: ``POST {url}/reports`` with the subject -> ``{"score", "derogatory_marks", "id"}``
 - fraud: ``POST {url}/checks`` with the subject -> ``{"result": "passed" | "flagged"}``
-- payout: ``POST {url}/payouts`` with ``Idempotency-Key`` -> ``{"id"}``;
-  ``GET {url}/payouts/{key}`` -> ``{"id"}`` or 404
+- payout: ``POST {url}/payouts`` with ``Idempotency-Key`` -> ``{"id", "status": "settled"}``, or
+  ``{"status": "refused", "reason"}`` with a status of ``REFUSALS``;
+  ``GET {url}/payouts/{key}`` -> ``{"id", "status"}``, or 404 with ``{"status": "not_found"}``
 
-``Authorization: Bearer <token>`` on all of them.
+``Authorization: Bearer <token>`` on all of them. What each answer of the payout rail means is in
+``docs/payout-rail.md``.
 """
 
 import json
@@ -23,9 +25,20 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from applications.choices import FraudVerdict
 from lending.underwriting import Report
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
-from workflows.providers.interfaces import BureauReport, Subject
+from workflows.providers.interfaces import BureauReport, Payment, PaymentState, Subject
 
 LONGEST_REFERENCE = 100  # characters, as the columns have them
+LONGEST_REASON = 200  # of a refusal, in an incident
+
+# A refusal of the payout rail is one of these with a body that says so; nothing else is.
+REFUSALS = frozenset({400, 402, 403, 404, 422})
+REFUSED, NOT_FOUND = "refused", "not_found"
+STATES = {
+    "settled": PaymentState.SETTLED,
+    "failed": PaymentState.FAILED,
+    REFUSED: PaymentState.FAILED,
+}
+UNREADABLE = (HTTPError, ValueError, RecursionError)  # no answer, or not a JSON object
 
 # No retries here: the durable step, which remembers, is what retries.
 POOL = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=20), retries=False)
@@ -77,8 +90,11 @@ class HttpBureau(HttpService):
 
 def _reference(found: dict[str, Any]) -> str:
     """Return a provider's own reference. Raises ``KeyError``, ``ValueError``."""
-    reference = str(found["id"])
-    if not 0 < len(reference) <= LONGEST_REFERENCE:
+    given = found["id"]
+    if isinstance(given, bool) or not isinstance(given, str | int):
+        raise ValueError("the id is no text")
+    reference = str(given)
+    if not 0 < len(reference.strip()) <= len(reference) <= LONGEST_REFERENCE:
         raise ValueError(f"the id has not 1 to {LONGEST_REFERENCE} characters")
     return reference
 
@@ -101,23 +117,35 @@ class HttpPayoutRail(HttpService):
             )
         except NewConnectionError as error:  # nothing was sent
             raise ProviderError(f"{self.url}: {error}") from error
-        except (HTTPError, ValueError) as error:
+        except UNREADABLE as error:
             raise PayoutUnknown(f"{self.url}: {error}") from error
-        if 200 <= status < 300 and found.get("id"):
-            return str(found["id"])
-        if status == 429:
-            raise ProviderError(f"{self.url} asks to wait")
-        if 400 <= status < 500:
-            raise PayoutRefused(f"{self.url} answered {status}")
-        raise PayoutUnknown(f"{self.url} answered {status}")
+        said = found.get("status")
+        if 200 <= status < 300 and said == PaymentState.SETTLED:
+            try:
+                return _reference(found)
+            except (KeyError, ValueError) as error:
+                raise PayoutUnknown(f"{self.url} settled it without an id: {error!r}") from error
+        if status in REFUSALS and said == REFUSED:
+            reason = str(found.get("reason", ""))[:LONGEST_REASON]
+            raise PayoutRefused(f"{self.url} refused it with {status}. {reason}".strip())
+        # Also a 409 "in progress", a 408, a 429, or a 200 that does not say "settled".
+        raise PayoutUnknown(f"{self.url} answered {status}, which does not say whether it paid")
 
-    def find(self, *, idempotency_key: str) -> str | None:
+    def find(self, *, idempotency_key: str) -> Payment | None:
         try:
             status, found = self.call("GET", f"/payouts/{quote(idempotency_key, safe='')}")
-        except (HTTPError, ValueError) as error:
+        except UNREADABLE as error:
             raise ProviderError(f"{self.url}: {error}") from error
-        if status == 404:
+        said = found.get("status")
+        if status == 404 and said == NOT_FOUND:
             return None
-        if not 200 <= status < 300 or not found.get("id"):
-            raise ProviderError(f"{self.url} answered {status}")
-        return str(found["id"])
+        if not 200 <= status < 300 or not isinstance(said, str):
+            raise ProviderError(f"{self.url} answered {status}, which does not say what it knows")
+        state = STATES.get(said, PaymentState.OPEN)
+        try:
+            reference = _reference(found)
+        except (KeyError, ValueError) as error:
+            if state == PaymentState.SETTLED:
+                raise ProviderError(f"{self.url} settled it without an id: {error!r}") from error
+            reference = ""
+        return Payment(state, reference)

@@ -8,6 +8,7 @@ provider is never called inside a database transaction.
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol
 
 from applications.choices import FraudVerdict
@@ -72,13 +73,32 @@ class FraudVendor(Protocol):
         """Raises ``ProviderError`` when the vendor has not taken the question."""
 
 
+class PaymentState(StrEnum):
+    """The state of a payment at the rail. Only a settled one is paid."""
+
+    SETTLED = "settled"
+    FAILED = "failed"
+    OPEN = "open"  # under way, or in a state that this office does not know
+
+
+@dataclass(frozen=True)
+class Payment:
+    """A payment that the rail has under a key, and the rail's own reference of it."""
+
+    state: PaymentState
+    reference: str
+
+
 class PayoutRail(Protocol):
     def pay(self, *, idempotency_key: str, amount: Decimal, currency: str, reference: str) -> str:
-        """Pay, at most once a key; returns the rail's own reference.
+        """Pay, at most once a key; returns the rail's own reference of the settled payment.
 
         Raises ``ProviderError`` when it was not asked at all, ``PayoutRefused`` when it
-        said no, and ``PayoutUnknown`` when it may or may not have paid.
+        said no and will not pay, and ``PayoutUnknown`` for everything else.
         """
 
-    def find(self, *, idempotency_key: str) -> str | None:
-        """The reference of the payout under this key, if there was one. ``ProviderError``."""
+    def find(self, *, idempotency_key: str) -> Payment | None:
+        """Return the payment under this key; ``None`` when the rail says that it has none.
+
+        Raises ``ProviderError`` when it does not say either.
+        """

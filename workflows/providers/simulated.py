@@ -19,7 +19,7 @@ from lending.underwriting import Report
 from workflows.db_threads import run_in_db_thread
 from workflows.errors import PayoutRefused, ProviderError
 from workflows.models import SimulatedPayout
-from workflows.providers.interfaces import BureauReport, Subject
+from workflows.providers.interfaces import BureauReport, Payment, PaymentState, Subject
 
 BUREAU_SECONDS = 3.0
 FRAUD_SECONDS = 5.0
@@ -108,12 +108,13 @@ class SimulatedPayoutRail:
             )
         )
 
-    def find(self, *, idempotency_key: str) -> str | None:
-        return run_in_db_thread(
+    def find(self, *, idempotency_key: str) -> Payment | None:
+        reference = run_in_db_thread(
             SimulatedPayout.objects.filter(idempotency_key=idempotency_key)
             .values_list("reference", flat=True)
             .first
         )
+        return None if reference is None else Payment(PaymentState.SETTLED, reference)
 
 
 @transaction.atomic(durable=True)

@@ -1,6 +1,7 @@
 """Pay out once, and record what became of a payout that nobody knew of.
 
-The ledger row is written before the rail is asked, under one key an application.
+The ledger row is written before the rail is asked, under one key an order. There is one order an
+application; a new one takes two people, after the rail refused.
 """
 
 import logging
@@ -23,7 +24,7 @@ from workflows.errors import NotApproved, PayoutRefused, PayoutUnknown, Provider
 from workflows.executions import Closed
 from workflows.funding_requirements import BEFORE_PAYOUT, described, lacking
 from workflows.providers import registry
-from workflows.providers.interfaces import PayoutRail
+from workflows.providers.interfaces import PaymentState, PayoutRail
 from workflows.steps.checked import Missing, begin_checked, facts_of
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ DISBURSING = "disbursing"
 class PayoutOrder:
     """The payment that the rail is asked for, and its status in the ledger so far."""
 
-    idempotency_key: str
+    keys: tuple[str, ...]  # of every order; the current one is the last
     amount: Decimal
     currency: str
     reference: str
@@ -46,7 +47,7 @@ class PayoutOrder:
 def disburse(
     attempt: attempts.Attempt, *, operation: str = DISBURSING, wakeup: WakeUp | None = None
 ) -> Closed | Missing:
-    """Pay once: ledger, then the rail under the application's key, then the application.
+    """Pay once: ledger, then the rail under the order's key, then the application.
 
     Returns ``Missing`` instead while the record lacks a decision without which nothing is paid.
     A rerun asks the rail what it knows before it pays again. Raises ``ProviderError``
@@ -94,7 +95,7 @@ def disbursement_request(
             ],
             ignore_conflicts=True,  # an earlier attempt may have written it
         )
-        # An earlier attempt's answer was no: this one asks again, under the same key.
+        # An earlier attempt's answer was no: this one asks again, under the current order's key.
         Disbursement.objects.filter(
             application=application, status__in=Disbursement.NOTHING_LEFT
         ).update(status=Disbursement.Status.REQUESTED)
@@ -113,7 +114,7 @@ def disbursement_request(
         )
         attempts.save(application)
     return PayoutOrder(
-        idempotency_key=ledger.idempotency_key,
+        keys=ledger.order_keys,
         amount=ledger.amount,
         currency=ledger.currency,
         reference=attempt.reference,
@@ -176,19 +177,28 @@ def payout_settle(
     )
 
 
-def payout_found(*, application: LoanApplication, user: User, rail_reference: str | None) -> None:
+def payout_found(
+    *, application: LoanApplication, user: User, rail_reference: str | None, failed: bool = False
+) -> None:
     """Record what the rail says of a payout of a stuck, locked application.
 
-    With its reference the application is funded; with ``None`` no money left.
+    With its reference the application is funded; with ``None`` no money left, and ``failed`` says
+    that none will under the current order.
     """
     if rail_reference is not None:
         attempt = attempts.Attempt(reference=application.reference, number=application.attempt)
         _fund(attempt, application, rail_reference=rail_reference)
+    elif failed:
+        Disbursement.objects.filter(application=application).update(
+            status=Disbursement.Status.REFUSED
+        )
     else:
         Disbursement.objects.filter(
             application=application, status=Disbursement.Status.REQUESTED
         ).update(status=Disbursement.Status.NOT_PAID)
     outcome = "had paid" if rail_reference is not None else "had not paid"
+    if failed:
+        outcome = "had refused or failed the order"
     event_record(
         application=application,
         kind="payout_found",
@@ -197,6 +207,29 @@ def payout_found(*, application: LoanApplication, user: User, rail_reference: st
         is_internal=True,
         actor=user,
         data={"rail_reference": rail_reference},
+    )
+
+
+def payout_order_anew(*, application: LoanApplication, confirmed: Confirmed, note: str) -> None:
+    """Derive the key of a new order for a locked application whose payout the rail refused."""
+    ledger = Disbursement.objects.get(application=application)
+    refused = ledger.order_keys[-1]
+    ledger.orders += 1
+    ledger.status = Disbursement.Status.NOT_PAID
+    ledger.save(update_fields=["orders", "status"])
+    event_record(
+        application=application,
+        kind="payout_ordered_anew",
+        message=f"Order {ledger.orders} of the payout follows the one that the rail refused.",
+        level=Level.WARNING,
+        is_internal=True,
+        actor=confirmed.confirmer,
+        data={
+            "refused": refused,
+            "key": ledger.order_keys[-1],
+            "note": note,
+            **confirmed.details,
+        },
     )
 
 
@@ -217,7 +250,7 @@ def _fund(attempt: attempts.Attempt, application: LoanApplication, *, rail_refer
 def _pay(attempt: attempts.Attempt, order: PayoutOrder) -> None:
     rail = registry.payout_rail()
     try:
-        paid = rail.find(idempotency_key=order.idempotency_key) or _ask_to_pay(rail, order)
+        paid = _paid_before(rail, order) or _ask_to_pay(rail, order)
     except PayoutUnknown as error:
         # The answer was lost, perhaps not the payout: the rail may know it by now.
         found = _find_again(rail, order)
@@ -238,6 +271,25 @@ def _pay(attempt: attempts.Attempt, order: PayoutOrder) -> None:
     run_in_db_thread(settle)
 
 
+def _paid_before(rail: PayoutRail, order: PayoutOrder) -> str | None:
+    """Return the rail's reference if an order was paid; ``None`` when it may be asked to pay.
+
+    Raises ``PayoutUnknown`` for an order that the rail has and has not settled, unless it is one
+    that was refused before.
+    """
+    current = order.keys[-1]
+    for key in order.keys:
+        payment = rail.find(idempotency_key=key)
+        if payment is None:
+            continue
+        if payment.state == PaymentState.SETTLED:
+            return payment.reference
+        was_refused = key != current or order.status in Disbursement.NOTHING_LEFT
+        if payment.state == PaymentState.OPEN or not was_refused:
+            raise PayoutUnknown(f"The rail has the order {key}, and says that it is not settled.")
+    return None
+
+
 def _ask_to_pay(rail: PayoutRail, order: PayoutOrder) -> str:
     if order.status == Disbursement.Status.UNKNOWN:
         raise PayoutUnknown("An earlier try may have paid; a person has to find out.")
@@ -247,7 +299,7 @@ def _ask_to_pay(rail: PayoutRail, order: PayoutOrder) -> str:
         why = f"since its payout was requested the record lacks {order.lacks}"
         raise NotApproved(reference=order.reference, why=why)
     return rail.pay(
-        idempotency_key=order.idempotency_key,
+        idempotency_key=order.keys[-1],
         amount=order.amount,
         currency=order.currency,
         reference=order.reference,
@@ -255,7 +307,10 @@ def _ask_to_pay(rail: PayoutRail, order: PayoutOrder) -> str:
 
 
 def _find_again(rail: PayoutRail, order: PayoutOrder) -> str | None:
+    """Return the rail's reference if it says by now that it paid."""
     try:
-        return rail.find(idempotency_key=order.idempotency_key)
+        payments = [rail.find(idempotency_key=key) for key in order.keys]
     except ProviderError:
         return None
+    settled = (p.reference for p in payments if p and p.state == PaymentState.SETTLED)
+    return next(settled, None)

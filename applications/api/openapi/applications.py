@@ -89,7 +89,7 @@ application_withdraw = extend_schema(
         **problems.POSTING,
         **problems.NOT_FOUND,
         **problems.invalid("invalid-request"),
-        **problems.conflict("wrong-state"),
+        **problems.conflict("wrong-state", "payout-in-doubt"),
     },
     examples=[parameters.response("Withdrawn", WITHDRAWN)],
 )

@@ -39,6 +39,12 @@ def not_paid(office: Office) -> None:
     office.client(Role.OPERATIONS).post(page("not_paid", application), typed)
 
 
+def order_anew(office: Office) -> None:
+    application = trouble.payout_refused(office.officer()).application
+    typed = {"note": "The account is open again."}
+    office.client(Role.OPERATIONS).post(page("order_anew", application), typed)
+
+
 def resend(office: Office) -> None:
     incident = trouble.start_given_up(office.officer())
     assert incident.message is not None

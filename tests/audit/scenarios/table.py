@@ -57,6 +57,7 @@ CHANGES = {
     f"{CASE}resume": Change(operations.resume, Action.OPERATED),
     f"{CASE}paid": Change(operations.paid, Action.PROPOSED, beside=True),
     f"{CASE}not_paid": Change(operations.not_paid, Action.PROPOSED, beside=True),
+    f"{CASE}order_anew": Change(operations.order_anew, Action.PROPOSED, beside=True),
     "admin:workflows_outboxmessage_resend": Change(operations.resend, Action.OPERATED),
     "admin:workflows_incident_acknowledge": Change(operations.acknowledge, Action.OPERATED),
     "admin:workflows_incident_resolve": Change(operations.resolve, Action.OPERATED),

@@ -60,21 +60,26 @@ class Outside:
     def _pay(self, key: str, order: dict[str, Any]) -> Reply:
         self._interrupt("pay")
         if self.rail.mood in {"refuses", "fails", "busy"}:
-            return {"refuses": 422, "fails": 500, "busy": 429}[self.rail.mood], {}, {}
+            said = {"status": "refused", "reason": "No account."}
+            return {
+                "refuses": (422, {}, said),
+                "fails": (500, {}, {}),
+                "busy": (429, {}, {}),
+            }[self.rail.mood]
         paid = self.rail.payouts.setdefault(key, order)
         assert paid == order, f"{key} was paid as {paid}, now {order} is asked for"
         self._interrupt("paid")
         if self.rail.mood == "loses":
             return 500, {}, {}
-        return 201, {}, {"id": f"RAIL-{key}"}
+        return 201, {}, {"id": f"RAIL-{key}", "status": "settled"}
 
     def _find(self, key: str) -> Reply:
         self._interrupt("find")
         if not self.rail.answers_find:
             return 500, {}, {}
         if key not in self.rail.payouts:
-            return 404, {}, {}
-        return 200, {}, {"id": f"RAIL-{key}"}
+            return 404, {}, {"status": "not_found"}
+        return 200, {}, {"id": f"RAIL-{key}", "status": "settled"}
 
     def _interrupt(self, point: str) -> None:
         happens = self.meanwhile.pop(point, None)

@@ -30,3 +30,8 @@ def onlookers(auditor: User, manager: User, officer: User, make_user: object) ->
 @pytest.fixture
 def unknown(officer: User) -> LoanApplication:
     return trouble.payout_unknown(officer).application
+
+
+@pytest.fixture
+def refused(officer: User) -> LoanApplication:
+    return trouble.payout_refused(officer).application

@@ -10,7 +10,7 @@ from workflows.models import Execution, Incident, OutboxMessage
 
 REASON = {"reason": "The bureau is down."}
 NOTE = {"note": "The bank's statement of today."}
-PRESSES = ("paid", "not_paid", "restart", "resume", "pause", "stop")
+PRESSES = ("paid", "not_paid", "order_anew", "restart", "resume", "pause", "stop")
 
 
 def buttons(client: Client, application: LoanApplication) -> list[str]:

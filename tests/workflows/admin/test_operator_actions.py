@@ -45,12 +45,13 @@ def leaves() -> None:
 # --- Who sees them --------------------------------------------------------------------------
 
 
-CASES = ("running", "paused", "stuck", "unknown")
+CASES = ("running", "paused", "stuck", "unknown", "refused")
 SEEN = {
     "running": ["pause", "stop"],
     "paused": ["resume", "stop"],
     "stuck": ["restart"],
     "unknown": ["paid", "not_paid"],
+    "refused": ["order_anew", "restart"],
 }
 
 

@@ -159,3 +159,57 @@ def test_payout_is_not_settled_without_a_note(
 
     assert answer.context["form"].errors["note"]
     assert facts(unknown) == before
+
+
+@BESIDE
+def test_refused_payout_is_ordered_anew_when_another_confirms(
+    login: Login, operations: User, senior: User, refused: LoanApplication
+) -> None:
+    client = login(operations)
+    assert client.post(page("order_anew", refused), {"note": " "}).context["form"].errors["note"]
+
+    asked = client.post(page("order_anew", refused), NOTE, follow=True)
+
+    html = asked.content.decode()
+    key = f"payout-{refused.reference}"
+    for shown in (f"Order the payout of {refused.reference} anew", key, f"{key}-2", "senior."):
+        assert shown in html
+    assert buttons(client, refused) == ["restart"]
+    assert 'id="to-proposal"' in client.get(page("change", refused)).content.decode()
+    confirm(login, senior)
+
+    refused.refresh_from_db()
+    assert (refused.status, refused.attempt) == (Status.SUBMITTED, 2)
+    assert refused.disbursement.order_keys == (key, f"{key}-2")
+    left = line(refused, "payout_ordered_anew")
+    assert (left.actor, left.is_internal, left.data["note"]) == (senior, True, NOTE["note"])
+    before = facts(refused)
+    again = client.post(page("order_anew", refused), NOTE)
+    assert "has not refused the payout" in said(again)[-1]
+    assert facts(refused) == before
+
+
+@BESIDE
+def test_new_order_is_refused_where_the_rail_has_paid(
+    login: Login, operations: User, refused: LoanApplication
+) -> None:
+    rail_has_paid(refused)
+    before = facts(refused)
+
+    answer = login(operations).post(page("order_anew", refused), NOTE)
+
+    assert f"it paid {refused.reference} as PAY-9" in answer.context["form"].non_field_errors()[0]
+    assert facts(refused) == before
+
+
+@BESIDE
+def test_withdrawal_in_doubt_is_refused_with_a_message(
+    login: Login, officer: User, refused: LoanApplication
+) -> None:
+    rail_has_paid(refused)
+    before = facts(refused)
+
+    answer = login(officer).post(page("withdraw", refused), {"reason": "Changed their mind."})
+
+    assert "the rail says that it was paid. Nothing was changed." in said(answer)[-1]
+    assert facts(refused) == before

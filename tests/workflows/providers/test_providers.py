@@ -18,7 +18,7 @@ from workflows.models import SimulatedPayout
 from workflows.providers import registry
 from workflows.providers.catalogue import TOKEN_VARIABLES, URL_VARIABLES
 from workflows.providers.http import HttpBureau, HttpFraudService, HttpPayoutRail
-from workflows.providers.interfaces import Subject
+from workflows.providers.interfaces import Payment, PaymentState, Subject
 from workflows.providers.simulated import SCORES, SimulatedBureau, SimulatedPayoutRail
 
 NOWHERE = "http://127.0.0.1:9"
@@ -94,7 +94,9 @@ def test_simulated_rail_pays_a_key_once() -> None:
     rail = SimulatedPayoutRail()
     assert rail.find(idempotency_key=PAY["idempotency_key"]) is None
     assert rail.pay(**PAY) == rail.pay(**PAY) == "PAY-LOAN-1"
-    assert rail.find(idempotency_key=PAY["idempotency_key"]) == "PAY-LOAN-1"
+    assert rail.find(idempotency_key=PAY["idempotency_key"]) == Payment(
+        PaymentState.SETTLED, "PAY-LOAN-1"
+    )
     assert SimulatedPayout.objects.get().requests == 2
     with pytest.raises(PayoutRefused):
         rail.pay(**{**PAY, "amount": Decimal("100.01")})
@@ -188,31 +190,131 @@ def test_http_fraud_service_reads_the_verdict(outside: Outside) -> None:
 
 def test_http_rail_pays_under_the_key_and_finds_it(outside: Outside) -> None:
     rail = HttpPayoutRail(url=outside.url, token="t")
-    outside.answers(201, {"id": "P1"})
+    outside.answers(201, {"id": "P1", "status": "settled"})
     assert rail.pay(**PAY) == "P1"
     assert outside.asked[0][2]["Idempotency-Key"] == "payout-LOAN-1"
     assert outside.asked[0][3] == {"amount": "100.00", "currency": "CAD", "reference": "LOAN-1"}
-    assert rail.find(idempotency_key="payout-LOAN-1") == "P1"
-    outside.answers(404, {})
+    assert rail.find(idempotency_key="payout-LOAN-1") == Payment(PaymentState.SETTLED, "P1")
+    outside.answers(404, {"status": "not_found"})
     assert rail.find(idempotency_key="payout-LOAN-1") is None
 
 
+NO = {"status": "refused", "reason": "The account is closed."}
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 404, 422])
+def test_http_rail_refuses_by_a_status_and_a_body_that_says_so(
+    outside: Outside, status: int
+) -> None:
+    rail = HttpPayoutRail(url=outside.url, token="t")
+    outside.answers(status, NO)
+    with pytest.raises(PayoutRefused, match=rf"refused it with {status}\. The account is closed\."):
+        rail.pay(**PAY)
+    for unsaid in ({}, {"status": "in_progress"}, {"error": "refused"}, [], None):
+        outside.answers(status, unsaid)
+        with pytest.raises(PayoutUnknown):
+            rail.pay(**PAY)
+
+
+@pytest.mark.parametrize("status", [302, 401, 408, 409, 410, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("body", [NO, {}, {"status": "in_progress"}, {"id": "P1"}])
+def test_http_rail_that_answers_otherwise_may_have_paid(
+    outside: Outside, status: int, body: object
+) -> None:
+    outside.answers(status, body)
+    with pytest.raises(PayoutUnknown):
+        HttpPayoutRail(url=outside.url, token="t").pay(**PAY)
+
+
+SENSELESS_ID = [
+    {},
+    {"id": None},
+    {"id": ""},
+    {"id": " "},
+    {"id": True},
+    {"id": {}},
+    {"id": "X" * 101},
+]
+
+
 @pytest.mark.parametrize(
-    ("status", "error"),
+    "body",
     [
-        (422, PayoutRefused),
-        (429, ProviderError),
-        (500, PayoutUnknown),
-        (0, PayoutUnknown),
-        (200, PayoutUnknown),
+        *[{**each, "status": "settled"} for each in SENSELESS_ID],
+        {"id": "P1"},
+        {"id": "P1", "status": "failed"},
+        {"id": "P1", "status": "refused"},
+        {"id": "P1", "status": "pending"},
+        {"id": "P1", "status": "SETTLED"},
+        {"id": "P1", "status": ["settled"]},
+        [],
+        None,
     ],
 )
-def test_http_rail_tells_no_from_not_yet_from_nobody_knows(
-    outside: Outside, status: int, error: type[Exception]
-) -> None:
-    outside.answers(status, {})
-    with pytest.raises(error):
+def test_http_rail_has_paid_only_what_it_says_is_settled(outside: Outside, body: object) -> None:
+    outside.answers(200, body)
+    with pytest.raises(PayoutUnknown):
         HttpPayoutRail(url=outside.url, token="t").pay(**PAY)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"<html>Bad Gateway</html>", b"\xff\xfe", b"{", b"[" * 100_000, b"1"]
+)
+@pytest.mark.parametrize("status", [0, 200, 404, 422])
+def test_http_rail_that_cannot_be_read_may_have_paid_and_is_asked_again(
+    outside: Outside, status: int, raw: bytes
+) -> None:
+    rail = HttpPayoutRail(url=outside.url, token="t")
+    outside.status, outside.body = status, raw
+    with pytest.raises(PayoutUnknown):
+        rail.pay(**PAY)
+    with pytest.raises(ProviderError):
+        rail.find(idempotency_key="payout-LOAN-1")
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ("settled", PaymentState.SETTLED),
+        ("failed", PaymentState.FAILED),
+        ("refused", PaymentState.FAILED),
+        ("pending", PaymentState.OPEN),
+        ("in_progress", PaymentState.OPEN),
+        ("Settled", PaymentState.OPEN),
+        ("", PaymentState.OPEN),
+    ],
+)
+def test_http_rail_is_read_by_the_status_of_the_payment(
+    outside: Outside, said: str, state: PaymentState
+) -> None:
+    outside.answers(200, {"id": "P1", "status": said})
+    found = HttpPayoutRail(url=outside.url, token="t").find(idempotency_key="payout-LOAN-1")
+    assert found == Payment(state, "P1")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, {}),  # of a proxy, or of another address
+        (404, {"detail": "Not found"}),
+        (200, {"status": "not_found"}),
+        (200, {"id": "P1"}),
+        (200, {"id": "P1", "status": None}),
+        *[(200, {**each, "status": "settled"}) for each in SENSELESS_ID],
+        (409, {"id": "P1", "status": "settled"}),
+        (500, {"id": "P1", "status": "settled"}),
+    ],
+)
+def test_http_rail_that_does_not_say_what_it_knows_knows_nothing_for_certain(
+    outside: Outside, status: int, body: object
+) -> None:
+    rail = HttpPayoutRail(url=outside.url, token="t")
+    outside.answers(status, body)
+    if (status, body) == (200, {"status": "not_found"}):
+        assert rail.find(idempotency_key="payout-LOAN-1") == Payment(PaymentState.OPEN, "")
+        return
+    with pytest.raises(ProviderError):
+        rail.find(idempotency_key="payout-LOAN-1")
 
 
 def test_http_rail_that_was_never_reached_may_be_asked_again() -> None:
