@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.core.management import call_command
+from django.test.utils import override_settings
 
 from applications.choices import Status
 from applications.models import LoanApplication
@@ -18,14 +20,17 @@ from devtools.chaos.findings import Fault, Finding
 from devtools.chaos.invariants import FINAL, check_invariants
 from devtools.chaos.people import create_people
 from devtools.chaos.plan import plan_make
+from devtools.chaos.rail import CarelessRail
 from devtools.chaos.report import Report
 from devtools.chaos.sandbox import Sandbox
+from devtools.chaos.settling import Settling, held
 from devtools.chaos.snapshot import EngineExecution, engine_executions_read, snapshot_read
 from devtools.processes import stack_processes
 from devtools.supervisor import Process, Supervisor, exit_text
 from reviews.choices import TaskStatus
 from workflows.errors import EngineError
 from workflows.models import Execution, OutboxMessage
+from workflows.providers.catalogue import PAYOUT
 
 KILLED = -signal.SIGKILL
 RESTART_PAUSE = 0.2  # seconds before a process that died is started again
@@ -45,6 +50,7 @@ class Options:
     latency: float  # times the simulated delays of the demo
     patience: float  # seconds without progress, and after the last kill and submission
     threads: int  # partners that submit side by side
+    careless_rail: bool = False  # a rail over HTTP that rarely says what it did
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,20 @@ class Run:
 
         Every process and thread that it started is stopped in any case.
         """
+        rail = CarelessRail(seed=self.options.seed) if self.options.careless_rail else None
+        if rail is None:
+            return self._go(None)
+        rail.start()
+        self.sandbox.rail_url = rail.url
+        mine = settings.LOANOFFICE_PROVIDERS
+        at_rail = {PAYOUT: {"url": rail.url, "token": ""}}
+        try:
+            with override_settings(LOANOFFICE_PROVIDERS={**mine, **at_rail}):
+                return self._go(rail)
+        finally:
+            rail.stop()
+
+    def _go(self, rail: CarelessRail | None) -> Report:
         call_command("migrate", verbosity=0)
         keys = create_people(partners=self.options.threads)
         processes = stack_processes(
@@ -109,6 +129,7 @@ class Run:
             longest_pause=RESTART_PAUSE,
             ended=self._note_death,
         )
+        settling = None if rail is None else Settling()
         driver = Driver(
             plan=self.plan,
             acknowledgements=self.acknowledgements,
@@ -128,18 +149,31 @@ class Run:
             self.began = time.monotonic()
             driver.start()
             fault_injector.start()
+            if settling is not None:
+                settling.start()
             self._wait_until_settled(driver, fault_injector)
             seconds = time.monotonic() - self.began
             driver.stop()
             fault_injector.stop()
+            if rail is not None and settling is not None:
+                settling.stop()
+                if settling.failed:
+                    raise RunFailed(settling.failed[0])
+                rail.stop()  # it has paid everything that it was asked for
+                self.write_line(rail_line(rail, settling))
             engine_executions = self._engine_executions()
             findings = check_invariants(
                 acknowledgements=self.acknowledgements,
-                snapshot=snapshot_read(engine_executions=engine_executions),
+                snapshot=snapshot_read(
+                    engine_executions=engine_executions,
+                    payouts=None if rail is None else rail.book.values(),
+                ),
             )
         finally:
             driver.stop()
             fault_injector.stop()
+            if settling is not None:
+                settling.stop()
             stack.stop()
         findings += unplanned_events(
             deaths=self.deaths, killed=fault_injector.killed, planned=len(self.plan.kills)
@@ -240,7 +274,8 @@ class Run:
             people=sum(
                 not application.complete and application.reference not in handed_over
                 for application in self.acknowledgements.applications.values()
-            ),
+            )
+            + (len(held()) if self.options.careless_rail else 0),
         )
 
     def _engine_executions(self) -> tuple[EngineExecution, ...]:
@@ -253,6 +288,17 @@ class Run:
                 if time.monotonic() > deadline:
                     raise RunFailed(f"the engine does not answer: {error}") from error
                 self._pause()
+
+
+def rail_line(rail: CarelessRail, settling: Settling) -> str:
+    """Say what the rail paid and answered, and how many payouts two people had to settle."""
+    answers = ", ".join(
+        f"{status or 'nothing'} {count} times" for status, count in sorted(rail.answered.items())
+    )
+    return (
+        f"The rail paid {len(rail.book)}, and answered {answers}; "
+        f"{settling.settled} were settled by two people."
+    )
 
 
 def unplanned_events(

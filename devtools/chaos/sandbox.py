@@ -15,7 +15,7 @@ from django.db import connection, connections
 
 from applications.models import LoanApplication
 from workflows import engine
-from workflows.providers.catalogue import URL_VARIABLES
+from workflows.providers.catalogue import PAYOUT, URL_VARIABLES
 
 ENGINE_URL = "AWS_ENDPOINT_URL_LAMBDA"
 # Below the range that systems give to outgoing connections: a port that a killed process
@@ -39,6 +39,7 @@ class Sandbox:
         self.folder = Path(tempfile.gettempdir()) / f"loanoffice-chaos-{secrets.token_hex(4)}"
         self.port, self.engine_port = free_ports(2)
         self.base = f"http://127.0.0.1:{self.port}"
+        self.rail_url = ""  # of a rail over HTTP; else the simulator
         self.engine = f"http://127.0.0.1:{self.engine_port}"
         self.on_server = connection.vendor == "postgresql"
         self.database = (
@@ -61,6 +62,7 @@ class Sandbox:
         return {
             **os.environ,
             **dict.fromkeys(PROVIDERS, ""),
+            URL_VARIABLES[PAYOUT]: self.rail_url,
             "DJANGO_SETTINGS_MODULE": "loanoffice.settings.local",
             "DATABASE_URL": url,
             "LOANOFFICE_DATA": str(self.folder),

@@ -158,8 +158,10 @@ def engine_executions_read() -> tuple[EngineExecution, ...]:
     )
 
 
-def snapshot_read(*, engine_executions: tuple[EngineExecution, ...]) -> Snapshot:
-    """Read all the rows, and add the engine's list."""
+def snapshot_read(
+    *, engine_executions: tuple[EngineExecution, ...], payouts: Iterable[Payout] | None = None
+) -> Snapshot:
+    """Read all the rows, and add the engine's list, and the book of a rail outside."""
     of_application = "application__reference"
     of_execution = "execution__application__reference"
     return Snapshot(
@@ -192,12 +194,7 @@ def snapshot_read(*, engine_executions: tuple[EngineExecution, ...]) -> Snapshot
                 of_application, "status", "amount", "currency", "rail_reference"
             ),
         ),
-        payouts=tuple(
-            Payout(key=key, order=reference.removeprefix("PAY-"), amount=amount, currency=currency)
-            for key, reference, amount, currency in SimulatedPayout.objects.order_by(
-                "pk"
-            ).values_list("idempotency_key", "reference", "amount", "currency")
-        ),
+        payouts=simulated_payouts() if payouts is None else tuple(payouts),
         offers=_rows(
             Offer,
             LoanOffer.objects.order_by("pk").values_list(
@@ -257,6 +254,16 @@ def snapshot_read(*, engine_executions: tuple[EngineExecution, ...]) -> Snapshot
             ),
         ),
         engine=engine_executions,
+    )
+
+
+def simulated_payouts() -> tuple[Payout, ...]:
+    """Read the book of the simulated rail."""
+    return tuple(
+        Payout(key=key, order=reference.removeprefix("PAY-"), amount=amount, currency=currency)
+        for key, reference, amount, currency in SimulatedPayout.objects.order_by("pk").values_list(
+            "idempotency_key", "reference", "amount", "currency"
+        )
     )
 
 

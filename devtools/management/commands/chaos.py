@@ -55,6 +55,12 @@ class Command(BaseCommand):
             "--threads", type=int, default=4, help="Partners that submit side by side."
         )
         parser.add_argument(
+            "--careless-rail",
+            action="store_true",
+            help="Pay over HTTP by a rail that answers 409, 408, garbage and late at random; two "
+            "people settle what is held.",
+        )
+        parser.add_argument(
             "--keep",
             action="store_true",
             help="Keep the run's folder and database even if nothing was found.",
@@ -64,7 +70,7 @@ class Command(BaseCommand):
         if not settings.LOANOFFICE_DEMO:
             raise CommandError("A chaos run needs demo settings: it makes demo logins.")
         check_limits(options)
-        chosen = Options(**{name: options[name] for name in ("seed", *LIMITS)})
+        chosen = Options(**{name: options[name] for name in ("seed", "careless_rail", *LIMITS)})
         # Noted, not raised: a database driver that is interrupted in the middle of an answer
         # may wait for the rest of it for ever.
         self.interrupted = threading.Event()

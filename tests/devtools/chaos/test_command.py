@@ -23,6 +23,8 @@ from tests.sizes import size
 from tests.waiting import eventually
 
 # The short plan kills each of the three processes and withdraws an application that waits.
+# The simulated rail, and in the long run one that answers 409, 408, garbage and late at random.
+RAILS = ((), ("--careless-rail",))[: size(short=1, long=2)]
 APPLICATIONS, KILLS, SEED = size(short=16, long=80), size(short=3, long=12), 4
 
 
@@ -81,9 +83,10 @@ def chaos(tmp_path: Path) -> Iterator[Chaos]:
 
 @pytest.mark.long
 @pytest.mark.django_db
-def test_run_finds_nothing_lost_doubled_stuck_or_wrong(chaos: Chaos) -> None:
+@pytest.mark.parametrize("rail", RAILS)
+def test_run_finds_nothing_lost_doubled_stuck_or_wrong(chaos: Chaos, rail: tuple[str, ...]) -> None:
     figures = (f"--applications={APPLICATIONS}", f"--kills={KILLS}", f"--seed={SEED}")
-    chaos.start(*figures, "--patience=100")
+    chaos.start(*figures, "--patience=100", *rail)
     code = chaos.wait(seconds=900)
     for fault in Fault:
         assert chaos.figure(fault) == 0, chaos.text
