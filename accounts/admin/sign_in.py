@@ -120,13 +120,15 @@ class FailedSignInAdmin(SuperusersLook, RowActionsAdmin[FailedSignIn]):
     def state(self, failed: FailedSignIn) -> SafeString:
         until = failed.attempt_time + LOCKED_EVERY
         if timezone.now() >= until:
-            return format_html('<span class="badge tone-quiet">Over</span>')
+            return _badge("quiet", "Over")
         if failed.failures_since_start < HERE:
-            return format_html('<span class="badge tone-info">Counted</span>')
+            return _badge("info", "Counted")
         local = timezone.localtime(until)
-        return format_html(
-            '<span class="badge tone-alert">Locked out</span> until {}', f"{local:%H:%M}"
-        )
+        return format_html("{} until {}", _badge("alert", "Locked out"), f"{local:%H:%M}")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FailedSignIn]:
         return super().get_queryset(request).order_by("-attempt_time", "-pk")
+
+
+def _badge(tone: str, text: str) -> SafeString:
+    return format_html('<span class="badge tone-{}">{}</span>', tone, text)

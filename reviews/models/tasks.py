@@ -199,4 +199,5 @@ class ReviewDecision(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_outcome_display()} at {self.decided_at:%Y-%m-%d %H:%M}"
+        at = timezone.localtime(self.decided_at)
+        return f"{self.get_outcome_display()} at {at:%Y-%m-%d %H:%M}"

@@ -7,10 +7,12 @@ import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from accounts.devices import COOKIE
 from accounts.lockouts import ADDRESS, ANYWHERE, HERE, KNOWN_DEVICE
 from accounts.models import FailedSignIn
+from accounts.services.sign_in import LOCKED_EVERY
 from audit.models import Action, AuditEntry
 from tests.accounts.conftest import Clock, is_signed_in, sign_in
 
@@ -156,6 +158,25 @@ def test_superuser_lifts_a_lockout_and_that_is_on_record(
     assert sign_in(Client(), "manager").status_code == 302
     entry = AuditEntry.objects.get(action=Action.UNLOCKED)
     assert (entry.actor, entry.details) == (root, {"username": "manager"})
+
+
+def test_list_shows_what_counts_what_locks_out_and_what_is_over(
+    manager: User, officer: User, make_user: Callable[..., User]
+) -> None:
+    fail("manager", 1)
+    fail("officer", 1)
+    client = Client()
+    client.force_login(make_user("root", is_superuser=True))
+    ended = timezone.now() - LOCKED_EVERY
+    FailedSignIn.objects.filter(username="officer").update(attempt_time=ended)
+    pages = "/admin/accounts/failedsignin/"
+
+    shown = client.get(pages).text
+
+    for badge in ('tone-info">Counted', 'tone-quiet">Over'):
+        assert shown.count(badge) == 1
+    for failed in FailedSignIn.objects.all():
+        assert client.get(f"{pages}{failed.pk}/change/").status_code == 200
 
 
 @pytest.mark.parametrize("who", ["auditor", "operations", "manager"])

@@ -290,6 +290,7 @@ def test_extremes_come_back_from_the_database_as_they_were_stored(
 
 
 @pytest.mark.django_db
+@pytest.mark.both_databases
 def test_number_wider_than_its_column_is_shown_and_takes_no_list_down(
     absurd: LoanApplication, api: Caller, login: Login, manager: User
 ) -> None:

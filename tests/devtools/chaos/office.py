@@ -84,12 +84,14 @@ def open_office(partner: Partner, people: dict[str, User]) -> Office:
     return office
 
 
-def submitted(office: Office, acknowledged: AcknowledgedApplication) -> LoanApplication:
-    """One more application of this planned case."""
+def submitted(
+    office: Office, acknowledged: AcknowledgedApplication, *, partner: Partner | None = None
+) -> LoanApplication:
+    """One more application of this planned case, by another partner if the first has one."""
     plan = acknowledged.planned
     return casework.submit(
         None,
-        partner=office.partner,
+        partner=partner or office.partner,
         external_id=plan.external_id,
         sin_last4=plan.sin_last4,
         loan_amount=plan.amount,
@@ -147,7 +149,7 @@ def _pay(application: LoanApplication) -> None:
     offer.offer_make(run)
     order = payout.disbursement_request(run)
     assert isinstance(order, payout.PayoutOrder)
-    paid = pay(application, key=order.idempotency_key)
+    paid = pay(application, key=order.keys[-1])
     payout.disbursement_settle(run, rail_reference=paid.reference)
 
 

@@ -7,6 +7,7 @@ import pytest
 from applications.models import ApplicationEvent
 from devtools.chaos.findings import Fault
 from devtools.chaos.snapshot import EngineExecution
+from partners.models import Partner
 from tests.devtools.chaos.findings import found, only
 from tests.devtools.chaos.office import (
     Office,
@@ -19,7 +20,9 @@ from workflows.models import Execution, OutboxMessage
 
 
 def test_second_application_of_one_submission_is_doubled_and_not_stuck(office: Office) -> None:
-    copy = submitted(office, office.acknowledged("approved"))
+    # The database refuses a second one of the same partner.
+    partner = Partner.objects.create(name="Another partner")
+    copy = submitted(office, office.acknowledged("approved"), partner=partner)
     OutboxMessage.objects.update(status=OutboxMessage.Status.SENT)
     office.engine.append(EngineExecution(f"{copy.reference}-1", "arn", "RUNNING"))
     Execution.objects.filter(application=copy).update(status=Execution.Status.RUNNING, arn="arn")

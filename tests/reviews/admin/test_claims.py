@@ -265,7 +265,7 @@ def test_my_approvals_say_what_one_needs_to_decide_oldest_due_first(
     html = answer.content.decode()
     assert answer.context["title"] == "My approvals"
     assert list(answer.context["cl"].result_list) == list(reversed(tasks))
-    assert 'Prime <span class="quiet">781</span>' in html
+    assert 'Prime <span class="quiet">780.67</span>' in html
     assert html.count('<span class="badge tone-alert">Overdue</span>') == 1
     assert ">Manager approval</a>" in html
     assert '<td class="field-asked_by">officer</td>' in html
