@@ -220,7 +220,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             self.message_user(
                 request,
                 format_html("Asked before? The same name and last digits of the SIN: {}.", links),
-                messages.WARNING,
+                messages.INFO,  # a warning would say that the form did nothing: ``sent_once``
             )
 
     def _draw(

@@ -82,6 +82,17 @@ def test_application_form_sent_twice_submits_one_application(officer: User) -> N
     assert said(second) == [AGAIN, f"{application.reference} is submitted."]
 
 
+def test_form_of_an_applicant_who_asked_before_is_sent_once_as_well(officer: User) -> None:
+    client = browser(officer)
+    client.post(ADD, open_form(client, ADD, {**TYPED, "_submit": "yes"}))
+
+    _, second = twice(client, ADD, lambda: {**TYPED, "_submit": "yes"})
+
+    assert LoanApplication.objects.count() == 2
+    assert said(second)[0] == AGAIN
+    assert said(second)[-1].startswith("Asked before?")
+
+
 def test_two_forms_submit_two_applications(officer: User) -> None:
     client = browser(officer)
 
