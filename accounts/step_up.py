@@ -18,6 +18,7 @@ PAGES = {
     "admin:accounts_requiredsecondfactor_delete",
     "admin:accounts_secondfactor_reset",
     "admin:applications_loanapplication_not_paid",
+    "admin:applications_loanapplication_order_anew",
     "admin:applications_loanapplication_paid",
     "admin:auth_group_add",
     "admin:auth_group_change",

@@ -165,7 +165,9 @@ class OutboxMessage(models.Model):
         CANCELLED = "cancelled", "Cancelled"
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    key = models.CharField(max_length=200, unique=True, help_text="Makes writing it twice once.")
+    key = models.CharField(
+        max_length=200, unique=True, help_text="A message with this key is written once."
+    )
     execution = models.ForeignKey(
         Execution, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
     )
@@ -178,7 +180,7 @@ class OutboxMessage(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="Who is slow alone: to one of them only a few messages are under way at once.",
+        help_text="The webhook endpoint. Only a few messages are under way to one of them at once.",
     )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)

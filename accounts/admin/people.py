@@ -185,7 +185,7 @@ class AuditedUserAdmin(
         (
             "Access",
             {
-                "fields": ("roles", "is_superuser", "is_staff", "is_active"),
+                "fields": ("roles", "superuser", "is_staff", "is_active"),
                 "description": "Change it with the button Change roles.",
             },
         ),
@@ -194,7 +194,7 @@ class AuditedUserAdmin(
     # Access is changed by ``ChangeAccess``, whose service has the rules.
     readonly_fields = (
         "roles",
-        "is_superuser",
+        "superuser",
         "is_staff",
         "is_active",
         "invited",
@@ -212,6 +212,10 @@ class AuditedUserAdmin(
             {"classes": ("wide",), "fields": ("username", "first_name", "last_name", "email")},
         ),
     )
+
+    @admin.display(description="Superuser: administers, decides nothing", boolean=True)
+    def superuser(self, user: User) -> bool:
+        return user.is_superuser
 
     @admin.display(description="Invitation")
     def invited(self, user: User) -> str:

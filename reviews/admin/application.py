@@ -130,9 +130,7 @@ class ReviewApplicationPage(ApplicationPage):
         ]
         if not counted:
             return ""
-        who = " and ".join(
-            decision.decided_by.get_username() for decision in counted if decision.decided_by
-        )
+        who = " and ".join(map(_who_decided, counted))
         reasons = " ".join(f"“{decision.reason}”" for decision in counted if decision.reason)
         did = "Approved" if outcome == Outcome.APPROVE else "Declined"
         return f" {did} by {who}{f': {reasons}' if reasons else '.'}"
@@ -220,3 +218,9 @@ class ReviewApplicationAdmin(BulkDecisionListAdmin, LoanApplicationAdmin):
             ),
             *super().get_urls(),
         ]
+
+
+def _who_decided(decision: ReviewDecision) -> str:
+    """``manager2 on behalf of senior``."""
+    people = (decision.decided_by, decision.on_behalf_of)
+    return " on behalf of ".join(person.get_username() for person in people if person is not None)

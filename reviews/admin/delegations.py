@@ -70,7 +70,7 @@ class DelegationForm(forms.Form):
         "own name up to your ceiling; the right that they use is kept with the decision.",
     )
     starts_at = MomentField(label="From")
-    ends_at = MomentField(label="Until", help_text="Up to this moment, which is not part of it.")
+    ends_at = MomentField(label="Until", help_text="The delegation ends at this moment.")
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

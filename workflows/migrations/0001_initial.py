@@ -70,9 +70,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(choices=[('start_execution', 'Start an execution'), ('answer_callback', 'Answer a callback'), ('stop_execution', 'Stop an execution'), ('pause_execution', 'Pause an execution'), ('resume_execution', 'Resume an execution'), ('email', 'E-mail'), ('webhook', 'Webhook')], max_length=20)),
-                ('key', models.CharField(help_text='Makes writing it twice once.', max_length=200, unique=True)),
+                ('key', models.CharField(help_text='A message with this key is written once.', max_length=200, unique=True)),
                 ('payload', models.JSONField(default=dict)),
-                ('recipient', models.CharField(blank=True, db_default='', default='', help_text='Who is slow alone: to one of them only a few messages are under way at once.', max_length=40)),
+                ('recipient', models.CharField(blank=True, db_default='', default='', help_text='The webhook endpoint. Only a few messages are under way to one of them at once.', max_length=40)),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('sent', 'Sent'), ('dead', 'Given up'), ('cancelled', 'Cancelled')], default='pending', max_length=10)),
                 ('attempts', models.PositiveIntegerField(default=0)),
                 ('due_at', models.DateTimeField(default=django.utils.timezone.now)),

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.roles import Role
+from applications.choices import Status
 from applications.models import LoanApplication
 from reviews.models import Delegation, ReviewDecision
 from reviews.services.delegation import delegation_create
@@ -304,6 +305,8 @@ def test_delegate_decides_one_case_in_their_own_name(
     assert (decision.decided_by, decision.on_behalf_of) == (stand_in, senior)
     html = client.get(page("change", waiting)).content.decode()
     assert "stand_in on behalf of senior, <time" in html
+    LoanApplication.objects.update(status=Status.APPROVED)
+    assert "Approved by stand_in on behalf of senior." in client.get(page("change", waiting)).text
 
 
 def test_delegate_decides_in_bulk(
