@@ -207,7 +207,7 @@ def test_client_survives_each_way_in_which_the_line_breaks(
             f"key-{number}", applicant_name="Alice", sin_last4="1111", loan_amount="1000.00"
         )
 
-        assert slept == [wait], way
+        assert slept[0] == wait, way  # a server that is busy may ask for more
         assert LoanApplication.objects.latest("pk").reference == case["reference"], way
         assert LoanApplication.objects.count() == number + 1, way
 

@@ -1,4 +1,9 @@
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig, apps
+
+if TYPE_CHECKING:
+    from applications.models import Disbursement
 
 
 class WorkflowsConfig(AppConfig):
@@ -9,9 +14,8 @@ class WorkflowsConfig(AppConfig):
         from applications.services.withdrawals import ASK_RAIL
         from workflows import checks, receivers
         from workflows.outbox import handlers
-        from workflows.payout_questions import withdrawal_ask
 
-        ASK_RAIL[:] = [withdrawal_ask]
+        ASK_RAIL[:] = [_withdrawal_ask]
 
         if apps.is_installed("accounts"):
             from workflows import (
@@ -21,3 +25,10 @@ class WorkflowsConfig(AppConfig):
                 proposal_emails,
                 proposals,
             )
+
+
+def _withdrawal_ask(ledger: "Disbursement", reference: str) -> None:
+    """Ask the rail with code that only functions load which have its token."""
+    from workflows.payout_questions import withdrawal_ask
+
+    withdrawal_ask(ledger, reference)

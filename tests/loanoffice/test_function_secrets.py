@@ -213,7 +213,7 @@ def test_no_other_code_chooses_a_provider() -> None:
     }
     assert callers == {
         "functions/fraud_check.py",
-        "workflows/operations.py",
+        "workflows/payout_questions.py",
         "workflows/providers/registry.py",
         "workflows/providers/vendor.py",
         "workflows/steps/credit.py",

@@ -35,7 +35,8 @@ from tests.audit.test_everything_is_noted import cases
 from tests.hard_cases.stored import everything_stored
 from tests.sent_forms import AGAIN, CHANGED, browser, open_form, token_of
 from webhooks import endpoints
-from workflows import operations, sweep
+from workflows import sweep
+from workflows.providers import registry
 
 FORMS = {
     name: change
@@ -123,7 +124,7 @@ def test_form_sent_again_changes_nothing_and_shows_what_it_did(
 ) -> None:
     name = next(name for name, found in FORMS.items() if found is change)
     sent = Sent(monkeypatch)
-    for module, function in ((operations, "_ask_rail"), (endpoints, "entry_check")):
+    for module, function in ((registry, "payout_rail"), (endpoints, "entry_check")):
         monkeypatch.setattr(module, function, outside_of_transactions(getattr(module, function)))
     change.cause(office)
     before = stored()
