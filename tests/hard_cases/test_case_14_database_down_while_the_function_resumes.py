@@ -60,7 +60,10 @@ class Rail:
 
             def do_GET(self) -> None:
                 key = self.path.rpartition("/")[2]
-                self._answer(200 if key in rail.books else 404, {"id": rail.books.get(key)})
+                if key in rail.books:
+                    self._answer(200, {"id": rail.books[key], "status": "settled"})
+                else:
+                    self._answer(404, {"status": "not_found"})
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
@@ -68,7 +71,7 @@ class Rail:
                 rail.payments += 1
                 rail.books.setdefault(key, f"RAIL-{len(rail.books) + 1}")
                 rail.paying()
-                self._answer(201, {"id": rail.books[key]})
+                self._answer(201, {"id": rail.books[key], "status": "settled"})
 
             def _answer(self, status: int, body: object) -> None:
                 content = json.dumps(body).encode()
