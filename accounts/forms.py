@@ -52,18 +52,14 @@ class InvitationForm(SetPasswordForm[User]):
 class NewUserForm(UserCreationForm[User]):
     """A person without a password, who is invited to set one."""
 
-    password1 = password2 = None  # type: ignore[assignment]
+    password1: Any = None
+    password2: Any = None
     email = forms.EmailField(help_text="The invitation goes here, and mails about the account.")
 
     class Meta(UserCreationForm.Meta):
         fields = ("username", "first_name", "last_name", "email")
 
-    def set_password_and_save(
-        self,
-        user: User,
-        password_field_name: str = "",  # noqa: ARG002
-        commit: bool = True,  # noqa: FBT001, FBT002
-    ) -> User:
+    def set_password_and_save(self, user: User, *, commit: bool = True) -> User:
         user.set_unusable_password()
         if commit:
             user.save()

@@ -4,6 +4,7 @@ import io
 from base64 import b32encode, b64encode
 from typing import Any
 
+import segno
 from axes.helpers import get_cool_off
 from django.conf import settings
 from django.contrib import admin, messages
@@ -324,8 +325,6 @@ def _next(request: HttpRequest) -> str:
 
 def _picture(device: SecondFactor) -> bytes:
     """The secret as a QR code, which is an SVG picture."""
-    import segno  # noqa: PLC0415 - here alone
-
     picture = io.BytesIO()
     segno.make(device.config_url, error="m", micro=False).save(
         picture, kind="svg", scale=5, border=3, light="#fff", title="Second factor"

@@ -6,7 +6,7 @@ has more than 15 digits, because SQLite keeps no more.
 
 from decimal import Context, Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db import models
 
@@ -41,21 +41,25 @@ class StoredDecimalField(DecimalColumn):
         return name, "django.db.models.DecimalField", args, options
 
 
-def money_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
+def money_field(**options: Any) -> "models.DecimalField[Decimal, Decimal]":
     """An amount with two decimals, at most 9,999,999,999.99, in its row's currency."""
-    return StoredDecimalField(max_digits=12, decimal_places=2, **options)  # type: ignore[arg-type]
+    return StoredDecimalField(max_digits=12, decimal_places=2, **options)
 
 
-def computed_money_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
+def computed_money_field(**options: Any) -> "models.DecimalField[Decimal, Decimal]":
     """An amount that is computed from a loan's amount, rate and term, and may be larger than it."""
-    return StoredDecimalField(max_digits=15, decimal_places=2, **options)  # type: ignore[arg-type]
+    return StoredDecimalField(max_digits=15, decimal_places=2, **options)
 
 
-def share_field(**options: object) -> "models.DecimalField[Decimal | None, Decimal | None]":
+def share_field(**options: Any) -> "models.DecimalField[Decimal | None, Decimal | None]":
     """A computed share in percent, if any: of an amount over the smallest income, a long number."""
-    return StoredDecimalField(max_digits=15, decimal_places=2, null=True, **options)  # type: ignore[arg-type,misc,return-value]
+    options = {"null": True, **options}
+    return cast(
+        "models.DecimalField[Decimal | None, Decimal | None]",
+        StoredDecimalField(max_digits=15, decimal_places=2, **options),
+    )
 
 
-def rate_field(**options: object) -> "models.DecimalField[Decimal, Decimal]":
+def rate_field(**options: Any) -> "models.DecimalField[Decimal, Decimal]":
     """An annual rate in percent with two decimals: 7.50 is 7.5 % a year."""
-    return StoredDecimalField(max_digits=5, decimal_places=2, **options)  # type: ignore[arg-type]
+    return StoredDecimalField(max_digits=5, decimal_places=2, **options)

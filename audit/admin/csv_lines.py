@@ -15,7 +15,7 @@ from decimal import Decimal
 
 BYTE_ORDER_MARK = "\ufeff"
 # The signs that begin a formula, in their narrow and wide forms.
-SIGNS = "=+\\-@＝＋－＠"  # noqa: RUF001
+SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
 SEPARATORS = ",;|:^~\t\r\n\v\f"
 # Readers drop blanks and quotes in front of a sign. Few separate at a blank, and a sign that
 # stands alone is no formula: "Smith - Jones" stays as it is.

@@ -46,7 +46,8 @@ class NumberField(forms.DecimalField):
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         return {**super().widget_attrs(widget), "inputmode": "decimal"}
 
-    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
+    def to_python(self, value: Any) -> Any:
+        """Return a ``Decimal``, or ``None`` for an empty text."""
         if value in self.empty_values:
             return None
         return value if isinstance(value, Decimal) else read_number(str(value))

@@ -27,7 +27,8 @@ from functions.local.heartbeats import Heartbeats
 from functions.local.http_server import LOOPBACK, HttpServer
 from functions.local.invocations import Invocations
 from functions.local.invoker import Activity, ThreadInvoker
-from functions.local.patched_executor import LocalExecutor, LocalScheduler, check_testing_sdk
+from functions.local.patched_executor import LocalExecutor, check_testing_sdk
+from functions.local.patched_scheduler import LocalScheduler
 from functions.local.pauses import Pauses
 from functions.local.private_files import private_folder
 from functions.local.recovery import Recovered, recover

@@ -1,7 +1,7 @@
-"""Extend the executor and scheduler of the testing SDK for the engine.
+"""Extend the executor of the testing SDK for the engine.
 
-This is the only module that uses private names of the testing SDK, which is why
-its version is pinned exactly and checked at start. The names, and why:
+This module and ``patched_scheduler`` are the only ones that use private names of the testing SDK,
+which is why its version is pinned exactly and checked at start. The names, and why:
 
 ``Executor._registry _store _clock _scheduler _invoker``
     Its parts, for work added in the same style as its own.
@@ -23,8 +23,6 @@ _pending_wakeup_lock _cleanup_callback_timeouts _on_callback_timeout
 _on_callback_heartbeat_timeout _schedule_earliest_pending _invoke_execution
 _completion_events _validate_execution_arn``
     Timers, armed again after a restart and dropped at the end.
-``Scheduler._loop``
-    Closed at the end, which the testing SDK leaves to the garbage collector.
 """
 
 from collections.abc import Callable
@@ -80,20 +78,6 @@ def check_testing_sdk() -> None:
             f"The engine is written for {TESTING_SDK} {TESTING_SDK_VERSION}, "
             f"but {installed} is installed."
         )
-
-
-class LocalScheduler(Scheduler):
-    """The scheduler, with its event loop closed at the end."""
-
-    def start(self) -> None:
-        """Start the loop's thread."""
-        super().start()  # type: ignore[no-untyped-call]
-
-    def stop(self) -> None:
-        """Cancel every timer and end the scheduler's threads."""
-        super().stop()  # type: ignore[no-untyped-call]
-        if not self._loop.is_running():
-            self._loop.close()
 
 
 class LocalExecutor(Executor):

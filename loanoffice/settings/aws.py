@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from loanoffice.settings.function_secrets import (
     FUNCTIONS,
-    VENDOR_SECRET,
+    VENDOR_VARIABLE,
     function_of,
     secrets_of_others,
 )
@@ -21,7 +21,7 @@ from loanoffice.settings.secret_store import secrets_into
 # Before anything below reads the environment.
 secrets_into(os.environ, of_others=secrets_of_others(function_of(os.environ)))
 
-from loanoffice.settings.base import *  # noqa: E402, F403
+from loanoffice.settings.base import *  # noqa: E402
 from loanoffice.settings.base import (  # noqa: E402
     DATABASES,
     LOANOFFICE_FRAUD_VENDOR_SECRETS,
@@ -85,7 +85,7 @@ def _missing(needed: Iterable[str]) -> list[str]:
             and not (provider == FRAUD and LOANOFFICE_FRAUD_VENDOR_URL)
         ]
     if USES.vendor and LOANOFFICE_FRAUD_VENDOR_URL and not LOANOFFICE_FRAUD_VENDOR_SECRETS:
-        missing.append(VENDOR_SECRET)
+        missing.append(VENDOR_VARIABLE)
     return [f"These environment variables are missing: {', '.join(missing)}."] if missing else []
 
 

@@ -18,7 +18,7 @@ WEB = "web"
 LOAN_APPROVAL = "loan-approval"
 FRAUD_CHECK = "fraud-check"
 MANAGE = "manage"
-VENDOR_SECRET = "LOANOFFICE_FRAUD_VENDOR_SECRET"  # noqa: S105
+VENDOR_VARIABLE = "LOANOFFICE_FRAUD_VENDOR_SECRET"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Uses:
     def secrets(self) -> frozenset[str]:
         """Return the names of all secrets that the function may have."""
         tokens = (TOKEN_VARIABLES[provider] for provider in self.providers)
-        vendors = (VENDOR_SECRET,) if self.vendor else ()
+        vendors = (VENDOR_VARIABLE,) if self.vendor else ()
         return frozenset((*self.needed, *self.optional, *tokens, *vendors))
 
 

@@ -6,7 +6,7 @@ machinery are left out. These functions need no setting of a web server.
 
 from django.core.exceptions import ImproperlyConfigured
 
-from loanoffice.settings.aws import *  # noqa: F403
+from loanoffice.settings.aws import *
 from loanoffice.settings.aws import LOANOFFICE_FUNCTION, NEEDED, refuse
 from loanoffice.settings.function_secrets import FRAUD_CHECK, LOAN_APPROVAL, VARIABLE
 

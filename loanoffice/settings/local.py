@@ -1,7 +1,7 @@
 """Settings of a laptop: SQLite, the embedded engine, demo data. Never for production."""
 
 from functions.local.credentials import credentials_read
-from loanoffice.settings.base import *  # noqa: F403
+from loanoffice.settings.base import *
 from loanoffice.settings.base import DATA_DIR, INSTALLED_APPS, LOGGING, MIDDLEWARE, env
 
 LOANOFFICE_DEMO = True

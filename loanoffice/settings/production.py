@@ -5,7 +5,7 @@ They refuse to start when a variable is missing or unsafe.
 
 import secrets
 
-from loanoffice.settings.aws import *  # noqa: F403
+from loanoffice.settings.aws import *
 from loanoffice.settings.aws import NEEDED, USES, refuse
 from loanoffice.settings.base import (
     ALLOWED_HOSTS,

@@ -1,6 +1,6 @@
 """Settings of the tests: no delays, mail in memory, a database that ``DATABASE_URL`` names."""
 
-from loanoffice.settings.base import *  # noqa: F403
+from loanoffice.settings.base import *
 from loanoffice.settings.base import DATA_DIR, DATABASES, INSTALLED_APPS, env
 
 TEST_DIR = DATA_DIR / "test"

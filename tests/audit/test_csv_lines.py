@@ -13,7 +13,7 @@ from django.conf import settings
 
 from audit.admin.csv_lines import csv_line
 
-SIGNS = "=+-@＝＋－＠"  # noqa: RUF001
+SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
 SEPARATORS = ",;\t|:^~"
 MODULE = "audit/admin/csv_lines.py"
 PACKAGES = tomllib.loads((Path(settings.BASE_DIR) / "pyproject.toml").read_text())["tool"][

@@ -14,7 +14,7 @@ from loanoffice.settings.function_secrets import (
     FUNCTIONS,
     LOAN_APPROVAL,
     MANAGE,
-    VENDOR_SECRET,
+    VENDOR_VARIABLE,
     WEB,
     secrets_of_others,
 )
@@ -33,7 +33,7 @@ VALUES = {name: "token" for uses in FUNCTIONS.values() for name in uses.secrets(
     "SECRET_KEY_FALLBACKS": COMPLETE["SECRET_KEY"],
     "DATABASE_URL": COMPLETE["DATABASE_URL"],
     "LOANOFFICE_APP_DATABASE_URL": COMPLETE["DATABASE_URL"],
-    VENDOR_SECRET: f"whsec_{'A' * 44}",
+    VENDOR_VARIABLE: f"whsec_{'A' * 44}",
 }
 # Variables that everybody may see, the same for all functions of a stage.
 STAGE = {
@@ -74,7 +74,7 @@ def environment_of(
         outside = SERVICES | VENDOR_URL
         del outside["FRAUD_SERVICE_URL"]
     else:
-        own.pop(VENDOR_SECRET, None)
+        own.pop(VENDOR_VARIABLE, None)
         outside = SERVICES
     return {**STAGE, **outside, **own, "LOANOFFICE_FUNCTION": function}
 
@@ -92,7 +92,7 @@ def needed(*, vendor: bool) -> list[tuple[str, str]]:
         }
         found += [(function, name) for name in sorted(names)]
         if vendor and uses.vendor:
-            found.append((function, VENDOR_SECRET))
+            found.append((function, VENDOR_VARIABLE))
     return found
 
 

@@ -62,7 +62,7 @@ def test_number_is_read_as_people_write_it(typed: str, value: str) -> None:
         "Infinity",
         "0x10",
         "٣",
-        "１２",  # noqa: RUF001
+        "\uff11\uff12",
         "five",
         "20,000.00 CAD",
         "--5",
