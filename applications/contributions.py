@@ -41,9 +41,9 @@ def contributed(*, people: Iterable[int]) -> Q:
     The same rule as ``contributions_of``, for many rows at once.
     """
     people = list(people)
-    entries = _entries().filter(application=OuterRef("application"))
-    by_key = entries.filter(partner_key__in=keys_made_by(people=people).values("pk"))
-    return Q(Exists(entries.filter(actor__in=people))) | Q(Exists(by_key))
+    by_key = Q(partner_key__in=keys_made_by(people=people).values("pk"))
+    entries = _entries().filter(Q(actor__in=people) | by_key, application=OuterRef("application"))
+    return Q(Exists(entries))
 
 
 def contributions_of(application: LoanApplication) -> list[Contribution]:

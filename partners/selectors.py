@@ -15,8 +15,9 @@ from partners.models import PartnerKey
 def keys_made_by(*, people: Collection[int]) -> QuerySet[PartnerKey]:
     """Return the keys that any of these people made. The same rule as ``key_makers``."""
     on_their_name = Q(issued_by__in=people) | Q(proposed_by__in=people)
-    rotated = PartnerKey.objects.filter(on_their_name, replaces__isnull=False)
-    return PartnerKey.objects.filter(on_their_name | Q(pk__in=rotated.values("replaces")))
+    return PartnerKey.objects.filter(
+        on_their_name | Q(rotated_to__issued_by__in=people) | Q(rotated_to__proposed_by__in=people)
+    )
 
 
 def key_makers(key: PartnerKey) -> list[User]:

@@ -13,6 +13,7 @@ from reviews.models import ReviewDecision, ReviewTask
 
 # The decisions that count. Any other is kept and shown, and settles nothing.
 COUNTED = Q(late=False, voided_at__isnull=True)
+VERSION_NOW = F("task__application__version")
 
 
 def tasks_decided() -> QuerySet[ReviewTask]:
@@ -67,20 +68,21 @@ def answered_alike(*, task: ReviewTask, user: User, outcome: Outcome) -> bool:
     ).exists()
 
 
-def approvals_counting() -> QuerySet[ReviewDecision]:
-    """Return the approvals that count towards open tasks.
+def approvals_counting(
+    version: F | OuterRef = VERSION_NOW, **of: object
+) -> QuerySet[ReviewDecision]:
+    """Return the approvals that count towards open tasks, or towards those selected by ``of``.
 
-    Those of the version that the application has now, by people who are active, as are those
+    Those of the ``version`` that the application has now, by people who are active, as are those
     whose authority they used. The same rule as ``why_not_counting``, for many tasks.
     """
-    active = Q(decided_by__isnull=True) | Q(decided_by__is_active=True)
-    lent = Q(on_behalf_of__isnull=True) | Q(on_behalf_of__is_active=True)
     return ReviewDecision.objects.filter(
         COUNTED,
-        active,
-        lent,
+        ~Q(decided_by__is_active=False),
+        ~Q(on_behalf_of__is_active=False),
         outcome=Outcome.APPROVE,
-        application_version=F("task__application__version"),
+        application_version=version,
+        **of,
     )
 
 

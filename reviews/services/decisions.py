@@ -72,16 +72,19 @@ def tasks_decidable(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
 
 def tasks_waiting_on(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
     """Return the open tasks that ``user`` may decide now, including those claimed by others."""
-    mine = approvals_counting().filter(task=OuterRef("pk"), decided_by=user)
-    in_some_right = _within_right(own_right(user))
-    for right in delegated_rights(user=user, now=now):
-        in_some_right |= _within_right(right) & ~_worked_on_by(right.person)
-    return (
-        ReviewTask.objects.filter(status=TaskStatus.OPEN, expires_at__gt=now)
-        .filter(attempt=F("application__attempt"))
-        .exclude(_worked_on_by(user))
-        .exclude(Exists(mine))
-        .filter(in_some_right)
+    given = approvals_counting(OuterRef("application__version"), task=OuterRef("pk"))
+    in_some_right = _within_right(own_right(user), given)
+    lent = delegated_rights(user=user, now=now)
+    for right in lent:
+        in_some_right |= _within_right(right, given) & ~_worked_on_by(right.person)
+    if lent:  # their own right excludes the approvals that they gave themselves
+        in_some_right &= ~Q(Exists(given.filter(decided_by=user)))
+    return ReviewTask.objects.filter(
+        ~_worked_on_by(user),
+        in_some_right,
+        status=TaskStatus.OPEN,
+        expires_at__gt=now,
+        attempt=F("application__attempt"),
     )
 
 
@@ -93,10 +96,12 @@ def count_waiting_on(*, user: User, now: datetime, most: int = 100) -> int:
     return tasks_decidable(user=user, now=now).order_by()[:most].count()
 
 
-def _within_right(right: Right) -> Q:
-    """Return a filter of the tasks that one person's authority covers, whoever uses it."""
+def _within_right(right: Right, given: QuerySet[ReviewDecision]) -> Q:
+    """Return a filter of the tasks that one person's authority covers, whoever uses it.
+
+    ``given`` are the approvals of a task that count.
+    """
     kinds = [kind for kind, row in REVIEW_KINDS.items() if right.may(row.permission)]
-    given = approvals_counting().filter(task=OuterRef("pk"))
     used = Exists(given.filter(Q(decided_by=right.person) | Q(on_behalf_of=right.person)))
     reached = Q(kind__in=kinds) & ~Q(used)
     held = approval_authority(right)
