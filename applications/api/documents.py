@@ -119,8 +119,11 @@ class DocumentFileView(ApiView):
     content_negotiation_class = OneForm  # the content type is that of the file
 
     @operations.document_download
-    def get(self, request: Request, token: str) -> HttpResponseBase:  # noqa: ARG002
-        """The content of a document. Only by a `url` of the list, and where storage has none."""
+    def get(self, request: Request, token: str) -> HttpResponseBase:
+        """The content of a document. Only by a `url` of the list, and where storage has none.
+
+        Of its own type, or as `application/octet-stream` if that is all that is accepted.
+        """
         document = document_at(token)
         try:
             content = document.file.open("rb")
@@ -130,7 +133,11 @@ class DocumentFileView(ApiView):
             content,
             as_attachment=True,
             filename=document.original_name,
-            content_type=document.content_type,
+            content_type=(
+                operations.OCTET_STREAM
+                if request.headers.get("Accept") == operations.OCTET_STREAM
+                else document.content_type
+            ),
             headers={"X-Content-Type-Options": "nosniff"},
         )
 

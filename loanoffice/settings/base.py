@@ -240,10 +240,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "applications", "description": "What a partner does with its applications."},
         {"name": "documents", "description": "Files of an application."},
         {"name": "offers", "description": "What the applicant answers to an offer."},
-        {
-            "name": "webhooks",
-            "description": "Events that a partner is notified of, and their redelivery.",
-        },
+        {"name": "webhooks", "description": "Events that a partner gets, and their redelivery."},
         {"name": "staff", "description": "What only a member of staff may do."},
     ],
     "WEBHOOKS": [
@@ -274,6 +271,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "partners.api.openapi.parameters.name_enums",
         "partners.api.openapi.introduction.introduce",
         "partners.api.openapi.security.refuse_unknown_fields",
     ],

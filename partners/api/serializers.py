@@ -44,7 +44,13 @@ class TextField(serializers.CharField):
         return super().to_internal_value(data)
 
 
-@extend_schema_field({"type": "string", "anyOf": [{"format": "email"}, {"maxLength": 0}]})
+@extend_schema_field(
+    {
+        "type": "string",
+        # The type in each, too: without it, generated clients have a field of any type.
+        "anyOf": [{"type": "string", "format": "email"}, {"type": "string", "maxLength": 0}],
+    }
+)
 class EmailField(TextField):
     """An e-mail address."""
 

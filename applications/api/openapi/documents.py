@@ -55,6 +55,8 @@ is, and is not searched for viruses.
 Under an `Idempotency-Key` a retry is the same request when kind, name and content are the same,
 whatever the boundary."""
 MEDIA_TYPES = [each.media_type for each in FILE_TYPES]
+# What generators of clients know as bytes, and what is sent to whoever accepts nothing else.
+OCTET_STREAM = "application/octet-stream"
 DOWNLOAD_HEADERS = [
     OpenApiParameter(name, str, OpenApiParameter.HEADER, response=[200], description=text)
     for name, text in (
@@ -72,7 +74,7 @@ LIST_LOCATION = OpenApiParameter(
 )
 CONTENT: dict[Any, Any] = {
     (200, media_type): OpenApiResponse(OpenApiTypes.BINARY, description="The content.")
-    for media_type in MEDIA_TYPES
+    for media_type in (*MEDIA_TYPES, OCTET_STREAM)
 }
 
 documents_list = extend_schema(

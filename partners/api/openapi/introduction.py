@@ -20,7 +20,7 @@ meaning, `detail` a sentence for people, and on 400 `errors` says what is wrong 
 `request_id` when you ask us about one; it is also the header `X-Request-Id`, which you may set.
 
 Lists are pages: follow `next` until it is null. A cursor names a place in the list, so that what is
-added meanwhile moves nothing.
+added meanwhile moves nothing. Whatever answers a GET answers a HEAD as well.
 
 Of another partner's applications there is nothing to see: their references are not found (404).
 """

@@ -99,4 +99,20 @@ def page(results: list[Any]) -> dict[str, Any]:
     return {"results": results, "next": None, "previous": None}
 
 
+def name_enums(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Give a parameter the component that has its values: a hook of drf-spectacular.
+
+    It names the values of fields only, and a generated client would have two types of the same.
+    """
+    shapes = result["components"]["schemas"]
+    named = {tuple(shape["enum"]): name for name, shape in shapes.items() if "enum" in shape}
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                name = named.get(tuple(parameter["schema"].get("enum", ())))
+                if name is not None:
+                    parameter["schema"] = {"$ref": f"#/components/schemas/{name}"}
+    return result
+
+
 hidden = extend_schema(exclude=True)

@@ -47,6 +47,13 @@ def test_link_is_followed_whatever_is_accepted(link: str, accept: str) -> None:
     response.close()
 
 
+def test_link_gives_bytes_to_whoever_accepts_nothing_else(link: str) -> None:
+    response = follow(link, Accept="application/octet-stream")
+
+    assert response["Content-Type"] == "application/octet-stream"
+    assert b"".join(response.streaming_content) == files.PDF
+
+
 def test_link_answers_a_head(link: str) -> None:
     response = follow(link, "HEAD")
 
