@@ -4,11 +4,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
+from accounts.roles import Role
 from applications.choices import Bureau
 from applications.models import LoanApplication
 from applications.services import intake
@@ -40,6 +41,16 @@ HOUR = timedelta(hours=1)
 
 # For tests that change what the database protects, as its owner could.
 triggers_lifted = append_only.lifted
+
+
+def staff(username: str, *roles: Role, is_superuser: bool = False) -> User:
+    """A member of staff in these roles, whose password is "demo"."""
+    address = f"{username}@example.com"
+    user = User.objects.create_user(
+        username, address, "demo", is_staff=True, is_superuser=is_superuser
+    )
+    user.groups.set(Group.objects.filter(name__in=[role.value for role in roles]))
+    return user
 
 
 def submit(user: User | None, **fields: Any) -> LoanApplication:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
 from django.core.cache import cache
 
@@ -15,7 +15,7 @@ from applications.models import LoanApplication
 from applications.services import intake
 from partners.models import Partner
 from partners.services import keys
-from tests.casework import ALICE, waiting_for_manager
+from tests.casework import ALICE, staff, waiting_for_manager
 from tests.databases import django_db_setup, module_rows
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 
@@ -45,19 +45,7 @@ def pytest_collection_finish() -> None:
 @pytest.fixture
 def make_user(db: None) -> Callable[..., User]:
     """``make_user("manager", Role.MANAGER)``: a member of staff in these roles."""
-
-    def make(username: str, *roles: Role, is_superuser: bool = False) -> User:
-        user = User.objects.create_user(
-            username,
-            f"{username}@example.com",
-            "demo",
-            is_staff=True,
-            is_superuser=is_superuser,
-        )
-        user.groups.set(Group.objects.filter(name__in=[role.value for role in roles]))
-        return user
-
-    return make
+    return staff
 
 
 @pytest.fixture
