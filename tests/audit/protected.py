@@ -1,0 +1,64 @@
+"""The tables whose rows stay as they were written, and rows in them."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection, models, transaction
+from django.utils import timezone
+
+from applications.models import ApplicationEvent, Disbursement
+from audit.models import Action, AuditEntry, Seal, SealVerification
+from audit.services import entry_record
+from lending.choices import Outcome
+from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
+from reviews.models import ReviewDecision
+from reviews.services import decisions
+from tests import casework
+
+# Each protected table, and the columns that may still change.
+MAY_CHANGE: dict[type[models.Model], set[str]] = {
+    AuditEntry: set(),
+    ApplicationEvent: set(),
+    Disbursement: {"status", "rail_reference", "funded_at", "orders"},
+    ReviewDecision: {"late", "voided_at", "voided_because"},
+    LendingPolicy: set(),
+    PolicyTier: set(),
+    PolicyAuthority: set(),
+    Seal: set(),
+    SealVerification: set(),
+}
+PARTS = (PolicyTier, PolicyAuthority)
+each_table = pytest.mark.parametrize(
+    "model", MAY_CHANGE, ids=[model.__name__ for model in MAY_CHANGE]
+)
+
+
+def make_record(officer: User, manager: User) -> None:
+    """Make rows in every protected table but those of seals."""
+    LendingPolicy.objects.create(version=0, published_at=timezone.now())  # not in force
+    application = casework.funded(officer)
+    casework.disbursing(officer)
+    entry_record(action=Action.VIEWED, message="Looked.", target=application, actor=manager)
+    for _ in range(2):
+        task = casework.waiting_for_manager(officer).review_tasks.get()
+        decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+
+
+def stored(model: type[models.Model]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f'SELECT * FROM "{model._meta.db_table}" ORDER BY id')
+        return list(cursor.fetchall())
+
+
+def refused(model: type[models.Model], statement: str, *values: object) -> None:
+    """Run a statement that the database has to refuse; every row stays."""
+    before = stored(model)
+    assert before
+    with (
+        pytest.raises(IntegrityError, match=f"{model._meta.db_table} is append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement, values)
+    assert stored(model) == before
