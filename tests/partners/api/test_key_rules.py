@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, reverse
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 from rest_framework.views import APIView
 
 from applications.api import urls as application_urls
@@ -107,9 +108,23 @@ for_partners = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(scope="module")
+def made(module_rows: None, django_db_blocker: DjangoDbBlocker) -> LoanApplication:
+    with django_db_blocker.unblock():
+        partner = Partner.objects.create(name="Maple Brokers")
+        return casework.waiting_for_manager(None, partner=partner)
+
+
 @pytest.fixture
-def application(partner: Partner) -> LoanApplication:
-    return casework.waiting_for_manager(None, partner=partner)
+def application(db: None, made: LoanApplication) -> LoanApplication:
+    """An application that waits for a manager, made once for the module."""
+    return LoanApplication.objects.get(pk=made.pk)
+
+
+@pytest.fixture
+def partner(application: LoanApplication) -> Partner:
+    assert application.partner is not None
+    return application.partner
 
 
 def test_walk_finds_the_endpoints() -> None:
