@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.core.handlers.wsgi import WSGIRequest
+from pytest_django import DjangoDbBlocker
 
 from applications.models import (
     Document,
     LoanApplication,
 )
 from applications.services import documents
+from partners.models import Partner
+from partners.services import keys
+from tests import casework
 from tests.applications import files
 from tests.applications.api.documents.sending import (
     BOUNDARY,
@@ -26,6 +30,31 @@ from tests.applications.api.documents.sending import (
 )
 from tests.partners.api import contract
 from tests.partners.api.calls import Caller, assert_problem, path
+
+
+@pytest.fixture(scope="module")
+def office_rows(module_rows: None, django_db_blocker: DjangoDbBlocker) -> tuple[int, str, int]:
+    """A partner, a key of every scope and a case that waits for a manager, once for a module."""
+    with django_db_blocker.unblock():
+        partner = Partner.objects.create(name="Maple Brokers")
+        case = casework.waiting_for_manager(None, partner=partner)
+        return partner.pk, keys.partner_key_issue(partner=partner)[1], case.pk
+
+
+@pytest.fixture
+def partner(db: None, office_rows: tuple[int, str, int]) -> Partner:
+    return Partner.objects.get(pk=office_rows[0])
+
+
+@pytest.fixture
+def partner_key(partner: Partner, office_rows: tuple[int, str, int]) -> str:
+    return office_rows[1]
+
+
+@pytest.fixture
+def case(partner: Partner, office_rows: tuple[int, str, int]) -> LoanApplication:
+    """The partner's case, which waits for a manager."""
+    return LoanApplication.objects.get(pk=office_rows[2])
 
 
 @pytest.mark.parametrize("what", files.NOT_OURS)
