@@ -1,14 +1,24 @@
-"""Create the people and the partner of the demo. Only where ``LOANOFFICE_DEMO`` is true."""
+"""Create the people and the partner of the demo, and act in their names.
+
+Only where ``LOANOFFICE_DEMO`` is true.
+"""
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
+from django.utils import timezone
 
+from accounts.proposals import proposal_confirm
+from lending.models import LendingPolicy
+from lending.proposals import publication_propose
+from lending.services import policy_current
 from loanoffice.demo_logins import PARTNER, PARTNER_KEY, PASSWORD, ROLES
 from partners.models import Partner, PartnerKey
 from partners.services.keys import key_hash, partner_key_issue
+from webhooks.endpoints import endpoint_create
+from webhooks.models import WebhookEndpoint
 
 
 @transaction.atomic
@@ -34,3 +44,48 @@ def create_demo_data() -> None:
     partner, _ = Partner.objects.get_or_create(name=PARTNER)
     if not PartnerKey.objects.filter(key_hash=key_hash(PARTNER_KEY)).exists():
         partner_key_issue(partner=partner, label="Demo", key=PARTNER_KEY)
+
+
+def register_endpoint(url: str) -> str:
+    """Register a webhook endpoint of the demo's partner, as ``partners``; return its secret.
+
+    Empty when it was registered before. Raises ``InvalidEndpoint``.
+    """
+    partner = Partner.objects.get(name=PARTNER)
+    if WebhookEndpoint.objects.filter(partner=partner, url=url).exists():
+        return ""
+    by = User.objects.get(username="partners")
+    return endpoint_create(partner=partner, url=url, by=by)[1]
+
+
+def require_acceptance() -> LendingPolicy | None:
+    """Publish a policy version with which applicants accept offers: ``policy``, then ``policy2``.
+
+    Else it is as the one in force. ``None`` when that one asks already.
+    """
+    if policy_current().offer_acceptance_required:
+        return None
+    proposer, confirmer = (User.objects.get(username=name) for name in ("policy", "policy2"))
+    with transaction.atomic():
+        draft = _copy_in_force()
+        note = "For docs/partners.md: the applicant has to accept the offer."
+        proposal = publication_propose(policy=draft, user=proposer, note=note)
+    proposal_confirm(proposal=proposal, user=confirmer)
+    return draft
+
+
+def _copy_in_force() -> LendingPolicy:
+    """Draft the version in force again, with the acceptance of offers."""
+    draft = policy_current()
+    tiers, authorities = list(draft.tiers.all()), list(draft.authorities.all())
+    draft.pk, draft.published_at, draft.published_by = None, None, None
+    draft.version = LendingPolicy.objects.latest("version").version + 1
+    draft.created_at, draft.offer_acceptance_required = timezone.now(), True
+    draft.save(force_insert=True)
+    for tier in tiers:
+        tier.pk, tier.policy = None, draft
+        tier.save(force_insert=True)
+    for authority in authorities:
+        authority.pk, authority.policy = None, draft
+        authority.save(force_insert=True)
+    return draft

@@ -1,6 +1,5 @@
 """``manage.py demo`` as a person runs it: started, used, hurt, stopped, started again."""
 
-import json
 import os
 import re
 import signal
@@ -8,88 +7,17 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 from django.conf import settings
 
 from loanoffice.demo_logins import ROLES
-from tests.ports import free_port
+from tests.devtools.demo_process import Demo, demo
 from tests.waiting import eventually
 
+__all__ = ["demo"]
+
 ALICE = {"applicant_name": "Alice Johnson", "sin_last4": "1111", "loan_amount": "150000.00"}
-
-
-class Demo:
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.port, self.engine_port = free_port(), free_port()
-        self.output = data / "output"
-        self.environment = {
-            **{k: v for k, v in os.environ.items() if k not in {"DATABASE_URL"}},
-            "DJANGO_SETTINGS_MODULE": "loanoffice.settings.local",
-            "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{self.engine_port}",
-            "LOANOFFICE_DATA": str(data),
-            "LOANOFFICE_SIMULATED_LATENCY": "0",
-            "PORT": str(self.port),
-            "ENGINE_PORT": str(self.engine_port),
-            "PYTHONUNBUFFERED": "1",
-        }
-        self.popen: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.output.open("ab") as output:
-            self.popen = subprocess.Popen(
-                [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo"],
-                env=self.environment,
-                stdout=output,
-                stderr=output,
-            )
-        told = self.text().count("Ctrl-C stops it.")
-        eventually(
-            lambda: self.alive() and self.text().count("Ctrl-C stops it.") > told, seconds=90
-        )
-
-    def alive(self) -> bool:
-        assert self.popen is not None
-        assert self.popen.poll() is None, self.text()
-        return True
-
-    def text(self) -> str:
-        return self.output.read_text(errors="replace") if self.output.exists() else ""
-
-    def interrupt(self) -> int:
-        assert self.popen is not None
-        self.popen.send_signal(signal.SIGINT)
-        return self.popen.wait(timeout=60)
-
-    def ask(self, path: str, body: dict[str, str] | None = None) -> dict[str, object]:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}",
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Authorization": "Bearer lo_demo_partner_key",
-                "Content-Type": "application/json",
-            },
-        )
-        with urllib.request.urlopen(request, timeout=20) as response:
-            return dict(json.load(response))
-
-    def ready(self) -> bool:
-        try:
-            return self.ask("/health/ready/")["status"] == "ok"
-        except (URLError, OSError):
-            return False
-
-
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    running = Demo(tmp_path)
-    yield running
-    if running.popen is not None and running.popen.poll() is None:
-        running.interrupt()
 
 
 def test_demo_serves_survives_the_death_of_its_engine_and_keeps_its_data(demo: Demo) -> None:
