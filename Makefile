@@ -52,7 +52,8 @@ test-browser: .venv/dev ## run the browser tests, if a Chromium is installed
 
 test-rest: export LOANOFFICE_TEST_LONG = 1
 test-rest: .venv/dev ## run what test-full adds to test
-	$(PYTEST) $(TEST_FLAGS) -m long
+	$(PYTEST) $(TEST_FLAGS) -m "long and not browser"
+	$(PYTEST) -m "browser and long" -n $(WORKERS) tests/browser
 	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m "(long or not both_databases) and not browser and not deploy"
 
 screens: .venv/dev ## write the screenshots in docs/screens

@@ -15,13 +15,15 @@ from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.accessibility import COLOURS, violations
+from tests.sizes import LONG
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser"))),
     None,
 )
 WIDE, NARROW = (1360, 900), (390, 844)
-LOOKS = [(size, scheme) for size in (WIDE, NARROW) for scheme in ("light", "dark")]
+# What the long run adds are the two other ways.
+LOOKS = [(NARROW, "light"), (WIDE, "dark")] if LONG else [(WIDE, "light"), (NARROW, "dark")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,6 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            if "inspect" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.long)
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium is installed"))
 
@@ -150,11 +154,11 @@ def screen() -> Callable[[Page, str], None]:
 
 @pytest.fixture
 def inspect(picture: Callable[[Page, str], None]) -> Callable[[Page, str], None]:
-    """Look at a page by light and by dark, on a desk and on a phone.
+    """Look at a page by light on a desk and by dark on a phone; in the long run the other way.
 
-    Each time nothing sticks out sideways, and axe has nothing serious to say: all its rules by
-    light, those about colours by dark, where nothing else differs (``test_style_sheets``). The
-    page is then as wide and as light as it was made.
+    Each time nothing sticks out sideways, and axe has nothing serious to say. All its rules are
+    asked at each width; on a desk by dark those about colours, as nothing else differs from the
+    look by light (``test_style_sheets``). The page is then as wide and as light as it was made.
     """
 
     def look(page: Page, name: str) -> None:
@@ -163,7 +167,7 @@ def inspect(picture: Callable[[Page, str], None]) -> Callable[[Page, str], None]
             page.set_viewport_size({"width": width, "height": height})
             page.emulate_media(color_scheme=scheme)
             picture(page, f"{name}-{width}-{scheme}")
-            said = violations(page, only=COLOURS if scheme == "dark" else ())
+            said = violations(page, only=COLOURS if (width, scheme) == (WIDE[0], "dark") else ())
             found += [f"{name}, {width} px, {scheme}: {violation}" for violation in said]
         page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
         page.emulate_media(color_scheme="light")
