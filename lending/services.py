@@ -1,13 +1,12 @@
 """Find the lending policy in force, publish a new version, and read its rules as values."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
 
 from django.conf import settings
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
 from django.utils import timezone
 
 from accounts.proposal_kinds import Confirmed
@@ -15,30 +14,50 @@ from accounts.roles import APPROVERS, Role
 from audit.models import Action
 from audit.services import Changes, entry_record
 from core.errors import NotPermitted
+from core.locking import locked
 from lending.choices import Tier
 from lending.errors import InvalidPolicy, NoPolicy, PolicyPublished
 from lending.models import LendingPolicy
+from lending.policy_problems import (
+    Problems,
+    by_field,
+    ceiling_key,
+    ceiling_problems,
+    own_problems,
+    tier_key,
+    tier_problems,
+)
 from lending.underwriting import PolicyRules, TierRule
 
-
-@dataclass(frozen=True)
-class PersonWait:
-    """A wait for a person: the policy field of its length, and of the switch that enables it."""
-
-    field: str
-    required_by: str = ""
+# The policy fields of the waits for people. Set by ``reviews.apps``: that app is a layer above this
+# one, so it cannot be imported here.
+PERSON_WAITS: list[str] = []
 
 
-# Set by ``reviews.apps``: that app is a layer above this one, so it cannot be imported here.
-PERSON_WAITS: list[PersonWait] = []
+def policy_in_force() -> LendingPolicy | None:
+    """Return what was published last, whatever its number. The one place that says so."""
+    return _published().first()
 
 
 def policy_current() -> LendingPolicy:
-    """Return the newest published version. Raises ``NoPolicy`` when there is none."""
-    policy = _in_force()
+    """Return the version in force. Raises ``NoPolicy`` when there is none."""
+    policy = policy_in_force()
     if policy is None:
         raise NoPolicy
     return policy
+
+
+def policy_for(*, currency: str) -> LendingPolicy:
+    """Return the version that judges what was applied for in ``currency``.
+
+    It is the one in force. An application in any other currency is refused when it is made; one
+    that came in just before a policy in another currency was published is judged by the last
+    version in its own. Raises ``NoPolicy``.
+    """
+    current = policy_current()
+    if current.currency == currency:
+        return current
+    return _published().filter(currency=currency).first() or current
 
 
 def policy_rules(policy: LendingPolicy) -> PolicyRules:
@@ -75,46 +94,69 @@ def approver_of(ceilings: Mapping[Role, Decimal | None], amount: Decimal) -> Rol
 
 
 def longest_wait(policy: LendingPolicy) -> timedelta:
-    """Return the longest total wait of an execution under this policy."""
+    """Return the longest total wait of an execution under this policy.
+
+    Every kind of review counts, also one that the policy does not ask for: the applicant is asked
+    about an offer whose terms differ from an earlier one's.
+    """
     fraud = (
         max(policy.fraud_check_timeout, settings.LOANOFFICE_FRAUD_VENDOR_LONGEST)
         * policy.fraud_check_attempts
     )
     grace: timedelta = settings.LOANOFFICE_DELIVERY_GRACE
-    waits = (
-        getattr(policy, wait.field) + grace
-        for wait in PERSON_WAITS
-        if not wait.required_by or getattr(policy, wait.required_by)
-    )
-    return sum(waits, fraud)
+    return sum((getattr(policy, field) + grace for field in PERSON_WAITS), fraud)
 
 
 def publish_check(*, policy: LendingPolicy) -> None:
     """Raise the reason why a version cannot be published.
 
-    ``PolicyPublished``, or ``InvalidPolicy`` when a tier or a ceiling is missing, a ceiling is
-    below that of a lower role, the smallest loan is above the largest one of a tier that lends,
-    or an execution could wait longer than its execution lives.
+    ``PolicyPublished``, or ``InvalidPolicy`` with all that ``policy_problems`` finds.
     """
     if policy.published_at is not None:
         raise PolicyPublished(version=policy.version)
-    missing = set(Tier.values) - set(policy.tiers.values_list("tier", flat=True))
-    if missing:
-        raise InvalidPolicy(
-            {"tiers": [f"A policy needs every tier; missing: {', '.join(sorted(missing))}."]}
-        )
-    _check_ceilings(policy)
-    _check_smallest(policy)
+    if problems := policy_problems(policy):
+        raise InvalidPolicy(problems)
+
+
+def policy_problems(policy: LendingPolicy) -> Problems:
+    """Return what is wrong with a version, by field: bounds first, then the whole."""
+    tiers, authorities = list(policy.tiers.all()), list(policy.authorities.all())
+    problems = _out_of_bounds(policy)
+    for tier in tiers:
+        found = _out_of_bounds(tier)
+        problems |= {tier_key(tier.tier, name): said for name, said in found.items()}
+    for row in authorities:
+        problems |= {ceiling_key(row.role): said for said in _out_of_bounds(row).values()}
+    if problems:  # the rest compares values that make sense
+        return problems
+    return by_field(
+        [
+            *policy_own_problems(policy),
+            *tier_problems(policy, tiers),
+            *ceiling_problems(policy, authorities),
+        ]
+    )
+
+
+def policy_own_problems(policy: LendingPolicy) -> Iterator[tuple[str, str]]:
+    """Find the problems among a policy's own fields, which are within their bounds."""
+    yield from own_problems(policy)
     needed, limit = longest_wait(policy), settings.LOAN_APPROVAL_EXECUTION_TIMEOUT
     if needed >= limit:
-        raise InvalidPolicy(
-            {
-                "approval_expires": [
-                    f"An application may wait for {needed.days} days in all, but an execution ends "
-                    f"after {limit.days}. Shorten the waits."
-                ]
-            }
+        yield (
+            "approval_expires",
+            f"An application may wait for {needed.days} days in all, but an execution ends "
+            f"after {limit.days}. Shorten the waits.",
         )
+
+
+def _out_of_bounds(row: models.Model) -> Problems:
+    """Return what the validators of a row's fields say of their values."""
+    try:
+        row.clean_fields(exclude={"published_by", "policy"})
+    except ValidationError as invalid:
+        return {name: list(texts) for name, texts in invalid.message_dict.items()}
+    return {}
 
 
 @transaction.atomic
@@ -129,10 +171,14 @@ def policy_publish(*, policy: LendingPolicy, confirmed: Confirmed) -> LendingPol
         person is not None and person.has_perm("lending.publish_lendingpolicy") for person in people
     ):
         raise NotPermitted("Two policy owners publish a lending policy: one alone cannot.")
-    policy = LendingPolicy.objects.select_for_update().get(pk=policy.pk)
+    # All versions: of two publications the second knows of the first.
+    policy = {row.pk: row for row in locked(LendingPolicy.objects.all())}[policy.pk]
     publish_check(policy=policy)
-    before = _in_force()
-    policy.published_at = timezone.now()
+    before, now = policy_in_force(), timezone.now()
+    if before is not None and before.published_at is not None:
+        # Also where the clock of this server is behind: what is published last is in force.
+        now = max(now, before.published_at + timedelta(microseconds=1))
+    policy.published_at = now
     policy.published_by = confirmed.confirmer
     policy.save(update_fields=["published_at", "published_by"])
     entry_record(
@@ -148,7 +194,7 @@ def policy_publish(*, policy: LendingPolicy, confirmed: Confirmed) -> LendingPol
 
 def publication_state(policy: LendingPolicy) -> dict[str, object]:
     """Return the values that publishing a version rests on: all of it, and of that in force."""
-    before = _in_force()
+    before = policy_in_force()
     return {
         "published_at": policy.published_at,
         "new": _by_field(policy),
@@ -156,50 +202,15 @@ def publication_state(policy: LendingPolicy) -> dict[str, object]:
     }
 
 
-def _check_ceilings(policy: LendingPolicy) -> None:
-    """Raise ``InvalidPolicy`` unless each role's ceiling is at least that of the rank below."""
-    ceilings, highest = policy_ceilings(policy), APPROVERS[-1]
-    problem = ""
-    if missing := [role.value for role in APPROVERS if role not in ceilings]:
-        problem = f"A policy needs the ceiling of every role; missing: {', '.join(missing)}."
-    elif ceilings[highest] is not None:
-        problem = f"{highest} decides what is above all ceilings, so it has none itself."
-    else:
-        for lower, higher in pairwise(APPROVERS):
-            low, high = ceilings[lower], ceilings[higher]
-            if high is not None and (low is None or high < low):
-                problem = f"The ceiling of {higher} is below that of {lower}."
-    if problem:
-        raise InvalidPolicy({"authorities": [problem]})
-
-
-def _check_smallest(policy: LendingPolicy) -> None:
-    """Raise ``InvalidPolicy`` unless every tier that lends can lend the smallest loan."""
-    errors: dict[str, list[str]] = {}
-    smallest, instalment = policy.smallest_loan, policy.smallest_instalment
-    if smallest <= 0:
-        errors["smallest_loan"] = ["The smallest loan has to be above zero."]
-    if instalment <= 0:
-        errors["smallest_instalment"] = ["The smallest instalment has to be above zero."]
-    elif instalment > smallest:
-        errors["smallest_instalment"] = ["The smallest instalment is above the smallest loan."]
-    for tier in policy.tiers.all():
-        if 0 < tier.largest_amount < smallest:
-            errors.setdefault("smallest_loan", []).append(
-                f"The smallest loan is above the largest one of {tier.get_tier_display()}, "
-                f"{tier.largest_amount:,.2f} {policy.currency}."
-            )
-    if errors:
-        raise InvalidPolicy(errors)
-
-
 def policy_changes(policy: LendingPolicy) -> Changes:
     """Return the changes that publishing ``policy`` makes, by field; all of it the first time."""
-    return _differences(_in_force(), policy)
+    return _differences(policy_in_force(), policy)
 
 
-def _in_force() -> LendingPolicy | None:
-    return LendingPolicy.objects.filter(published_at__isnull=False).order_by("-version").first()
+def _published() -> models.QuerySet[LendingPolicy]:
+    """Return the published versions, the last one first."""
+    published = LendingPolicy.objects.filter(published_at__isnull=False)
+    return published.order_by("-published_at", "-version")
 
 
 def _differences(before: LendingPolicy | None, after: LendingPolicy) -> Changes:
@@ -220,8 +231,8 @@ def _by_field(policy: LendingPolicy) -> dict[str, object]:
         for column in LendingPolicy._meta.concrete_fields
         if column.name not in left_out
     }
-    fields |= {f"{role.key}_ceiling": limit for role, limit in policy_ceilings(policy).items()}
+    fields |= {ceiling_key(role.key): limit for role, limit in policy_ceilings(policy).items()}
     names = ("minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
     for tier in policy.tiers.all():
-        fields |= {f"{tier.tier}: {name}": getattr(tier, name) for name in names}
+        fields |= {tier_key(tier.tier, name): getattr(tier, name) for name in names}
     return fields

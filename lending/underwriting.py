@@ -16,6 +16,8 @@ from lending.choices import Outcome, ReasonCode, Tier
 ESTIMATED_PAYMENT_SHARE = Decimal("0.05")
 # A yearly income below it makes no sense, and the share of it that a loan takes no number.
 SMALLEST_INCOME = Decimal("1.00")
+# The terms that can be asked for, in months.
+SHORTEST_TERM, LONGEST_TERM = 6, 360
 # The bounds of a bureau's report: anything else is no report.
 LOWEST_SCORE, HIGHEST_SCORE = 300, 900
 MOST_MARKS = 9_999

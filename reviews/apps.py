@@ -8,11 +8,11 @@ class ReviewsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.permissions import roles_decide
         from audit.sealed_tables import SealedTable, register
-        from lending.services import PERSON_WAITS, PersonWait
+        from lending.services import PERSON_WAITS
         from reviews import checks, receivers
         from reviews.kinds import ROWS
         from reviews.models import ReviewDecision
 
         register(SealedTable(ReviewDecision, may_change=("late", "voided_at", "voided_because")))
         roles_decide()  # the durable function has no app ``accounts``, which does it elsewhere
-        PERSON_WAITS[:] = [PersonWait(row.wait, row.required_by) for row in ROWS]
+        PERSON_WAITS[:] = [row.wait for row in ROWS]

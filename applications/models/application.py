@@ -12,7 +12,7 @@ from applications.search_names import LENGTH
 from lending.choices import Outcome
 from lending.fields import money_field
 from lending.models import LendingPolicy
-from lending.underwriting import SMALLEST_INCOME
+from lending.underwriting import LONGEST_TERM, SHORTEST_TERM, SMALLEST_INCOME
 from partners.models import Partner
 
 four_digits = RegexValidator(r"\A[0-9]{4}\Z", "Enter exactly four digits.")
@@ -46,7 +46,8 @@ class LoanApplication(models.Model):
         max_length=30, choices=Purpose.choices, default=Purpose.PERSONAL_LOAN
     )
     term_months = models.PositiveSmallIntegerField(
-        default=60, validators=[MinValueValidator(6), MaxValueValidator(360)]
+        default=60,
+        validators=[MinValueValidator(SHORTEST_TERM), MaxValueValidator(LONGEST_TERM)],
     )
 
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.DRAFT)

@@ -144,7 +144,9 @@ def application_edit(
         raise NotEditable(reference=reference, status=application.status)
     for name, (_, value) in changed.items():
         setattr(application, name, value)
-    _check(application, lent_in=policy_current().currency)
+    # What was submitted keeps its currency, whatever is lent in by now.
+    is_draft = application.status == Status.DRAFT
+    _check(application, lent_in=policy_current().currency if is_draft else application.currency)
     application.version += 1
     application.last_edited_by = user
     derived = [name for source, name in LoanApplication.DERIVED.items() if source in changed]

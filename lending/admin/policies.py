@@ -1,14 +1,17 @@
 """The lending policy in the admin: drafted by policy owners, never changed once published."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from accounts.admin.proposing import leave_to_proposal, proposal_button
@@ -20,9 +23,15 @@ from core.errors import DomainError, InvalidFields, NotPermitted
 from core.locking import locked
 from lending import proposals, services
 from lending.admin import policy_form
-from lending.errors import NoPolicy
 from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
-from lending.policy_words import changes_in_words
+from lending.policy_problems import (
+    by_field,
+    ceiling_key,
+    ceiling_problems,
+    tier_key,
+    tier_problems,
+)
+from lending.policy_words import changes_in_words, field_words
 
 if TYPE_CHECKING:
     InlineBase = admin.TabularInline[Any, LendingPolicy]
@@ -32,6 +41,10 @@ else:
     InlineBase = admin.TabularInline
     RowFormBase = forms.ModelForm
     RowFormSetBase = forms.BaseInlineFormSet
+
+
+# The parameter of the address of the form for a new draft that names a version to start from.
+BASE = "from"
 
 
 class RowForm(RowFormBase):
@@ -47,32 +60,70 @@ class RowForm(RowFormBase):
 
 
 class RowFormSet(RowFormSetBase):
-    """The rows of a table, named once the box that deletes a row was added to its form."""
+    """The rows of a table, named once the box that deletes a row was added to its form.
+
+    They are compared with each other and with the policy once each row is valid by itself.
+    """
+
+    find: Callable[[LendingPolicy, Iterable[Any]], Iterable[tuple[str, str]]]
+    key: Callable[[Any, str], str]  # of a row's field, among the problems
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         form.name_fields()
+
+    def clean(self) -> None:
+        super().clean()
+        if any(form.errors for form in self.forms):
+            return
+        kept = [
+            form
+            for form in self.forms
+            if form.has_changed() or form.instance.pk is not None
+            if not form.cleaned_data.get("DELETE")
+        ]
+        problems = by_field(self.find(self.instance, [form.instance for form in kept]))
+        for form in kept:
+            for name in form.fields:
+                for sentence in problems.pop(self.key(form.instance, name), ()):
+                    form.add_error(name, sentence)
+        if problems:
+            raise ValidationError([said for found in problems.values() for said in found])
+
+
+class TierFormSet(RowFormSet):
+    find = staticmethod(tier_problems)
+
+    @staticmethod
+    def key(row: PolicyTier, name: str) -> str:
+        return tier_key(row.tier, name)
+
+
+class AuthorityFormSet(RowFormSet):
+    find = staticmethod(ceiling_problems)
+
+    @staticmethod
+    def key(row: PolicyAuthority, name: str) -> str:
+        return ceiling_key(row.role) if name == "ceiling" else ""
 
 
 class PolicyRowsInline(InlineBase):
     """The rows of a table of a policy: typed while it is a draft, then only read."""
 
     form = RowForm
-    formset = RowFormSet
+    formset: type[RowFormSet]
     formfield_overrides = NUMBER_FIELDS
     extra = 0
     names: tuple[str, ...]
-    shown: dict[str, Callable[[Any], object]]  # the columns as one reads them
+    shown: dict[str, Callable[[Any], str]]  # the columns as one reads them
 
     @classmethod
-    def rows_in_force(cls) -> list[dict[str, Any]]:
-        """Return the first rows of a new version: those in force, else one for each choice."""
-        try:
-            current = services.policy_current()
-        except NoPolicy:
+    def first_rows(cls, base: LendingPolicy | None) -> list[dict[str, Any]]:
+        """Return the first rows of a new version: those of ``base``, else one for each choice."""
+        if base is None:
             name = cls.names[0]
             return [{name: key} for key, _ in cls.model._meta.get_field(name).flatchoices]
-        return list(cls.model.objects.filter(policy=current).values(*cls.names))
+        return list(cls.model.objects.filter(policy=base).values(*cls.names))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the fields as inputs, or as formatted values."""
@@ -86,7 +137,7 @@ class PolicyRowsInline(InlineBase):
         return tuple(self.shown.values())
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
-        return len(self.rows_in_force()) if obj is None else 0
+        return len(self.first_rows(base_of(request))) if obj is None else 0
 
     def get_max_num(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
         return len(self.model._meta.get_field(self.names[0]).flatchoices)
@@ -104,6 +155,7 @@ class PolicyRowsInline(InlineBase):
 
 class PolicyAuthorityInline(PolicyRowsInline):
     model = PolicyAuthority
+    formset = AuthorityFormSet
     names = ("role", "ceiling")
     shown = policy_form.AUTHORITY_SHOWN
     verbose_name = "ceiling"
@@ -112,6 +164,7 @@ class PolicyAuthorityInline(PolicyRowsInline):
 
 class PolicyTierInline(PolicyRowsInline):
     model = PolicyTier
+    formset = TierFormSet
     names = ("tier", "minimum_score", "requires_clean_record", "annual_rate", "largest_amount")
     shown = policy_form.TIER_SHOWN
 
@@ -162,7 +215,9 @@ class PublishPolicy(RowAction[LendingPolicy]):
 
     def refuse(self, refused: DomainError) -> HttpResponse:
         if isinstance(refused, InvalidFields):
-            said = " ".join(sentence for found in refused.errors.values() for sentence in found)
+            said = " ".join(
+                f"{field_words(name)}: {' '.join(found)}" for name, found in refused.errors.items()
+            )
             return self.finish(said, messages.ERROR)
         return super().refuse(refused)
 
@@ -174,19 +229,32 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
         "version",
         "state",
         "currency",
-        "approval_threshold",
+        policy_form.SHOWN["approval_threshold"],
         "ceilings",
-        "second_approval_threshold",
+        policy_form.SHOWN["second_approval_threshold"],
         "published_at",
         "published_by",
     )
     list_display_links = ("version",)
     list_select_related = ("published_by",)
     row_actions = (PublishPolicy,)
+    change_form_template = "lending/admin/policy_change_form.html"
 
     def row_buttons(self, request: HttpRequest, row: LendingPolicy) -> list[Button]:
         opened = proposals.publication_open(row)
-        return [*super().row_buttons(request, row), *proposal_button(opened, staff(request))]
+        copy = []
+        if self.has_add_permission(request):
+            url = reverse("admin:lending_lendingpolicy_add", query={BASE: row.version})
+            copy = [Button("copy", "New draft from this version", url, acts=False)]
+        publishing = proposal_button(opened, staff(request))
+        return [*super().row_buttons(request, row), *publishing, *copy]
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        policy: LendingPolicy | None = kwargs.get("obj")
+        context["standing"] = policy_form.standing(policy, services.policy_in_force())
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -199,17 +267,19 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
 
     @admin.display(description="State")
     def state(self, policy: LendingPolicy) -> SafeString:
-        return badge("Published", "good") if policy.published_at else badge("Draft", "quiet")
+        if policy.published_at is None:
+            return badge("Draft, not in force", "quiet")
+        is_in_force = getattr(policy, "in_force", None) == policy.pk
+        return badge("In force", "good") if is_in_force else badge("Replaced", "quiet")
 
     @admin.display(description="Ceilings")
-    def ceilings(self, policy: LendingPolicy) -> str:
-        limits = services.policy_ceilings(policy).items()
-        return ", ".join(
-            f"{role}: {'no limit' if limit is None else f'{limit:,}'}" for role, limit in limits
-        )
+    def ceilings(self, policy: LendingPolicy) -> SafeString:
+        return policy_form.ceilings_shown(policy)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LendingPolicy]:
-        return super().get_queryset(request).prefetch_related("authorities")
+        current = services.policy_in_force()
+        found = super().get_queryset(request).prefetch_related("authorities")
+        return found.annotate(in_force=Value(None if current is None else current.pk))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_open(obj) and super().has_change_permission(request, obj)
@@ -225,17 +295,15 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
         return obj is None or self.has_change_permission(request, obj)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Start a new version with the values of the one in force."""
-        initial: dict[str, Any] = dict(super().get_changeform_initial_data(request))
+        """Start a new version with the values of another one."""
         newest = LendingPolicy.objects.order_by("-version").first()
-        initial["version"] = newest.version + 1 if newest else 1
-        try:
-            current = services.policy_current()
-        except NoPolicy:
+        initial: dict[str, Any] = {"version": newest.version + 1 if newest else 1}
+        base = base_of(request)
+        if base is None:
             return initial
         kept = {"id", "version", "created_at", "published_at", "published_by", "notes"}
         return initial | {
-            column.name: getattr(current, column.name)
+            column.name: getattr(base, column.name)
             for column in LendingPolicy._meta.concrete_fields
             if column.name not in kept
         }
@@ -245,8 +313,17 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
     ) -> dict[str, Any]:
         kwargs: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
         if obj._state.adding and request.method == "GET":
-            kwargs["initial"] = inline.rows_in_force()
+            kwargs["initial"] = inline.first_rows(base_of(request))
         return kwargs
+
+
+def base_of(request: HttpRequest) -> LendingPolicy | None:
+    """Return the version that a new draft starts from: in the address, else the one in force."""
+    named = request.GET.get(BASE)
+    if named is None:
+        return services.policy_in_force()
+    version = int(named) if re.fullmatch("[0-9]{1,9}", named) else 0
+    return get_object_or_404(LendingPolicy, version=version)
 
 
 def is_open(policy: LendingPolicy | None) -> bool:

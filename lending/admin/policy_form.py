@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.db.models import DurationField
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from core.admin.display import money
+from core.admin.display import moment, money
+from core.admin.forms import show_refusal
+from lending import services
 from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
+from lending.policy_problems import by_field
 from lending.policy_words import LABELS, days
 
 if TYPE_CHECKING:
@@ -46,6 +50,15 @@ class PolicyForm(PolicyFormBase):
             "notes": "For staff: why this version is as it is.",
         }
 
+    def validate_constraints(self) -> None:
+        """Compare the fields with each other, once each is within its bounds.
+
+        A constraint says the same and names no field; with a sentence beside one it is left out.
+        """
+        if not self.errors:
+            show_refusal(self, by_field(services.policy_own_problems(self.instance)))
+        super().validate_constraints()
+
 
 def policy_fieldsets(*, typed: bool) -> list[tuple[str | None, dict[str, Any]]]:
     """Return the fields by subject; where they cannot be edited, as formatted values."""
@@ -67,14 +80,16 @@ def policy_fieldsets(*, typed: bool) -> list[tuple[str | None, dict[str, Any]]]:
     ]
 
 
-def _shown(name: str, read: Callable[[Any], object]) -> Callable[[Any], object]:
+def _shown(name: str, read: Callable[[Any], str]) -> Callable[[Any], str]:
     """Return a read-only column with the name of the field that it displays."""
 
-    def show(row: Any) -> object:
+    def show(row: Any) -> str:
         return read(row)
 
     show.__name__ = name
-    return admin.display(description=LABELS.get(name) or name.replace("_", " "))(show)
+    return admin.display(description=LABELS.get(name) or name.replace("_", " "), ordering=name)(
+        show
+    )
 
 
 def _amount(name: str) -> Callable[[LendingPolicy], SafeString]:
@@ -95,11 +110,36 @@ def _ceiling(authority: PolicyAuthority) -> SafeString | str:
     return "no limit" if limit is None else money(limit, authority.policy.currency)
 
 
+def ceilings_shown(policy: LendingPolicy) -> SafeString:
+    """Show the ceiling of each role in one line."""
+    limits = services.policy_ceilings(policy).items()
+    return format_html_join(
+        ", ",
+        "{}: {}",
+        (
+            (role, "no limit" if limit is None else money(limit, policy.currency))
+            for role, limit in limits
+        ),
+    )
+
+
+def standing(policy: LendingPolicy | None, current: LendingPolicy | None) -> str:
+    """Say whether a version is in force, and which one is if it is not."""
+    if current is None or current.published_at is None:
+        return "No version is in force."
+    if policy == current:
+        return format_html("{} is in force since {}.", policy, moment(current.published_at))
+    since = format_html("{} is in force since {}.", current, moment(current.published_at))
+    if policy is None or policy.published_at is None:
+        return format_html("This is a draft and not in force. {}", since)
+    return format_html("{} is not in force any more. {}", policy, since)
+
+
 def _largest(tier: PolicyTier) -> SafeString | str:
     return money(tier.largest_amount, tier.policy.currency) if tier.largest_amount else "declined"
 
 
-SHOWN: dict[str, Callable[[Any], object]] = {
+SHOWN: dict[str, Callable[[Any], str]] = {
     **{name: _shown(name, _amount(name)) for name in (*WHO, *SMALLEST)},
     **{name: _shown(name, _span(name)) for name in WAITS},
     "default_term_months": _shown(
@@ -107,8 +147,8 @@ SHOWN: dict[str, Callable[[Any], object]] = {
     ),
     "maximum_debt_to_income": _shown("maximum_debt_to_income", _debt_to_income),
 }
-AUTHORITY_SHOWN: dict[str, Callable[[Any], object]] = {"ceiling": _shown("ceiling", _ceiling)}
-TIER_SHOWN: dict[str, Callable[[Any], object]] = {
+AUTHORITY_SHOWN: dict[str, Callable[[Any], str]] = {"ceiling": _shown("ceiling", _ceiling)}
+TIER_SHOWN: dict[str, Callable[[Any], str]] = {
     "annual_rate": _shown("annual_rate", lambda tier: f"{tier.annual_rate} %"),
     "largest_amount": _shown("largest_amount", _largest),
 }

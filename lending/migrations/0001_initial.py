@@ -3,6 +3,7 @@ import datetime
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
+import lending.currencies
 from datetime import timedelta
 from decimal import Decimal
 from django.conf import settings
@@ -88,20 +89,20 @@ class Migration(migrations.Migration):
             name='LendingPolicy',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.PositiveIntegerField(unique=True)),
-                ('currency', models.CharField(default='CAD', max_length=3)),
-                ('approval_threshold', models.DecimalField(decimal_places=2, default=Decimal('100000.00'), help_text='At or above this amount a manager decides.', max_digits=12)),
-                ('second_approval_threshold', models.DecimalField(decimal_places=2, default=Decimal('500000.00'), help_text='At or above this amount two people decide.', max_digits=12)),
-                ('default_term_months', models.PositiveSmallIntegerField(default=60, validators=[django.core.validators.MinValueValidator(1)])),
+                ('version', models.PositiveIntegerField(unique=True, validators=[django.core.validators.MinValueValidator(1)])),
+                ('currency', models.CharField(default='CAD', max_length=3, validators=[lending.currencies.known_currency])),
+                ('approval_threshold', models.DecimalField(decimal_places=2, default=Decimal('100000.00'), help_text='At or above this amount a manager decides.', max_digits=12, validators=[django.core.validators.MinValueValidator(0)])),
+                ('second_approval_threshold', models.DecimalField(decimal_places=2, default=Decimal('500000.00'), help_text='At or above this amount two people decide.', max_digits=12, validators=[django.core.validators.MinValueValidator(0)])),
+                ('default_term_months', models.PositiveSmallIntegerField(default=60, validators=[django.core.validators.MinValueValidator(6), django.core.validators.MaxValueValidator(360)])),
                 ('smallest_loan', models.DecimalField(decimal_places=2, default=Decimal('500.00'), help_text='An application for less is declined.', max_digits=12, validators=[django.core.validators.MinValueValidator(Decimal('0.01'))])),
                 ('smallest_instalment', models.DecimalField(decimal_places=2, default=Decimal('15.00'), help_text='An application whose monthly instalment would be less is declined.', max_digits=12, validators=[django.core.validators.MinValueValidator(Decimal('0.01'))])),
-                ('maximum_debt_to_income', models.DecimalField(blank=True, decimal_places=2, help_text='Estimated payment over monthly income, in percent. Empty: no limit.', max_digits=5, null=True)),
-                ('approval_due', models.DurationField(default=datetime.timedelta(days=1))),
-                ('approval_expires', models.DurationField(default=datetime.timedelta(days=7))),
-                ('fraud_check_timeout', models.DurationField(default=datetime.timedelta(seconds=300))),
-                ('fraud_check_attempts', models.PositiveSmallIntegerField(default=3, validators=[django.core.validators.MinValueValidator(1)])),
+                ('maximum_debt_to_income', models.DecimalField(blank=True, decimal_places=2, help_text='Estimated payment over monthly income, in percent. Empty: no limit.', max_digits=5, null=True, validators=[django.core.validators.MinValueValidator(Decimal('0.01')), django.core.validators.MaxValueValidator(Decimal('100'))])),
+                ('approval_due', models.DurationField(default=datetime.timedelta(days=1), validators=[django.core.validators.MinValueValidator(datetime.timedelta(seconds=1), 'Enter a time of at least one second.'), django.core.validators.MaxValueValidator(datetime.timedelta(days=365), 'Enter a time of at most 365 days.')])),
+                ('approval_expires', models.DurationField(default=datetime.timedelta(days=7), validators=[django.core.validators.MinValueValidator(datetime.timedelta(seconds=1), 'Enter a time of at least one second.'), django.core.validators.MaxValueValidator(datetime.timedelta(days=365), 'Enter a time of at most 365 days.')])),
+                ('fraud_check_timeout', models.DurationField(default=datetime.timedelta(seconds=300), validators=[django.core.validators.MinValueValidator(datetime.timedelta(seconds=1), 'Enter a time of at least one second.'), django.core.validators.MaxValueValidator(datetime.timedelta(days=365), 'Enter a time of at most 365 days.')])),
+                ('fraud_check_attempts', models.PositiveSmallIntegerField(default=3, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(20)])),
                 ('offer_acceptance_required', models.BooleanField(default=False)),
-                ('offer_life', models.DurationField(default=datetime.timedelta(days=14))),
+                ('offer_life', models.DurationField(default=datetime.timedelta(days=14), validators=[django.core.validators.MinValueValidator(datetime.timedelta(seconds=1), 'Enter a time of at least one second.'), django.core.validators.MaxValueValidator(datetime.timedelta(days=365), 'Enter a time of at most 365 days.')])),
                 ('notes', models.TextField(blank=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('published_at', models.DateTimeField(editable=False, null=True)),
@@ -118,10 +119,10 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('tier', models.CharField(choices=[('prime', 'Prime'), ('near_prime', 'Near-prime'), ('subprime', 'Subprime'), ('deep_subprime', 'Deep subprime')], max_length=20)),
-                ('minimum_score', models.PositiveSmallIntegerField(help_text='Average score, at or above.')),
+                ('minimum_score', models.PositiveSmallIntegerField(help_text='Average score, at or above.', validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(900)])),
                 ('requires_clean_record', models.BooleanField(default=False, help_text='No derogatory mark at any bureau.')),
-                ('annual_rate', models.DecimalField(decimal_places=2, help_text='Percent a year.', max_digits=5)),
-                ('largest_amount', models.DecimalField(decimal_places=2, help_text='Zero: this tier is declined.', max_digits=12)),
+                ('annual_rate', models.DecimalField(decimal_places=2, help_text='Percent a year.', max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(Decimal('35'))])),
+                ('largest_amount', models.DecimalField(decimal_places=2, help_text='Zero: this tier is declined.', max_digits=12, validators=[django.core.validators.MinValueValidator(0)])),
                 ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tiers', to='lending.lendingpolicy')),
             ],
             options={
@@ -133,7 +134,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('role', models.CharField(choices=accounts.roles.approver_choices, max_length=20)),
-                ('ceiling', models.DecimalField(blank=True, decimal_places=2, help_text='Above this amount the next role decides. Empty: no limit.', max_digits=12, null=True)),
+                ('ceiling', models.DecimalField(blank=True, decimal_places=2, help_text='Above this amount the next role decides. Empty: no limit.', max_digits=12, null=True, validators=[django.core.validators.MinValueValidator(0)])),
                 ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='authorities', to='lending.lendingpolicy')),
             ],
             options={
@@ -143,11 +144,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='lendingpolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('second_approval_threshold__gte', models.F('approval_threshold'))), name='policy_second_threshold_not_below_first'),
+            constraint=models.CheckConstraint(condition=models.Q(('second_approval_threshold__gte', models.F('approval_threshold'))), name='policy_second_threshold_not_below_first', violation_error_message='The second approval threshold is below the approval threshold.'),
         ),
         migrations.AddConstraint(
             model_name='lendingpolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('approval_expires__gte', models.F('approval_due'))), name='policy_approval_expires_not_before_due'),
+            constraint=models.CheckConstraint(condition=models.Q(('approval_expires__gte', models.F('approval_due'))), name='policy_approval_expires_not_before_due', violation_error_message='A decision expires before it is due.'),
         ),
         migrations.AddConstraint(
             model_name='lendingpolicy',
@@ -155,23 +156,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='policytier',
-            constraint=models.UniqueConstraint(fields=('policy', 'tier'), name='policy_tier_once'),
+            constraint=models.UniqueConstraint(fields=('policy', 'tier'), name='policy_tier_once', violation_error_message='Each tier has one row.'),
         ),
         migrations.AddConstraint(
             model_name='policytier',
-            constraint=models.CheckConstraint(condition=models.Q(('annual_rate__gte', 0)), name='tier_rate_not_negative'),
+            constraint=models.CheckConstraint(condition=models.Q(('annual_rate__gte', 0)), name='tier_rate_not_negative', violation_error_message='The rate is below zero.'),
         ),
         migrations.AddConstraint(
             model_name='policytier',
-            constraint=models.CheckConstraint(condition=models.Q(('largest_amount__gte', 0)), name='tier_amount_not_negative'),
+            constraint=models.CheckConstraint(condition=models.Q(('largest_amount__gte', 0)), name='tier_amount_not_negative', violation_error_message='The largest amount is below zero.'),
         ),
         migrations.AddConstraint(
             model_name='policyauthority',
-            constraint=models.UniqueConstraint(fields=('policy', 'role'), name='policy_authority_once'),
+            constraint=models.UniqueConstraint(fields=('policy', 'role'), name='policy_authority_once', violation_error_message='Each role has one row.'),
         ),
         migrations.AddConstraint(
             model_name='policyauthority',
-            constraint=models.CheckConstraint(condition=models.Q(('ceiling__gte', 0)), name='authority_ceiling_not_negative'),
+            constraint=models.CheckConstraint(condition=models.Q(('ceiling__gte', 0)), name='authority_ceiling_not_negative', violation_error_message='The ceiling is below zero.'),
         ),
         # Lending policy version 1, in force from the start.
         migrations.RunPython(publish, migrations.RunPython.noop),

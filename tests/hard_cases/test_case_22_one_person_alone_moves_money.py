@@ -66,6 +66,7 @@ def test_policy_owner_alone_changes_no_threshold_and_pays_nobody_by_it(
     huge = {
         "approval_threshold": "999999999.00",
         "second_approval_threshold": "999999999.00",
+        "authorities-0-ceiling": "9999999999.00",
         "tiers-0-largest_amount": "999999999.00",
     }
     session.post(add, typed_from(session.get(add)) | huge)

@@ -6,9 +6,9 @@ import pytest
 from django.core.checks import run_checks
 
 from accounts.roles import APPROVERS, Role
-from lending import services
+from lending import policy_problems
 from lending.errors import InvalidPolicy
-from lending.models import LendingPolicy
+from lending.models import LendingPolicy, PolicyAuthority
 from lending.services import policy_ceilings, policy_current, publish_check
 from tests import casework
 
@@ -46,16 +46,18 @@ def test_highest_role_has_no_limit(copy: LendingPolicy) -> None:
 
 @pytest.mark.parametrize("ceilings", [(20, 10, None), (None, 10, None)])
 def test_ceiling_is_not_below_that_of_a_lower_role(
-    copy: LendingPolicy,
-    monkeypatch: pytest.MonkeyPatch,
-    ceilings: tuple[int | None, ...],
+    copy: LendingPolicy, monkeypatch: pytest.MonkeyPatch, ceilings: tuple[int | None, ...]
 ) -> None:
     ranked = (Role.MANAGER, Role.OPERATIONS, Role.SENIOR_MANAGER)
-    monkeypatch.setattr(services, "APPROVERS", ranked)
-    for role, ceiling in zip(ranked, ceilings, strict=True):
-        copy.authorities.create(role=role.key, ceiling=ceiling)
-    with pytest.raises(InvalidPolicy, match="ceiling of Operations is below that of Manager"):
-        publish_check(policy=copy)
+    monkeypatch.setattr(policy_problems, "APPROVERS", ranked)
+    copy.approval_threshold = Decimal(1)
+    rows = [
+        PolicyAuthority(role=role.key, ceiling=ceiling)
+        for role, ceiling in zip(ranked, ceilings, strict=True)
+    ]
+    assert list(policy_problems.ceiling_problems(copy, rows)) == [
+        ("operations_ceiling", "The ceiling of Operations is below that of Manager.")
+    ]
 
 
 def test_check_names_the_role_that_the_policy_in_force_has_no_ceiling_for() -> None:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import proposals
 from accounts.errors import OwnProposal, ProposalClosed, ProposalVoid
@@ -23,10 +24,13 @@ from lending.admin import policies
 from lending.errors import InvalidPolicy, PolicyPublished
 from lending.models import LendingPolicy
 from lending.proposals import publication_propose
-from lending.services import policy_current, policy_publish, publish_check
+from lending.services import policy_current, policy_in_force, policy_publish, publish_check
+from tests import casework
 from tests.applications.admin.test_other_pages import typed_from
 from tests.hard_cases.together import together
 from tests.lending.publishing import copy_in_force, policy_owner, publish
+
+HOUR = timedelta(hours=1)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -140,7 +144,8 @@ def test_draft_that_breaks_a_rule_or_is_published_is_not_proposed(maker: User) -
     [
         (
             {"smallest_loan": "25000.01"},
-            "smallest_loan: The smallest loan is above the largest one of Subprime, 25,000.00 CAD.",
+            "subprime: largest_amount: The smallest loan is above the largest one of Subprime, "
+            "25,000.00 CAD.",
         ),
     ],
 )
@@ -179,7 +184,7 @@ def test_form_says_in_words_which_smallest_amount_makes_no_sense(
 
     html = client.post(change, typed | {"smallest_instalment": "600.00"}).content.decode()
 
-    assert "The smallest instalment is above zero, and not above the smallest loan." in html
+    assert "The smallest instalment is above the smallest loan." in html
     assert "policy_smallest" not in html
     draft.refresh_from_db()
     assert draft.smallest_instalment == 15
@@ -261,3 +266,119 @@ def test_edit_that_waits_for_the_publication_does_not_change_what_was_confirmed(
     draft.refresh_from_db()
     assert draft.published_at is None or draft.approval_threshold == 120_000
     assert policy_owner("proposes").has_perm("lending.change_lendingpolicy")
+
+
+# --- What is in force ---------------------------------------------------------------------
+
+
+def drafted(version: int, **changes: object) -> LendingPolicy:
+    """A draft of the rules of version 1, under this number."""
+    draft = copy_in_force(**changes)
+    LendingPolicy.objects.filter(pk=draft.pk).update(version=version)
+    draft.refresh_from_db()
+    return draft
+
+
+def states(client: Client) -> dict[int, str]:
+    """Return what the list says of each version."""
+    rows = client.get(reverse("admin:lending_lendingpolicy_changelist")).context["cl"]
+    return {row.version: rows.model_admin.state(row) for row in rows.result_list}
+
+
+def test_version_that_was_published_last_is_in_force_whatever_its_number(
+    maker: User, officer: User
+) -> None:
+    """Version 2, published after 3, said that it is in force, and 3 decided."""
+    third = publish(drafted(3))
+    second = publish(drafted(2, approval_threshold="60000.00"))
+
+    assert policy_current() == policy_in_force() == second
+    assert AuditEntry.objects.filter(action=Action.PUBLISHED).latest("pk").message == (
+        "Policy version 2 is in force."
+    )
+    said = states(as_user(maker))
+    assert ["In force" in said[version] for version in (1, 2, 3)] == [False, True, False]
+    assert "Replaced" in said[3]
+    for policy in (second, third):
+        change = reverse("admin:lending_lendingpolicy_change", args=[policy.pk])
+        assert "Policy version 2 is in force since" in as_user(maker).get(change).content.decode()
+    application = casework.submit(officer, loan_amount=Decimal(60000))
+    casework.assess(application)
+    application.refresh_from_db()
+    assert application.policy == second
+    assert application.risk_assessments.get().outcome == "refer"
+
+
+def test_version_published_last_is_in_force_though_a_clock_is_behind(
+    draft: LendingPolicy,
+) -> None:
+    with casework.triggers_lifted():
+        LendingPolicy.objects.filter(version=1).update(published_at=timezone.now() + HOUR)
+    publish(draft)
+    assert policy_current() == draft
+
+
+def test_draft_says_that_it_is_not_in_force(draft: LendingPolicy, maker: User) -> None:
+    client = as_user(maker)
+    for address in (
+        reverse("admin:lending_lendingpolicy_change", args=[draft.pk]),
+        reverse("admin:lending_lendingpolicy_add"),
+    ):
+        html = client.get(address).content.decode()
+        assert "This is a draft and not in force. Policy version 1 is in force since" in html
+    assert "Draft, not in force" in states(client)[2]
+
+
+def test_new_draft_starts_from_any_version(draft: LendingPolicy, maker: User) -> None:
+    draft.tiers.filter(tier="prime").update(annual_rate="4.99")
+    draft.authorities.filter(role="manager").update(ceiling="300000.00")
+    client = as_user(maker)
+    page = client.get(reverse("admin:lending_lendingpolicy_change", args=[draft.pk]))
+    address = reverse("admin:lending_lendingpolicy_add", query={"from": 2})
+    assert f'href="{address}"' in page.content.decode()
+    typed = typed_from(client.get(address))
+    assert typed["approval_threshold"] == Decimal("120000.00")
+
+    assert client.post(address, typed).status_code == 302
+
+    third = LendingPolicy.objects.get(version=3)
+    assert third.approval_threshold == 120_000
+    assert third.tiers.get(tier="prime").annual_rate == Decimal("4.99")
+    assert third.authorities.get(role="manager").ceiling == 300_000
+    in_force = typed_from(client.get(reverse("admin:lending_lendingpolicy_add")))
+    assert in_force["approval_threshold"] == Decimal("100000.00")
+    for nothing in ("9", "x", "99999999999999999999"):
+        answer = client.get(reverse("admin:lending_lendingpolicy_add", query={"from": nothing}))
+        assert answer.status_code == 404
+
+
+def test_list_shows_amounts_with_their_currency(draft: LendingPolicy, maker: User) -> None:
+    page = as_user(maker).get(reverse("admin:lending_lendingpolicy_changelist"))
+    html = page.content.decode()
+    for amount in ("120,000.00", "500,000.00", "250,000.00"):
+        assert f'<span class="money">{amount} <span class="currency">CAD</span></span>' in html
+    assert "500000.00" not in html
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_publications_at_the_same_moment_leave_the_last_in_force(
+    maker: User, checker: User
+) -> None:
+    """Past the proposals, which let one of two through: the service itself."""
+    both = [drafted(3), drafted(2)]
+    confirmed = Confirmed(proposer=maker, confirmer=checker, alone=False)
+
+    found = together(
+        [partial(policy_publish, policy=each, confirmed=confirmed) for each in both * 4]
+    )
+
+    assert sum(isinstance(each, LendingPolicy) for each in found) == 2
+    assert sum(isinstance(each, PolicyPublished) for each in found) == 6
+    entries = AuditEntry.objects.filter(action=Action.PUBLISHED).order_by("pk")
+    assert len(entries) == 2
+    last = entries[1]
+    assert last.message == f"{policy_current()} is in force."
+    first, second = LendingPolicy.objects.filter(version__gt=1).order_by("published_at")
+    assert policy_current() == second
+    assert first.published_at < second.published_at
+    assert last.changes["version"] == [first.version, second.version]

@@ -54,7 +54,11 @@ def validation_record(attempt: attempts.Attempt) -> Validated:
     Raises ``ApplicationClosed``, ``NoPolicy``.
     """
     application, seen = attempts.begin_step(attempt, "validate")
-    policy = application.policy if seen and application.policy else services.policy_current()
+    policy = (
+        application.policy
+        if seen and application.policy
+        else services.policy_for(currency=application.currency)
+    )
     problems = _problems(application, policy)
     result = Validated(
         valid=not problems,
