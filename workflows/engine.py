@@ -14,7 +14,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
+from botocore.model import OperationModel
 from django.conf import settings
 
 from core.once import once
@@ -72,7 +73,29 @@ def _client() -> Any:  # the durable operations are newer than the published stu
         retries={"total_max_attempts": 1},
         max_pool_connections=CONNECTIONS,
     )
-    return boto3.client("lambda", config=config)
+    client = boto3.client("lambda", config=config)
+    client.meta.events.register("before-parse.lambda", _refuse_cut_answer)
+    return client
+
+
+def _refuse_cut_answer(
+    operation_model: OperationModel, response_dict: dict[str, Any], **_: Any
+) -> None:
+    """Raise for an answer that ended early, as when the engine is killed while it answers.
+
+    botocore takes what arrived as all of it: a list without executions, a refusal without its
+    code. A stream is checked by botocore when it is read.
+    """
+    headers, body = response_dict["headers"], response_dict["body"]
+    length = headers.get("Content-Length")
+    if length is None:  # cut in its headers, which say how long it is or that it comes in chunks
+        is_whole = "Transfer-Encoding" in headers
+    else:
+        is_whole = not isinstance(body, bytes) or len(body) == int(length)
+    if not is_whole:
+        if not isinstance(body, bytes):
+            body.close()
+        raise ConnectionClosedError(endpoint_url=operation_model.name)
 
 
 def forget_client() -> None:
