@@ -4,13 +4,28 @@ Everything the engine must remember across a crash is here. One connection in WA
 serves every thread behind one lock, because SQLite has one writer anyway. With
 ``synchronous=NORMAL`` a killed process loses nothing that was committed; only a power
 cut could lose the last transactions, which is enough for a laptop.
+
+A statement that SQLite refuses (full disk, locked file, I/O error) is a ``StorageError``, and the
+transaction that it belongs to is undone. ``failure`` says why the last write failed, until one
+succeeds.
 """
 
+import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from functions.local.errors import StorageError
+
+logger = logging.getLogger(__name__)
+
+# Another process may hold the file's lock for this long; far less once a write has failed, so that
+# requests do not wait behind each other for a lock that nobody releases.
+BUSY_MILLISECONDS = 5_000
+BUSY_MILLISECONDS_WHILE_FAILING = 50
 
 type Value = str | int | float | None
 type Row = tuple[Value, ...]
@@ -39,6 +54,12 @@ CREATE TABLE IF NOT EXISTS names (
     payload TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
     PRIMARY KEY (function, name)
+);
+
+-- One row, rewritten to find out whether writes succeed again.
+CREATE TABLE IF NOT EXISTS probes (
+    id INTEGER PRIMARY KEY,
+    written_at REAL NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS heartbeats (
@@ -75,38 +96,133 @@ CREATE TABLE IF NOT EXISTS events (
 class Database:
     """One connection, used by all threads in turn."""
 
+    # Tests put a connection here whose writes fail.
+    connection_class: type[sqlite3.Connection] = sqlite3.Connection
+
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        self._mine = threading.local()
+        self._failure: str | None = None
+        self._closed = False
         self._connection = sqlite3.connect(
-            path, check_same_thread=False, isolation_level=None, timeout=30
+            path, check_same_thread=False, isolation_level=None, factory=self.connection_class
         )
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(SCHEMA)
+        try:
+            self._wait_for_locks(BUSY_MILLISECONDS)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.executescript(SCHEMA)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last write failed; ``None`` after one that succeeded."""
+        return self._failure
 
     def read(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Return every row of a query."""
         with self._lock:
-            return self._connection.execute(sql, values).fetchall()
+            try:
+                return self._connection.execute(sql, values).fetchall()
+            except sqlite3.Error as error:
+                raise StorageError(str(error)) from error
 
-    def write(self, sql: str, values: Sequence[Value] = ()) -> int:
-        """Run one statement, durable when this returns; return the number of rows it changed."""
-        with self._lock:
-            return self._connection.execute(sql, values).rowcount
+    def write(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        """Run one statement and return its rows; durable at once, or with its transaction."""
+        with self._lock, self._noted():
+            if getattr(self._mine, "depth", 0) and not self._mine.begun:
+                self._begin()
+            rows = self._connection.execute(sql, values).fetchall()
+        if not getattr(self._mine, "depth", 0):
+            self._succeeded()
+        return rows
+
+    def write_last(self, statements: Sequence[tuple[str, Sequence[Value]]]) -> None:
+        """Run the last statements of a transaction; one that is alone is quicker without it."""
+        if len(statements) == 1 and not self._mine.begun:
+            with self._lock, self._noted():
+                self._connection.execute(*statements[0])
+            self._succeeded()
+            return
+        for statement in statements:
+            self.write(*statement)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run several statements in one transaction."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        """Run the statements of this thread in one transaction, or in the one that is open.
+
+        It begins with the first write: from there to its end other threads wait.
+        """
+        depth = getattr(self._mine, "depth", 0)
+        if depth == 0:
+            self._mine.begun = False
+        self._mine.depth = depth + 1
+        try:
+            yield
+            if depth == 0 and self._mine.begun:
+                with self._noted():
+                    self._connection.execute("COMMIT")
+                self._succeeded()
+        except BaseException:
+            if depth == 0 and self._mine.begun:
+                self._roll_back()
+            raise
+        finally:
+            self._mine.depth = depth
+            if depth == 0 and self._mine.begun:
+                self._mine.begun = False
+                self._lock.release()
+
+    def check_writable(self) -> None:
+        """Raise ``StorageError`` while writes fail: after one that did, another is tried."""
+        if self._failure is not None:
+            self.write("REPLACE INTO probes (id, written_at) VALUES (1, ?)", [time.time()])
+
+    def is_writable(self) -> bool:
+        """Return false while writes fail."""
+        try:
+            self.check_writable()
+        except StorageError:
+            return False
+        return True
 
     def close(self) -> None:
-        """Close the connection; later calls raise ``sqlite3.ProgrammingError``."""
+        """Close the connection; later calls raise ``StorageError``."""
         with self._lock:
+            self._closed = True
             self._connection.close()
+
+    def _begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._lock.acquire()  # released at the end of the transaction
+        self._mine.begun = True
+
+    def _roll_back(self) -> None:
+        # SQLite has undone it already after some errors.
+        if not self._closed and self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Turn an error of SQLite into a ``StorageError``, and remember it."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            reason = str(error)
+            if not self._closed:
+                if self._failure is None:
+                    logger.exception("The engine cannot write: %s.", reason)
+                    self._wait_for_locks(BUSY_MILLISECONDS_WHILE_FAILING)
+                self._failure = reason
+            raise StorageError(reason) from error
+
+    def _succeeded(self) -> None:
+        if self._failure is not None:
+            logger.warning("The engine can write again, after: %s.", self._failure)
+            self._failure = None
+            self._wait_for_locks(BUSY_MILLISECONDS)
+
+    def _wait_for_locks(self, milliseconds: int) -> None:
+        self._connection.execute(f"PRAGMA busy_timeout = {milliseconds}")

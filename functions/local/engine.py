@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from aws_durable_execution_sdk_python_testing.clock import Clock, RealClock
 from filelock import FileLock, Timeout
 
 from functions.local.credentials import Credentials
@@ -53,7 +54,8 @@ class LocalEngine:
     events and the synchronous calls of plain functions that run at once, each kind
     separately. ``retry_backoff_seconds`` is the pause after an invocation that raised,
     ``event_retry_delays`` the pauses between the attempts of an event. Requests have to be signed
-    with ``credentials``; without them any request from this machine is taken.
+    with ``credentials``; without them any request from this machine is taken. ``clock`` is the
+    wall clock, unless a test has one of its own.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class LocalEngine:
         retry_backoff_seconds: int = RETRY_BACKOFF_SECONDS,
         event_retry_delays: Sequence[float] = LAMBDA_RETRY_DELAYS,
         credentials: Credentials | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._functions = dict(functions)
         self._data = Path(data)
@@ -76,6 +79,7 @@ class LocalEngine:
         self._retry_backoff_seconds = retry_backoff_seconds
         self._event_retry_delays = tuple(event_retry_delays)
         self._credentials = credentials
+        self._clock: Clock = clock or RealClock()
         self._state = "new"
         self._server_thread: threading.Thread | None = None
         self.recovered = Recovered(0, 0, 0)
@@ -191,8 +195,8 @@ class LocalEngine:
         self._activity = Activity()
         self._store = WriteThroughStore(database)
         self._names = ExecutionNames(database)
-        pauses = Pauses(database)
-        self._scheduler = LocalScheduler()
+        pauses = Pauses(database, self._clock)
+        self._scheduler = LocalScheduler(self._clock)
         self._registry = ExecutionQueueRegistry(self._store, self._scheduler)
         self._invoker = ThreadInvoker(self._functions, region=self._region, activity=self._activity)
         self._executor = LocalExecutor(
@@ -200,12 +204,13 @@ class LocalEngine:
             scheduler=self._scheduler,
             registry=self._registry,
             invoker=self._invoker,
-            heartbeats=Heartbeats(database),
+            heartbeats=Heartbeats(database, self._clock),
             pauses=pauses,
             region=self._region,
             handler_threads=self._handler_threads,
             invocation_timeout_seconds=INVOCATION_TIMEOUT_SECONDS,
             retry_backoff_seconds=self._retry_backoff_seconds,
+            clock=self._clock,
         )
         self._invoker.connect(self._executor)
         self._events = EventQueue(
@@ -213,6 +218,7 @@ class LocalEngine:
             self._functions,
             scheduler=self._scheduler,
             activity=self._activity,
+            clock=self._clock,
             region=self._region,
             threads=self._handler_threads,
             retry_delays=self._event_retry_delays,
@@ -221,6 +227,7 @@ class LocalEngine:
             self._functions,
             executor=self._executor,
             store=self._store,
+            database=database,
             names=self._names,
             events=self._events,
             activity=self._activity,
@@ -246,10 +253,14 @@ class LocalEngine:
 
     def _health(self) -> Response:
         events = self._events.counts()
+        status = self._state
+        if status == "ok" and not self._database.is_writable():
+            status = "cannot write"
         return json_response(
-            200 if self._state == "ok" else 503,
+            200 if status == "ok" else 503,
             {
-                "status": self._state,
+                "status": status,
+                "storage": self._database.failure or "ok",
                 "pid": os.getpid(),
                 "time": time.time(),
                 "recovered": self.recovered.total,

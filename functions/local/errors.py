@@ -34,6 +34,10 @@ class EngineError(Exception):
     """The engine cannot run; the message is one sentence for the person who started it."""
 
 
+class CheckpointLostError(Exception):
+    """A checkpoint of an invocation was not written; the invocation is repeated, uncounted."""
+
+
 class EngineStoppingError(Exception):
     """An invocation was due while the engine stops; the next engine begins it."""
 
@@ -49,6 +53,14 @@ class ApiError(AwsApiException):
     def to_dict(self) -> dict[str, Any]:
         """Return the body as the testing SDK's own handlers would send it."""
         return {"Type": self.error_type, "Message": str(self)}
+
+
+class StorageError(ApiError):
+    """SQLite refused to read or write; nothing was changed, and the caller may try again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(500, SERVICE_EXCEPTION, f"The engine cannot use its file: {reason}.")
+        self.reason = reason
 
 
 def callback_closed() -> ApiError:

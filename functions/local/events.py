@@ -8,21 +8,25 @@ stays, as dead, with the traceback.
 
 import json
 import logging
-import time
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 
+from aws_durable_execution_sdk_python_testing.clock import Clock
 from aws_durable_execution_sdk_python_testing.scheduler import Scheduler
 from aws_durable_execution_sdk_python_testing.threads import DaemonThreadPool
 
-from functions.local.database import Database
+from functions.local.database import Database, Value
+from functions.local.errors import StorageError
 from functions.local.function import Function, FunctionName, context_for
 from functions.local.invoker import Activity
 
 # Seconds before the second and the third attempt, as Lambda waits.
 LAMBDA_RETRY_DELAYS = (60.0, 120.0)
+
+# Seconds until a write that failed is tried again.
+STORAGE_RETRY_DELAY = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +41,7 @@ class EventQueue:
         *,
         scheduler: Scheduler,
         activity: Activity,
+        clock: Clock,
         region: str,
         threads: int,
         retry_delays: Sequence[float] = LAMBDA_RETRY_DELAYS,
@@ -45,18 +50,20 @@ class EventQueue:
         self._functions = functions
         self._scheduler = scheduler
         self._activity = activity
+        self._clock = clock
         self._region = region
         self._retry_delays = retry_delays
         self._pool = DaemonThreadPool(threads, "lambda-event")
         self._draining = False
+        self._stopped = False
 
     def put(self, function: FunctionName, payload: str) -> str:
         """Store an event and deliver it soon; return its request id."""
         request_id = str(uuid.uuid4())
-        rows = self._database.read(
+        rows = self._database.write(
             "INSERT INTO events (request_id, function, qualifier, payload, due_at) "
             "VALUES (?, ?, ?, ?, ?) RETURNING id",
-            [request_id, function.name, function.qualifier, payload, time.time()],
+            [request_id, function.name, function.qualifier, payload, self._clock.now().timestamp()],
         )
         self._deliver_later(int(rows[0][0] or 0), 0)
         return request_id
@@ -66,7 +73,7 @@ class EventQueue:
         rows = self._database.read(
             "SELECT id, due_at FROM events WHERE state = 'queued' ORDER BY id"
         )
-        now = time.time()
+        now = self._clock.now().timestamp()
         for event_id, due_at in rows:
             self._deliver_later(int(event_id or 0), max(0.0, float(due_at or 0) - now))
         return len(rows)
@@ -77,6 +84,7 @@ class EventQueue:
 
     def stop(self) -> None:
         """Release the threads."""
+        self._stopped = True
         self._pool.shutdown()
 
     def counts(self) -> dict[str, int]:
@@ -94,6 +102,13 @@ class EventQueue:
         return None if self._draining else self._pool.submit(self._attempt, event_id)
 
     def _attempt(self, event_id: int) -> None:
+        try:
+            self._attempt_once(event_id)
+        except StorageError as error:
+            logger.warning("Event %s: again in %s s: %s", event_id, STORAGE_RETRY_DELAY, error)
+            self._deliver_later(event_id, STORAGE_RETRY_DELAY)
+
+    def _attempt_once(self, event_id: int) -> None:
         if self._draining:
             return
         with self._activity.one():
@@ -111,7 +126,17 @@ class EventQueue:
             except (Exception, SystemExit):  # noqa: BLE001 - all of it is a failed attempt
                 self._failed(event_id, name, int(attempts or 0) + 1, traceback.format_exc())
             else:
-                self._database.write("DELETE FROM events WHERE id = ?", [event_id])
+                self._settle("DELETE FROM events WHERE id = ?", [event_id])
+
+    def _settle(self, sql: str, values: Sequence[Value]) -> None:
+        """Write what became of an attempt, later if not now: it is not made again for that."""
+        try:
+            self._database.write(sql, values)
+        except StorageError as error:
+            if self._stopped:
+                return  # not on record, so the next engine delivers it again
+            logger.warning("Written again in %s s: %s", STORAGE_RETRY_DELAY, error)
+            self._scheduler.call_later(lambda: self._settle(sql, values), delay=STORAGE_RETRY_DELAY)
 
     def _run(self, name: FunctionName, payload: str, request_id: str) -> None:
         function = self._functions.get(name.name)
@@ -122,7 +147,7 @@ class EventQueue:
 
     def _failed(self, event_id: int, name: FunctionName, attempts: int, error: str) -> None:
         if attempts > len(self._retry_delays):
-            self._database.write(
+            self._settle(
                 "UPDATE events SET state = 'dead', attempts = ?, error = ? WHERE id = ?",
                 [attempts, error, event_id],
             )
@@ -135,9 +160,9 @@ class EventQueue:
             )
             return
         delay = self._retry_delays[attempts - 1]
-        self._database.write(
+        self._settle(
             "UPDATE events SET attempts = ?, due_at = ?, error = ? WHERE id = ?",
-            [attempts, time.time() + delay, error, event_id],
+            [attempts, self._clock.now().timestamp() + delay, error, event_id],
         )
         logger.warning(
             "Event %s for %s failed (attempt %s); again in %s s.\n%s",

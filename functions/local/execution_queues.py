@@ -51,14 +51,19 @@ class ExecutionQueue:
         return self._store.load(self.arn)
 
     def run(self, task: ExecutionTask[Any], future: Future[Any]) -> None:
-        """Run one task; its changes are on disk before its future has a result."""
+        """Run one task; its changes are on disk before its future has a result.
+
+        A task that raises, or whose write fails, has changed nothing, the state included.
+        """
         if not future.set_running_or_notify_cancel():
             return
+        before = self._status
         try:
             with self._store.one_write():
                 outcome = task.execute(self._status, self)
                 self._status = outcome.next_status
         except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            self._status = before
             future.set_exception(error)
         else:
             future.set_result(outcome.value)

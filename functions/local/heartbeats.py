@@ -1,7 +1,8 @@
 """Store the last heartbeat of each pending callback, so that a restart does not shorten it."""
 
-import time
 from datetime import UTC, datetime
+
+from aws_durable_execution_sdk_python_testing.clock import Clock
 
 from functions.local.database import Database
 
@@ -9,15 +10,16 @@ from functions.local.database import Database
 class Heartbeats:
     """The table of last heartbeats."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     def beat(self, callback_id: str) -> None:
         """Record a heartbeat now."""
         self._database.write(
             "INSERT INTO heartbeats (callback_id, beat_at) VALUES (?, ?) "
             "ON CONFLICT (callback_id) DO UPDATE SET beat_at = excluded.beat_at",
-            [callback_id, time.time()],
+            [callback_id, self._clock.now().timestamp()],
         )
 
     def last(self, callback_id: str) -> datetime | None:

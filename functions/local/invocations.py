@@ -14,6 +14,7 @@ from aws_durable_execution_sdk_python_testing.exceptions import (
 )
 from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
 
+from functions.local.database import Database
 from functions.local.errors import SERVICE_EXCEPTION, ApiError
 from functions.local.events import EventQueue
 from functions.local.execution_names import ExecutionNames, Reservation, fingerprint
@@ -47,6 +48,7 @@ class Invocations:
         *,
         executor: LocalExecutor,
         store: WriteThroughStore,
+        database: Database,
         names: ExecutionNames,
         events: EventQueue,
         activity: Activity,
@@ -56,6 +58,7 @@ class Invocations:
         self._functions = functions
         self._executor = executor
         self._store = store
+        self._database = database
         self._names = names
         self._events = events
         self._activity = activity
@@ -78,6 +81,7 @@ class Invocations:
             raise ResourceNotFoundException(f"Function not found: {name.arn(self._region)}")
         kind = _invocation_type(request.headers)
         if kind == "DryRun":
+            self._database.check_writable()
             return Response(204)
         if kind not in {"Event", "RequestResponse"}:
             raise InvalidParameterValueException(f"Unknown invocation type: {kind}")
@@ -123,7 +127,8 @@ class Invocations:
         """Return the ARN of the one execution with this name, started if need be."""
         wanted = str(uuid.uuid4()) if execution_name is None else execution_name
         check_execution_name(wanted)
-        with self._starting:
+        # One transaction: a start that fails has not even reserved its name.
+        with self._starting, self._store.one_write():
             arn = name.execution_arn(self._region, wanted)
             reservation = self._names.reserve(name, wanted, arn, payload)
             if reservation.fingerprint != fingerprint(payload):

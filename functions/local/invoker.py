@@ -38,7 +38,12 @@ from aws_durable_execution_sdk_python_testing.model import (
 )
 from botocore.exceptions import ClientError
 
-from functions.local.errors import EngineStoppingError, error_type
+from functions.local.errors import (
+    CheckpointLostError,
+    EngineStoppingError,
+    StorageError,
+    error_type,
+)
 from functions.local.function import Function, context_for, parse_function_name
 
 logger = logging.getLogger(__name__)
@@ -67,10 +72,11 @@ class Checkpoints(Protocol):
 
 
 class DirectClient(DurableServiceClient):
-    """The SDK's service client without HTTP; errors look as they would from boto3."""
+    """The SDK's service client of one invocation, without HTTP; errors look like boto3's."""
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
+        self.has_lost_a_checkpoint = False
 
     def checkpoint(
         self,
@@ -85,6 +91,7 @@ class DirectClient(DurableServiceClient):
                 durable_execution_arn, checkpoint_token, updates, client_token
             )
         except AwsApiException as error:
+            self.has_lost_a_checkpoint |= isinstance(error, StorageError)
             raise CheckpointError.from_exception(
                 _as_client_error(error, "CheckpointDurableExecution")
             ) from error
@@ -170,7 +177,7 @@ class ThreadInvoker(Invoker):
         self._functions = functions
         self._region = region
         self._activity = activity
-        self._client: DurableServiceClient | None = None
+        self._checkpoints: Checkpoints | None = None
         self._draining = False
 
     def drain(self) -> None:
@@ -179,7 +186,7 @@ class ThreadInvoker(Invoker):
 
     def connect(self, checkpoints: Checkpoints) -> None:
         """Set the receiver of checkpoints; the executor is created after its invoker."""
-        self._client = DirectClient(checkpoints)
+        self._checkpoints = checkpoints
 
     def create_invocation_input(self, execution: Execution) -> DurableExecutionInvocationInput:
         """Make the first page of the execution's operations, with a new token."""
@@ -210,24 +217,30 @@ class ThreadInvoker(Invoker):
             raise EngineStoppingError
         name = parse_function_name(function_name)
         function = self._functions.get(name.name)
-        if function is None or not function.durable or self._client is None:
+        if function is None or not function.durable or self._checkpoints is None:
             raise ResourceNotFoundException(f"Function not found: {name.arn(self._region)}")
         context = context_for(function, name, self._region, tenant_id=tenant_id)
+        client = DirectClient(self._checkpoints)
         event: Any = (
             DurableExecutionInvocationInputWithClient.from_durable_execution_invocation_input(
-                input, self._client
+                input, client
             )
         )
         with self._activity.one():
             try:
                 output = function.handler(event, context)
-            except Exception:
+            except Exception as error:
+                if client.has_lost_a_checkpoint:
+                    raise CheckpointLostError from error
                 logger.exception(
                     "Invocation %s of %s raised.",
                     context.aws_request_id,
                     input.durable_execution_arn,
                 )
                 raise
+        if client.has_lost_a_checkpoint:
+            # Whatever it returned, it may follow from an error that is not its own.
+            raise CheckpointLostError
         return InvokeResponse.from_output(output, context.aws_request_id)
 
     def update_endpoint(self, endpoint_url: str, region_name: str) -> None:

@@ -1,7 +1,8 @@
 """Extend the executor of the testing SDK for the engine.
 
-This module and ``patched_scheduler`` are the only ones that use private names of the testing SDK,
-which is why its version is pinned exactly and checked at start. The names, and why:
+This module, ``patched_invocations``, ``patched_timers`` and ``patched_scheduler`` are the only
+ones that use private names of the testing SDK, which is why its version is pinned exactly and
+checked at start. The names, and why:
 
 ``Executor._registry _store _clock _scheduler _invoker``
     Its parts, for work added in the same style as its own.
@@ -10,6 +11,10 @@ which is why its version is pinned exactly and checked at start. The names, and 
 ``Executor._launch_execution _complete_events``
     Replaced and extended: without completion events, which are never freed, and with
     everything about an ended execution dropped.
+``Executor._invoke_handler _invoke_execution _finish_invocation _retry_after_timeout
+_fail_invocation_not_found _fail_after_invalid_output _invalid_output_error
+_invocation_timeout_seconds _closing``
+    An invocation whose claim and outcome are written until they are on disk.
 ``Executor._begin_invocation _retry_after_error _set_invocation_gate``
     Guarded: no invocation begins while the engine stops, none is retried after the end.
 ``Executor._apply_timeout _apply_callback_timeout``
@@ -19,31 +24,28 @@ which is why its version is pinned exactly and checked at start. The names, and 
 ``Executor._set_paused _resume_execution _invocation_gate``
     Pause without waiting for the running invocation, as AWS does, and report PAUSING.
 ``Executor._execution_timeouts _callback_timeouts _callback_heartbeats _pending_wakeup
-_pending_wakeup_lock _cleanup_callback_timeouts _on_callback_timeout
-_on_callback_heartbeat_timeout _schedule_earliest_pending _invoke_execution
+_pending_wakeup_lock _cleanup_callback_timeouts _schedule_callback_timeouts
+_schedule_earliest_pending _fire_due_and_invoke_handler _fire_due_operations
 _completion_events _validate_execution_arn``
-    Timers, armed again after a restart and dropped at the end.
+    Timers, armed when their cause is on disk, again after a restart, and dropped at the end.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from importlib.metadata import version
 
-from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput
 from aws_durable_execution_sdk_python.lambda_service import (
-    CallbackOptions,
     ErrorObject,
     OperationStatus,
     OperationType,
 )
 from aws_durable_execution_sdk_python_testing.checkpoint.processor import CheckpointProcessor
+from aws_durable_execution_sdk_python_testing.clock import Clock
 from aws_durable_execution_sdk_python_testing.exceptions import (
     IllegalStateException,
     InvalidParameterValueException,
     ResourceNotFoundException,
 )
 from aws_durable_execution_sdk_python_testing.execution import Execution
-from aws_durable_execution_sdk_python_testing.executor import Executor
 from aws_durable_execution_sdk_python_testing.model import (
     SendDurableExecutionCallbackFailureResponse,
     SendDurableExecutionCallbackHeartbeatResponse,
@@ -60,14 +62,13 @@ from functions.local.completion_waiters import CompletionWaiters
 from functions.local.errors import EngineError, callback_closed, conflict
 from functions.local.execution_queues import ExecutionQueueRegistry
 from functions.local.heartbeats import Heartbeats
-from functions.local.history import callback_options
 from functions.local.invoker import ThreadInvoker
+from functions.local.patched_timers import TimedExecutor
 from functions.local.pauses import Pauses
 from functions.local.store import WriteThroughStore
 
 TESTING_SDK = "aws-durable-execution-sdk-python-testing"
 TESTING_SDK_VERSION = "1.4.0"
-LONGEST_EXECUTION = timedelta(days=366)
 
 
 def check_testing_sdk() -> None:
@@ -80,7 +81,7 @@ def check_testing_sdk() -> None:
         )
 
 
-class LocalExecutor(Executor):
+class LocalExecutor(TimedExecutor):
     """The state machine of durable executions, extended to survive restarts."""
 
     def __init__(
@@ -96,6 +97,7 @@ class LocalExecutor(Executor):
         handler_threads: int,
         invocation_timeout_seconds: int,
         retry_backoff_seconds: int,
+        clock: Clock,
     ) -> None:
         super().__init__(
             store=store,
@@ -105,23 +107,25 @@ class LocalExecutor(Executor):
             registry=registry,
             region=region,
             invocation_timeout_seconds=invocation_timeout_seconds,
+            clock=clock,
         )
         self.RETRY_BACKOFF_SECONDS = retry_backoff_seconds
         self._invocation_pool = DaemonThreadPool(handler_threads, "durable-handler")
         self._heartbeats = heartbeats
         self._pauses = pauses
-        self._draining = False
+        self._written = store
         self._waiters = CompletionWaiters()
 
     # Starting, waiting, stopping.
 
     def begin(self, execution_arn: str, start: StartDurableExecutionInput) -> None:
-        """Create an execution under a given ARN and invoke it."""
+        """Create an execution under a given ARN and invoke it once it is on disk."""
         execution = Execution(execution_arn, start, [])
         execution.region = self.region
         execution.start(now=self._clock.now())
-        self._store.save(execution)
-        self._launch_execution(execution, start.execution_timeout_seconds)
+        with self._written.one_write():
+            self._store.save(execution)
+            self._launch_execution(execution, start.execution_timeout_seconds)
 
     def wait_until_ended(self, execution_arn: str, timeout: float) -> bool:
         """Return true when the execution has ended, at once or within ``timeout`` seconds."""
@@ -157,110 +161,22 @@ class LocalExecutor(Executor):
         self._arm_execution_timeout(execution)
         self._invoke_execution(execution.durable_execution_arn)
 
-    def _begin_invocation(
-        self, execution_arn: str
-    ) -> tuple[Execution, DurableExecutionInvocationInput, int] | None:
-        if self._draining:
-            return None
-        return super()._begin_invocation(execution_arn)
-
-    def _retry_after_error(self, execution_arn: str, error: ErrorObject) -> None:
-        if self._draining:
-            # Not a failed attempt: the next engine replays it.
-            self._set_invocation_gate(execution_arn, InvocationState.PRE_INVOKE)
-            return
-        if self.get_execution(execution_arn).is_complete:
-            return
-        super()._retry_after_error(execution_arn, error)
-
     def _complete_events(self, execution_arn: str) -> None:
+        for operation in self.get_execution(execution_arn).get_navigable_operations():
+            if operation.operation_type is OperationType.CALLBACK and operation.callback_details:
+                self._close_callback(operation.callback_details.callback_id)
+        self._after_write(lambda: self._let_go(execution_arn))
+
+    def _let_go(self, execution_arn: str) -> None:
         super()._complete_events(execution_arn)
         with self._pending_wakeup_lock:
             wakeup = self._pending_wakeup.pop(execution_arn, None)
         if wakeup is not None:
             wakeup.cancel()
-        for operation in self.get_execution(execution_arn).get_navigable_operations():
-            if operation.operation_type is OperationType.CALLBACK and operation.callback_details:
-                self._close_callback(operation.callback_details.callback_id)
         self._waiters.announce(execution_arn)
 
-    # The execution's clock.
-
-    def times_out_at(self, execution: Execution) -> datetime | None:
-        """Return when the execution times out, counting pauses; ``None`` for never."""
-        timeout = execution.start_input.execution_timeout_seconds
-        started = execution.get_operation_execution_started().start_timestamp
-        if timeout <= 0 or started is None:
-            return None
-        latest = started + LONGEST_EXECUTION
-        arn = execution.durable_execution_arn
-        if execution.is_paused:
-            pause = self._pauses.current(arn)
-            if pause is not None and pause.stops_clock:
-                return latest
-        paused_seconds = self._pauses.paused_seconds(arn)
-        return min(latest, started + timedelta(seconds=timeout + paused_seconds))
-
-    def _arm_execution_timeout(self, execution: Execution) -> None:
-        arn = execution.durable_execution_arn
-        armed = self._execution_timeouts.pop(arn, None)
-        if armed is not None:
-            armed.cancel()
-        ends = self.times_out_at(execution)
-        if ends is None:
-            return
-        seconds = execution.start_input.execution_timeout_seconds
-        error = ErrorObject.from_message(f"Execution timed out after {seconds} seconds.")
-        self._execution_timeouts[arn] = self._scheduler.call_later(
-            lambda: self.on_timed_out(arn, error),
-            delay=max(0.0, (ends - self._clock.now()).total_seconds()),
-        )
-
-    def _apply_timeout(self, execution_arn: str, error: ErrorObject) -> None:
-        if not self.get_execution(execution_arn).is_complete:
-            super()._apply_timeout(execution_arn, error)
-
-    # Recovery.
-
-    def rearm(self, execution_arn: str) -> None:
-        """Restore the timers after a restart, with the time that is left, and replay."""
-        self._on_queue(execution_arn, lambda: self._rearm(execution_arn))
-        self._schedule_earliest_pending(execution_arn)
-        self._invoke_execution(execution_arn)
-
-    def _rearm(self, execution_arn: str) -> None:
-        execution = self.get_execution(execution_arn)
-        if not execution.is_paused:
-            self._pauses.discard_open(execution_arn)
-        self._arm_execution_timeout(execution)
-        for operation in execution.get_navigable_operations():
-            details = operation.callback_details
-            if details and operation.status is OperationStatus.STARTED:
-                options = callback_options(execution, operation.operation_id)
-                started = operation.start_timestamp or self._clock.now()
-                last_beat = self._heartbeats.last(details.callback_id) or started
-                self._arm_callback(execution_arn, details.callback_id, options, started, last_beat)
-
-    def _arm_callback(
-        self,
-        execution_arn: str,
-        callback_id: str,
-        options: CallbackOptions,
-        started: datetime,
-        last_beat: datetime,
-    ) -> None:
-        now = self._clock.now()
-        if options.timeout_seconds > 0:
-            left = options.timeout_seconds - (now - started).total_seconds()
-            self._callback_timeouts[callback_id] = self._scheduler.call_later(
-                lambda: self._on_callback_timeout(execution_arn, callback_id), delay=max(0.0, left)
-            )
-        if options.heartbeat_timeout_seconds > 0:
-            left = options.heartbeat_timeout_seconds - (now - last_beat).total_seconds()
-            self._callback_heartbeats[callback_id] = self._scheduler.call_later(
-                lambda: self._on_callback_heartbeat_timeout(execution_arn, callback_id),
-                delay=max(0.0, left),
-            )
+    def _after_write(self, follow: Callable[[], object]) -> None:
+        self._written.after_write(follow)
 
     # Callbacks. The checks run on the execution's queue, so that of two answers one loses.
 
@@ -331,11 +247,6 @@ class LocalExecutor(Executor):
         if execution.is_complete or operation.status is not OperationStatus.STARTED:
             raise callback_closed()
         return execution
-
-    def _close_callback(self, callback_id: str) -> None:
-        if callback_id in self._callback_heartbeats:
-            self._heartbeats.forget(callback_id)
-        self._cleanup_callback_timeouts(callback_id)
 
     # Pausing.
 

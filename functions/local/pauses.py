@@ -4,8 +4,9 @@ The testing SDK only stores that an execution is paused. AWS also returns when a
 by default extends the execution timeout by the time spent paused.
 """
 
-import time
 from dataclasses import dataclass
+
+from aws_durable_execution_sdk_python_testing.clock import Clock
 
 from functions.local.database import Database
 
@@ -23,15 +24,16 @@ class Pause:
 class Pauses:
     """The table of pauses, open and closed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     def begin(self, arn: str, *, token: str | None, reason: str | None, stops_clock: bool) -> None:
         """Record a pause that starts now."""
         self._database.write(
             "INSERT INTO pauses (arn, token, reason, stops_clock, paused_at) "
             "VALUES (?, ?, ?, ?, ?)",
-            [arn, token, reason, int(stops_clock), time.time()],
+            [arn, token, reason, int(stops_clock), self._clock.now().timestamp()],
         )
 
     def end(self, arn: str, *, token: str | None) -> None:
@@ -39,7 +41,7 @@ class Pauses:
         self._database.write(
             "UPDATE pauses SET resumed_at = ?, resume_token = ? "
             "WHERE arn = ? AND resumed_at IS NULL",
-            [time.time(), token, arn],
+            [self._clock.now().timestamp(), token, arn],
         )
 
     def current(self, arn: str) -> Pause | None:

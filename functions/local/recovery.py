@@ -8,6 +8,7 @@ checkpoints.) Replay is what the SDK is made for: finished steps answer from the
 """
 
 import logging
+from concurrent.futures import wait
 from dataclasses import dataclass
 
 from functions.local.events import EventQueue
@@ -15,6 +16,8 @@ from functions.local.execution_names import ExecutionNames
 from functions.local.invocations import Invocations
 from functions.local.patched_executor import LocalExecutor
 from functions.local.store import WriteThroughStore
+
+LONGEST_WAIT = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +46,14 @@ def recover(
     unfinished: list[str],
 ) -> Recovered:
     """Continue ``unfinished`` executions, unstarted reservations and queued events."""
-    for arn in unfinished:
-        executor.rearm(arn)
+    rearmed = [executor.rearm_soon(arn) for arn in unfinished]
     reservations = names.unstarted()
     for reservation in reservations:
         if not store.exists(reservation.arn):
             invocations.start_reserved(reservation)
     recovered = Recovered(len(unfinished), len(reservations), events.recover())
+    # Not for ever: while the disk refuses writes, each is tried again after the start.
+    wait(rearmed, timeout=LONGEST_WAIT)
     if recovered.total:
         logger.info(
             "Recovered %s executions, %s accepted starts and %s events.",

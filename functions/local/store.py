@@ -2,22 +2,28 @@
 
 The testing SDK's own SQLite store opens a connection and parses the whole execution at
 every access. Here a running execution is one live object, shared by everyone who loads
-it, and is written at every save. An execution's queue (see ``execution_queues``) collects the
-saves of one task into one write, made before the task's caller gets its result.
+it. An execution's queue (see ``execution_queues``) runs each task in ``one_write``: the task
+changes a copy, which is written once at the end, before the task's caller gets its result, and
+only then replaces the live object. So nobody sees what is not on disk, and a write that fails has
+changed nothing. What else follows from the change waits for the write as well (``after_write``).
 """
 
+import copy
 import json
+import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aws_durable_execution_sdk_python_testing.exceptions import ResourceNotFoundException
 from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.stores.base import BaseExecutionStore
 
 from functions.local.database import Database, Value
+
+logger = logging.getLogger(__name__)
 
 # Ended executions that stay in memory for callers that still poll them.
 RECENTLY_ENDED = 64
@@ -50,6 +56,15 @@ class ListFilter:
     after_item: tuple[float, str] | None = None
 
 
+@dataclass
+class _Unit:
+    """What one thread has changed and not written: copies, and what follows their write."""
+
+    drafts: dict[str, Execution] = field(default_factory=dict)
+    saved: dict[str, Execution] = field(default_factory=dict)
+    after: list[Callable[[], object]] = field(default_factory=list)
+
+
 class WriteThroughStore(BaseExecutionStore):
     """The testing SDK's store protocol, plus the engine's own queries."""
 
@@ -61,43 +76,63 @@ class WriteThroughStore(BaseExecutionStore):
         self._scope = threading.local()
 
     def save(self, execution: Execution) -> None:
-        """Write now, or once at the end of the running task of the queue.
-
-        The end of an execution is always written now: it is announced to the threads that wait
-        for it before the task is over.
-        """
-        arn = execution.durable_execution_arn
-        unwritten: dict[str, Execution] | None = getattr(self._scope, "unwritten", None)
-        if unwritten is None:
-            self._write(execution)
-        elif execution.is_complete:
-            unwritten.pop(arn, None)
-            self._write(execution)
-        else:
-            self._live[arn] = execution
-            unwritten[arn] = execution
+        """Write at the end of this thread's ``one_write``, or now when there is none."""
+        with self.one_write() as unit:
+            arn = execution.durable_execution_arn
+            unit.drafts[arn] = unit.saved[arn] = execution
 
     def update(self, execution: Execution) -> None:
         """The same as ``save``."""
         self.save(execution)
 
     @contextmanager
-    def one_write(self) -> Iterator[None]:
-        """Collect this thread's saves into one write at the end, also after an error."""
-        unwritten: dict[str, Execution] = {}
-        self._scope.unwritten = unwritten
+    def one_write(self) -> Iterator[_Unit]:
+        """Make all changes of this thread in one transaction; an error makes none of them."""
+        outer: _Unit | None = getattr(self._scope, "unit", None)
+        if outer is not None:
+            yield outer
+            return
+        unit = self._scope.unit = _Unit()
         try:
-            yield
+            with self._database.transaction():
+                yield unit
+                self._database.write_last([_statement(saved) for saved in unit.saved.values()])
         finally:
-            self._scope.unwritten = None
-            for execution in unwritten.values():
-                self._write(execution)
+            self._scope.unit = None
+        for saved in unit.saved.values():
+            self._publish(saved)
+        for follow in unit.after:
+            try:
+                follow()
+            except Exception:
+                # The change is on disk: its caller must not hear that it failed.
+                logger.exception("What follows a change of %s failed.", ", ".join(unit.saved))
+
+    def after_write(self, follow: Callable[[], object]) -> None:
+        """Call this when the changes of this thread are on disk, and not at all if they fail.
+
+        At once when the thread has nothing to write.
+        """
+        unit: _Unit | None = getattr(self._scope, "unit", None)
+        if unit is None:
+            follow()
+        else:
+            unit.after.append(follow)
 
     def load(self, execution_arn: str) -> Execution:
-        """Return the live object of a running execution, or a copy of an ended one.
+        """Return an execution as it is on disk; inside ``one_write`` a copy to be changed.
 
         Raises ``ResourceNotFoundException`` for an unknown ARN.
         """
+        unit: _Unit | None = getattr(self._scope, "unit", None)
+        if unit is None:
+            return self._shared(execution_arn)
+        draft = unit.drafts.get(execution_arn)
+        if draft is None:
+            draft = unit.drafts[execution_arn] = _copied(self._shared(execution_arn))
+        return draft
+
+    def _shared(self, execution_arn: str) -> Execution:
         execution = self._live.get(execution_arn)
         if execution is not None:
             return execution
@@ -186,26 +221,8 @@ class WriteThroughStore(BaseExecutionStore):
             for arn, function, name, version, status, started_at, ended_at in rows
         ]
 
-    def _write(self, execution: Execution) -> None:
+    def _publish(self, execution: Execution) -> None:
         arn = execution.durable_execution_arn
-        started = execution.get_operation_execution_started()
-        if started.start_timestamp is None:
-            raise ValueError(f"{arn} has no start time")
-        paused = execution.is_paused and not execution.is_complete
-        self._database.write(
-            "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (arn) DO UPDATE "
-            "SET status = excluded.status, ended_at = excluded.ended_at, data = excluded.data",
-            [
-                arn,
-                execution.start_input.function_name,
-                execution.start_input.execution_name,
-                execution.executed_version(),
-                "PAUSED" if paused else execution.current_status().value,
-                started.start_timestamp.timestamp(),
-                started.end_timestamp.timestamp() if started.end_timestamp else None,
-                json.dumps(execution.to_json_dict(), separators=(",", ":")),
-            ],
-        )
         if execution.is_complete:
             self._remember_ended(execution)
             self._live.pop(arn, None)
@@ -217,3 +234,34 @@ class WriteThroughStore(BaseExecutionStore):
             self._ended[execution.durable_execution_arn] = execution
             while len(self._ended) > RECENTLY_ENDED:
                 self._ended.popitem(last=False)
+
+
+def _copied(execution: Execution) -> Execution:
+    """Copy an execution and its collections; what is in these is immutable."""
+    draft = copy.copy(execution)
+    for name, value in vars(execution).items():
+        if isinstance(value, (list, dict)):
+            setattr(draft, name, value.copy())
+    return draft
+
+
+def _statement(execution: Execution) -> tuple[str, list[Value]]:
+    arn = execution.durable_execution_arn
+    started = execution.get_operation_execution_started()
+    if started.start_timestamp is None:
+        raise ValueError(f"{arn} has no start time")
+    paused = execution.is_paused and not execution.is_complete
+    return (
+        "INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (arn) DO UPDATE "
+        "SET status = excluded.status, ended_at = excluded.ended_at, data = excluded.data",
+        [
+            arn,
+            execution.start_input.function_name,
+            execution.start_input.execution_name,
+            execution.executed_version(),
+            "PAUSED" if paused else execution.current_status().value,
+            started.start_timestamp.timestamp(),
+            started.end_timestamp.timestamp() if started.end_timestamp else None,
+            json.dumps(execution.to_json_dict(), separators=(",", ":")),
+        ],
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import boto3
+import urllib3
 from botocore.config import Config
 
 from tests.ports import free_port
@@ -115,6 +116,17 @@ class EngineProcess:
         if self._client is None:
             self._client = client_for(f"http://127.0.0.1:{self.port}")
         return self._client
+
+    @property
+    def pid(self) -> int:
+        """The process, as the kernel names it."""
+        assert self._process is not None
+        return self._process.pid
+
+    def health(self) -> tuple[int, dict[str, Any]]:
+        """Status and body of ``/health``."""
+        answer = urllib3.request("GET", f"http://127.0.0.1:{self.port}/health", timeout=30)
+        return answer.status, answer.json()
 
     def kill(self) -> None:
         """``kill -9``."""

@@ -1,0 +1,209 @@
+"""Extend the executor of the testing SDK: invocations that survive a disk that refuses writes.
+
+Replaces ``Executor._invoke_handler``: the claim of an invocation and what comes of it are written
+again and again until they are on disk, so that no execution stands still because of one failed
+write, and a handler that has run is not run again for it. An invocation that lost a checkpoint to
+the disk is repeated, and is no failed attempt of the function. ``patched_executor`` lists the
+private names.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any
+
+from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput
+from aws_durable_execution_sdk_python.lambda_service import ErrorObject
+from aws_durable_execution_sdk_python_testing.child_dispatcher import invoke_identifier
+from aws_durable_execution_sdk_python_testing.exceptions import (
+    InvalidInvocationOutputError,
+    ResourceNotFoundException,
+)
+from aws_durable_execution_sdk_python_testing.execution import Execution
+from aws_durable_execution_sdk_python_testing.executor import Executor
+from aws_durable_execution_sdk_python_testing.invoker import InvokeResponse
+from aws_durable_execution_sdk_python_testing.worker.checkpoint_tasks import CallableTask
+from aws_durable_execution_sdk_python_testing.worker.status import InvocationState
+
+from functions.local.errors import CheckpointLostError, StorageError
+
+# Seconds between the tries of a write that fails: doubled from the first to the last.
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+# Seconds until an execution is continued whose task raised something unexpected.
+AGAIN_AFTER = 5.0
+
+type Claim = tuple[Execution, DurableExecutionInvocationInput, int]
+
+logger = logging.getLogger(__name__)
+
+
+class InvokingExecutor(Executor):
+    """The part that invokes handlers."""
+
+    _draining = False
+
+    async def until_written[T](self, execution_arn: str, change: Callable[[], T]) -> T:
+        """Make a change on the execution's queue; try again while the disk refuses it."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await asyncio.wrap_future(
+                    self._registry.submit(execution_arn, CallableTask(change))
+                )
+            except StorageError as error:
+                if self._is_closing():
+                    raise
+                logger.warning("[%s] Again in %.1f s: %s", execution_arn, pause, error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def unfailing(
+        self, execution_arn: str, work: Callable[[], Awaitable[None]]
+    ) -> Callable[[], Awaitable[None]]:
+        """Return the work of a timer, which continues the execution later if it raises."""
+
+        async def run() -> None:
+            try:
+                await work()
+            except Exception:
+                if self._draining or self._is_closing():
+                    return
+                logger.exception("[%s] Continued in %s s.", execution_arn, AGAIN_AFTER)
+                self.rearm_soon(execution_arn, delay=AGAIN_AFTER)
+
+        return run
+
+    def rearm_soon(self, execution_arn: str, *, delay: float = 0) -> Future[None]:
+        """Restore the timers of an execution and replay it, on the scheduler's thread."""
+        return self._scheduler.call_later(
+            self.unfailing(execution_arn, lambda: self.rearm(execution_arn)), delay=delay
+        )
+
+    async def rearm(self, execution_arn: str) -> None:
+        """Restore the timers of an execution and replay it."""
+        raise NotImplementedError
+
+    def _invoke_handler(self, execution_arn: str) -> Callable[[], Awaitable[None]]:
+        return self.unfailing(execution_arn, lambda: self._invoke(execution_arn))
+
+    async def _invoke(self, execution_arn: str) -> None:
+        claim: Claim | None = await self.until_written(
+            execution_arn, lambda: self._begin_invocation(execution_arn)
+        )
+        if claim is None:
+            return
+        outcome = await self._outcome(execution_arn, claim)
+        if self._is_closing():
+            return
+        try:
+            await self.until_written(execution_arn, outcome)
+        except Exception as error:
+            if self._is_closing():
+                return
+            logger.exception("[%s] The outcome of an invocation is refused.", execution_arn)
+            failure = ErrorObject.from_exception(error)
+            try:
+                await self.until_written(
+                    execution_arn, lambda: self._retry_after_error(execution_arn, failure)
+                )
+            except Exception:
+                await self.until_written(execution_arn, lambda: self._release(execution_arn))
+                raise
+
+    def _is_closing(self) -> bool:
+        return self._closing
+
+    def _release(self, execution_arn: str) -> None:
+        self._set_invocation_gate(execution_arn, InvocationState.PRE_INVOKE)
+
+    async def _outcome(self, execution_arn: str, claim: Claim) -> Callable[[], None]:
+        """Run the handler; return the change that follows from how it ended."""
+        execution, invocation_input, sequence = claim
+        began = self._clock.now()
+        try:
+            response = await asyncio.wait_for(
+                asyncio.get_running_loop().run_in_executor(
+                    self._invocation_pool, self._call, execution, invocation_input
+                ),
+                timeout=self._invocation_timeout_seconds,
+            )
+        except ResourceNotFoundException as error:
+            logger.warning("[%s] The function does not exist any more.", execution_arn)
+            missing = ErrorObject(
+                message=str(error) or "Function not found",
+                type="ResourceNotFoundException",
+                data=None,
+                stack_trace=None,
+            )
+            return lambda: self._fail_invocation_not_found(execution_arn, missing)
+        except InvalidInvocationOutputError as error:
+            return self._invalid(execution_arn, error, began)
+        except TimeoutError:
+            return self._timed_out(execution_arn, began)
+        except CheckpointLostError:
+            logger.warning("[%s] Repeated: a checkpoint was not written.", execution_arn)
+            return lambda: self._repeat(execution_arn)
+        except Exception as error:  # noqa: BLE001 - all of it is a failed attempt
+            logger.warning("[%s] Invocation failed: %s", execution_arn, error)
+            failure = ErrorObject.from_exception(error)
+            return lambda: self._retry_after_error(execution_arn, failure)
+        ended = self._clock.now()
+        return lambda: self._finish_invocation(execution_arn, response, began, ended, sequence)
+
+    def _call(self, execution: Execution, event: DurableExecutionInvocationInput) -> InvokeResponse:
+        start = execution.start_input
+        return self._invoker.invoke(
+            invoke_identifier(start.function_name, start.function_qualifier),
+            event,
+            start.lambda_endpoint,
+            tenant_id=start.tenant_id,
+            account_id=start.account_id,
+            region_name=execution.region,
+        )
+
+    def _invalid(
+        self, execution_arn: str, error: InvalidInvocationOutputError, began: datetime
+    ) -> Callable[[], None]:
+        logger.warning("[%s] Lambda output validation failure: %s", execution_arn, error)
+        ended, found, request_id = self._clock.now(), str(error), error.request_id
+        return lambda: self._fail_after_invalid_output(
+            execution_arn, self._invalid_output_error(found), began, ended, request_id
+        )
+
+    def _timed_out(self, execution_arn: str, began: datetime) -> Callable[[], None]:
+        ended = self._clock.now()
+        failure = ErrorObject.from_message(
+            f"Function timed out after {self._invocation_timeout_seconds} seconds"
+        )
+        logger.warning("[%s] %s", execution_arn, failure.message)
+        return lambda: self._retry_after_timeout(execution_arn, failure, began, ended)
+
+    def _repeat(self, execution_arn: str) -> None:
+        self._release(execution_arn)
+        self._invoke_execution(execution_arn, delay=FIRST_PAUSE)
+
+    # On the queue. An invocation that is due is scheduled when the change is on disk.
+
+    def _invoke_execution(self, execution_arn: str, delay: float = 0) -> None:
+        self._after_write(
+            lambda: self._scheduler.call_later(self._invoke_handler(execution_arn), delay=delay)
+        )
+
+    def _begin_invocation(self, execution_arn: str) -> Claim | None:
+        if self._draining:
+            return None
+        return super()._begin_invocation(execution_arn)
+
+    def _retry_after_error(self, execution_arn: str, error: ErrorObject) -> None:
+        self._release(execution_arn)
+        if self._draining or self.get_execution(execution_arn).is_complete:
+            # While the engine stops, this is no failed attempt: the next engine replays it.
+            return
+        super()._retry_after_error(execution_arn, error)
+
+    def _after_write(self, follow: Callable[[], Any]) -> None:
+        """Call this when the changes of the running task are on disk."""
+        raise NotImplementedError
