@@ -56,6 +56,16 @@ CREATE TABLE IF NOT EXISTS names (
     PRIMARY KEY (function, name)
 );
 
+-- What cannot be read, or not be started: kept for a person, out of the way of the others.
+CREATE TABLE IF NOT EXISTS damaged (
+    arn TEXT PRIMARY KEY,
+    function TEXT,
+    name TEXT,
+    data TEXT,
+    reason TEXT NOT NULL,
+    found_at REAL NOT NULL
+);
+
 -- One row, rewritten to find out whether writes succeed again.
 CREATE TABLE IF NOT EXISTS probes (
     id INTEGER PRIMARY KEY,
@@ -91,6 +101,7 @@ CREATE TABLE IF NOT EXISTS events (
     error TEXT
 );
 """
+PROBE = "REPLACE INTO probes (id, written_at) VALUES (1, ?)"
 
 
 class Database:
@@ -112,13 +123,15 @@ class Database:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(SCHEMA)
+            # A file that can be read only is found out now, and not by the first request.
+            self._connection.execute(PROBE, [time.time()])
         except BaseException:
             self._connection.close()
             raise
 
     @property
     def failure(self) -> str | None:
-        """Why the last write failed; ``None`` after one that succeeded."""
+        """The reason why the last write failed; ``None`` after one that succeeded."""
         return self._failure
 
     def read(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
@@ -178,7 +191,7 @@ class Database:
     def check_writable(self) -> None:
         """Raise ``StorageError`` while writes fail: after one that did, another is tried."""
         if self._failure is not None:
-            self.write("REPLACE INTO probes (id, written_at) VALUES (1, ?)", [time.time()])
+            self.write(PROBE, [time.time()])
 
     def is_writable(self) -> bool:
         """Return false while writes fail."""

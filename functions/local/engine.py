@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Self
 
 from aws_durable_execution_sdk_python_testing.clock import Clock, RealClock
-from filelock import FileLock, Timeout
 
 from functions.local.credentials import Credentials
+from functions.local.data_folder import FILE, locked_folder, usable
 from functions.local.database import Database
 from functions.local.errors import EngineError
 from functions.local.events import LAMBDA_RETRY_DELAYS, EventQueue
@@ -31,7 +31,6 @@ from functions.local.invoker import Activity, ThreadInvoker
 from functions.local.patched_executor import LocalExecutor, check_testing_sdk
 from functions.local.patched_scheduler import LocalScheduler
 from functions.local.pauses import Pauses
-from functions.local.private_files import private_folder
 from functions.local.recovery import Recovered, recover
 from functions.local.responses import Response, json_response
 from functions.local.store import WriteThroughStore
@@ -82,6 +81,7 @@ class LocalEngine:
         self._clock: Clock = clock or RealClock()
         self._state = "new"
         self._server_thread: threading.Thread | None = None
+        self._loaded: list[str] = []
         self.recovered = Recovered(0, 0, 0)
 
     @property
@@ -104,27 +104,17 @@ class LocalEngine:
     def start(self) -> None:
         """Lock the folder, bind the port, recover, and serve; returns after recovery.
 
-        Raises ``EngineError`` when the folder or the port is taken.
+        Raises ``EngineError`` when the folder or the port is taken, or cannot be used.
         """
         check_testing_sdk()
-        try:
-            private_folder(self._data)
-        except PermissionError as error:
-            raise EngineError(str(error)) from None
-        self._lock = FileLock(self._data / "engine.lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise EngineError(f"Another engine is already running on {self._data}.") from None
+        self._lock = locked_folder(self._data)
         try:
             self._build()
         except BaseException:
             self._lock.release()
             raise
         self._state = "recovering"
-        unfinished = self._store.unfinished()
-        for arn in unfinished:
-            self._store.load(arn)
+        unfinished = self._loaded
         self._scheduler.start()
         self._server_thread = threading.Thread(
             target=self._http_server.serve_forever,
@@ -180,9 +170,17 @@ class LocalEngine:
         return {"executions": self._store.live_count(), **self._executor.tracked()}
 
     def _build(self) -> None:
-        database = Database(self._data / "engine.db")
+        with usable(self._data / FILE):
+            database = Database(self._data / FILE)
         try:
             self._assemble(database)
+            with usable(self._data / FILE):
+                self._loaded = self._store.load_unfinished()
+        except EngineError:
+            self._http_server.server_close()
+            self._scheduler.stop()
+            database.close()
+            raise
         except OSError as error:
             self._scheduler.stop()
             database.close()
@@ -266,6 +264,7 @@ class LocalEngine:
                 "recovered": self.recovered.total,
                 "invocations": self._activity.running,
                 "executions": self._store.counts(),
+                "damaged": self._store.damaged_count(),
                 "events": {"queued": events.get("queued", 0), "dead": events.get("dead", 0)},
             },
         )

@@ -75,7 +75,8 @@ class EventQueue:
         )
         now = self._clock.now().timestamp()
         for event_id, due_at in rows:
-            self._deliver_later(int(event_id or 0), max(0.0, float(due_at or 0) - now))
+            due = due_at if isinstance(due_at, (int, float)) else now
+            self._deliver_later(int(event_id or 0), max(0.0, due - now))
         return len(rows)
 
     def drain(self) -> None:
@@ -107,6 +108,12 @@ class EventQueue:
         except StorageError as error:
             logger.warning("Event %s: again in %s s: %s", event_id, STORAGE_RETRY_DELAY, error)
             self._deliver_later(event_id, STORAGE_RETRY_DELAY)
+        except Exception:
+            logger.exception("Event %s is given up: its row is damaged.", event_id)
+            self._settle(
+                "UPDATE events SET state = 'dead', error = ? WHERE id = ?",
+                [traceback.format_exc(), event_id],
+            )
 
     def _attempt_once(self, event_id: int) -> None:
         if self._draining:

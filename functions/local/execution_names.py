@@ -7,6 +7,7 @@ recovery starts under the ARN that the caller may already have received.
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass
 
 from functions.local.database import Database
@@ -49,7 +50,24 @@ class ExecutionNames:
 
     def unstarted(self) -> list[Reservation]:
         """Return the reservations that have no execution yet."""
-        return self._select("WHERE arn NOT IN (SELECT arn FROM executions)")
+        return self._select(
+            "WHERE arn NOT IN (SELECT arn FROM executions UNION SELECT arn FROM damaged)"
+        )
+
+    def set_aside(self, reservation: Reservation, reason: str) -> None:
+        """Keep a reservation that cannot be started out of the way of the others."""
+        self._database.write(
+            "REPLACE INTO damaged (arn, function, name, data, reason, found_at) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                reservation.arn,
+                reservation.function.name,
+                reservation.name,
+                reservation.payload,
+                reason,
+                time.time(),
+            ],
+        )
 
     def forget(self, arn: str) -> None:
         """Free the name of a deleted execution."""

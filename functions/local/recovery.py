@@ -11,6 +11,7 @@ import logging
 from concurrent.futures import wait
 from dataclasses import dataclass
 
+from functions.local.errors import StorageError
 from functions.local.events import EventQueue
 from functions.local.execution_names import ExecutionNames
 from functions.local.invocations import Invocations
@@ -49,8 +50,14 @@ def recover(
     rearmed = [executor.rearm_soon(arn) for arn in unfinished]
     reservations = names.unstarted()
     for reservation in reservations:
-        if not store.exists(reservation.arn):
-            invocations.start_reserved(reservation)
+        try:
+            if not store.exists(reservation.arn):
+                invocations.start_reserved(reservation)
+        except StorageError:
+            logger.exception("[%s] Started by its sender, or the next time.", reservation.arn)
+        except Exception as error:
+            logger.exception("[%s] Set aside: it cannot be started.", reservation.arn)
+            names.set_aside(reservation, f"{type(error).__name__}: {error}")
     recovered = Recovered(len(unfinished), len(reservations), events.recover())
     # Not for ever: while the disk refuses writes, each is tried again after the start.
     wait(rearmed, timeout=LONGEST_WAIT)

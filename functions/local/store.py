@@ -12,6 +12,7 @@ import copy
 import json
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.stores.base import BaseExecutionStore
 
 from functions.local.database import Database, Value
+from functions.local.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class ListFilter:
 
 @dataclass
 class _Unit:
-    """What one thread has changed and not written: copies, and what follows their write."""
+    """Changes of one thread that are not written yet: copies, and what follows their write."""
 
     drafts: dict[str, Execution] = field(default_factory=dict)
     saved: dict[str, Execution] = field(default_factory=dict)
@@ -140,19 +142,52 @@ class WriteThroughStore(BaseExecutionStore):
             ended = self._ended.get(execution_arn)
         if ended is not None:
             return ended
-        rows = self._database.read("SELECT data FROM executions WHERE arn = ?", [execution_arn])
-        if not rows:
-            raise ResourceNotFoundException("Durable Execution does not exist")
-        execution = Execution.from_json_dict(json.loads(str(rows[0][0])))
+        execution = self._read(execution_arn)
         if execution.is_complete:
             self._remember_ended(execution)
             return execution
         return self._live.setdefault(execution_arn, execution)
 
+    def _read(self, execution_arn: str) -> Execution:
+        """Read an execution from disk; one that cannot be read is set aside, and does not exist."""
+        try:
+            rows = self._database.read("SELECT data FROM executions WHERE arn = ?", [execution_arn])
+        except StorageError as error:
+            if "decode" not in error.reason:
+                raise
+            raise self._set_aside(execution_arn, error.reason) from error
+        if not rows:
+            raise ResourceNotFoundException("Durable Execution does not exist")
+        try:
+            execution = Execution.from_json_dict(json.loads(str(rows[0][0])))
+            _statement(execution)  # it has all that a row needs
+        except Exception as error:
+            raise self._set_aside(execution_arn, f"{type(error).__name__}: {error}") from error
+        return execution
+
+    def _set_aside(self, execution_arn: str, reason: str) -> ResourceNotFoundException:
+        logger.error("[%s] Set aside, because its row is damaged: %s", execution_arn, reason)
+        if getattr(self._scope, "unit", None) is None:
+            with self._database.transaction():
+                self._database.write(
+                    "REPLACE INTO damaged (arn, function, name, data, reason, found_at) "
+                    "SELECT arn, function, name, data, ?, ? FROM executions WHERE arn = ?",
+                    [reason, time.time(), execution_arn],
+                )
+                self._database.write("DELETE FROM executions WHERE arn = ?", [execution_arn])
+        return ResourceNotFoundException("Durable Execution was set aside: its row is damaged")
+
+    def damaged_count(self) -> int:
+        """Return the number of executions that were set aside."""
+        return int(self._database.read("SELECT COUNT(*) FROM damaged")[0][0] or 0)
+
     def exists(self, execution_arn: str) -> bool:
-        """Return true when the execution was created, running or ended."""
+        """Return true when the execution was created: running, ended, or set aside."""
         return execution_arn in self._live or bool(
-            self._database.read("SELECT 1 FROM executions WHERE arn = ?", [execution_arn])
+            self._database.read(
+                "SELECT 1 FROM executions WHERE arn = ? UNION SELECT 1 FROM damaged WHERE arn = ?",
+                [execution_arn, execution_arn],
+            )
         )
 
     def delete(self, execution_arn: str) -> None:
@@ -165,6 +200,17 @@ class WriteThroughStore(BaseExecutionStore):
         """Return every execution, as the store protocol asks; the engine never calls it."""
         rows = self._database.read("SELECT arn FROM executions ORDER BY started_at")
         return [self.load(str(arn)) for (arn,) in rows]
+
+    def load_unfinished(self) -> list[str]:
+        """Load the executions that have not ended; return the ARNs of those that can be read."""
+        loaded = []
+        for arn in self.unfinished():
+            try:
+                self.load(arn)
+            except ResourceNotFoundException:
+                continue  # set aside
+            loaded.append(arn)
+        return loaded
 
     def unfinished(self) -> list[str]:
         """Return the ARNs of the executions that have not ended, oldest first."""
@@ -215,8 +261,8 @@ class WriteThroughStore(BaseExecutionStore):
                 name=str(name),
                 version=str(version),
                 status=str(status),
-                started_at=float(started_at or 0),
-                ended_at=None if ended_at is None else float(ended_at),
+                started_at=_number(started_at),
+                ended_at=None if ended_at is None else _number(ended_at),
             )
             for arn, function, name, version, status, started_at, ended_at in rows
         ]
@@ -234,6 +280,10 @@ class WriteThroughStore(BaseExecutionStore):
             self._ended[execution.durable_execution_arn] = execution
             while len(self._ended) > RECENTLY_ENDED:
                 self._ended.popitem(last=False)
+
+
+def _number(value: Value) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 def _copied(execution: Execution) -> Execution:

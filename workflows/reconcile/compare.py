@@ -3,9 +3,10 @@
 A missed change (an end, a start, a stop, a callback that closed) is found by reading both
 sides. What no rule can repair becomes an incident. A second run changes nothing more.
 
-Six comparisons: executions that the engine has not finished, executions that the record has not
+Seven comparisons: executions that the engine has not finished, executions that the record has not
 finished, executions that ended recently (or all that ended), callbacks whose answer or end is
-overdue, applications without an execution, and funded applications without their decisions.
+overdue, executions that stand still, applications without an execution, and funded applications
+without their decisions.
 The engine is read page by page and at a bounded rate, because its limits are for the whole
 account.
 """
@@ -29,6 +30,7 @@ from workflows.reconcile import repairs
 from workflows.reconcile.callbacks import compare_callbacks
 from workflows.reconcile.findings import CHUNK, Comparison, Finding, Pace, Report, no_progress
 from workflows.reconcile.funded import compare_funded
+from workflows.reconcile.standstill import STILL, compare_standstill
 
 LOOK_BACK = timedelta(days=1)  # since when started executions are compared, unless all are
 # A difference may last this long before it is a finding: an end or an answer being delivered.
@@ -48,6 +50,7 @@ def reconcile(
     everything: bool = False,
     calls_per_second: float = CALLS_PER_SECOND,
     lag: timedelta = LAG,
+    still: timedelta = STILL,
     on_progress: Callable[[int], None] = no_progress,
     on_finding: Callable[[Finding], None] = no_progress,
 ) -> Report:
@@ -72,6 +75,7 @@ def reconcile(
     since = None if everything else comparison.now - LOOK_BACK
     comparison.ended(since=since)
     compare_callbacks(comparison)
+    compare_standstill(comparison, still=still)
     comparison.applications_without_execution()
     compare_funded(comparison, since=since)
     return comparison.report

@@ -283,6 +283,21 @@ def funded_without_decisions(application: LoanApplication, lacks: Iterable[str])
     )
 
 
+def stands_still(execution: Execution, latest: datetime) -> None:
+    """Open an incident: the engine has an execution that it does not carry on."""
+    incidents.incident_open(
+        kind=Incident.Kind.ENGINE_DISAGREES,
+        key=f"stands-still/{execution.name}",
+        application=execution.application,
+        execution=execution,
+        sentence=(
+            f"Nothing has happened in {execution.name} since {latest:%Y-%m-%d %H:%M} UTC, and it "
+            "waits for nothing: the engine does not carry it on. Stop it, then restart the "
+            "application."
+        ),
+    )
+
+
 def goes_on(listed: Listed, execution: Execution) -> None:
     """Open an incident: the record has an end, but the engine still runs the execution."""
     incidents.incident_open(
