@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class ReviewsConfig(AppConfig):
@@ -16,3 +16,6 @@ class ReviewsConfig(AppConfig):
         register(SealedTable(ReviewDecision, may_change=("late", "voided_at", "voided_because")))
         roles_decide()  # the durable function has no app ``accounts``, which does it elsewhere
         PERSON_WAITS[:] = [row.wait for row in ROWS]
+
+        if apps.is_installed("accounts"):
+            from reviews import proposals

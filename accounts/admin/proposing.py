@@ -3,20 +3,23 @@
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin import ModelAdmin
 from django.contrib.auth.models import User
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from accounts import proposals
 from accounts.models import Proposal
-from core.admin.row_actions import Button, RowAction, row_url
+from core.admin.row_actions import Button, row_url
 
 
-def leave_to_proposal(action: RowAction[Any], proposal: Proposal) -> HttpResponse:
+def leave_to_proposal(
+    model_admin: ModelAdmin[Any], request: HttpRequest, proposal: Proposal
+) -> HttpResponse:
     """Go to the page of a proposal that was just made, and say who may confirm it."""
     names = [person.get_username() for person in proposals.confirmers_of_proposal(proposal)]
     waits = f"It waits for one of: {', '.join(names)}" if names else "Nobody else may confirm it"
-    action.model_admin.message_user(
-        action.request, f"Proposed: {proposal.title}. {waits}.", messages.SUCCESS
+    model_admin.message_user(
+        request, f"Proposed: {proposal.title}. {waits}.", messages.SUCCESS
     )
     return HttpResponseRedirect(row_url(proposal))
 

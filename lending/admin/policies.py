@@ -211,7 +211,7 @@ class PublishPolicy(RowAction[LendingPolicy]):
         proposal = proposals.publication_propose(
             policy=self.row, user=self.user, note=self.typed["note"]
         )
-        return leave_to_proposal(self, proposal)
+        return leave_to_proposal(self.model_admin, self.request, proposal)
 
     def refuse(self, refused: DomainError) -> HttpResponse:
         if isinstance(refused, InvalidFields):

@@ -12,6 +12,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from accounts.admin.proposing import leave_to_proposal
+from accounts.errors import ProposedAlready
+from accounts.models import Proposal
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.display import badge, moment
 from core.admin.forms import MomentField, show_refusal
@@ -21,6 +24,7 @@ from core.admin.view_helpers import admin_page
 from core.errors import NotPermitted
 from reviews.errors import InvalidDelegation
 from reviews.models import Delegation
+from reviews.proposals import delegation_propose
 from reviews.services import delegation as delegations
 
 if TYPE_CHECKING:
@@ -61,9 +65,12 @@ class PersonField(UserField):
 
 
 class DelegationForm(forms.Form):
-    """A new delegation. Only superusers choose the ``delegator``; others give their own tasks."""
+    """A new delegation. Superusers choose the ``delegator``; others give their own tasks."""
 
-    delegator = PersonField(label="Whose tasks")
+    delegator = PersonField(
+        label="Whose tasks",
+        help_text="The tasks of somebody else are handed over once another superuser confirms it.",
+    )
     delegate = PersonField(
         label="To whom",
         help_text="Somebody with a role that decides the same kind of task. They decide in their "
@@ -204,6 +211,8 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
         if request.method == "POST":
             form = DelegationForm(request.POST, user=user)
             if form.is_valid() and (given := _give(form, user)) is not None:
+                if isinstance(given, Proposal):
+                    return leave_to_proposal(self, request, given)
                 until = f"{timezone.localtime(given.ends_at):%Y-%m-%d %H:%M}"
                 message = f"{given.delegate} may decide for {given.delegator} until {until}."
                 self.message_user(request, message, messages.SUCCESS)
@@ -226,15 +235,21 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
         )
 
 
-def _give(form: DelegationForm, user: User) -> Delegation | None:
-    """Create the delegation; return ``None`` when a field was refused, and show it in the form."""
+def _give(form: DelegationForm, user: User) -> Delegation | Proposal | None:
+    """Create the delegation, or propose it when the tasks are those of somebody else.
+
+    Returns ``None`` when it was refused, and shows why in the form.
+    """
+    given = {"delegator": user, **form.cleaned_data}
     try:
-        return delegations.delegation_create(
-            **{"delegator": user, **form.cleaned_data},
-            by=user,
-        )
+        if given["delegator"] != user:
+            return delegation_propose(**given, user=user)
+        return delegations.delegation_create(**given, by=user)
     except InvalidDelegation as refused:
         show_refusal(form, refused.errors)
+        return None
+    except ProposedAlready as refused:
+        form.add_error(None, str(refused))
         return None
     except NotPermitted as refused:
         raise PermissionDenied(str(refused)) from refused

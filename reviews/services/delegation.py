@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from accounts.proposal_kinds import Confirmed
 from accounts.rights import permissions_by_role, permissions_named, person_now
 from accounts.roles import APPROVERS, Role
 from audit.models import Action
@@ -112,14 +113,35 @@ def people_to_delegate_to(*, delegator: User | None) -> QuerySet[User]:
     return people.filter(pk__in=same.values("user")).exclude(pk=delegator.pk)
 
 
+def delegation_check(
+    *, delegator: User, delegate: User, starts_at: datetime, ends_at: datetime, by: User | None
+) -> None:
+    """Raise ``InvalidDelegation`` with the reasons, by field, why this cannot be delegated.
+
+    ``by`` is who would delegate it; ``None`` stands for nobody in particular.
+    """
+    errors = {**_errors_of_people(delegator, delegate), **_errors_of_times(starts_at, ends_at)}
+    if by == delegate != delegator:
+        errors["delegate"] = ["You cannot hand the tasks of somebody else to yourself."]
+    if errors:
+        raise InvalidDelegation(errors)
+
+
 @transaction.atomic
 def delegation_create(
-    *, delegator: User, delegate: User, starts_at: datetime, ends_at: datetime, by: User
+    *,
+    delegator: User,
+    delegate: User,
+    starts_at: datetime,
+    ends_at: datetime,
+    by: User,
+    confirmed: Confirmed | None = None,
 ) -> Delegation:
     """Delegate ``delegator``'s tasks to ``delegate``; the same delegation again is the first one.
 
-    People delegate their own tasks; a superuser may do it for somebody who is away. Raises
-    ``NotPermitted`` and ``InvalidDelegation``.
+    People delegate their own tasks. Those of somebody who is away are delegated by a
+    ``confirmed`` proposal of superusers alone (``reviews.proposals``). Raises ``NotPermitted``
+    and ``InvalidDelegation``.
     """
     # In the order of keys, so that two that are sent at once follow each other.
     people = {found.pk: found for found in locked(_both(delegator, delegate))}
@@ -127,15 +149,13 @@ def delegation_create(
     now = person_now(by)
     if now is None or not now.has_perm("reviews.add_delegation"):
         raise NotPermitted("You may not hand tasks to somebody else.")
-    if by != delegator and not now.is_superuser:
+    if by != delegator and confirmed is None:
         raise NotPermitted("You may hand over your own tasks, not those of somebody else.")
-    errors = {**_errors_of_people(delegator, delegate), **_errors_of_times(starts_at, ends_at)}
-    if by == delegate != delegator:
-        errors["delegate"] = ["You cannot hand the tasks of somebody else to yourself."]
-    if "delegator" in errors and by == delegator and not now.is_superuser:
-        raise NotPermitted(" ".join(errors["delegator"]))
-    if errors:
-        raise InvalidDelegation(errors)
+    if by == delegator and not people_with_a_right().filter(pk=by.pk).exists():
+        raise NotPermitted(f"{by} holds no role that decides anything.")
+    delegation_check(
+        delegator=delegator, delegate=delegate, starts_at=starts_at, ends_at=ends_at, by=by
+    )
     delegation, created = Delegation.objects.get_or_create(
         delegator=delegator,
         delegate=delegate,
@@ -151,7 +171,11 @@ def delegation_create(
             actor=by,
             target=delegation,
             changes={"starts_at": (None, starts_at), "ends_at": (None, ends_at)},
-            details={"delegator": delegator, "delegate": delegate},
+            details={
+                "delegator": delegator,
+                "delegate": delegate,
+                **({} if confirmed is None else confirmed.details),
+            },
         )
     return delegation
 
@@ -234,6 +258,18 @@ def _errors_of_times(starts_at: datetime, ends_at: datetime) -> dict[str, list[s
     if ends_at - starts_at > LONGEST:
         return {"ends_at": [f"At most {LONGEST.days} days."]}
     return {}
+
+
+def rights_of_both(delegator: User, delegate: User) -> list[list[str]]:
+    """Return what each of the two may decide now; nothing of one who is not active."""
+    held = permissions_by_role(people=[delegator.pk, delegate.pk], among=RIGHTS)
+    active = set(_both(delegator, delegate).filter(is_active=True).values_list("pk", flat=True))
+    return [sorted(held[each.pk]) if each.pk in active else [] for each in (delegator, delegate)]
+
+
+def both_locked(delegator: User, delegate: User) -> list[User]:
+    """Lock the two, by primary key."""
+    return list(locked(_both(delegator, delegate)))
 
 
 def _both(delegator: User, delegate: User) -> QuerySet[User]:

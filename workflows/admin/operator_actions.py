@@ -82,7 +82,7 @@ class Settlement(OperatorAction):
             rail=self.rail,
             **self.typed,
         )
-        return leave_to_proposal(self, proposal)
+        return leave_to_proposal(self.model_admin, self.request, proposal)
 
 
 class ConfirmPaid(Settlement):
@@ -138,7 +138,7 @@ class OrderAnew(OperatorAction):
         proposal = new_orders.new_order_propose(
             reference=self.row.reference, user=self.user, note=self.typed["note"], asked=True
         )
-        return leave_to_proposal(self, proposal)
+        return leave_to_proposal(self.model_admin, self.request, proposal)
 
 
 class Restart(OperatorAction):

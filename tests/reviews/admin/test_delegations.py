@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Proposal
 from accounts.roles import Role
 from applications.choices import Status
 from applications.models import LoanApplication
@@ -87,7 +88,7 @@ def test_own_tasks_are_handed_over(login: Login, senior: User, stand_in: User) -
     )
 
 
-def test_somebody_elses_tasks_are_handed_over_by_a_superuser_alone(
+def test_somebody_elses_tasks_are_proposed_by_a_superuser_and_by_nobody_else(
     login: Login, root: User, manager: User, senior: User, stand_in: User
 ) -> None:
     now = timezone.now()
@@ -99,12 +100,13 @@ def test_somebody_elses_tasks_are_handed_over_by_a_superuser_alone(
     }
 
     login(senior).post(ADD, fields)
-    login(root).post(ADD, fields)
+    answer = login(root).post(ADD, fields, follow=True)
 
-    assert [(row.delegator, row.created_by) for row in Delegation.objects.order_by("pk")] == [
-        (senior, senior),
-        (manager, root),
-    ]
+    [row] = Delegation.objects.all()
+    assert (row.delegator, row.created_by) == (senior, senior)
+    assert "Proposed: Hand over the tasks of manager to stand_in." in answer.content.decode()
+    [proposal] = Proposal.objects.all()
+    assert (proposal.proposed_by, proposal.status) == (root, Proposal.Status.OPEN)
 
 
 @pytest.mark.parametrize(
