@@ -1,6 +1,6 @@
 """Propose to delegate the tasks of somebody who is away: another superuser confirms it.
 
-Registered by ``apps`` where accounts are installed.
+Registered by ``apps`` where accounts are installed. No setting lets one person do both.
 """
 
 from datetime import datetime
@@ -87,9 +87,7 @@ def _lock(given: Parameters) -> object:
 
 
 def _perform(given: Parameters, confirmed: Confirmed) -> Outcome:
-    made = delegation.delegation_create(
-        **_read(given), by=confirmed.confirmer, confirmed=confirmed
-    )
+    made = delegation.delegation_create(**_read(given), by=confirmed.confirmer, confirmed=confirmed)
     until = _in_words(made.ends_at)
     return Outcome(sentence=f"{made.delegate} may decide for {made.delegator} until {until}.")
 
@@ -108,6 +106,5 @@ DELEGATION = register(
         lock=_lock,
         perform=_perform,
         about=lambda given: frozenset({given["delegate"]}),
-        may_confirm_alone=True,
     )
 )

@@ -107,7 +107,11 @@ class KeySecret[M: (Partner, PartnerKey)](SecretAction[M]):
 
     def make(self) -> str | HttpResponse:
         made = self.propose()
-        return leave_to_proposal(self.model_admin, self.request, made) if isinstance(made, Proposal) else made.key
+        return (
+            leave_to_proposal(self.model_admin, self.request, made)
+            if isinstance(made, Proposal)
+            else made.key
+        )
 
     def then(self) -> tuple[str, str]:
         return row_url(self.partner()), f"Back to {self.partner()}"

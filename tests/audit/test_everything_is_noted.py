@@ -197,6 +197,7 @@ MODULES = (
     "lending.proposals",
     "lending.services",
     "partners.proposals",
+    "reviews.proposals",
     "workflows.incidents",
     "workflows.new_orders",
     "workflows.operations",
@@ -303,6 +304,7 @@ ACTS = {
 }
 # Tried where their conditions are made: tests of their own.
 TRIED_ELSEWHERE = {
+    "reviews.proposals.delegation_propose",  # tests/reviews/services/test_delegation_proposals.py
     "reviews.services.approvals.approvals_void_after_edit",  # tests/hard_cases/test_case_28
     "applications.services.timeline.event_record",  # inside of nearly all of the others
     "workflows.steps.payout.payout_found",  # tests/workflows/test_payout_settlement.py

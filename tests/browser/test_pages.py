@@ -1,4 +1,4 @@
-"""Every screen that no path of its own leads through, by light and by dark, on a desk and on a phone: what is wrong is named."""
+"""Every screen that no path of its own leads through: what is wrong with it is named."""
 
 from collections.abc import Callable
 
