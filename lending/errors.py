@@ -24,3 +24,10 @@ class NoPolicy(DomainError):
 
     def __init__(self) -> None:
         super().__init__("No lending policy is published, so nothing can be assessed.")
+
+
+class UnusablePolicy(DomainError):
+    """A restart chose a version that is not in force, or lends in another currency."""
+
+    code = "unusable-policy"
+    title = "This policy version cannot be chosen"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from core.errors import DomainError
+from core.errors import DomainError, InvalidFields
 
 
 @dataclass(frozen=True)
@@ -155,3 +155,27 @@ class NothingToResend(DomainError):
 
     def __init__(self, *, key: str, status: str) -> None:
         super().__init__(f"{key} was not given up: it is {status.lower()}.")
+
+
+class ReferenceMissing(InvalidFields):
+    """A payout was said to be paid, and neither the rail nor the person names its reference."""
+
+    code = "reference-missing"
+    title = "The rail's reference is missing"
+
+    def __init__(self) -> None:
+        sentence = "The rail does not say how it knows it: enter the reference on its statement."
+        super().__init__({"rail_reference": [sentence]})
+
+
+class NothingToHold(DomainError):
+    code = "wrong-state"
+    title = "The workflow is not in a state that allows this"
+
+
+class SentFromItsDelivery(DomainError):
+    code = "sent-from-its-delivery"
+    title = "A webhook is sent again from its delivery"
+
+    def __init__(self) -> None:
+        super().__init__("A webhook is sent again from the page of its delivery.")

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 
-from applications.models import RiskAssessment
+from applications.models import LoanOffer, RiskAssessment
 from lending.choices import Outcome
 from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS, Trigger
@@ -56,6 +56,8 @@ class Facts:
 
     assessed: str = ""  # the outcome of this attempt's risk assessment; empty: there is none
     switches: frozenset[str] = frozenset()  # the pinned policy's, by field
+    must_accept: bool = False  # this attempt's offer needs a yes, whatever the policy says
+    has_accepted: bool = False  # this attempt's offer has the terms of one that was accepted
     approved: set[str] = field(default_factory=set)  # kinds of review, in this attempt
     declined: set[str] = field(default_factory=set)  # kinds of review, in this attempt
     cleared: set[int] = field(default_factory=set)  # approved tasks of all attempts
@@ -84,9 +86,20 @@ def facts_read(
         application__in=facts, attempt=F("application__attempt")
     )
     switches = (f"policy__{name}" for name in SWITCHES)
-    for pk, outcome, *values in assessments.values_list("application", "outcome", *switches):
+    offers = LoanOffer.objects.filter(
+        application=OuterRef("application"), attempt=OuterRef("attempt")
+    ).order_by()
+    of_offer = (
+        Exists(offers.filter(acceptance_required=True)),
+        Exists(offers.filter(accepted_in__isnull=False)),
+    )
+    for pk, outcome, must_accept, has_accepted, *values in assessments.values_list(
+        "application", "outcome", *of_offer, *switches
+    ):
+        found = facts[pk]
         on = (name for name, value in zip(SWITCHES, values, strict=True) if value)
-        facts[pk].assessed, facts[pk].switches = outcome, frozenset(on)
+        found.assessed, found.switches = outcome, frozenset(on)
+        found.must_accept, found.has_accepted = must_accept, has_accepted
     tasks = tasks_decided().filter(application__in=facts).order_by()
     for pk, task, kind, outcome, attempt, current in tasks.values_list(
         "application", "pk", "kind", "outcome", "attempt", "application__attempt"
@@ -144,7 +157,10 @@ def described(lacks: Iterable[str]) -> str:
 def needs_review(facts: Facts, kind: TaskKind) -> bool:
     """True when a review of this kind applies to an application and has not approved it."""
     row = REVIEW_KINDS[kind]
-    if row.required_by and row.required_by not in facts.switches:
+    is_on = not row.required_by or row.required_by in facts.switches
+    if row.trigger is Trigger.OFFERED:
+        is_on = (is_on or facts.must_accept) and not facts.has_accepted
+    if not is_on:
         return False
     match row.trigger:
         case Trigger.REFERRED:

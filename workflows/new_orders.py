@@ -114,8 +114,9 @@ def _describe(given: Parameters) -> Description:
     return Description(
         title=f"Order the payout of {application.reference} anew",
         sentence=(
-            "The application is restarted from the first step then, and paid under the new key "
-            "once it is approved again."
+            "The application is restarted from the first step then, under the same policy "
+            "version, and paid under the new key once it is approved again. An offer that was "
+            "accepted holds."
         ),
         rows=(
             ("Amount", "", f"{ledger.amount:,.2f} {ledger.currency}"),

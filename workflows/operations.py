@@ -20,9 +20,10 @@ from applications.services.timeline import event_record
 from applications.transitions import is_terminal
 from audit.models import Action
 from audit.services import entry_record
-from core.errors import DomainError, InvalidFields, NotPermitted
+from core.errors import NotPermitted
 from reviews.services.tasks import tasks_cancel
 from workflows import attempts, errors, executions, incidents
+from workflows.errors import NothingToHold, SentFromItsDelivery
 from workflows.models import Execution, Incident, OutboxMessage
 from workflows.outbox import queue
 from workflows.payout_questions import RailAnswer, orders_ask, orders_needed
@@ -33,30 +34,6 @@ RESTART = "workflows.restart_execution"
 STOP = "workflows.stop_execution"
 RESEND = "workflows.resend_message"
 SETTLE = "applications.settle_disbursement"
-
-
-class ReferenceMissing(InvalidFields):
-    """A payout was said to be paid, and neither the rail nor the person names its reference."""
-
-    code = "reference-missing"
-    title = "The rail's reference is missing"
-
-    def __init__(self) -> None:
-        sentence = "The rail does not say how it knows it: enter the reference on its statement."
-        super().__init__({"rail_reference": [sentence]})
-
-
-class NothingToHold(DomainError):
-    code = "wrong-state"
-    title = "The workflow is not in a state that allows this"
-
-
-class SentFromItsDelivery(DomainError):
-    code = "sent-from-its-delivery"
-    title = "A webhook is sent again from its delivery"
-
-    def __init__(self) -> None:
-        super().__init__("A webhook is sent again from the page of its delivery.")
 
 
 # --- The whole application ---------------------------------------------------------------
@@ -108,9 +85,16 @@ def restart_prepare(*, reference: str, user: User) -> RailAnswer:
 
 
 def application_restart(
-    *, reference: str, user: User, reason: str = "", rail: RailAnswer | None = None
+    *,
+    reference: str,
+    user: User,
+    reason: str = "",
+    rail: RailAnswer | None = None,
+    policy_version: int | None = None,
 ) -> LoanApplication:
     """Restart a stuck application with a new attempt; the old one may write nothing from now on.
+
+    It keeps its policy version, unless ``policy_version`` names the one in force.
 
     A payout is never repeated: its ledger row and its idempotency key belong to the application.
     Once an order was sent, the rail is asked first: an application that was paid is funded by it
@@ -118,8 +102,8 @@ def application_restart(
     either: that is recorded, and ``OrderFailed`` raised, because only a new order can be paid.
     Raises ``TransitionRefused`` unless the application needs attention, or expired before a
     decision that came too late, and is not paid; ``PayoutUnsettled``, ``RailUnreachable``,
-    ``NotPermitted``. Without the answer of ``restart_prepare`` the rail is asked here: never in
-    a transaction.
+    ``UnusablePolicy``, ``NotPermitted``. Without the answer of ``restart_prepare`` the rail is
+    asked here: never in a transaction.
     """
     rail = rail or restart_prepare(reference=reference, user=user)
     with transaction.atomic():
@@ -132,7 +116,9 @@ def application_restart(
         if rail.failed:
             pass  # recorded; the refusal is raised after the commit
         elif rail.found is None:
-            attempts.attempt_begin(application=application, reason=reason, user=user)
+            attempts.attempt_begin(
+                application=application, reason=reason, user=user, policy_version=policy_version
+            )
             incidents.incidents_close(application=application, note="Restarted.", by=user)
         else:
             _note_paid(application, user)

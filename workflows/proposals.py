@@ -20,6 +20,7 @@ from accounts.proposal_kinds import (
 from applications.locking import application_lock
 from applications.models import Disbursement, LoanApplication
 from workflows import operations
+from workflows.errors import ReferenceMissing
 from workflows.payout_questions import RailAnswer
 
 CONFIRM = "applications.confirm_disbursement"
@@ -56,7 +57,7 @@ def settlement_propose(
     found = rail.found
     known_as = found or rail_reference.strip()
     if paid and not known_as:
-        raise operations.ReferenceMissing
+        raise ReferenceMissing
     given = {
         "reference": reference,
         "paid": paid,

@@ -172,6 +172,8 @@ class Migration(migrations.Migration):
                 ('total_interest', models.DecimalField(decimal_places=2, max_digits=15)),
                 ('issued_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('expires_at', models.DateTimeField()),
+                ('acceptance_required', models.BooleanField(default=False, help_text='The policy, or other terms in an earlier attempt, require it.')),
+                ('accepted_in', models.PositiveIntegerField(blank=True, help_text='The earlier attempt in which these terms were accepted.', null=True)),
                 ('accepted_at', models.DateTimeField(blank=True, null=True)),
                 ('declined_at', models.DateTimeField(blank=True, null=True)),
                 ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='offers', to='applications.loanapplication')),

@@ -10,6 +10,12 @@ from lending.fields import computed_money_field, money_field, rate_field
 
 
 class LoanOffer(models.Model):
+    """The terms made to an applicant in one attempt.
+
+    An acceptance holds for the same terms in a later attempt under the same policy version: the new
+    offer names the attempt that it was given in. Other terms need a new one.
+    """
+
     application = models.ForeignKey(
         LoanApplication, on_delete=models.PROTECT, related_name="offers"
     )
@@ -24,6 +30,12 @@ class LoanOffer(models.Model):
     total_interest = computed_money_field()
     issued_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
+    acceptance_required = models.BooleanField(
+        default=False, help_text="The policy, or other terms in an earlier attempt, require it."
+    )
+    accepted_in = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The earlier attempt in which these terms were accepted."
+    )
     accepted_at = models.DateTimeField(null=True, blank=True)
     declined_at = models.DateTimeField(null=True, blank=True)
     letter = models.ForeignKey(Document, on_delete=models.PROTECT, null=True, related_name="+")
@@ -36,6 +48,19 @@ class LoanOffer(models.Model):
 
     def __str__(self) -> str:
         return self.offer_id
+
+    @property
+    def terms(self) -> tuple[object, ...]:
+        """Return what an applicant agrees to."""
+        return (
+            self.principal,
+            self.currency,
+            self.annual_rate,
+            self.term_months,
+            self.monthly_payment,
+            self.last_payment,
+            self.total_interest,
+        )
 
 
 class Instalment(models.Model):

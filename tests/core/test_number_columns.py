@@ -146,6 +146,7 @@ COUNTED = {
     "applications.Disbursement.orders",
     "applications.LoanApplication.attempt",
     "applications.LoanApplication.version",
+    "applications.LoanOffer.accepted_in",
     "applications.LoanOffer.attempt",
     "applications.RiskAssessment.attempt",
     "audit.Seal.number",

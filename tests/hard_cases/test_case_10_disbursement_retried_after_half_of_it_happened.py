@@ -29,6 +29,7 @@ from workflows.errors import (
     PayoutUnknown,
     PayoutUnsettled,
     RailUnreachable,
+    ReferenceMissing,
 )
 from workflows.executions import Closed
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
@@ -237,7 +238,7 @@ def test_payout_that_only_the_statement_shows_funds_the_case_under_its_reference
     aws: Wire, rail: Rail, officer: User, operations: User
 ) -> None:
     application = held(aws, rail, officer, answer="failed")
-    with pytest.raises(ops.ReferenceMissing):
+    with pytest.raises(ReferenceMissing):
         settle(application, operations, paid=True)
     settle(application, operations, paid=True, rail_reference="STATEMENT-9")
     application.refresh_from_db()

@@ -14,7 +14,7 @@ from tests.workflows.conftest import audit
 from tests.workflows.settling import settle
 from workflows import handover
 from workflows import operations as ops
-from workflows.errors import PayoutFound, PayoutUnsettled, RailUnreachable
+from workflows.errors import PayoutFound, PayoutUnsettled, RailUnreachable, ReferenceMissing
 from workflows.models import Execution, Incident, OutboxMessage, SimulatedPayout
 from workflows.steps import payout
 
@@ -82,7 +82,7 @@ def test_payout_that_was_made_funds_the_case_once(
 def test_payout_that_the_rail_does_not_know_needs_its_reference(
     unknown: LoanApplication, operations: User
 ) -> None:
-    with pytest.raises(ops.ReferenceMissing):
+    with pytest.raises(ReferenceMissing):
         settle(reference=unknown.reference, user=operations, paid=True)
     settle(reference=unknown.reference, user=operations, paid=True, rail_reference=" STATEMENT-9 ")
     assert Disbursement.objects.get().rail_reference == "STATEMENT-9"

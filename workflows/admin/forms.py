@@ -24,6 +24,28 @@ class MayReasonForm(forms.Form):
     reason = typed(label="Reason", required=False)
 
 
+class RestartForm(MayReasonForm):
+    """A reason, and the policy version where there is a choice."""
+
+    field_order = ["policy", "reason"]
+
+    def offer_policies(self, *, kept: int, current: int) -> None:
+        """Let Operations choose the version in force in place of the one that is kept."""
+        self.fields["policy"] = forms.ChoiceField(
+            label="Policy version",
+            choices=[
+                ("", f"Keep version {kept}, under which it was judged before"),
+                (str(current), f"Version {current}, which is in force now"),
+            ],
+            required=False,
+            widget=forms.RadioSelect,
+            help_text="Under the kept version an offer that was accepted holds and is paid as it "
+            "is. Under the other one everything is judged anew, and the applicant has to accept "
+            "the new offer.",
+        )
+        self.order_fields(self.field_order)
+
+
 class NoteForm(forms.Form):
     note = typed(label="Note", required=True, help_text="What solved the problem. Kept in the log.")
 

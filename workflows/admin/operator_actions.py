@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from django.contrib.auth.models import User
+from django.forms import Form
 from django.http import HttpResponse
 
 from accounts.admin.proposing import leave_to_proposal, proposal_button
@@ -16,8 +17,16 @@ from applications.choices import Status
 from applications.models import LoanApplication
 from core.admin.row_actions import Button, row_url
 from core.errors import DomainError
-from workflows import new_orders, operations, proposals
-from workflows.admin.forms import MayReasonForm, NewOrderForm, NotPaidForm, PaidForm, ReasonForm
+from lending.services import policy_current
+from workflows import attempts, new_orders, operations, proposals
+from workflows.admin.forms import (
+    MayReasonForm,
+    NewOrderForm,
+    NotPaidForm,
+    PaidForm,
+    ReasonForm,
+    RestartForm,
+)
 from workflows.admin.links import came_from
 from workflows.errors import PayoutFound, RailUnreachable
 from workflows.models import Incident
@@ -148,8 +157,31 @@ class Restart(OperatorAction):
         "A new attempt carries the application from the first step. A payout that was requested "
         "is never requested twice."
     )
-    form_class = MayReasonForm
+    form_class = RestartForm
     service_check = staticmethod(operations.restart_check)
+
+    def get_form(self) -> Form:
+        form = super().get_form()
+        kept, current = self.row.policy, attempts.current_policy_for(self.row)
+        if isinstance(form, RestartForm) and kept is not None and current is not None:
+            form.offer_policies(kept=kept.version, current=current.version)
+        return form
+
+    def explanation(self) -> str:
+        """Also say which policy version would be used."""
+        kept, current = self.row.policy, policy_current()
+        if kept is None:
+            said = f"No policy version has judged it: it gets version {current.version}."
+        elif kept == current:
+            said = f"It keeps policy version {kept.version}, which is in force."
+        elif current.currency != self.row.currency:
+            said = (
+                f"It keeps policy version {kept.version}: version {current.version}, which is in "
+                f"force, lends in {current.currency}."
+            )
+        else:
+            said = f"It keeps policy version {kept.version} unless you choose the one in force."
+        return f"{self.sentence} {said}"
 
     @contextmanager
     def around(self) -> Iterator[None]:
@@ -162,6 +194,7 @@ class Restart(OperatorAction):
             user=self.user,
             reason=self.typed["reason"],
             rail=self.rail,
+            policy_version=int(self.typed["policy"]) if self.typed.get("policy") else None,
         )
         if restarted.status == Status.FUNDED:
             return f"{self.row.reference} had been paid, as the rail says: the loan is funded."

@@ -18,6 +18,7 @@ from applications.models.documents import document_path
 from applications.services import attempts
 from lending.amortisation import Schedule, schedule
 from lending.choices import Outcome
+from workflows import accepted_terms
 from workflows.callbacks.wakeups import WakeUp
 from workflows.db_threads import run_in_db_thread
 from workflows.funding_requirements import BEFORE_OFFER
@@ -115,6 +116,8 @@ def _offer_record(
     letter.application = offer.application = application
     letter.save(force_insert=True)
     offer.letter = letter
+    policy = attempts.pinned_policy(application)
+    holds = accepted_terms.acceptance_set(offer, required=policy.offer_acceptance_required)
     offer.save(force_insert=True)
     Instalment.objects.bulk_create(
         Instalment(
@@ -137,7 +140,8 @@ def _offer_record(
         "generating_offer",
         application,
         f"Offer {offer.offer_id}: {offer.monthly_payment:,.2f} {offer.currency} a month for "
-        f"{offer.term_months} months at {offer.annual_rate} %.",
+        f"{offer.term_months} months at {offer.annual_rate} %."
+        + (" The applicant accepted these terms before." if holds else ""),
         level=Level.SUCCESS,
     )
     attempts.save(application)

@@ -142,6 +142,8 @@ def review_open(
     if begun.seen:
         return True
     application = begun.application
+    if REVIEW_KINDS[kind].trigger is Trigger.OFFERED and _not_asked_again(application, kind):
+        return False
     last = None if operation == first else latest_task(application, kind)
     if last is not None and last.status == TaskStatus.OPEN:
         pending.callback_move(task=last, callback_id=callback_id)
@@ -236,6 +238,11 @@ def _why_asked(application: LoanApplication, kind: TaskKind) -> list[dict[str, s
         return [{"code": code.value, "text": text} for code, text in row.opening_reasons]
     assessment = RiskAssessment.objects.get(application=application, attempt=application.attempt)
     return list(assessment.reasons)
+
+
+def _not_asked_again(application: LoanApplication, kind: TaskKind) -> bool:
+    """True in a later attempt whose offer was accepted before, or needs no yes."""
+    return application.attempt > 1 and not needs_review(facts_of(application), kind)
 
 
 def _article(word: str) -> str:

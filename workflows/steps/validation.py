@@ -1,4 +1,4 @@
-"""Validate an application and pin the policy that is in force."""
+"""Validate an application and pin the policy version that judges it."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from lending import services
 from lending.choices import ReasonCode
 from lending.models import LendingPolicy
 from lending.underwriting import SMALLEST_INCOME
-from reviews.kinds import REVIEW_KINDS
-from workflows import executions
+from reviews.kinds import REVIEW_KINDS, Trigger
+from workflows import accepted_terms, executions
 from workflows.db_threads import run_in_db_thread
 from workflows.providers.simulated import STEP_SECONDS, simulate_latency
 
@@ -24,7 +24,7 @@ class Validated:
     valid: bool
     fraud_check_timeout: int  # seconds
     fraud_check_attempts: int
-    waits: dict[str, int]  # seconds, by kind of task; without what the policy does not ask for
+    waits: dict[str, int]  # seconds, by kind of task; without what nobody is asked
 
 
 def validate(attempt: attempts.Attempt, *, arn: str) -> Validated:
@@ -49,17 +49,16 @@ def validate(attempt: attempts.Attempt, *, arn: str) -> Validated:
 
 @transaction.atomic(savepoint=False)
 def validation_record(attempt: attempts.Attempt) -> Validated:
-    """Check the application and pin the policy that is in force now.
+    """Check the application and pin the policy in force, unless a restart kept another version.
 
     Raises ``ApplicationClosed``, ``NoPolicy``.
     """
     application, seen = attempts.begin_step(attempt, "validate")
-    policy = (
-        application.policy
-        if seen and application.policy
-        else services.policy_for(currency=application.currency)
-    )
+    # A restart has kept or chosen the version.
+    policy = application.policy or services.policy_for(currency=application.currency)
     problems = _problems(application, policy)
+    # Of an offer whose terms differ from an earlier one the applicant is asked in any case.
+    asked = {Trigger.OFFERED} if accepted_terms.offered_before(application) else set()
     result = Validated(
         valid=not problems,
         fraud_check_timeout=int(policy.fraud_check_timeout.total_seconds()),
@@ -67,7 +66,7 @@ def validation_record(attempt: attempts.Attempt) -> Validated:
         waits={
             kind.value: int(getattr(policy, row.wait).total_seconds())
             for kind, row in REVIEW_KINDS.items()
-            if not row.required_by or getattr(policy, row.required_by)
+            if not row.required_by or getattr(policy, row.required_by) or row.trigger in asked
         },
     )
     if seen:
