@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import QuerySet, Value
+from django.db.models import BigIntegerField, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -228,7 +228,6 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
     list_display = (
         "version",
         "state",
-        "currency",
         policy_form.SHOWN["approval_threshold"],
         "ceilings",
         policy_form.SHOWN["second_approval_threshold"],
@@ -279,7 +278,9 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
     def get_queryset(self, request: HttpRequest) -> QuerySet[LendingPolicy]:
         current = services.policy_in_force()
         found = super().get_queryset(request).prefetch_related("authorities")
-        return found.annotate(in_force=Value(None if current is None else current.pk))
+        return found.annotate(
+            in_force=Value(None if current is None else current.pk, output_field=BigIntegerField())
+        )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_open(obj) and super().has_change_permission(request, obj)

@@ -45,7 +45,8 @@ class PolicyForm(PolicyFormBase):
             f"waiting. Not before it is due. {SPAN}",
             "fraud_check_timeout": f"For each try. {SPAN}",
             "fraud_check_attempts": "After the last one without an answer an incident is opened.",
-            "offer_acceptance_required": "Off: what is approved is paid out without asking again.",
+            "offer_acceptance_required": "Off: what is approved is paid out without asking, "
+            "unless a restart changed the terms of an earlier offer.",
             "offer_life": f"Then an offer that nobody accepted expires. {SPAN}",
             "notes": "For staff: why this version is as it is.",
         }

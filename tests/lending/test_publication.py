@@ -352,6 +352,14 @@ def test_new_draft_starts_from_any_version(draft: LendingPolicy, maker: User) ->
         assert answer.status_code == 404
 
 
+def test_pages_say_so_when_no_version_is_in_force(maker: User) -> None:
+    casework.change_policies(published_at=None)
+    client = as_user(maker)
+    assert "Draft, not in force" in states(client)[1]
+    html = client.get(reverse("admin:lending_lendingpolicy_add")).content.decode()
+    assert "No version is in force." in html
+
+
 def test_list_shows_amounts_with_their_currency(draft: LendingPolicy, maker: User) -> None:
     page = as_user(maker).get(reverse("admin:lending_lendingpolicy_changelist"))
     html = page.content.decode()
