@@ -6,7 +6,7 @@ kind takes, then the people by primary key, then what ``perform`` takes.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -265,22 +265,21 @@ def proposals_waiting_on(user: User) -> list[Proposal]:
     return [row for row in found if _is_confirmable(row, user)]
 
 
-def confirmers_of(kind: ProposalKind, *, other_than: Iterable[int | None] = ()) -> list[User]:
+def confirmers_of(kind: ProposalKind) -> list[User]:
     """Return the active people who may confirm proposals of this kind, by name."""
-    left_out = {key for key in other_than if key is not None}
     candidates: dict[int, User] = {}
     for right in kind.confirm:
         candidates |= {person.pk: person for person in _may_hold(right)}
     found = [person for person in candidates.values() if holds(person, kind.confirm)]
-    return sorted((p for p in found if p.pk not in left_out), key=lambda p: p.get_username())
+    return sorted(found, key=lambda person: person.get_username())
 
 
 def confirmers_of_proposal(proposal: Proposal) -> list[User]:
-    """Return whoever may confirm this proposal: neither its proposer nor whom it is about."""
-    kind = kind_of(proposal)
-    return confirmers_of(
-        kind, other_than=[proposal.proposed_by_id, *kind.about(proposal.parameters)]
-    )
+    """Return everybody whose confirmation ``confirm_check`` accepts now; nobody for a void one."""
+    if proposal.status != Status.OPEN or void_reason(proposal):
+        return []
+    people = confirmers_of(kind_of(proposal))
+    return [person for person in people if _is_confirmable(proposal, person)]
 
 
 # --- Parts ------------------------------------------------------------------------------

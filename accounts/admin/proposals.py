@@ -59,6 +59,11 @@ class ProposalPage:
         return any(before for _, before, _ in self.proposal.rows)
 
     @cached_property
+    def void_reason(self) -> str:
+        """The reason why nobody can confirm it any more."""
+        return proposals.void_reason(self.proposal) if self.is_open else ""
+
+    @cached_property
     def confirmers(self) -> list[str]:
         """The names of whoever may confirm it; empty when nobody may."""
         if not self.is_open:
@@ -70,7 +75,7 @@ class ProposalPage:
         """The reason why nobody, or this person, may confirm it now."""
         if not self.is_open:
             return ""
-        if reason := proposals.void_reason(self.proposal):
+        if reason := self.void_reason:
             return f"{reason} It cannot be confirmed any more: reject or withdraw it."
         try:
             proposals.confirm_check(proposal=self.proposal, user=self.user)

@@ -175,7 +175,9 @@ def test_setting_is_named_on_the_front_page_and_on_the_act(
 
     settings.LOANOFFICE_SINGLE_ADMIN = True
     assert 'id="single-admin"' in client.get("/admin/").content.decode()
-    assert buttons(page(client, proposal)) == ["confirm", "withdraw"]
+    html = page(client, proposal)
+    assert buttons(html) == ["confirm", "withdraw"]
+    assert "Waits for one of: maker." in html
     asked = page(client, proposal, "confirm")
     assert "You do this alone: LOANOFFICE_SINGLE_ADMIN is set" in asked
     client.post(at(proposal, "confirm"))
