@@ -219,6 +219,14 @@ def message_key(delivery: WebhookDelivery, number: int) -> str:
     return f"webhook/{delivery.pk}/{number}"
 
 
+def next_try(delivery: WebhookDelivery) -> datetime | None:
+    """Return when a delivery that is under way is tried next; ``None`` for one that is not."""
+    message = OutboxMessage.objects.filter(
+        key=message_key(delivery, delivery.round), status=OutboxMessage.Status.PENDING
+    )
+    return message.values_list("due_at", flat=True).first()
+
+
 def _listening(event: WebhookEvent) -> list[WebhookEndpoint]:
     active = WebhookEndpoint.objects.filter(
         partner_id=event.partner_id, status=WebhookEndpoint.Status.ACTIVE

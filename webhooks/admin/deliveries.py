@@ -139,6 +139,8 @@ class WebhookDeliveryAdmin(
             "badge": delivery_badge(row),
             "payload": json.dumps(json.loads(row.event.payload), indent=2, ensure_ascii=False),
             "tries": list(tries[:TRIES_SHOWN]),
+            "resent": row.round - 1,
+            "next_try": events.next_try(row),
             "buttons": self.row_buttons(request, row),
         }
 

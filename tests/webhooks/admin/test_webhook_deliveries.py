@@ -19,6 +19,7 @@ from tests.webhooks.conftest import submit, sweep_webhooks
 from tests.webhooks.receiver import Receiver
 from webhooks.endpoints import endpoint_create, endpoint_disable
 from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from workflows.models import OutboxMessage
 
 pytestmark = pytest.mark.django_db
 
@@ -82,6 +83,30 @@ def test_operations_resend_what_failed_and_it_is_on_record(
     assert sweep_webhooks() >= 1
     delivery.refresh_from_db()
     assert (delivery.status, delivery.round) == ("delivered", 2)
+    shown = client.get(of_delivery(delivery, "change")).content.decode()
+    assert "<dt>Sent again by Operations</dt><dd>1 time</dd>" in shown
+
+
+def test_page_of_one_that_is_under_way_says_when_it_is_tried_next(
+    login: Login,
+    auditor: User,
+    partner: Partner,
+    endpoint: WebhookEndpoint,
+    receiver: Receiver,
+) -> None:
+    receiver.answers.append((500, {}))
+    submit(partner)
+    sweep_webhooks()
+    delivery = WebhookDelivery.objects.get()
+    due_at = OutboxMessage.objects.get(kind="webhook").due_at
+
+    html = login(auditor).get(of_delivery(delivery, "change")).content.decode()
+
+    assert delivery.status == "pending"
+    assert (
+        timezone.localtime(due_at).isoformat() in html.split('id="next-try"')[1].split("</dd>")[0]
+    )
+    assert "Sent again by Operations</dt><dd>Never" in html
 
 
 def test_what_is_on_its_way_or_whose_endpoint_is_disabled_is_not_resent(
