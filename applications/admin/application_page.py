@@ -5,6 +5,7 @@ An ``ApplicationPage`` lives for one request. Everything it shows is also covere
 changed.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -148,7 +149,10 @@ class ApplicationPage:
         """Explain the application's status in a sentence or two; empty if nothing says so."""
         if self.status == Status.DECLINED:
             reasons = reason_texts(self.application.decision_reasons)
-            return reasons + self.decided_by(Outcome.DECLINE)
+            by = self.decided_by(Outcome.DECLINE)
+            for quoted in re.findall("“(.+?)”", by):  # what the applicant reads holds it as well
+                reasons = reasons.replace(quoted, "").strip()
+            return reasons + by
         if self.status in {Status.APPROVED, Status.FUNDED}:
             return self._approved()
         if self.status == Status.WITHDRAWN:

@@ -185,4 +185,6 @@ def test_page_says_why_a_case_stands_where_it_stands(
 
     html = login(auditor).get(page("change", application)).content.decode()
 
-    assert why in html.split('id="application-why"')[1].split("</p>")[0]
+    shown = html.split('id="application-why"')[1].split("</p>")[0]
+    assert why in shown
+    assert shown.count(why.rpartition("“")[2].rstrip(".”")) == 1, "said once"
