@@ -15,5 +15,9 @@ application_withdrawn = Signal()
 # user=User|None, partner=Partner|None: the facts that deciders read have another version
 application_changed = Signal()
 
+# sender: LoanApplication. application=LoanApplication (locked): somebody added a document to it,
+# which keeps them from deciding it
+application_contributed = Signal()
+
 # sender: LoanApplication. application=LoanApplication (locked, its new status in memory)
 application_moved = Signal()

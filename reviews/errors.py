@@ -20,12 +20,12 @@ class FourEyesViolation(NotPermitted):
 
 class AboveCeiling(NotPermitted):
     code = "above-ceiling"
-    title = "The amount is above what you may decide"
+    title = "This decision takes a higher role"
 
     def __init__(self, *, reference: str, role: str, ceiling: str, needed: str) -> None:
-        """Build the message. ``ceiling`` is empty for a role without one.
+        """Build the message. ``ceiling`` is empty for an amount within it.
 
-        Such a role is refused only for a second approval that it may not give.
+        Such an amount is refused only for an approval after the first, which they may not give.
         """
         super().__init__(
             f"{reference} is above the {role} ceiling of {ceiling}; a {needed} decides it."

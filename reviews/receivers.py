@@ -1,15 +1,22 @@
 """Receivers of application signals and of changes of people. Each calls one service."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.db.models.signals import m2m_changed, post_save
 from django.dispatch import receiver
+from django.utils import timezone
 
 from applications.models import LoanApplication
-from applications.signals import application_changed, application_withdrawn
+from applications.signals import (
+    application_changed,
+    application_contributed,
+    application_withdrawn,
+)
 from partners.models import Partner
-from reviews.services import approvals, delegation, tasks
+from reviews.services import approvals, delegation, rechecks, tasks
+from reviews.signals import delegations_changed
 
 
 @receiver(application_withdrawn)
@@ -30,11 +37,20 @@ def void_approvals(
     )
 
 
+@receiver([application_changed, application_contributed])
+def look_again_after_work(application: LoanApplication, **_: Any) -> None:
+    rechecks.application_recheck(application=application, now=timezone.now())
+
+
 @receiver(post_save, sender=User)
-def end_rights_of_a_deactivated_person(instance: User, **_: Any) -> None:
+def end_rights_of_a_deactivated_person(
+    instance: User, update_fields: Collection[str] | None, **_: Any
+) -> None:
     if not instance.is_active:
         approvals.approvals_void_of(person=instance)
         delegation.delegations_end_without_role(people=[instance.pk])
+    if update_fields is None or not {"is_active", "is_staff"}.isdisjoint(update_fields):
+        rechecks.tasks_recheck(now=timezone.now())
 
 
 @receiver(m2m_changed, sender=User.groups.through)
@@ -44,3 +60,9 @@ def end_delegations_without_a_role(
     if action.startswith("post_"):  # with a group for ``instance`` the set has the people
         people = {instance.pk} if isinstance(instance, User) else pk_set
         delegation.delegations_end_without_role(people=people)
+        rechecks.tasks_recheck(now=timezone.now())
+
+
+@receiver(delegations_changed)
+def look_again_after_a_delegation(**_: Any) -> None:
+    rechecks.tasks_recheck(now=timezone.now())

@@ -13,3 +13,12 @@ approvals_voided = Signal()
 task_asked_again = Signal()
 # sender: ReviewTask. task=ReviewTask
 task_opened = Signal()
+# sender: ReviewTask. tasks=dict[ReviewTask, str] (open, locked, each with its application): nobody
+# can decide them since now, and why
+tasks_undecidable = Signal()
+# sender: ReviewTask. task=ReviewTask: somebody can decide it again
+task_decidable_again = Signal()
+# sender: ReviewTask. task=ReviewTask (open), decision=ReviewDecision (it takes another approval)
+task_needs_another = Signal()
+# sender: Delegation: somebody delegated their tasks, or ended that
+delegations_changed = Signal()

@@ -69,6 +69,15 @@ def analyst(make_user: Callable[..., User]) -> User:
 
 
 @pytest.fixture
+def decider(make_user: Callable[..., User]) -> User:
+    """Somebody who can decide every review and gets no mail, so that no task is an incident."""
+    person = make_user("decider", Role.SENIOR_MANAGER, Role.RISK_ANALYST)
+    User.objects.filter(pk=person.pk).update(email="")
+    person.refresh_from_db()
+    return person
+
+
+@pytest.fixture
 def operations(make_user: Callable[..., User]) -> User:
     return make_user("operations", Role.OPERATIONS)
 

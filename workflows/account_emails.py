@@ -83,4 +83,4 @@ def _said(value: object) -> str:
     return str(value or "none")
 
 
-emails.LETTERS["entry"] = emails.Letter(recipients, build_email)
+emails.LETTERS["entry"] = emails.Letter(recipients, build_email, keeps_text=False)

@@ -149,6 +149,17 @@ class StillStuck(DomainError):
         )
 
 
+class NobodyCanDecide(DomainError):
+    code = "nobody-can-decide"
+    title = "Still nobody can decide it"
+
+    def __init__(self, *, reference: str) -> None:
+        super().__init__(
+            f"Still nobody can decide {reference}: a superuser gives somebody the role, or hands "
+            "over the tasks of somebody who is away; then this ends by itself."
+        )
+
+
 class NothingToResend(DomainError):
     code = "nothing-to-resend"
     title = "There is nothing to send again"

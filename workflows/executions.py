@@ -115,4 +115,5 @@ def closing_notice(attempt: Attempt) -> None:
         kind=OutboxMessage.Kind.EMAIL,
         key=f"closed/{attempt.name}",
         payload={"application": attempt.reference},
+        application=LoanApplication.objects.only("pk").get(reference=attempt.reference),
     )

@@ -12,8 +12,9 @@ from applications.services.timeline import event_record, text_for_everybody
 from core.errors import NotPermitted
 from core.locking import locked
 from lending.choices import Outcome
+from reviews.choices import TaskStatus
 from reviews.models import ReviewDecision, ReviewTask
-from workflows.errors import StillStuck
+from workflows.errors import NobodyCanDecide, StillStuck
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.outbox import queue
 
@@ -80,6 +81,16 @@ def incident_open(
     )
 
 
+def undecidable_key(task: ReviewTask) -> str:
+    """Return the key of the incident that nobody can decide a task."""
+    return f"undecidable/{task.pk}"
+
+
+def tasks_undecidable() -> QuerySet[ReviewTask]:
+    """Return the open tasks that nobody in the office can decide."""
+    return ReviewTask.objects.filter(status=TaskStatus.OPEN, undecidable_since__isnull=False)
+
+
 def incident_check(*, user: User) -> None:
     """Raise ``NotPermitted`` unless ``user`` may work on incidents."""
     if not user.has_perm(PERMISSION):
@@ -106,6 +117,10 @@ def resolve_check(*, incident: Incident, user: User) -> None:
     incident_check(user=user)
     if is_last_word(incident.application, incident):
         raise StillStuck(reference=incident.application.reference)
+    if incident.kind == Incident.Kind.NOBODY_CAN_DECIDE:
+        waiting = tasks_undecidable().filter(application=incident.application)
+        if incident.key in {undecidable_key(task) for task in waiting}:
+            raise NobodyCanDecide(reference=incident.application.reference)
 
 
 @transaction.atomic

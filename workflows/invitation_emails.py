@@ -76,4 +76,4 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
     )
 
 
-emails.LETTERS["invitation"] = emails.Letter(recipients, build_email)
+emails.LETTERS["invitation"] = emails.Letter(recipients, build_email, keeps_text=False)

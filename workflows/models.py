@@ -174,6 +174,14 @@ class OutboxMessage(models.Model):
     callback = models.ForeignKey(
         PendingCallback, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
     )
+    application = models.ForeignKey(
+        LoanApplication,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="messages",
+        help_text="What an e-mail is about; other messages belong to an execution.",
+    )
     payload = models.JSONField(default=dict)
     recipient = models.CharField(
         max_length=40,
@@ -187,6 +195,17 @@ class OutboxMessage(models.Model):
     due_at = models.DateTimeField(default=timezone.now)
     leased_until = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True)
+    failures = models.JSONField(
+        default=list, blank=True, help_text="When each try failed, and why; the latest ones."
+    )
+    letter = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="An e-mail as it was sent: to whom, masked; subject; text, unless it is secret.",
+    )
+    note = models.CharField(
+        max_length=200, blank=True, help_text="Why nothing was sent, though nothing failed."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     sent_at = models.DateTimeField(null=True, blank=True)
 
@@ -200,6 +219,13 @@ class OutboxMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} ({self.key})"
+
+    @property
+    def about(self) -> LoanApplication | None:
+        """The application that it is about; ``None`` for one about people or proposals."""
+        if self.execution is not None:
+            return self.execution.application
+        return self.application
 
 
 def urgency() -> Func:
@@ -230,6 +256,7 @@ class Incident(models.Model):
         ANSWER_DIFFERS = "answer_differs", "Answer is not on record"
         NOT_APPROVED = "not_approved", "Decisions are missing"
         FLAGGED_AFTER_PAYOUT = "flagged_after_payout", "Flagged after the payout"
+        NOBODY_CAN_DECIDE = "nobody_can_decide", "Nobody can decide"
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"

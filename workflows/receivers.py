@@ -13,10 +13,13 @@ from reviews.signals import (
     approvals_voided,
     decision_came_late,
     task_asked_again,
+    task_decidable_again,
     task_decided,
+    task_needs_another,
     task_opened,
+    tasks_undecidable,
 )
-from workflows import attempts, executions, incidents, review_deadlines
+from workflows import attempts, executions, incidents, review_deadlines, undecidable
 from workflows.callbacks import pending
 from workflows.outbox.emails import Notice
 
@@ -65,6 +68,26 @@ def note_late_decision(task: ReviewTask, decisions: list[ReviewDecision], **_: A
 @receiver(task_asked_again)
 def notify_deciders_again(task: ReviewTask, decision: ReviewDecision, **_: Any) -> None:
     review_deadlines.notify_again(task=task, decision=decision)
+
+
+@receiver(task_needs_another)
+def notify_deciders_of_the_next(task: ReviewTask, decision: ReviewDecision, **_: Any) -> None:
+    review_deadlines.notify_next(task=task, decision=decision)
+
+
+@receiver(tasks_undecidable)
+def open_incidents_that_nobody_can_decide(tasks: dict[ReviewTask, str], **_: Any) -> None:
+    undecidable.nobody_can_decide(tasks=tasks)
+
+
+@receiver(task_decidable_again)
+def end_incident_that_nobody_can_decide(task: ReviewTask, **_: Any) -> None:
+    undecidable.somebody_can_decide(task=task)
+
+
+@receiver(task_decided)
+def end_incident_of_a_decided_task(task: ReviewTask, **_: Any) -> None:
+    undecidable.somebody_decided(task=task)
 
 
 @receiver(task_opened)

@@ -11,15 +11,15 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 
 from applications.locking import application_lock
 from applications.models import LoanApplication
-from reviews.choices import TaskStatus
-from reviews.kinds import ESCALATED_KINDS
+from reviews.choices import TaskKind, TaskStatus
+from reviews.kinds import ESCALATED_KINDS, REVIEW_KINDS
 from reviews.locking import task_lock
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.tasks import task_escalate, task_remind
 from workflows.callbacks import pending
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
-from workflows.outbox.emails import Notice
+from workflows.outbox.emails import TO_APPLICANT, Notice
 
 BATCH = 200  # tasks of one sweep, for each kind of deadline
 
@@ -64,19 +64,30 @@ def escalate(*, task_id: int, now: datetime) -> bool:
 def notify(*, task: ReviewTask, notice: Notice) -> None:
     """Queue one notice about a task; the outbox handler finds its recipients."""
     key = f"task/{task.pk}" if notice == Notice.OPENED else f"task/{task.pk}/{notice.value}"
-    queue.put(
-        kind=OutboxMessage.Kind.EMAIL,
-        key=key,
-        payload={"task": task.pk, "notice": notice.value},
-    )
+    _put(task, notice, key)
 
 
 def notify_again(*, task: ReviewTask, decision: ReviewDecision) -> None:
     """Queue the notice that a task is open once more: this approval of it was voided."""
+    _put(task, Notice.OPENED, f"task/{task.pk}/again/{decision.pk}")
+
+
+def notify_next(*, task: ReviewTask, decision: ReviewDecision) -> None:
+    """Queue the notice to whoever may give the approval that a task takes besides this one."""
+    _put(task, Notice.OPENED, f"task/{task.pk}/next/{decision.pk}")
+
+
+def _put(task: ReviewTask, notice: Notice, key: str) -> None:
+    asks_applicant = not REVIEW_KINDS[TaskKind(task.kind)].decided_by_staff
     queue.put(
         kind=OutboxMessage.Kind.EMAIL,
-        key=f"task/{task.pk}/again/{decision.pk}",
-        payload={"task": task.pk, "notice": Notice.OPENED.value},
+        key=key,
+        payload={
+            "task": task.pk,
+            "notice": notice.value,
+            **({"to": TO_APPLICANT} if asks_applicant else {}),
+        },
+        application_id=task.application_id,
     )
 
 

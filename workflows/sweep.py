@@ -17,7 +17,7 @@ from audit.seal_copies import CopiesUnreachable
 from core.form_submissions import form_submissions_forget
 from partners.services.idempotency import idempotency_keys_forget
 from partners.services.throttling import rate_counters_forget
-from workflows import review_deadlines
+from workflows import review_deadlines, undecidable
 from workflows.callbacks.fraud_vendor import callback_requests_forget
 from workflows.errors import EngineError
 from workflows.models import PeriodicRun
@@ -54,6 +54,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     sent = queue.send_due()
     for name, (every, do) in {**FORGETTING, **REGISTERED}.items():
         now_and_then(name, every, do)
+    now_and_then("look_for_deciders", undecidable.LOOK_EVERY, undecidable.look)
     now_and_then("seal", settings.LOANOFFICE_SEAL_EVERY, _seal)
     findings = now_and_then("reconcile", settings.LOANOFFICE_RECONCILE_EVERY, _reconcile)
     return {"sent": sent, **passed, "reconciled": findings.get("findings", 0)}

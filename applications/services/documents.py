@@ -36,7 +36,7 @@ from applications.locking import application_lock
 from applications.models import Document, LoanApplication, StoredUpload
 from applications.models.documents import document_path
 from applications.services.timeline import event_record
-from applications.signals import application_changed
+from applications.signals import application_changed, application_contributed
 from applications.transitions import is_terminal
 from core.errors import NotPermitted
 from partners.models import Partner, PartnerKey
@@ -169,6 +169,8 @@ def document_add(
             user=user,
             partner=partner,
         )
+    else:
+        application_contributed.send(LoanApplication, application=application)
     return document
 
 

@@ -192,7 +192,13 @@ class ReviewApplicationAdmin(BulkDecisionListAdmin, LoanApplicationAdmin):
         return [
             *super().application_fingerprint(application, request, now),
             [
-                (task.pk, task.claimed_by_id, claim_stands(task, now), getattr(task, "late", 0))
+                (
+                    task.pk,
+                    task.claimed_by_id,
+                    claim_stands(task, now),
+                    getattr(task, "late", 0),
+                    task.undecidable_since,
+                )
                 for task in tasks.annotate(late=late)
             ],
         ]

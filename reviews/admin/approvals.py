@@ -3,6 +3,8 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from applications.contributions import contributions_of
 from applications.models import LoanApplication
 from lending.choices import Outcome
@@ -10,6 +12,7 @@ from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.selectors import why_not_counting
+from reviews.services.deciders import people_to_ask
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Approvals:
     given: tuple[ReviewDecision, ...]
     lapsed: tuple[tuple[ReviewDecision, str], ...]
     next_by: str
+    people: tuple[str, ...]  # the names of whoever can, at this moment
 
     @property
     def progress(self) -> str:
@@ -47,6 +51,16 @@ def approvals_of(application: LoanApplication, task: ReviewTask) -> Approvals:
             if why_not and decision.voided_at is None
         ),
         next_by=f"{_role(task, given)}{_but_not(application, task, given)}",
+        people=_people(application, task),
+    )
+
+
+def _people(application: LoanApplication, task: ReviewTask) -> tuple[str, ...]:
+    found = people_to_ask(application=application, task=task, now=timezone.now())
+    by_partner = [] if REVIEW_KINDS[TaskKind(task.kind)].decided_by_staff else [application.partner]
+    return (
+        *(each.person.get_username() for each in found),
+        *(f"{partner}, for the applicant" for partner in by_partner if partner is not None),
     )
 
 

@@ -206,7 +206,10 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
 
     @admin.display(description="Asked of")
     def asked_of(self, task: ReviewTask) -> str:
-        return task.get_assigned_role_display()
+        """Whom an open task waits for, as everywhere; of a closed one the role that was asked."""
+        waits = task.status == TaskStatus.OPEN and task.application.waiting_on
+        role = task.application.get_waiting_on_display if waits else task.get_assigned_role_display
+        return role()
 
     @admin.display(description="Status")
     def status_shown(self, task: ReviewTask) -> SafeString:

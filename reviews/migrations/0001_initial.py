@@ -133,6 +133,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField()),
                 ('reminded_at', models.DateTimeField(blank=True, help_text='When the deciders were reminded that it is due.', null=True)),
                 ('escalated_at', models.DateTimeField(blank=True, help_text='When it was handed up to senior managers.', null=True)),
+                ('undecidable_since', models.DateTimeField(blank=True, help_text='Since when nobody in the office can decide it.', null=True)),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
                 ('claimed_at', models.DateTimeField(blank=True, null=True)),
                 ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='review_tasks', to='applications.loanapplication')),

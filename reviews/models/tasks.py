@@ -36,6 +36,9 @@ class ReviewTask(models.Model):
     escalated_at = models.DateTimeField(
         null=True, blank=True, help_text="When it was handed up to senior managers."
     )
+    undecidable_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when nobody in the office can decide it."
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
     claimed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

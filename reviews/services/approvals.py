@@ -23,6 +23,7 @@ from reviews.kinds import FOUR_EYES_KINDS, REVIEW_KINDS
 from reviews.locking import task_lock
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.selectors import COUNTED, why_not_counting
+from reviews.services.deciders import look_again_at
 from reviews.signals import approvals_voided, task_asked_again
 
 
@@ -140,4 +141,5 @@ def _void(
         data={"task": task.pk, "decisions": [approval.pk for approval in approvals]},
     )
     if task.status == TaskStatus.OPEN:
+        look_again_at(application=application, task=task, now=now)
         task_asked_again.send(ReviewTask, task=task, decision=approvals[-1])

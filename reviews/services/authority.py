@@ -5,9 +5,11 @@ person's authority gives one approval of a task, whoever uses it. ``decisions`` 
 call these checks under their locks; queries over many tasks are in ``decisions``.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, Q
@@ -23,7 +25,7 @@ from lending.choices import Outcome
 from lending.services import policy_ceilings
 from reviews import errors
 from reviews.choices import TaskKind, TaskStatus
-from reviews.kinds import REVIEW_KINDS
+from reviews.kinds import REVIEW_KINDS, ReviewKind
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.selectors import COUNTED, why_not_counting
 from reviews.services.delegation import Right, delegated_rights, own_right
@@ -119,6 +121,50 @@ def person_or_refuse(user: User) -> User:
     return person
 
 
+class Facts:
+    """The approvals of a task and the work on its application, read when first needed.
+
+    ``given`` are the approvals that count, where they were read before.
+    """
+
+    def __init__(
+        self,
+        application: LoanApplication,
+        task: ReviewTask,
+        given: list[ReviewDecision] | None = None,
+    ) -> None:
+        self.application, self.task = application, task
+        if given is not None:
+            self.given = given
+
+    @property
+    def row(self) -> ReviewKind:
+        return REVIEW_KINDS[TaskKind(self.task.kind)]
+
+    @cached_property
+    def worked(self) -> list[Contribution]:
+        """The work of people on the application, which keeps them from deciding the task."""
+        return contributions_of(self.application) if self.row.four_eyes else []
+
+    @cached_property
+    def given(self) -> list[ReviewDecision]:
+        """The approvals of the task that count, the first one first."""
+        return approvals_given(self.application, self.task)
+
+    @cached_property
+    def ceilings(self) -> Mapping[Role, Decimal | None]:
+        """The ceiling of each role in the policy of the application."""
+        policy = self.application.policy
+        return policy_ceilings(policy) if policy else {}
+
+    @property
+    def next_role(self) -> str:
+        """The lowest role that may give the next decision."""
+        return self.row.next_assignee(
+            self.task.assigned_role, approved_before=bool(self.given)
+        ).role
+
+
 def authority(
     application: LoanApplication, task: ReviewTask, user: User, now: datetime
 ) -> User | None:
@@ -127,20 +173,29 @@ def authority(
     Returns ``None`` for their own authority, else the delegator whose authority they use.
     Raises the reason why they may not.
     """
-    row = REVIEW_KINDS[TaskKind(task.kind)]
-    own = own_right(user)
+    right = right_to_decide(
+        Facts(application, task), own_right(user), lambda: delegated_rights(user=user, now=now)
+    )
+    return None if right.person == user else right.person
+
+
+def right_to_decide(facts: Facts, own: Right, delegated: Callable[[], Iterable[Right]]) -> Right:
+    """Return the right by which a person may decide, their own if that is enough.
+
+    ``delegated`` reads what others delegated to them, and is called only when it is needed.
+    Raises the reason why they may not.
+    """
+    application, task, row, user = facts.application, facts.task, facts.row, own.person
     may = own.may(row.permission)
-    lent = [] if may else _lent(user, row.permission, now)
+    lent = [] if may else _lent(delegated, row.permission)
     if not may and not lent:
         raise NotPermitted(f"You may not decide {row.named}.")
     if task.status == TaskStatus.DECIDED:
         raise already_decided(application, task)
     if not can_be_answered(application, task):
         raise errors.NothingToDecide(reference=application.reference, status=application.status)
-    worked = contributions_of(application) if row.four_eyes else []
-    _check_four_eyes(application, worked, user, "You")
-    given = approvals_given(application, task)
-    if mine := next((decision for decision in given if decision.decided_by_id == user.pk), None):
+    _check_four_eyes(facts, user, "You")
+    if mine := next((each for each in facts.given if each.decided_by_id == user.pk), None):
         raise errors.AlreadyDecided(
             reference=application.reference,
             outcome="approved, waiting for a second person",
@@ -149,14 +204,14 @@ def authority(
         )
     if may:
         try:
-            _check_right(application, task, own, given)
+            _check_right(facts, own)
         except DomainError:
-            lent = _lent(user, row.permission, now)
+            lent = _lent(delegated, row.permission)
             if not lent:
                 raise
         else:
-            return None
-    return _first_that_may(application, task, lent, given, worked)
+            return own
+    return _first_that_may(facts, lent)
 
 
 def approvals_given(application: LoanApplication, task: ReviewTask) -> list[ReviewDecision]:
@@ -166,45 +221,36 @@ def approvals_given(application: LoanApplication, task: ReviewTask) -> list[Revi
     return [decision for decision in given if not why_not_counting(decision, application)]
 
 
-def _lent(user: User, permission: str, now: datetime) -> list[Right]:
-    return [right for right in delegated_rights(user=user, now=now) if right.may(permission)]
+def _lent(delegated: Callable[[], Iterable[Right]], permission: str) -> list[Right]:
+    return [right for right in delegated() if right.may(permission)]
 
 
-def _first_that_may(
-    application: LoanApplication,
-    task: ReviewTask,
-    lent: list[Right],
-    given: list[ReviewDecision],
-    worked: list[Contribution],
-) -> User:
-    """Return the first delegator who may decide; else raise why the first one may not."""
+def _first_that_may(facts: Facts, lent: list[Right]) -> Right:
+    """Return the first delegated right that is enough; else raise why the first one is not."""
     refusals: list[DomainError] = []
     for right in lent:
         try:
-            _check_four_eyes(application, worked, right.person, right.person.get_username())
-            _check_right(application, task, right, given)
+            _check_four_eyes(facts, right.person, right.person.get_username())
+            _check_right(facts, right)
         except DomainError as refused:
             refusals.append(refused)
         else:
-            return right.person
+            return right
     raise refusals[0]
 
 
-def _check_four_eyes(
-    application: LoanApplication, worked: list[Contribution], user: User, who: str
-) -> None:
-    for contribution in worked:
+def _check_four_eyes(facts: Facts, user: User, who: str) -> None:
+    for contribution in facts.worked:
         if contribution.person == user:
             raise errors.FourEyesViolation(
-                reference=application.reference, did=contribution.did, who=who
+                reference=facts.application.reference, did=contribution.did, who=who
             )
 
 
-def _check_right(
-    application: LoanApplication, task: ReviewTask, right: Right, given: list[ReviewDecision]
-) -> None:
+def _check_right(facts: Facts, right: Right) -> None:
     """Raise if the person's authority has given an approval already, or does not cover the task."""
-    for decision in given:
+    application = facts.application
+    for decision in facts.given:
         if right.person.pk in {decision.decided_by_id, decision.on_behalf_of_id}:
             by = decision.decided_by
             raise errors.AlreadyDecided(
@@ -213,18 +259,17 @@ def _check_right(
                 decided_by=by.get_username() if by else "",
                 at=decision.decided_at,
             )
-    row, approved_before = REVIEW_KINDS[TaskKind(task.kind)], bool(given)
-    held = approval_authority(right)
-    if not row.has_ceiling or held.covers(task.assigned_role, approved_before=approved_before):
+    held, approved_before = approval_authority(right), bool(facts.given)
+    assigned = facts.task.assigned_role
+    if not facts.row.has_ceiling or held.covers(assigned, approved_before=approved_before):
         return
-    ceilings = policy_ceilings(application.policy) if application.policy else {}
-    ceiling = ceilings.get(held.role, Decimal(0))
-    needed = row.next_assignee(task.assigned_role, approved_before=approved_before)
+    ceiling = facts.ceilings.get(held.role, Decimal(0))
+    is_above = ceiling is not None and application.loan_amount > ceiling
     raise errors.AboveCeiling(
         reference=application.reference,
         role=held.role.lower(),
-        ceiling="" if ceiling is None else f"{ceiling:,.2f} {application.currency}",
-        needed=role_by_key(needed.role).lower(),
+        ceiling=f"{ceiling:,.2f} {application.currency}" if is_above else "",
+        needed=role_by_key(facts.next_role).lower(),
     )
 
 

@@ -36,9 +36,10 @@ from reviews.services.authority import (
     check_still_open,
     person_or_refuse,
 )
+from reviews.services.deciders import look_again_at
 from reviews.services.decline_reasons import Reason, reason_read
 from reviews.services.delegation import Right, delegated_rights, own_right
-from reviews.signals import decision_came_late, task_decided
+from reviews.signals import decision_came_late, task_decided, task_needs_another
 
 
 def decision_check(
@@ -231,6 +232,9 @@ def _count(application: LoanApplication, task: ReviewTask, decision: ReviewDecis
             move(application, Status.IN_REVIEW)
         save(application)
         task_decided.send(ReviewTask, task=task, decision=decision)
+    else:
+        look_again_at(application=application, task=task, now=decision.decided_at)
+        task_needs_another.send(ReviewTask, task=task, decision=decision)
 
 
 def _note_on_offer(
@@ -290,14 +294,17 @@ def _record_decision(
 ) -> None:
     approved = decision.outcome == Outcome.APPROVE
     verb = "approved" if approved else "declined"
-    message = f"{kind.label}: {verb}."
+    row = REVIEW_KINDS[kind]
+    # The applicant accepts an offer; nobody approves it.
+    outcome = Outcome(decision.outcome)
+    message = f"{row.words[outcome]}." if row.answers_offer else f"{kind.label}: {verb}."
     if approved and left > 0:
         message += f" {left} more approval needed."
     event_record(
         application=application,
         kind=f"{kind.value}_{verb}",
         message=message,
-        step=REVIEW_KINDS[kind].step,
+        step=row.step,
         level=Level.SUCCESS if approved else Level.WARNING,
         actor=decision.decided_by,
         partner=decision.partner,

@@ -28,6 +28,7 @@ from core.locking import locked
 from reviews.errors import InvalidDelegation
 from reviews.kinds import ROWS
 from reviews.models import Delegation
+from reviews.signals import delegations_changed
 
 LONGEST = timedelta(days=366)
 DECIDING = frozenset(row.permission for row in ROWS)
@@ -59,13 +60,32 @@ def delegated_rights(*, user: User, now: datetime) -> list[Right]:
     rows = _running(now=now).filter(delegate=user)
     if not rows.exists():  # mostly: every page with the badge asks, and the filter below is long
         return []
-    rows = rows.filter(in_force()).select_related("delegator").order_by("pk")
-    delegators = {row.delegator_id: row.delegator for row in rows}
-    if not delegators:
-        return []
-    held = permissions_by_role(people=[user.pk, *delegators], among=RIGHTS)
-    beyond = DECIDING - held[user.pk]
-    return [Right(person, held[pk] - beyond) for pk, person in delegators.items()]
+    return _by_delegate(rows.filter(in_force())).get(user.pk, [])
+
+
+def all_delegated_rights(*, now: datetime) -> dict[int, list[Right]]:
+    """Return the rights that are delegated to anybody now, by delegate; at most two queries.
+
+    The same rule as ``delegated_rights``, for everybody at once.
+    """
+    return _by_delegate(delegations_in_force(now=now))
+
+
+def _by_delegate(rows: QuerySet[Delegation]) -> dict[int, list[Right]]:
+    pairs: dict[int, dict[int, User]] = {}
+    for row in rows.select_related("delegator").order_by("pk"):
+        pairs.setdefault(row.delegate_id, {})[row.delegator_id] = row.delegator
+    if not pairs:
+        return {}
+    people = {*pairs, *(delegator for delegators in pairs.values() for delegator in delegators)}
+    held = permissions_by_role(people=people, among=RIGHTS)
+    return {
+        delegate: [
+            Right(person, held[pk] - (DECIDING - held[delegate]))
+            for pk, person in delegators.items()
+        ]
+        for delegate, delegators in pairs.items()
+    }
 
 
 def delegations_in_force(
@@ -177,6 +197,7 @@ def delegation_create(
                 **({} if confirmed is None else confirmed.details),
             },
         )
+        delegations_changed.send(Delegation)
     return delegation
 
 
@@ -203,6 +224,7 @@ def delegation_revoke(*, delegation: Delegation, by: User) -> Delegation:
     )
     for row in locked(overlapping.select_related("delegator", "delegate")):
         _revoke(row, by=by)
+    delegations_changed.send(Delegation)
     return Delegation.objects.get(pk=delegation.pk)
 
 

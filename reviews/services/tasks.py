@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from accounts.roles import roles_above
+from accounts.roles import Role
 from applications.choices import Level, Status
 from applications.models import LoanApplication
 from applications.services.attempts import move
@@ -17,6 +17,7 @@ from lending.services import approver_of, policy_ceilings
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS, ReviewKind
 from reviews.models import ReviewTask
+from reviews.services import deciders
 from reviews.signals import task_opened
 
 
@@ -55,6 +56,7 @@ def task_open(
     application.waiting_since = now
     application.waiting_until = expires_at
     task_opened.send(ReviewTask, task=task)
+    deciders.look_again_at(application=application, task=task, now=now)
     return task
 
 
@@ -69,8 +71,17 @@ def task_escalate(*, application: LoanApplication, task: ReviewTask, now: dateti
     """Record the escalation of a task after half of the time to decide."""
     task.escalated_at = now
     task.save(update_fields=["escalated_at"])
-    recipients = " and ".join(f"{role.lower()}s" for role in roles_above(task.assigned_role))
-    _record(application, task, "escalated", f"escalated to the {recipients}")
+    asked = deciders.people_to_ask(application=application, task=task, now=now)
+    above = deciders.people_above(asked, task=task)
+    row = REVIEW_KINDS[TaskKind(task.kind)]
+    roles = {each.role for each in above} if row.has_ceiling else {task.assigned_role}
+    names = " and ".join(f"{role.lower()}s" for role in Role if role.key in roles)
+    _record(
+        application,
+        task,
+        "escalated",
+        f"escalated to the {names}" if above else "half of the time is over; nobody can decide it",
+    )
 
 
 def _record(application: LoanApplication, task: ReviewTask, kind: str, what: str) -> None:

@@ -158,6 +158,7 @@ def test_both_answers_of_the_engine_mean_that_it_came_too_late(
     assert Incident.objects.get().kind == "decision_late"
 
 
+@pytest.mark.usefixtures("decider")
 def test_late_decision_of_somebody_who_may_not_decide_is_not_kept(
     officer: User, auditor: User
 ) -> None:

@@ -184,7 +184,9 @@ def test_those_who_are_asked_are_written_to_and_then_those_above(
 
     assert moved["escalated"] == (row.kind in ESCALATED_KINDS)
     told = sorted(letter.to[0] for letter in mail.outbox)
-    above = roles_above(task.assigned_role) if row.escalated else ()
+    # Nobody gets a letter who could not act on it: without a rank above, those who were asked do.
+    above = roles_above(task.assigned_role) if row.has_ceiling else row.assignees[0].recipients
+    above = above if row.escalated else ()
     assert told == sorted(f"{role.name}@example.com" for role in above)
 
 

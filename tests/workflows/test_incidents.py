@@ -13,7 +13,7 @@ from workflows.errors import NothingToResend, StillStuck
 from workflows.models import Execution, Incident, OutboxMessage
 from workflows.outbox import queue
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("decider")]
 
 
 @pytest.fixture

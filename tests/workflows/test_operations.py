@@ -20,7 +20,7 @@ from workflows.outbox import queue
 from workflows.proposals import settlement_propose
 from workflows.steps import offer
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("decider")]
 
 
 # --- Stop, pause, resume -------------------------------------------------------------------

@@ -146,7 +146,7 @@ def test_applicant_is_reminded_of_an_offer_and_nobody_is_above_an_applicant(
     assert [to for to, _ in letters()] == ["charlie@example.com"]
 
 
-def test_fraud_review_goes_to_the_analysts_and_then_to_the_senior_managers(
+def test_fraud_review_goes_to_the_analysts_again_and_to_nobody_who_could_not_decide_it(
     officer: User, analyst: User, senior: User
 ) -> None:
     application = submit(officer, sin_last4="4444")
@@ -154,4 +154,6 @@ def test_fraud_review_goes_to_the_analysts_and_then_to_the_senior_managers(
     task = ask(application, TaskKind.FRAUD_REVIEW)
     OutboxMessage.objects.all().delete()
     assert after(task, days=4) == {"expired": 0, "reminded": 1, "escalated": 1}
-    assert [to for to, _ in letters()] == [analyst.email, senior.email]
+    assert [to for to, _ in letters()] == [analyst.email, analyst.email]
+    event = ApplicationEvent.objects.get(kind="escalated")
+    assert event.message == "Fraud review: escalated to the risk analysts."

@@ -106,6 +106,7 @@ def test_task_times_out_once_and_only_after_its_time(officer: User) -> None:
     assert OutboxMessage.objects.get(kind="answer_callback").payload["outcome"] == "expired"
 
 
+@pytest.mark.usefixtures("decider")
 def test_restart_is_for_operations_and_for_cases_that_need_it(
     officer: User, operations: User
 ) -> None:

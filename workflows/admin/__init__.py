@@ -6,8 +6,9 @@ from applications.models import LoanApplication
 from reviews.models import BulkDecision
 from workflows.admin.application import WorkflowApplicationAdmin
 from workflows.admin.bulk_decisions import DeliveredBulkDecisionAdmin
-from workflows.admin.executions import ExecutionAdmin, OutboxMessageAdmin, PendingCallbackAdmin
+from workflows.admin.executions import ExecutionAdmin, PendingCallbackAdmin
 from workflows.admin.incidents import IncidentAdmin
+from workflows.admin.messages import OutboxMessageAdmin
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 
 admin.site.unregister(LoanApplication)

@@ -21,6 +21,7 @@ from reviews.models import BulkDecision
 from workflows.admin import operator_actions, timeline
 from workflows.admin.badges import callback_badge, execution_badge, incident_badge
 from workflows.admin.links import incident_url
+from workflows.admin.messages import Sent, sent_about
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.outbox import queue
 
@@ -58,6 +59,11 @@ class WorkflowApplicationPage(ReviewApplicationPage):
             .exclude(status=Incident.Status.RESOLVED)
             .select_related("acknowledged_by")
         )
+
+    @cached_property
+    def emails(self) -> list[Sent]:
+        """The e-mails about it, those to the applicant first."""
+        return sent_about(self.application)
 
     @cached_property
     def given_up(self) -> list[GivenUp]:
@@ -127,6 +133,8 @@ class WorkflowApplicationPage(ReviewApplicationPage):
             ]
             panel = Panel("incidents", "Open incidents", "workflows/admin/incidents.html", rows)
             shown.insert(0, panel)
+        if self.emails:
+            shown.append(Panel("emails", "E-mails", "workflows/admin/emails.html", self.emails))
         if self.executions:
             rows = [self._execution_row(execution) for execution in self.executions]
             shown.append(Panel("executions", "Workflow", "workflows/admin/executions.html", rows))
@@ -163,7 +171,7 @@ class WorkflowApplicationAdmin(ReviewApplicationAdmin):
     def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
     ) -> list[object]:
-        """Add executions, pauses, callbacks and incidents."""
+        """Add executions, pauses, callbacks, incidents and e-mails."""
         executions = Execution.objects.filter(application=application)
         incidents = Incident.objects.filter(application=application)
         return [
@@ -174,6 +182,11 @@ class WorkflowApplicationAdmin(ReviewApplicationAdmin):
                 )
             ),
             list(incidents.order_by("pk").values_list("pk", "status")),
+            list(
+                OutboxMessage.objects.filter(application=application)
+                .order_by("pk")
+                .values_list("pk", "status", "attempts")
+            ),
         ]
 
     def bulk_carry_on(self, run: BulkDecision) -> None:

@@ -49,6 +49,8 @@ def callback_badge(callback: PendingCallback, *, given_up: bool = False) -> Safe
 
 def message_badge(message: OutboxMessage) -> SafeString:
     known = OutboxMessage.Status(message.status)
+    if known == OutboxMessage.Status.SENT and message.note:
+        return badge(message.note.partition(":")[0], "quiet")
     return badge(str(known.label), MESSAGE_TONES[known])
 
 

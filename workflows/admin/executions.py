@@ -1,4 +1,4 @@
-"""Executions, callbacks and outbox messages in the admin: read-only, written by services."""
+"""Executions and callbacks in the admin: read-only, written by services."""
 
 from typing import Any
 
@@ -11,13 +11,11 @@ from django.utils.safestring import SafeString
 
 from applications.admin.view_helpers import ApplicationColumn
 from core.admin.base import ReadOnlyAdmin
-from core.admin.row_actions import Button, RowAction, RowActionsAdmin, row_url
+from core.admin.row_actions import Button, RowActionsAdmin, row_url
 from core.database import beginning
-from workflows import operations
-from workflows.admin.badges import callback_badge, execution_badge, message_badge
+from workflows.admin.badges import callback_badge, execution_badge
 from workflows.admin.history import history_page
-from workflows.admin.links import came_from
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.models import Execution, PendingCallback
 
 
 class ExecutionAdmin(RowActionsAdmin[Execution], ApplicationColumn, ReadOnlyAdmin[Execution]):
@@ -120,62 +118,3 @@ class PendingCallbackAdmin(ApplicationColumn, ReadOnlyAdmin[PendingCallback]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PendingCallback]:
         return super().get_queryset(request).select_related("execution__application")
-
-
-class ResendMessage(RowAction[OutboxMessage]):
-    """Give a message that was given up all its attempts again."""
-
-    name = "resend"
-    label = "Resend"
-
-    def check(self) -> None:
-        operations.resend_check(message=self.row, user=self.user)
-
-    def explanation(self) -> str:
-        return (
-            f"It was tried {self.row.attempts} times and given up. It gets all its tries again, "
-            "the first of them now; its incident is resolved, and another one opens if it fails "
-            "again."
-        )
-
-    def back(self) -> str:
-        """The page of the message, or of the incident that led here."""
-        incidents = Incident.objects.filter(message=self.row)
-        return came_from(self.request, incidents) or super().back()
-
-    def act(self) -> str:
-        operations.message_resend(message=self.row, user=self.user)
-        return f"{self.row.get_kind_display()}: it is on its way again."
-
-
-class OutboxMessageAdmin(
-    RowActionsAdmin[OutboxMessage], ApplicationColumn, ReadOnlyAdmin[OutboxMessage]
-):
-    list_display = (
-        "key",
-        "kind",
-        "application_shown",
-        "status_shown",
-        "attempts",
-        "due_at",
-        "sent_at",
-        "last_error_short",
-    )
-    list_filter = ("status", "kind")
-    list_select_related = ("execution__application",)
-    ordering = ("-id",)
-    sortable_by = ()
-    empty_list_text = (
-        "Every outgoing message is stored here first: starts of workflows, answers that people "
-        "gave, emails. It is retried until it is delivered."
-    )
-    row_actions = (ResendMessage,)
-    application_path = "execution.application"
-
-    @admin.display(description="Status")
-    def status_shown(self, message: OutboxMessage) -> SafeString:
-        return message_badge(message)
-
-    @admin.display(description="Last error", empty_value="")
-    def last_error_short(self, message: OutboxMessage) -> str:
-        return message.last_error[:100]

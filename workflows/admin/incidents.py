@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -24,8 +24,8 @@ from core.errors import DomainError
 from workflows import incidents
 from workflows.admin import operator_actions
 from workflows.admin.badges import incident_badge, message_badge
-from workflows.admin.executions import ResendMessage
 from workflows.admin.forms import NoteForm
+from workflows.admin.messages import ResendMessage
 from workflows.admin.reconcile import reconcile_view
 from workflows.models import Incident, urgency
 from workflows.reconcile import manual
@@ -97,6 +97,7 @@ class IncidentPage:
         return [
             *AcknowledgeIncident.button_for(self.incident, self.user, tone="quiet"),
             *self._resend(),
+            *self._people_buttons(),
             *self._application_buttons(),
             *([Button("resolve", "Mark resolved", resolve)] if self._resolving[0] else []),
         ]
@@ -106,6 +107,25 @@ class IncidentPage:
         if message is None or not self.user.has_perm("workflows.view_outboxmessage"):
             return []
         return ResendMessage.button_for(message, self.user, query={"incident": self.incident.pk})
+
+    def _people_buttons(self) -> list[Button]:
+        """The pages that let somebody decide, where nobody can: for superusers."""
+        if self.incident.kind != Incident.Kind.NOBODY_CAN_DECIDE:
+            return []
+        pages = (
+            ("people", "Roles of people", "auth.change_user", "admin:auth_user_changelist"),
+            (
+                "hand-over",
+                "Hand over tasks",
+                "reviews.add_delegation",
+                "admin:reviews_delegation_add",
+            ),
+        )
+        return [
+            Button(key, label, reverse(name), acts=False)
+            for key, label, permission, name in pages
+            if self.user.is_superuser and self.user.has_perm(permission)
+        ]
 
     def _application_buttons(self) -> list[Button]:
         """The application's actions, for whoever may see the pages that ask."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import models
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -24,7 +24,9 @@ from applications.models import ApplicationEvent, LoanApplication
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.view_helpers import admin_page
 from workflows.admin import history
+from workflows.admin.messages import names_of, recipient_of
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.outbox.emails import SPLIT
 
 ENGINE = "engine"
 
@@ -143,7 +145,7 @@ def gather(
                 sentences.append(f"{execution.name}: {sentence}")
             lines += _from_engine(execution, found) if found else _recorded(execution)
     if Source.DELIVERY in sources:
-        lines += _deliveries(executions)
+        lines += _deliveries(application, executions)
     if Source.INCIDENT in sources:
         lines += _incidents(application)
     return in_order(lines), sentences
@@ -233,33 +235,28 @@ def _recorded(execution: Execution) -> Iterator[Line]:
             )
 
 
-def _deliveries(executions: list[Execution]) -> Iterator[Line]:
-    for message in OutboxMessage.objects.filter(execution__in=executions).select_related(
-        "execution"
-    ):
+def _deliveries(application: LoanApplication, executions: list[Execution]) -> Iterator[Line]:
+    rows = OutboxMessage.objects.filter(
+        Q(execution__in=executions) | Q(application=application)
+    ).exclude(note__startswith=SPLIT)
+    messages = list(rows.select_related("execution").order_by("pk"))
+    names = names_of(messages)
+    for message in messages:
         who = f"Attempt {message.execution.attempt}" if message.execution else ""
         what = message.get_kind_display()
-        tries = (("tries", str(message.attempts)),)
-        yield Line(message.created_at, Source.DELIVERY, f"{what}: queued", who)
+        to = tuple(("to", name) for name in [recipient_of(message, names)] if name)
+        tries = (*to, ("tries", str(message.attempts)))
+        failed = (*tries, ("last error", message.last_error))
+        yield Line(message.created_at, Source.DELIVERY, f"{what}: queued", who, facts=to)
         if message.sent_at is not None:
-            yield Line(message.sent_at, Source.DELIVERY, f"{what}: sent", who, facts=tries)
+            result = message.note.lower() or "sent"
+            yield Line(message.sent_at, Source.DELIVERY, f"{what}: {result}", who, facts=tries)
         elif message.status == OutboxMessage.Status.DEAD:
-            yield Line(
-                message.due_at,
-                Source.DELIVERY,
-                f"{what}: given up",
-                who,
-                facts=(*tries, ("last error", message.last_error)),
-                is_bad=True,
-            )
+            given_up = f"{what}: given up"
+            yield Line(message.due_at, Source.DELIVERY, given_up, who, facts=failed, is_bad=True)
         elif message.attempts:
-            yield Line(
-                message.due_at,
-                Source.DELIVERY,
-                f"{what}: to be tried again",
-                who,
-                facts=(*tries, ("last error", message.last_error)),
-            )
+            again = f"{what}: to be tried again"
+            yield Line(message.due_at, Source.DELIVERY, again, who, facts=failed)
 
 
 def _incidents(application: LoanApplication) -> Iterator[Line]:

@@ -1,8 +1,9 @@
 """Letters: who gets one and what it says. Sent by the outbox; addresses are looked up late.
 
-An outbox row holds the numbers of a task, an application or a user, never an address or a
-name. A letter to many is one row for each of them, so that a letter which got through is
-not sent again because another did not.
+An outbox row holds the numbers of a task, an application or a user, never an address. Of a letter
+that was sent it keeps the subject, the text (unless that is for its reader only) and the address,
+masked (``on_record``). A letter to many is one row for each of them, so that a letter which got
+through is not sent again because another did not.
 """
 
 from collections.abc import Callable
@@ -16,13 +17,13 @@ from django.core.mail import EmailMessage
 from django.db.models import TextChoices
 from django.utils import timezone
 
-from accounts.roles import roles_above
 from applications.choices import Status
 from applications.models import LoanApplication
+from audit.masking import mask_email
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewTask
-from reviews.services.delegation import delegations_in_force
+from reviews.services.deciders import people_above, people_to_ask
 
 
 class Notice(TextChoices):
@@ -39,6 +40,14 @@ CLOSING = {
     Status.EXPIRED: "Your application expired before it was decided.",
 }
 
+# The note of a letter to many, for each of whom another message was written.
+SPLIT = "Split"
+TO_APPLICANT = "applicant"
+# Why nothing was sent.
+NO_ADDRESS = "no e-mail address"
+NOT_NEEDED = "not needed any more"
+NOBODY = "nobody to send it to"
+
 
 @dataclass(frozen=True)
 class Letter:
@@ -46,6 +55,7 @@ class Letter:
 
     recipients: Callable[[dict[str, Any]], list[int]]
     build: Callable[[dict[str, Any]], EmailMessage | None]
+    keeps_text: bool = True  # on record; false where it holds a secret, or what few may read
 
 
 # Letters of other modules, by what their payload names.
@@ -60,30 +70,17 @@ def recipients(payload: dict[str, Any]) -> list[int] | None:
         return letter.recipients(payload)
     if "task" not in payload:
         return None
-    task = ReviewTask.objects.get(pk=payload["task"])
+    task = ReviewTask.objects.select_related("application__policy").get(pk=payload["task"])
     notice = Notice(payload["notice"])
     if task.status != TaskStatus.OPEN:
         return []
     row = REVIEW_KINDS[TaskKind(task.kind)]
     if row.applicant_mail is not None:
         return None
-    asked = row.assignee(task.assigned_role).recipients
-    groups = roles_above(task.assigned_role) if notice == Notice.ESCALATED else asked
-    deciders = User.objects.filter(
-        groups__name__in=[group.value for group in groups], is_active=True
-    ).distinct()
-    now = timezone.now()
-    stand_ins = User.objects.filter(
-        is_active=True,
-        delegations_received__in=delegations_in_force(now=now, permissions=[row.permission]).filter(
-            delegator__in=deciders
-        ),
-    )
-    found = {
-        *deciders.exclude(email="").values_list("pk", flat=True),
-        *stand_ins.exclude(email="").values_list("pk", flat=True),
-    }
-    return sorted(found)
+    asked = people_to_ask(application=task.application, task=task, now=timezone.now())
+    if notice == Notice.ESCALATED:
+        asked = people_above(asked, task=task)
+    return sorted(each.person.pk for each in asked if each.person.email)
 
 
 def build_email(payload: dict[str, Any]) -> EmailMessage | None:
@@ -108,8 +105,9 @@ def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
     if mail is not None:
         facts = {"reference": application.reference, "expires_at": task.expires_at}
         return letter_to(application.email, mail.subject.format(**facts), mail.body.format(**facts))
-    user = User.objects.get(pk=payload["user"])
-    if not user.is_active:
+    asked = people_to_ask(application=application, task=task, now=timezone.now())
+    user = next((each.person for each in asked if each.person.pk == payload["user"]), None)
+    if user is None:  # who cannot decide it any more is not asked
         return None
     subject = f"{task.get_kind_display()}: {application.reference}"
     sentences = {
@@ -126,7 +124,7 @@ def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
         user.email,
         prefix[notice] + subject,
         f"{application.loan_amount:,.2f} {application.currency} waits for a "
-        f"{task.get_assigned_role_display().lower()}. {sentences[notice]}\n"
+        f"{application.get_waiting_on_display().lower()}. {sentences[notice]}\n"
         f"{settings.SITE_URL}/admin/applications/loanapplication/{application.pk}/change/",
     )
 
@@ -142,6 +140,34 @@ def _about_closing(reference: str) -> EmailMessage | None:
         f"Your application {application.reference}",
         f"{sentence}\n{reasons}".strip(),
     )
+
+
+def to_applicant(payload: dict[str, Any]) -> bool:
+    """Tell whether an e-mail goes to the applicant, and not to staff."""
+    return "application" in payload or payload.get("to") == TO_APPLICANT
+
+
+def why_nothing(payload: dict[str, Any], application: LoanApplication | None) -> str:
+    """Return why there was nothing to send to one person."""
+    if application is not None and "user" not in payload:
+        return NOT_NEEDED if application.email else NO_ADDRESS
+    person = User.objects.filter(pk=payload.get("user", 0)).first()
+    return NOT_NEEDED if person is None or person.email else NO_ADDRESS
+
+
+def on_record(payload: dict[str, Any], letter: EmailMessage) -> dict[str, Any]:
+    """Return what is kept of an e-mail: its addresses masked, and its text if that may be kept.
+
+    ``who`` is the username of a member of staff.
+    """
+    keeps = all(kind.keeps_text for kind in _letters(payload))
+    names = User.objects.filter(pk=payload["user"]) if "user" in payload else User.objects.none()
+    return {
+        "who": names.values_list("username", flat=True).first() or "",
+        "to": [mask_email(address) for address in letter.to],
+        "subject": str(letter.subject),
+        "text": str(letter.body) if keeps else None,
+    }
 
 
 def letter_to(address: str, subject: str, body: str) -> EmailMessage | None:

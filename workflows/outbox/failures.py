@@ -38,8 +38,8 @@ def note_failure(message: OutboxMessage, error: Exception, final: bool) -> None:
 
 
 def _application_of(message: OutboxMessage) -> LoanApplication | None:
-    if message.execution is not None:
-        return message.execution.application
+    if message.about is not None:
+        return message.about
     if "task" in message.payload:
         task = ReviewTask.objects.select_related("application").filter(pk=message.payload["task"])
         return next((found.application for found in task), None)

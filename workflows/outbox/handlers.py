@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from applications.choices import Level
+from applications.services.timeline import event_record
 from workflows import engine
 from workflows.errors import CallbackClosed, EngineConflict, EngineUnavailable, NotFound
 from workflows.models import Execution, OutboxMessage, PendingCallback
@@ -25,11 +27,6 @@ logger = logging.getLogger(__name__)
 
 def nothing() -> None:
     """Send nothing, when by now nothing has to be sent."""
-
-
-def done(message: OutboxMessage, future: "Future[Any]") -> None:  # noqa: ARG001
-    """Nothing to note but that it left."""
-    future.result()
 
 
 # --- Starting an execution --------------------------------------------------------------
@@ -202,17 +199,43 @@ def _held(message: OutboxMessage, future: "Future[Any]") -> None:
 
 def _mail(message: OutboxMessage) -> Send:
     """A letter to many becomes one message for each, written here; the sweep sends them."""
-    users = emails.recipients(message.payload)
+    payload = message.payload
+    users = emails.recipients(payload)
     if users is not None:
         for user in users:
             queue.put(
                 kind=OutboxMessage.Kind.EMAIL,
                 key=f"{message.key}/{user}",
-                payload={**message.payload, "user": user},
+                payload={**payload, "user": user},
+                application_id=message.application_id,
             )
+        many = f"one letter to each of {len(users)} people" if len(users) > 1 else "one letter"
+        message.note = f"{emails.SPLIT} into {many}" if users else f"Nothing sent: {emails.NOBODY}"
         return nothing
-    letter = emails.build_email(message.payload)
-    return nothing if letter is None else letter.send
+    letter = emails.build_email(payload)
+    if letter is None:
+        message.note = f"Nothing sent: {emails.why_nothing(payload, message.application)}"
+        return nothing
+    message.letter = emails.on_record(payload, letter)
+    return letter.send
+
+
+def _mailed(message: OutboxMessage, future: "Future[Any]") -> None:
+    """Record that nothing could be sent to an applicant."""
+    future.result()
+    application = message.application
+    if application is None or emails.NO_ADDRESS not in message.note or "user" in message.payload:
+        return
+    status = application.get_status_display().lower()
+    event_record(
+        application=application,
+        kind="applicant_not_told",
+        message=f"The applicant could not be told by e-mail ({status}): there is no e-mail "
+        "address. Tell them by telephone or by post.",
+        level=Level.WARNING,
+        is_internal=True,
+        key=f"not-told/{message.pk}",
+    )
 
 
 def _execution(message: OutboxMessage) -> Execution:
@@ -233,5 +256,5 @@ queue.HANDLERS |= {
     OutboxMessage.Kind.STOP_EXECUTION: Handler(_stop, _stopped),
     OutboxMessage.Kind.PAUSE_EXECUTION: Handler(_pause, _held),
     OutboxMessage.Kind.RESUME_EXECUTION: Handler(_resume, _held),
-    OutboxMessage.Kind.EMAIL: Handler(_mail, done),
+    OutboxMessage.Kind.EMAIL: Handler(_mail, _mailed),
 }

@@ -50,6 +50,8 @@ LEASE = timedelta(seconds=45)
 FIRST_DELAY = 1.0  # seconds
 LONGEST_DELAY = 300.0  # seconds
 TRIES = 20  # about an hour
+KEPT_FAILURES = 40  # of one message, each with its time; a message may be sent again by hand
+KEPT_OF_ERROR = 300  # characters
 # A person waits for these; the sweep is quick enough for the others.
 AT_ONCE = frozenset(
     {
@@ -266,7 +268,7 @@ def _claim(rows: "models.QuerySet[OutboxMessage]", *, limit: int) -> list[Outbox
         claimed = list(
             _due(rows)
             .select_for_update(skip_locked=skip, of=("self",), no_key=True)
-            .select_related("execution", "callback")
+            .select_related("execution", "callback", "application")
             .order_by("due_at", "id")[:limit]
         )
         OutboxMessage.objects.filter(pk__in=[message.pk for message in claimed]).update(
@@ -339,6 +341,8 @@ def _sent(message: OutboxMessage) -> None:
         sent_at=timezone.now(),
         leased_until=None,
         last_error="",
+        letter=message.letter,
+        note=message.note,
     )
 
 
@@ -351,6 +355,8 @@ def _put_off(message: OutboxMessage, error: Exception) -> None:
         extra={"kind": message.kind, "key": message.key, "attempt": message.attempts},
         exc_info=error if not isinstance(error, EngineUnavailable | WebhookError) else None,
     )
+    now, said = timezone.now(), mask_mailboxes(f"{type(error).__name__}: {error}")[:2000]
+    failure = {"at": now.isoformat(), "error": said[:KEPT_OF_ERROR]}
     mine = OutboxMessage.objects.filter(
         pk=message.pk, status=OutboxMessage.Status.PENDING, attempts=message.attempts
     )
@@ -358,9 +364,10 @@ def _put_off(message: OutboxMessage, error: Exception) -> None:
         with transaction.atomic():
             noted = mine.update(
                 status=OutboxMessage.Status.DEAD if final else OutboxMessage.Status.PENDING,
-                due_at=timezone.now() + route.delay(message.attempts),
+                due_at=now + route.delay(message.attempts),
                 leased_until=None,
-                last_error=mask_mailboxes(f"{type(error).__name__}: {error}")[:2000],
+                last_error=said,
+                failures=[*message.failures, failure][-KEPT_FAILURES:],
             )
             if noted:
                 route.failed(message, error, final)

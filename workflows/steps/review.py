@@ -169,7 +169,7 @@ def review_open(
         expires_at=task.expires_at + settings.LOANOFFICE_DELIVERY_GRACE,
         review_task=task,
     )
-    who = task.get_assigned_role_display().lower()
+    who = application.get_waiting_on_display().lower()
     attempts.log(attempt, operation, application, f"Waiting for {_article(who)} {who} to decide.")
     attempts.save(application)
     return True

@@ -275,6 +275,7 @@ def test_acknowledge_names_who_works_on_it_and_the_first_one_stays(
 # --- Mark resolved --------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("decider")
 def test_resolve_takes_a_note_and_happens_once(
     login: Login, operations: User, contradiction: Incident
 ) -> None:

@@ -156,6 +156,7 @@ def test_restart_begins_a_new_attempt_once(
     assert f"{stuck.reference}-2" in {aws.name(index) for index in range(len(aws.requests))}
 
 
+@pytest.mark.usefixtures("decider")
 def test_stop_ends_the_workflow_once_and_says_so(
     login: Login, operations: User, running: LoanApplication, aws: LambdaStub
 ) -> None:

@@ -53,6 +53,7 @@ def test_look_shows_what_differs_and_changes_nothing(
     assert aws.requests == []
 
 
+@pytest.mark.usefixtures("decider")
 def test_mend_does_it_shows_it_and_leaves_a_line_twice_it_agrees(
     login: Login, operations: User, lost: LoanApplication, aws: LambdaStub
 ) -> None:

@@ -1,0 +1,107 @@
+"""Open an incident while nobody in the office can decide a review task, and end it by itself.
+
+The superusers get a mail: they give roles and enter delegations. Operations sees the incident.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
+from django.utils import timezone
+
+from reviews.choices import TaskStatus
+from reviews.models import ReviewTask
+from reviews.services.rechecks import tasks_recheck
+from workflows import incidents
+from workflows.models import Execution, Incident, OutboxMessage
+from workflows.outbox import emails, queue
+
+LOOK_EVERY = timedelta(minutes=1)
+MOST = 2_000  # tasks that change in one look
+PEOPLE = "/admin/auth/user/"
+
+
+def nobody_can_decide(*, tasks: Mapping[ReviewTask, str]) -> None:
+    """Open an incident for each task, which says why, and tell the superusers once of all."""
+    for task, why in tasks.items():
+        incidents.incident_open(
+            kind=Incident.Kind.NOBODY_CAN_DECIDE,
+            key=incidents.undecidable_key(task),
+            application=task.application,
+            execution=Execution.objects.filter(
+                application=task.application, attempt=task.attempt
+            ).first(),
+            sentence=(
+                f"Nobody in the office can decide the {task.get_kind_display().lower()} of "
+                f"{task.application.reference} now. {why} A superuser gives somebody the role, or "
+                "hands over the tasks of somebody who is away; then this ends by itself."
+            ),
+        )
+    first = next(iter(tasks))
+    queue.put(
+        kind=OutboxMessage.Kind.EMAIL,
+        key=f"undecidable/{first.pk}/{first.undecidable_since:%Y%m%d%H%M%S%f}",
+        payload={"undecidable": first.pk, "more": len(tasks) - 1},
+        application_id=first.application_id,
+    )
+
+
+def somebody_decided(*, task: ReviewTask) -> None:
+    """End the incident of a decided task, if it was marked."""
+    if task.undecidable_since is not None:
+        somebody_can_decide(task=task)
+
+
+def somebody_can_decide(*, task: ReviewTask) -> None:
+    """End the incident of a task that somebody can decide again."""
+    rows = Incident.objects.filter(key=incidents.undecidable_key(task))
+    incidents.mark_resolved(rows, by=None, note="Somebody can decide it again.")
+
+
+def look() -> dict[str, Any]:
+    """Look again at all open tasks, and end the incidents of those that are closed.
+
+    For what nothing announces, as a delegation that begins or ends at its time.
+    """
+    changed = tasks_recheck(now=timezone.now(), limit=MOST)
+    rows = Incident.objects.filter(kind=Incident.Kind.NOBODY_CAN_DECIDE)
+    rows = rows.exclude(status=Incident.Status.RESOLVED)
+    waiting = {incidents.undecidable_key(task) for task in incidents.tasks_undecidable()}
+    over = [row.pk for row in rows if row.key not in waiting]
+    ended = incidents.mark_resolved(
+        Incident.objects.filter(pk__in=over), by=None, note="It waits for no decision any more."
+    )
+    return {"changed": changed, "ended": ended}
+
+
+def recipients(payload: dict[str, Any]) -> list[int]:
+    """Return the superusers, who can end it."""
+    people = User.objects.filter(is_active=True, is_superuser=True).exclude(email="")
+    return sorted(people.values_list("pk", flat=True)) if _task_of(payload) else []
+
+
+def build_email(payload: dict[str, Any]) -> EmailMessage | None:
+    """The letter to one superuser; ``None`` once somebody can decide it, or it is closed."""
+    task = _task_of(payload)
+    person = User.objects.filter(pk=payload["user"], is_active=True, is_superuser=True).first()
+    if task is None or person is None:
+        return None
+    incident = Incident.objects.filter(key=incidents.undecidable_key(task)).first()
+    more = payload["more"]
+    also = f" and {more} more" if more else ""
+    return emails.letter_to(
+        person.email,
+        f"Nobody can decide {task.application.reference}{also}",
+        f"{incident.sentence if incident else ''}\n{settings.SITE_URL}{PEOPLE}",
+    )
+
+
+def _task_of(payload: dict[str, Any]) -> ReviewTask | None:
+    rows = ReviewTask.objects.filter(status=TaskStatus.OPEN, undecidable_since__isnull=False)
+    return rows.select_related("application").filter(pk=payload["undecidable"]).first()
+
+
+emails.LETTERS["undecidable"] = emails.Letter(recipients, build_email)
