@@ -41,6 +41,9 @@ HANDLER_THREADS = 16
 GRACE_SECONDS = 5.0
 INVOCATION_TIMEOUT_SECONDS = 900
 RETRY_BACKOFF_SECONDS = 5
+# Seconds before an execution is invoked again whose invocation was under way when the process died,
+# by how often that happened in a row; once more, and it fails.
+DEATH_DELAYS = (0.0, 2.0, 10.0, 60.0)
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +55,8 @@ class LocalEngine:
     and ``engine.url`` return it. ``handler_threads`` bounds the durable invocations, the
     events and the synchronous calls of plain functions that run at once, each kind
     separately. ``retry_backoff_seconds`` is the pause after an invocation that raised,
-    ``event_retry_delays`` the pauses between the attempts of an event. Requests have to be signed
+    ``event_retry_delays`` the pauses between the attempts of an event, ``death_delays`` those
+    before an execution goes on in whose invocation the process died. Requests have to be signed
     with ``credentials``; without them any request from this machine is taken. ``clock`` is the
     wall clock, unless a test has one of its own.
     """
@@ -68,6 +72,7 @@ class LocalEngine:
         retry_backoff_seconds: int = RETRY_BACKOFF_SECONDS,
         event_retry_delays: Sequence[float] = LAMBDA_RETRY_DELAYS,
         credentials: Credentials | None = None,
+        death_delays: Sequence[float] = DEATH_DELAYS,
         clock: Clock | None = None,
     ) -> None:
         self._functions = dict(functions)
@@ -78,6 +83,7 @@ class LocalEngine:
         self._retry_backoff_seconds = retry_backoff_seconds
         self._event_retry_delays = tuple(event_retry_delays)
         self._credentials = credentials
+        self._death_delays = tuple(death_delays)
         self._clock: Clock = clock or RealClock()
         self._state = "new"
         self._server_thread: threading.Thread | None = None
@@ -160,6 +166,7 @@ class LocalEngine:
         self._executor.shutdown()
         self._scheduler.stop()
         self._registry.shutdown()
+        self._store.note_stop()
         self._database.close()
         self._lock.release()
         self._state = "stopped"
@@ -208,6 +215,7 @@ class LocalEngine:
             handler_threads=self._handler_threads,
             invocation_timeout_seconds=INVOCATION_TIMEOUT_SECONDS,
             retry_backoff_seconds=self._retry_backoff_seconds,
+            death_delays=self._death_delays,
             clock=self._clock,
         )
         self._invoker.connect(self._executor)

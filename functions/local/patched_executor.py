@@ -30,7 +30,7 @@ _completion_events _validate_execution_arn``
     Timers, armed when their cause is on disk, again after a restart, and dropped at the end.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from aws_durable_execution_sdk_python.lambda_service import (
@@ -63,6 +63,7 @@ from functions.local.errors import EngineError, callback_closed, conflict
 from functions.local.execution_queues import ExecutionQueueRegistry
 from functions.local.heartbeats import Heartbeats
 from functions.local.invoker import ThreadInvoker
+from functions.local.local_execution import LocalExecution
 from functions.local.patched_timers import TimedExecutor
 from functions.local.pauses import Pauses
 from functions.local.store import WriteThroughStore
@@ -97,6 +98,7 @@ class LocalExecutor(TimedExecutor):
         handler_threads: int,
         invocation_timeout_seconds: int,
         retry_backoff_seconds: int,
+        death_delays: Sequence[float],
         clock: Clock,
     ) -> None:
         super().__init__(
@@ -114,13 +116,15 @@ class LocalExecutor(TimedExecutor):
         self._heartbeats = heartbeats
         self._pauses = pauses
         self._written = store
+        self._death_delays = death_delays
+        self._handler_threads = handler_threads
         self._waiters = CompletionWaiters()
 
     # Starting, waiting, stopping.
 
     def begin(self, execution_arn: str, start: StartDurableExecutionInput) -> None:
         """Create an execution under a given ARN and invoke it once it is on disk."""
-        execution = Execution(execution_arn, start, [])
+        execution = LocalExecution(execution_arn, start, [])
         execution.region = self.region
         execution.start(now=self._clock.now())
         with self._written.one_write():
@@ -174,9 +178,6 @@ class LocalExecutor(TimedExecutor):
         if wakeup is not None:
             wakeup.cancel()
         self._waiters.announce(execution_arn)
-
-    def _after_write(self, follow: Callable[[], object]) -> None:
-        self._written.after_write(follow)
 
     # Callbacks. The checks run on the execution's queue, so that of two answers one loses.
 

@@ -9,10 +9,10 @@ private names.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from typing import Any
+from functools import cached_property
 
 from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
@@ -28,6 +28,7 @@ from aws_durable_execution_sdk_python_testing.worker.checkpoint_tasks import Cal
 from aws_durable_execution_sdk_python_testing.worker.status import InvocationState
 
 from functions.local.errors import CheckpointLostError, StorageError
+from functions.local.store import WriteThroughStore
 
 # Seconds between the tries of a write that fails: doubled from the first to the last.
 FIRST_PAUSE = 0.1
@@ -35,15 +36,42 @@ LONGEST_PAUSE = 5.0
 # Seconds until an execution is continued whose task raised something unexpected.
 AGAIN_AFTER = 5.0
 
+# Deaths of the process from which on an execution is invoked while no other suspect is.
+SUSPECT = 2
+
+# Invocations beyond the number of threads whose claim or outcome is being written meanwhile.
+CLAIMED_AHEAD = 4
+
 type Claim = tuple[Execution, DurableExecutionInvocationInput, int]
 
 logger = logging.getLogger(__name__)
+
+
+def _exited(deaths: int) -> ErrorObject:
+    """Return the error of Lambda for a runtime that ended during the invocation."""
+    return ErrorObject(
+        message=f"Runtime exited without providing a reason ({deaths} times)",
+        type="Runtime.ExitError",
+        data=None,
+        stack_trace=None,
+    )
 
 
 class InvokingExecutor(Executor):
     """The part that invokes handlers."""
 
     _draining = False
+    _written: WriteThroughStore
+    _death_delays: Sequence[float]
+    _handler_threads: int
+
+    @cached_property
+    def _suspects(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+    @cached_property
+    def _slots(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(self._handler_threads + CLAIMED_AHEAD)
 
     async def until_written[T](self, execution_arn: str, change: Callable[[], T]) -> T:
         """Make a change on the execution's queue; try again while the disk refuses it."""
@@ -90,6 +118,19 @@ class InvokingExecutor(Executor):
         return self.unfailing(execution_arn, lambda: self._invoke(execution_arn))
 
     async def _invoke(self, execution_arn: str) -> None:
+        if self._written.load(execution_arn).deaths < SUSPECT:
+            await self._invoke_now(execution_arn)
+            return
+        # It may have killed the process. Alone, it does not drag others down with it.
+        async with self._suspects:
+            await self._invoke_now(execution_arn)
+
+    async def _invoke_now(self, execution_arn: str) -> None:
+        # Claimed when there is a thread for it: what only waits is not under way.
+        async with self._slots:
+            await self._claim_and_run(execution_arn)
+
+    async def _claim_and_run(self, execution_arn: str) -> None:
         claim: Claim | None = await self.until_written(
             execution_arn, lambda: self._begin_invocation(execution_arn)
         )
@@ -204,6 +245,45 @@ class InvokingExecutor(Executor):
             return
         super()._retry_after_error(execution_arn, error)
 
-    def _after_write(self, follow: Callable[[], Any]) -> None:
+    def _after_write(self, follow: Callable[[], object]) -> None:
         """Call this when the changes of the running task are on disk."""
-        raise NotImplementedError
+        self._written.after_write(follow)
+
+    # Deaths. The row of an execution says whether an invocation was under way in it.
+
+    def _set_invocation_gate(self, arn: str, status: InvocationState) -> None:
+        super()._set_invocation_gate(arn, status)
+        execution = self._written.load(arn)
+        is_invoked = status is InvocationState.INVOKING
+        if execution.is_invoked != is_invoked:
+            execution.is_invoked = is_invoked
+            self._written.save(execution)
+
+    def _finish_invocation(
+        self,
+        execution_arn: str,
+        invoke_response: InvokeResponse,
+        invocation_start: datetime,
+        invocation_end: datetime,
+        invocation_seq: int | None = None,
+    ) -> None:
+        self._written.load(execution_arn).deaths = 0
+        super()._finish_invocation(
+            execution_arn, invoke_response, invocation_start, invocation_end, invocation_seq
+        )
+
+    def _count_death(self, execution_arn: str) -> float | None:
+        """Count a death of the process during an invocation.
+
+        Return the seconds to wait before the next one, or ``None``: the execution has failed, as
+        on Lambda after as many runtimes that exited.
+        """
+        execution = self._written.load(execution_arn)
+        if execution.is_invoked:
+            execution.is_invoked = False
+            execution.deaths += 1
+            self._written.save(execution)
+        if execution.deaths <= len(self._death_delays):
+            return self._death_delays[execution.deaths - 1] if execution.deaths else 0.0
+        self._fail_workflow(execution_arn, _exited(execution.deaths))
+        return None

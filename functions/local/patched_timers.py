@@ -19,6 +19,7 @@ from aws_durable_execution_sdk_python.lambda_service import (
 from aws_durable_execution_sdk_python_testing.exceptions import ResourceNotFoundException
 from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.token import CallbackToken
+from aws_durable_execution_sdk_python_testing.worker.status import InvocationState
 
 from functions.local.heartbeats import Heartbeats
 from functions.local.history import callback_options
@@ -95,17 +96,28 @@ class TimedExecutor(InvokingExecutor):
     async def rearm(self, execution_arn: str) -> None:
         """Restore the timers, with the time that is left, and replay."""
         try:
-            await self.until_written(execution_arn, lambda: self._rearm(execution_arn))
+            delay = await self.until_written(execution_arn, lambda: self._rearm(execution_arn))
         except ResourceNotFoundException:
             logger.warning("[%s] Deleted or set aside.", execution_arn)
             return
+        if delay is None:
+            return
+        if delay:
+            logger.warning(
+                "[%s] The process died during its invocation; again in %s s.", execution_arn, delay
+            )
         self._schedule_earliest_pending(execution_arn)
-        self._invoke_execution(execution_arn)
+        self._invoke_execution(execution_arn, delay=delay)
 
-    def _rearm(self, execution_arn: str) -> None:
+    def _rearm(self, execution_arn: str) -> float | None:
+        """Return the seconds until it is replayed; ``None`` if it has ended."""
         execution = self.get_execution(execution_arn)
         if execution.is_complete:
-            return
+            return None
+        is_here = self._invocation_gate(execution_arn) is InvocationState.INVOKING
+        delay = 0.0 if is_here else self._count_death(execution_arn)
+        if delay is None:
+            return None
         if not execution.is_paused:
             self._pauses.discard_open(execution_arn)
         self._arm_execution_timeout(execution)
@@ -116,6 +128,7 @@ class TimedExecutor(InvokingExecutor):
                 started = operation.start_timestamp or self._clock.now()
                 last_beat = self._heartbeats.last(details.callback_id) or started
                 self._arm_callback(execution_arn, details.callback_id, options, started, last_beat)
+        return delay
 
     # Waits and retries of steps.
 

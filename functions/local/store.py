@@ -24,6 +24,7 @@ from aws_durable_execution_sdk_python_testing.stores.base import BaseExecutionSt
 
 from functions.local.database import Database, Value
 from functions.local.errors import StorageError
+from functions.local.local_execution import LocalExecution
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +63,8 @@ class ListFilter:
 class _Unit:
     """Changes of one thread that are not written yet: copies, and what follows their write."""
 
-    drafts: dict[str, Execution] = field(default_factory=dict)
-    saved: dict[str, Execution] = field(default_factory=dict)
+    drafts: dict[str, LocalExecution] = field(default_factory=dict)
+    saved: dict[str, LocalExecution] = field(default_factory=dict)
     after: list[Callable[[], object]] = field(default_factory=list)
 
 
@@ -72,13 +73,15 @@ class WriteThroughStore(BaseExecutionStore):
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._live: dict[str, Execution] = {}
-        self._ended: OrderedDict[str, Execution] = OrderedDict()
+        self._live: dict[str, LocalExecution] = {}
+        self._ended: OrderedDict[str, LocalExecution] = OrderedDict()
         self._ended_lock = threading.Lock()
         self._scope = threading.local()
 
     def save(self, execution: Execution) -> None:
         """Write at the end of this thread's ``one_write``, or now when there is none."""
+        if not isinstance(execution, LocalExecution):
+            raise TypeError("The engine makes its executions itself.")
         with self.one_write() as unit:
             arn = execution.durable_execution_arn
             unit.drafts[arn] = unit.saved[arn] = execution
@@ -121,7 +124,7 @@ class WriteThroughStore(BaseExecutionStore):
         else:
             unit.after.append(follow)
 
-    def load(self, execution_arn: str) -> Execution:
+    def load(self, execution_arn: str) -> LocalExecution:
         """Return an execution as it is on disk; inside ``one_write`` a copy to be changed.
 
         Raises ``ResourceNotFoundException`` for an unknown ARN.
@@ -134,7 +137,7 @@ class WriteThroughStore(BaseExecutionStore):
             draft = unit.drafts[execution_arn] = _copied(self._shared(execution_arn))
         return draft
 
-    def _shared(self, execution_arn: str) -> Execution:
+    def _shared(self, execution_arn: str) -> LocalExecution:
         execution = self._live.get(execution_arn)
         if execution is not None:
             return execution
@@ -148,7 +151,7 @@ class WriteThroughStore(BaseExecutionStore):
             return execution
         return self._live.setdefault(execution_arn, execution)
 
-    def _read(self, execution_arn: str) -> Execution:
+    def _read(self, execution_arn: str) -> LocalExecution:
         """Read an execution from disk; one that cannot be read is set aside, and does not exist."""
         try:
             rows = self._database.read("SELECT data FROM executions WHERE arn = ?", [execution_arn])
@@ -159,7 +162,7 @@ class WriteThroughStore(BaseExecutionStore):
         if not rows:
             raise ResourceNotFoundException("Durable Execution does not exist")
         try:
-            execution = Execution.from_json_dict(json.loads(str(rows[0][0])))
+            execution = LocalExecution.from_json_dict(json.loads(str(rows[0][0])))
             _statement(execution)  # it has all that a row needs
         except Exception as error:
             raise self._set_aside(execution_arn, f"{type(error).__name__}: {error}") from error
@@ -189,6 +192,18 @@ class WriteThroughStore(BaseExecutionStore):
                 [execution_arn, execution_arn],
             )
         )
+
+    def note_stop(self) -> None:
+        """Note that invocations which are still under way did not end the process."""
+        try:
+            with self.one_write():
+                for arn in list(self._live):
+                    execution = self.load(arn)
+                    if execution.is_invoked:
+                        execution.is_invoked = False
+                        self.save(execution)
+        except StorageError:
+            logger.exception("Invocations that are under way will count as deaths.")
 
     def delete(self, execution_arn: str) -> None:
         """Delete an ended execution and its data."""
@@ -267,7 +282,7 @@ class WriteThroughStore(BaseExecutionStore):
             for arn, function, name, version, status, started_at, ended_at in rows
         ]
 
-    def _publish(self, execution: Execution) -> None:
+    def _publish(self, execution: LocalExecution) -> None:
         arn = execution.durable_execution_arn
         if execution.is_complete:
             self._remember_ended(execution)
@@ -275,7 +290,7 @@ class WriteThroughStore(BaseExecutionStore):
         else:
             self._live[arn] = execution
 
-    def _remember_ended(self, execution: Execution) -> None:
+    def _remember_ended(self, execution: LocalExecution) -> None:
         with self._ended_lock:
             self._ended[execution.durable_execution_arn] = execution
             while len(self._ended) > RECENTLY_ENDED:
@@ -286,7 +301,7 @@ def _number(value: Value) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
 
 
-def _copied(execution: Execution) -> Execution:
+def _copied(execution: LocalExecution) -> LocalExecution:
     """Copy an execution and its collections; what is in these is immutable."""
     draft = copy.copy(execution)
     for name, value in vars(execution).items():
@@ -295,7 +310,7 @@ def _copied(execution: Execution) -> Execution:
     return draft
 
 
-def _statement(execution: Execution) -> tuple[str, list[Value]]:
+def _statement(execution: LocalExecution) -> tuple[str, list[Value]]:
     arn = execution.durable_execution_arn
     started = execution.get_operation_execution_started()
     if started.start_timestamp is None:

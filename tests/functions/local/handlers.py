@@ -5,6 +5,8 @@ each key however often it runs, and a line in ``effects.log`` for each run; ``co
 the runs of one key.
 """
 
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -109,6 +111,18 @@ def gated(event: dict[str, Any], context: DurableContext) -> str:
         return effect(event, "passed")
 
     return context.step(body, name="gated")
+
+
+@durable_execution
+def killer(event: dict[str, Any], context: DurableContext) -> str:
+    """A step that ends its process, as one does that needs more memory than there is."""
+
+    def body(_: object) -> str:
+        if count(event, "killer") <= event["kills"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "survived"
+
+    return context.step(body, name="killer")
 
 
 @durable_execution
@@ -218,6 +232,7 @@ FUNCTIONS = {
     "patient": Function(approval, durable=True, execution_timeout_seconds=3),
     "chain": Function(chain, durable=True),
     "gated": Function(gated, durable=True),
+    "killer": Function(killer, durable=True),
     "stumbling": Function(stumbling, durable=True),
     "sleeper": Function(sleeper, durable=True),
     "failing": Function(failing, durable=True),
