@@ -101,6 +101,7 @@ CREATE TABLE IF NOT EXISTS events (
     error TEXT
 );
 """
+INCREMENTAL = 2  # free pages can be given back to the disk
 PROBE = "REPLACE INTO probes (id, written_at) VALUES (1, ?)"
 
 
@@ -120,6 +121,9 @@ class Database:
         )
         try:
             self._wait_for_locks(BUSY_MILLISECONDS)
+            if self._connection.execute("PRAGMA auto_vacuum").fetchone() != (INCREMENTAL,):
+                self._connection.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
+                self._connection.execute("VACUUM")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(SCHEMA)
@@ -187,6 +191,16 @@ class Database:
             if depth == 0 and self._mine.begun:
                 self._mine.begun = False
                 self._lock.release()
+
+    def give_back(self, pages: int) -> bool:
+        """Give free pages of the file back to the disk; return whether there were any."""
+        free = self.read("PRAGMA freelist_count")[0][0]
+        if not free:
+            return False
+        self.write(f"PRAGMA incremental_vacuum({pages})")
+        # The file itself gets smaller when the log of writes has been copied into it.
+        self.write("PRAGMA wal_checkpoint(TRUNCATE)")
+        return True
 
     def check_writable(self) -> None:
         """Raise ``StorageError`` while writes fail: after one that did, another is tried."""

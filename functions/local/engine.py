@@ -33,6 +33,7 @@ from functions.local.patched_scheduler import LocalScheduler
 from functions.local.pauses import Pauses
 from functions.local.recovery import Recovered, recover
 from functions.local.responses import Response, json_response
+from functions.local.retention import Retention
 from functions.local.store import WriteThroughStore
 
 __all__ = ["EngineError", "Function", "LocalEngine"]
@@ -42,8 +43,9 @@ GRACE_SECONDS = 5.0
 INVOCATION_TIMEOUT_SECONDS = 900
 RETRY_BACKOFF_SECONDS = 5
 # Seconds before an execution is invoked again whose invocation was under way when the process died,
-# by how often that happened in a row; once more, and it fails.
-DEATH_DELAYS = (0.0, 2.0, 10.0, 60.0)
+# by how often that happened in a row; once more, and it fails. So many, because whoever kills the
+# process at random (``manage.py chaos``) must not meet one execution as often.
+DEATH_DELAYS = (0.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +139,7 @@ class LocalEngine:
             events=self._events,
             unfinished=unfinished,
         )
+        self._retention.start()
         self._state = "ok"
 
     def stop(self, grace: float = GRACE_SECONDS) -> bool:
@@ -163,6 +166,7 @@ class LocalEngine:
         if not idle:
             logger.warning("%s functions still run; they start again.", self._activity.running)
         self._events.stop()
+        self._retention.stop()
         self._executor.shutdown()
         self._scheduler.stop()
         self._registry.shutdown()
@@ -249,6 +253,7 @@ class LocalEngine:
             database=database,
             region=self._region,
         )
+        self._retention = Retention(database, self._functions, store=self._store, clock=self._clock)
         self._http_server = HttpServer(
             self._wanted_port,
             invocations=self._invocations,

@@ -16,7 +16,7 @@ from functions.local.function import FunctionName
 
 @dataclass(frozen=True)
 class Reservation:
-    """A name and the execution that owns it."""
+    """A name and the execution that owns it; ``payload`` is empty after the retention time."""
 
     function: FunctionName
     name: str
@@ -51,7 +51,8 @@ class ExecutionNames:
     def unstarted(self) -> list[Reservation]:
         """Return the reservations that have no execution yet."""
         return self._select(
-            "WHERE arn NOT IN (SELECT arn FROM executions UNION SELECT arn FROM damaged)"
+            "WHERE payload != '' "
+            "AND arn NOT IN (SELECT arn FROM executions UNION SELECT arn FROM damaged)"
         )
 
     def set_aside(self, reservation: Reservation, reason: str) -> None:

@@ -138,7 +138,7 @@ class Invocations:
                     f"An execution named {wanted} already exists with a different payload: "
                     f"{reservation.arn}",
                 )
-            if not self._store.exists(reservation.arn):
+            if reservation.payload and not self._store.exists(reservation.arn):
                 self.start_reserved(reservation)
         return reservation.arn
 

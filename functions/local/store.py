@@ -211,6 +211,26 @@ class WriteThroughStore(BaseExecutionStore):
             self._ended.pop(execution_arn, None)
         self._database.write("DELETE FROM executions WHERE arn = ?", [execution_arn])
 
+    def delete_ended(self, function: str, *, before: float, limit: int) -> list[str]:
+        """Delete up to ``limit`` executions of a function that ended before a time.
+
+        Returns their ARNs. Their names stay reserved, without the payload.
+        """
+        with self._database.transaction():
+            rows = self._database.write(
+                "DELETE FROM executions WHERE arn IN (SELECT arn FROM executions "
+                "WHERE function = ? AND ended_at < ? LIMIT ?) RETURNING arn",
+                [function, before, limit],
+            )
+            arns = [str(arn) for (arn,) in rows]
+            for arn in arns:
+                self._database.write("UPDATE names SET payload = '' WHERE arn = ?", [arn])
+                self._database.write("DELETE FROM pauses WHERE arn = ?", [arn])
+        with self._ended_lock:
+            for arn in arns:
+                self._ended.pop(arn, None)
+        return arns
+
     def list_all(self) -> list[Execution]:
         """Return every execution, as the store protocol asks; the engine never calls it."""
         rows = self._database.read("SELECT arn FROM executions ORDER BY started_at")

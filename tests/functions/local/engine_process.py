@@ -23,7 +23,7 @@ def main(data: Path, port: int) -> int:
         port=port,
         retry_backoff_seconds=1,
         event_retry_delays=(0.2, 0.4),
-        death_delays=(0.0, 0.1, 0.2, 0.4),
+        death_delays=(0.0, 0.1, 0.1, 0.1, 0.2, 0.2, 0.4),
     )
     try:
         engine.start()

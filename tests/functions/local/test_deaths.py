@@ -11,7 +11,7 @@ from tests.functions.local.handlers import FUNCTIONS, runs
 from tests.functions.local.support import ENDED, EngineProcess, callback_of, client_for, start
 from tests.waiting import eventually
 
-DEATHS = 5  # of the delays of ``engine_process``, and the last
+DEATHS = 8  # of the delays of ``engine_process``, and the last
 
 
 class Supervised:
