@@ -34,7 +34,7 @@ def test_every_nth_write_may_fail_and_every_decision_stands(
     process = running(
         DJANGO_SETTINGS_MODULE="tests.functions.faulty_settings", ENGINE_FAILS_EVERY=str(every)
     )
-    many = size(short=2, long=12)
+    many = size(short=1, long=12)
     approved = [office.submit("alice") for _ in range(many)]
     declined = [office.submit("erin") for _ in range(many)]
     for reference in approved + declined:

@@ -123,6 +123,10 @@ class EngineProcess:
         assert self._process is not None
         return self._process.pid
 
+    def is_alive(self) -> bool:
+        """Return false when it is killed, or has ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
     def health(self) -> tuple[int, dict[str, Any]]:
         """Status and body of ``/health``."""
         answer = urllib3.request("GET", f"http://127.0.0.1:{self.port}/health", timeout=30)

@@ -23,12 +23,18 @@ class Supervised:
 
     def insist(self, call: Any, *arguments: Any, **named: Any) -> Any:
         """Call until the engine lives long enough to answer."""
-        while True:
+
+        def attempt() -> Any:
             try:
                 return call(*arguments, **named)
             except BotoCoreError:
-                self.process.restart()
-                self.restarts += 1
+                if not self.process.is_alive():
+                    self.process.kill()  # its pipe is closed
+                    self.process.launch()
+                    self.restarts += 1
+                return None
+
+        return eventually(attempt, seconds=60, what="the engine answers")
 
     def end_of(self, arn: str) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
