@@ -76,12 +76,25 @@ def require_acceptance() -> LendingPolicy | None:
 
 def _copy_in_force() -> LendingPolicy:
     """Draft the version in force again, with the acceptance of offers."""
-    draft = policy_current()
-    tiers, authorities = list(draft.tiers.all()), list(draft.authorities.all())
-    draft.pk, draft.published_at, draft.published_by = None, None, None
-    draft.version = LendingPolicy.objects.latest("version").version + 1
-    draft.created_at, draft.offer_acceptance_required = timezone.now(), True
-    draft.save(force_insert=True)
+    current = policy_current()
+    tiers, authorities = list(current.tiers.all()), list(current.authorities.all())
+    own = {
+        "id",
+        "version",
+        "created_at",
+        "published_at",
+        "published_by",
+        "offer_acceptance_required",
+    }
+    kept = {
+        field.name: getattr(current, field.name)
+        for field in LendingPolicy._meta.concrete_fields
+        if field.name not in own
+    }
+    number = LendingPolicy.objects.latest("version").version + 1
+    draft = LendingPolicy.objects.create(
+        **kept, version=number, created_at=timezone.now(), offer_acceptance_required=True
+    )
     for tier in tiers:
         tier.pk, tier.policy = None, draft
         tier.save(force_insert=True)

@@ -57,9 +57,12 @@ def acceptance_set(offer: LoanOffer, *, required: bool) -> bool:
         application=application, attempt__lt=offer.attempt, kind=TaskKind.OFFER_ACCEPTANCE
     )
     differs = any(earlier.terms != offer.terms for earlier in _earlier(application))
-    offer.acceptance_required = required or differs or asked.exists()
+    offer.acceptance_required = required or differs or (offer.attempt > 1 and asked.exists())
     return False
 
 
 def _earlier(application: LoanApplication) -> QuerySet[LoanOffer]:
+    """Select the offers of earlier attempts; without a query for the first attempt."""
+    if application.attempt == 1:
+        return LoanOffer.objects.none()
     return LoanOffer.objects.filter(application=application, attempt__lt=application.attempt)
