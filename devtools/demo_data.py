@@ -74,6 +74,17 @@ def require_acceptance() -> LendingPolicy | None:
     return draft
 
 
+# The fields that a draft does not take from another version.
+OF_ONE_VERSION = {
+    "id",
+    "version",
+    "created_at",
+    "published_at",
+    "published_by",
+    "offer_acceptance_required",
+}
+
+
 def _copy_in_force() -> LendingPolicy:
     """Draft the version in force again, with the acceptance of offers."""
     current = policy_current()
