@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
@@ -20,6 +21,10 @@ from tests.databases import django_db_setup, module_rows
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 
 __all__ = ["django_db_setup", "module_rows"]
+
+# No test fails because the machine is slow.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
