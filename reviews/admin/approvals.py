@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from applications.contributions import contributions_of
 from applications.models import LoanApplication
 from lending.choices import Outcome
 from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.selectors import why_not_counting
+from reviews.services.authority import Facts
 from reviews.services.deciders import people_to_ask
 
 
@@ -42,6 +42,7 @@ def approvals_of(application: LoanApplication, task: ReviewTask) -> Approvals:
         if decision.outcome == Outcome.APPROVE and not decision.late
     ]
     given = tuple(decision for decision, why_not in approvals if not why_not)
+    facts = Facts(application, task, list(given))
     return Approvals(
         needed=task.approvals_required,
         given=given,
@@ -50,13 +51,14 @@ def approvals_of(application: LoanApplication, task: ReviewTask) -> Approvals:
             for decision, why_not in approvals
             if why_not and decision.voided_at is None
         ),
-        next_by=f"{_role(task, given)}{_but_not(application, task, given)}",
-        people=_people(application, task),
+        next_by=f"{_role(task, given)}{_but_not(facts)}",
+        people=_people(facts),
     )
 
 
-def _people(application: LoanApplication, task: ReviewTask) -> tuple[str, ...]:
-    found = people_to_ask(application=application, task=task, now=timezone.now())
+def _people(facts: Facts) -> tuple[str, ...]:
+    application, task = facts.application, facts.task
+    found = people_to_ask(application=application, task=task, now=timezone.now(), facts=facts)
     by_partner = [] if REVIEW_KINDS[TaskKind(task.kind)].decided_by_staff else [application.partner]
     return (
         *(each.person.get_username() for each in found),
@@ -69,14 +71,11 @@ def _role(task: ReviewTask, given: tuple[ReviewDecision, ...]) -> str:
     return row.next_assignee(task.assigned_role, approved_before=bool(given)).described
 
 
-def _but_not(
-    application: LoanApplication, task: ReviewTask, given: tuple[ReviewDecision, ...]
-) -> str:
+def _but_not(facts: Facts) -> str:
     did: defaultdict[str, list[str]] = defaultdict(list)
-    if REVIEW_KINDS[TaskKind(task.kind)].four_eyes:
-        for contribution in contributions_of(application):
-            did[contribution.person.get_username()].append(f"{contribution.did} it")
-    for decision in given:
+    for contribution in facts.worked:
+        did[contribution.person.get_username()].append(f"{contribution.did} it")
+    for decision in facts.given:
         if decision.decided_by is not None:
             did[decision.decided_by.get_username()].append("approved it")
         if decision.on_behalf_of is not None:

@@ -103,7 +103,11 @@ def standing(facts: Facts, *, now: datetime, office: Iterable[Member] | None = N
 
 
 def people_to_ask(
-    *, application: LoanApplication, task: ReviewTask, now: datetime
+    *,
+    application: LoanApplication,
+    task: ReviewTask,
+    now: datetime,
+    facts: Facts | None = None,
 ) -> list[Decider]:
     """Return who can decide a task or take over its claim now: whoever is named and gets mail."""
     if task.status != TaskStatus.OPEN or now >= task.expires_at:
@@ -111,7 +115,7 @@ def people_to_ask(
     claimed_by = task.claimed_by_id if claim_stands(task, now) else None
     return [
         each
-        for each in standing(Facts(application, task), now=now).deciders
+        for each in standing(facts or Facts(application, task), now=now).deciders
         if claimed_by is None or each.person.pk == claimed_by or each.may_take_over
     ]
 
