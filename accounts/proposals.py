@@ -30,6 +30,7 @@ from accounts.proposal_kinds import (
     holds,
 )
 from accounts.signals import proposal_closed, proposal_opened
+from audit import times
 from audit.models import Action
 from audit.services import entry_record, object_of, plain
 from core.errors import NotPermitted
@@ -223,9 +224,9 @@ def refuse_closed(proposal: Proposal) -> None:
     if proposal.status == Status.OPEN:
         return
     by = f" by {proposal.decided_by.get_username()}" if proposal.decided_by is not None else ""
-    at = "" if proposal.decided_at is None else timezone.localtime(proposal.decided_at)
+    at = "" if proposal.decided_at is None else f" at {times.moment(proposal.decided_at)}"
     raise ProposalClosed(
-        f"{proposal.title}: {proposal.get_status_display().lower()}{by} at {at:%Y-%m-%d %H:%M}. "
+        f"{proposal.title}: {proposal.get_status_display().lower()}{by}{at}. "
         f"{proposal.result}".strip()
     )
 

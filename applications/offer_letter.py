@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from django.utils import timezone
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 from applications.models import LoanOffer
+from audit.times import day, zone_sentence
 from lending.amortisation import Schedule
 
 FONTS = Path(__file__).parent / "fonts"
@@ -49,7 +49,7 @@ def _terms(pdf: FPDF, font: str, offer: LoanOffer) -> None:
     _line(pdf, "Your loan offer", height=10)
     pdf.set_font(font, "", 10)
     for text in (
-        f"{timezone.localtime(offer.issued_at):%Y-%m-%d}",
+        day(offer.issued_at),
         f"Offer {offer.offer_id} for application {application.reference}",
         "",
         application.applicant_name,
@@ -61,7 +61,8 @@ def _terms(pdf: FPDF, font: str, offer: LoanOffer) -> None:
         f"Monthly payment: {offer.monthly_payment:,.2f} {offer.currency} "
         f"(the last one {offer.last_payment:,.2f})",
         f"Total interest: {offer.total_interest:,.2f} {offer.currency}",
-        f"This offer stands until {timezone.localtime(offer.expires_at):%Y-%m-%d}.",
+        f"This offer stands until the end of {day(offer.expires_at)}.",
+        zone_sentence(),
     ):
         _line(pdf, text)
     pdf.ln(LINE)

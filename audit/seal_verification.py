@@ -22,6 +22,7 @@ from audit.models import Seal, SealVerification
 from audit.seal_copies import Copies, digest_of
 from audit.sealed_tables import MARK, REGISTERED, SealedTable, digest, marks_by_key, texts
 from audit.sealing import Document, given_up, sealed_keys, sealed_up_to
+from audit.times import moment
 
 SEALS_AT_ONCE = 20
 # A seal that has no copy after this time is a finding: the sweep copies it within a minute.
@@ -203,7 +204,7 @@ def _first_difference(
 ) -> str:
     """Name the first row, by key, that is not what the seal says."""
     then = marks_by_key(base64.b64decode(said["marks"]))
-    closed = f"after seal {seal.number} closed it ({timezone.localtime(seal.at):%Y-%m-%d %H:%M})"
+    closed = f"after seal {seal.number} closed it ({moment(seal.at)})"
     for key in sorted(then.keys() | now.keys()):
         row = f"{table.label} {key} ({table.name})"
         if key not in now:

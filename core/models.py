@@ -4,6 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from audit.times import instant
+
 
 class FormSubmission(models.Model):
     """A form that a person sent, with what it did, so that sending it again only shows that.
@@ -28,4 +30,4 @@ class FormSubmission(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Form sent by {self.user} at {self.created_at:%Y-%m-%d %H:%M:%S}"
+        return f"Form sent by {self.user} at {instant(self.created_at)}"

@@ -117,11 +117,11 @@ def carry(attempt: Attempt, flow: "Workflow") -> Closed:
     if verdict == FraudVerdict.FLAGGED:
         flow.ask_person(TaskKind.FRAUD_REVIEW, validated)
 
-    flow.checked_step(
+    offered = flow.checked_step(
         "generating_offer", lambda **given: offer.generate_offer(attempt, **given), validated
     )
     if TaskKind.OFFER_ACCEPTANCE in validated.waits:
-        flow.ask_person(TaskKind.OFFER_ACCEPTANCE, validated)
+        flow.ask_person(TaskKind.OFFER_ACCEPTANCE, validated, offered["seconds_left"])
     return Closed(
         **flow.checked_step(
             "disbursing", lambda **given: payout.disburse(attempt, **given), validated
@@ -217,7 +217,8 @@ class Workflow:
     def ask_person(self, kind: TaskKind, validated: Validated, seconds: int = 0) -> None:
         """Suspend until a person has decided; a decline or a timeout ends the execution.
 
-        ``seconds`` is the time left when the task is open already, else 0.
+        ``seconds`` is the time left when the record has a deadline already, that of an open task
+        or of the offer, else 0.
         """
         name, before = self.numbered(kind.value), self.take_wakeup()
         wait = seconds or validated.waits[kind]

@@ -29,9 +29,20 @@ from lending.policy_problems import (
 )
 from lending.underwriting import PolicyRules, TierRule
 
-# The policy fields of the waits for people. Set by ``reviews.apps``: that app is a layer above this
-# one, so it cannot be imported here.
-PERSON_WAITS: list[str] = []
+
+@dataclass(frozen=True)
+class PersonWait:
+    """A wait for a person: the policy field of its length."""
+
+    field: str
+    to_end_of_day: bool  # it lasts until the end of its last day
+
+
+# The waits for people. Set by ``reviews.apps``: that app is a layer above this one, so it cannot be
+# imported here.
+PERSON_WAITS: list[PersonWait] = []
+# What the end of a day adds to a wait at most: a day on which the clocks go back.
+LONGEST_DAY = timedelta(hours=25)
 
 
 def policy_in_force() -> LendingPolicy | None:
@@ -104,7 +115,11 @@ def longest_wait(policy: LendingPolicy) -> timedelta:
         * policy.fraud_check_attempts
     )
     grace: timedelta = settings.LOANOFFICE_DELIVERY_GRACE
-    return sum((getattr(policy, field) + grace for field in PERSON_WAITS), fraud)
+    waits = (
+        getattr(policy, wait.field) + grace + (LONGEST_DAY if wait.to_end_of_day else timedelta(0))
+        for wait in PERSON_WAITS
+    )
+    return sum(waits, fraud)
 
 
 def publish_check(*, policy: LendingPolicy) -> None:

@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from django.utils import timezone
-
+from audit.times import moment
 from core.errors import DomainError
 from partners.choices import KeyState
 
@@ -49,7 +48,7 @@ class KeyReplacedAlready(DomainError):
 
     def __init__(self, *, key: str, by: str, at: datetime) -> None:
         super().__init__(
-            f"{key} was rotated at {timezone.localtime(at):%Y-%m-%d %H:%M}: {by} takes its place. "
+            f"{key} was rotated at {moment(at)}: {by} takes its place. "
             f"If nobody copied that key when it was shown, revoke it and rotate again."
         )
 
@@ -62,7 +61,7 @@ class KeyIssuedAlready(DomainError):
 
     def __init__(self, *, key: str, at: datetime) -> None:
         super().__init__(
-            f"This form issued the key {key} at {timezone.localtime(at):%Y-%m-%d %H:%M}. It was "
+            f"This form issued the key {key} at {moment(at)}. It was "
             "shown then and cannot be shown again. If nobody copied it, revoke it and issue "
             "another."
         )

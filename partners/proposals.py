@@ -24,6 +24,7 @@ from accounts.proposal_kinds import (
     ProposalKind,
     register,
 )
+from audit import times
 from core.locking import locked
 from partners.errors import InvalidExpiry
 from partners.models import Partner, PartnerKey
@@ -126,7 +127,7 @@ def _expiry(given: Parameters) -> datetime | None:
 
 
 def _moment(at: datetime | None) -> str:
-    return "never" if at is None else f"{timezone.localtime(at):%Y-%m-%d %H:%M %Z}"
+    return "never" if at is None else times.moment(at)
 
 
 def _check_issue(given: Parameters) -> None:

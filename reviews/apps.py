@@ -8,14 +8,14 @@ class ReviewsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.permissions import roles_decide
         from audit.sealed_tables import SealedTable, register
-        from lending.services import PERSON_WAITS
+        from lending.services import PERSON_WAITS, PersonWait
         from reviews import checks, receivers
         from reviews.kinds import ROWS
         from reviews.models import ReviewDecision
 
         register(SealedTable(ReviewDecision, may_change=("late", "voided_at", "voided_because")))
         roles_decide()  # the durable function has no app ``accounts``, which does it elsewhere
-        PERSON_WAITS[:] = [row.wait for row in ROWS]
+        PERSON_WAITS[:] = [PersonWait(row.wait, to_end_of_day=row.answers_offer) for row in ROWS]
 
         if apps.is_installed("accounts"):
             from reviews import proposals

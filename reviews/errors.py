@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from django.utils import timezone
-
 from applications.choices import Status
+from audit import times
 from core.errors import DomainError, InvalidFields, NotPermitted
 
 
@@ -52,15 +51,13 @@ class AlreadyDecided(DomainError):
 
     def __init__(self, *, reference: str, outcome: str, decided_by: str, at: datetime) -> None:
         self.outcome, self.decided_by, self.at = outcome, decided_by, at
-        when = timezone.localtime(at)
         super().__init__(
-            f"{reference} was already decided ({outcome}) by {decided_by} "
-            f"at {when:%Y-%m-%d %H:%M:%S}."
+            f"{reference} was already decided ({outcome}) by {decided_by} at {times.instant(at)}."
         )
 
     def for_partners(self) -> str:
-        at = timezone.localtime(self.at)
-        return f"It was decided already ({self.outcome}) at {at:%Y-%m-%d %H:%M}."
+        at = times.for_programs(self.at)
+        return f"It was decided already ({self.outcome}) at {at}."
 
 
 class ClaimedBySomebodyElse(DomainError):
@@ -74,8 +71,8 @@ class ClaimedBySomebodyElse(DomainError):
     ) -> None:
         self.claimed_by, self.since, self.until = claimed_by, since, until
         super().__init__(
-            f"{reference} is claimed by {claimed_by} since {timezone.localtime(since):%H:%M}, "
-            f"until {timezone.localtime(until):%H:%M} at most; they decide it or release it."
+            f"{reference} is claimed by {claimed_by} since {times.hour(since)}, "
+            f"until {times.hour(until)} at most; they decide it or release it."
         )
 
 
@@ -86,8 +83,15 @@ class DecisionExpired(DomainError):
     title = "The time to decide is over"
 
     def __init__(self, *, reference: str, at: datetime) -> None:
-        super().__init__(
-            f"{reference} could be decided until {timezone.localtime(at):%Y-%m-%d %H:%M}; "
+        self.reference, self.at = reference, at
+        super().__init__(self._until(times.moment(at)))
+
+    def for_partners(self) -> str:
+        return self._until(times.for_programs(self.at))
+
+    def _until(self, at: str) -> str:
+        return (
+            f"{self.reference} could be decided until {at}; "
             "a decision after that is kept as late and was not applied."
         )
 

@@ -41,7 +41,7 @@ class Assignee:
 
 @dataclass(frozen=True)
 class ApplicantMail:
-    """The e-mail that asks the applicant; formatted with ``reference`` and ``expires_at``."""
+    """The e-mail that asks the applicant; formatted with ``reference`` and ``last_day``."""
 
     subject: str
     body: str
@@ -74,7 +74,7 @@ class ReviewKind:
     declined_as: ReasonCode  # the reason shown to the applicant and the partner
     opening_reasons: tuple[tuple[ReasonCode, str], ...] = ()
     skipped_as: str = "not needed"  # shown for the step when no task was needed
-    answers_offer: bool = False  # the answer is also stored on the offer
+    answers_offer: bool = False  # stored on the offer too, in whose time it has to come
     applicant_mail: ApplicantMail | None = None  # set: the applicant decides, staff only record it
 
     @property
@@ -173,7 +173,7 @@ ROWS = (
         answers_offer=True,
         applicant_mail=ApplicantMail(
             "Your loan offer {reference} is ready",
-            "Please accept or decline it by {expires_at:%Y-%m-%d}.",
+            "Please accept or decline it by the end of {last_day}.",
         ),
     ),
 )

@@ -14,6 +14,7 @@ from django.dispatch import receiver
 
 from accounts.signals import account_changed
 from audit.models import AuditEntry
+from audit.times import moment, readable
 from workflows.models import OutboxMessage
 from workflows.outbox import emails, queue
 
@@ -50,9 +51,6 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
     if entry.object_kind == KIND and entry.object_id == str(user.pk):
         before, _ = entry.changes.get("email", ("", ""))
         to.add(before or "")
-    addresses = sorted(address for address in to if address)
-    if not addresses:
-        return None
     changes = [
         f"{name.replace('_', ' ').capitalize()}: {_said(before)} -> {_said(after)}"
         for name, (before, after) in entry.changes.items()
@@ -61,16 +59,15 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
     lines = [
         entry.message,
         *changes,
-        f"By {entry.who or 'nobody signed in'}, at {entry.at:%Y-%m-%d %H:%M} UTC.",
+        f"By {entry.who or 'nobody signed in'}, at {moment(entry.at)}.",
         "",
         "If you did not expect this, tell an administrator at once.",
         f"{settings.SITE_URL}/admin/",
     ]
-    return EmailMessage(
+    return emails.letter_to(
+        sorted(to),
         f"Loan Office: the access of {entry.object_name} was changed",
         "\n".join(lines),
-        settings.DEFAULT_FROM_EMAIL,
-        addresses,
     )
 
 
@@ -80,7 +77,7 @@ def _said(value: object) -> str:
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value or "none")
+    return readable(value or "none")
 
 
 emails.LETTERS["entry"] = emails.Letter(recipients, build_email, keeps_text=False)

@@ -9,6 +9,7 @@ from applications.choices import Level, Status
 from applications.locking import application_lock
 from applications.models import LoanApplication
 from applications.services.timeline import event_record, text_for_everybody
+from audit.times import instant
 from core.errors import NotPermitted
 from core.locking import locked
 from lending.choices import Outcome
@@ -26,8 +27,7 @@ def decisions_late(*, task: ReviewTask, decisions: list[ReviewDecision]) -> None
     application = task.application
     given = " and ".join(
         f"{'approved' if decision.outcome == Outcome.APPROVE else 'declined'} by "
-        f"{decision.decided_by or decision.partner} at "
-        f"{timezone.localtime(decision.decided_at):%Y-%m-%d %H:%M:%S}"
+        f"{decision.decided_by or decision.partner} at {instant(decision.decided_at)}"
         for decision in decisions
     )
     incident_open(

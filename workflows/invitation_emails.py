@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.invitation_tokens import token_of
 from accounts.models import Invitation
 from accounts.signals import invitation_made
+from audit.times import moment
 from workflows.models import OutboxMessage
 from workflows.outbox import emails, queue
 
@@ -67,7 +68,7 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
         "",
         "Then sign in with both.",
         "",
-        f"The link works once, until {invitation.expires_at:%Y-%m-%d %H:%M} UTC, which is {days} "
+        f"The link works once, until {moment(invitation.expires_at)}, which is {days} "
         "days after you were invited. A newer invitation ends it. Give it to nobody.",
         "If you did not expect this, leave the link alone and tell an administrator.",
     ]

@@ -13,13 +13,13 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group, Permission, User
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 
 from accounts import selectors
 from accounts.forms import NewUserForm
 from accounts.models import RequiredSecondFactor
 from accounts.proposals import single_admin_notice
 from accounts.services import access, access_grants, invitations, role_grants
+from audit import times
 from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
 from audit.models import Action, AuditEntry
 from core.admin.row_actions import RowAction, RowActionsAdmin
@@ -222,8 +222,8 @@ class AuditedUserAdmin(
         invitation = selectors.invitation_open(user)
         if invitation is None:
             return "-"
-        until = timezone.localtime(invitation.expires_at)
-        return f"By {invitation.invited_by}, open until {until:%Y-%m-%d %H:%M}"
+        until = times.moment(invitation.expires_at)
+        return f"By {invitation.invited_by}, open until {until}"
 
     def name(self, user: Any) -> str:
         return str(user.get_full_name())

@@ -16,6 +16,7 @@ from accounts.lockouts import HERE
 from accounts.models import FailedSignIn, SecondFactor
 from accounts.services.second_factor import second_factor_reset
 from accounts.services.sign_in import LOCKED_EVERY, lockout_lift
+from audit import times
 from core.admin.row_actions import RowAction, RowActionsAdmin
 
 
@@ -123,8 +124,7 @@ class FailedSignInAdmin(SuperusersLook, RowActionsAdmin[FailedSignIn]):
             return _badge("quiet", "Over")
         if failed.failures_since_start < HERE:
             return _badge("info", "Counted")
-        local = timezone.localtime(until)
-        return format_html("{} until {}", _badge("alert", "Locked out"), f"{local:%H:%M}")
+        return format_html("{} until {}", _badge("alert", "Locked out"), times.hour(until))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FailedSignIn]:
         return super().get_queryset(request).order_by("-attempt_time", "-pk")

@@ -17,6 +17,7 @@ from audit.admin.filters import Lately, ObjectKind, Person
 from audit.admin.paging import NearPaginator
 from audit.models import Action, AuditEntry
 from audit.selectors import entries_found
+from audit.times import instant, readable
 
 TONES = {
     Action.VIEWED: "quiet",
@@ -76,9 +77,7 @@ class AuditEntryAdmin(ReadOnlyPermissions, DeclaredFiltersAdmin[AuditEntry]):
     @admin.display(description="When")
     def when(self, entry: AuditEntry) -> SafeString:
         local = timezone.localtime(entry.at)
-        return format_html(
-            '<time datetime="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}"
-        )
+        return format_html('<time datetime="{}">{}</time>', local.isoformat(), instant(entry.at))
 
     @admin.display(description="Who", empty_value="")
     def by(self, entry: AuditEntry) -> SafeString | str:
@@ -181,7 +180,7 @@ def _value_text(value: object) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "-"
+        return ", ".join(map(readable, value)) or "-"
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_value_text(part)}" for name, part in value.items()) or "-"
-    return str(value)
+    return readable(value)

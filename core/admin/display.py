@@ -1,11 +1,15 @@
 """Format an amount, a status and a moment for the admin. Words and colours, no rules."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from audit import times
+
+DAY = timedelta(days=1)
 
 
 def badge(label: str, tone: str) -> SafeString:
@@ -21,22 +25,35 @@ def money(amount: Decimal, currency: str) -> SafeString:
 
 def moment(at: datetime) -> SafeString:
     """Format a time to the minute, in local time, with a machine-readable value."""
-    local = timezone.localtime(at)
-    return format_html(
-        '<time datetime="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M}"
-    )
+    return _time(at, times.moment(at))
 
 
 def instant(at: datetime) -> SafeString:
     """Format a time to the second, for events in quick succession."""
-    local = timezone.localtime(at)
+    return _time(at, times.instant(at))
+
+
+def clock(at: datetime) -> SafeString:
+    """Format the time of today, for events in quick succession, or with its date another."""
+    return _time(at, times.clock(at))
+
+
+def deadline(due_at: datetime, expires_at: datetime) -> SafeString:
+    """Format ``Due tomorrow 17:08, expires 5 December``, with the full times for programs.
+
+    An expiry that is farther than tomorrow has its day only, and its time in the tooltip.
+    """
+    now = timezone.now()
+    is_near = abs(timezone.localdate(expires_at) - timezone.localdate(now)) <= DAY
+    expires = times.near_moment(expires_at, now) if is_near else times.near_day(expires_at, now)
+    due = _time(due_at, times.near_moment(due_at, now))
+    return format_html("Due {}, expires {}", due, _time(expires_at, expires))
+
+
+def _time(at: datetime, shown: str) -> SafeString:
     return format_html(
-        '<time datetime="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S}"
+        '<time datetime="{}" title="{}">{}</time>',
+        timezone.localtime(at).isoformat(),
+        times.instant(at),
+        shown,
     )
-
-
-def clock(at: datetime) -> str:
-    """Format ``14:03:07`` for today, with the date for any other day."""
-    local = timezone.localtime(at)
-    today = timezone.localdate()
-    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M:%S}"

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from django import template
 
+from audit import times
 from core.admin import display
 
 register = template.Library()
@@ -12,6 +13,11 @@ register.filter(display.moment)
 register.filter(display.instant)
 register.filter(display.badge)
 register.filter(display.clock)
+register.filter(times.day)
+register.filter(times.hour)
+register.filter(times.seconds)
+register.simple_tag(display.deadline)
+register.simple_tag(times.zone_sentence)
 
 
 @register.filter

@@ -19,6 +19,7 @@ from applications.models import (
     RiskAssessment,
 )
 from applications.transitions import is_terminal
+from audit.times import promised_until
 from devtools.seeding.bulk_insert import ids
 from devtools.seeding.histories import CURRENCY, History
 from devtools.seeding.reviews import DECLINE_REASONS, Reviews
@@ -256,7 +257,7 @@ class Batch(Reviews):
                 "last_payment": payment,
                 "total_interest": payment * months - history.amount,
                 "issued_at": history.offered_at,
-                "expires_at": history.offered_at + self.policy.offer_life,
+                "expires_at": promised_until(history.offered_at, self.policy.offer_life),
             }
         )
         if history.paid:

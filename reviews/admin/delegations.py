@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from accounts.admin.proposing import leave_to_proposal
 from accounts.errors import ProposedAlready
 from accounts.models import Proposal
+from audit import times
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.display import badge, moment
 from core.admin.forms import MomentField, show_refusal
@@ -213,7 +214,7 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
             if form.is_valid() and (given := _give(form, user)) is not None:
                 if isinstance(given, Proposal):
                     return leave_to_proposal(self, request, given)
-                until = f"{timezone.localtime(given.ends_at):%Y-%m-%d %H:%M}"
+                until = times.moment(given.ends_at)
                 message = f"{given.delegate} may decide for {given.delegator} until {until}."
                 self.message_user(request, message, messages.SUCCESS)
                 return HttpResponseRedirect(row_url(given))

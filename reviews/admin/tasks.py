@@ -13,7 +13,7 @@ from applications.admin.display import outcome_badge
 from applications.admin.view_helpers import ApplicationColumn
 from applications.models import LoanApplication, RiskAssessment
 from core.admin.base import ReadOnlyAdmin, staff
-from core.admin.display import badge, clock, moment, money
+from core.admin.display import badge, clock, deadline, moment, money
 from core.admin.paging import BoundedChangeList
 from lending.choices import Tier
 from reviews.admin import bulk_preview, claims
@@ -88,7 +88,6 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
         "due",
         "claim",
         "asked_again",
-        "expires",
     )
     mine_display = (
         "asked",
@@ -217,12 +216,12 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
             task.get_status_display(), "wait" if task.status == TaskStatus.OPEN else "quiet"
         )
 
-    @admin.display(description="Due")
+    @admin.display(description="Deadline")
     def due(self, task: ReviewTask) -> SafeString:
-        overdue = task.status == TaskStatus.OPEN and task.due_at <= timezone.now()
-        return format_html(
-            "{} {}", moment(task.due_at), badge("Overdue", "alert") if overdue else ""
-        )
+        if task.status != TaskStatus.OPEN:
+            return format_html("Due {}", moment(task.due_at))
+        overdue = badge("Overdue", "alert") if task.due_at <= timezone.now() else ""
+        return format_html("{} {}", deadline(task.due_at, task.expires_at), overdue)
 
     @admin.display(description="Asked again", empty_value="")
     def asked_again(self, task: ReviewTask) -> SafeString | str:
@@ -237,10 +236,6 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
         else:
             return ""
         return format_html('{} <span class="quiet">{}</span>', shown, moment(at))
-
-    @admin.display(description="Expires")
-    def expires(self, task: ReviewTask) -> SafeString:
-        return moment(task.expires_at)
 
 
 class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):

@@ -5,6 +5,7 @@ from django.db import models
 from django.utils import timezone
 
 from applications.models import LoanApplication
+from audit import times
 from lending.choices import Outcome
 from reviews.models.tasks import ReviewTask
 
@@ -40,8 +41,8 @@ class BulkDecision(models.Model):
         ]
 
     def __str__(self) -> str:
-        at = timezone.localtime(self.started_at)
-        return f"{self.get_outcome_display()} by {self.decided_by} at {at:%Y-%m-%d %H:%M}"
+        at = times.moment(self.started_at)
+        return f"{self.get_outcome_display()} by {self.decided_by} at {at}"
 
 
 class BulkDecisionRow(models.Model):

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from applications.choices import waiting_choices
 from applications.models import LoanApplication
+from audit import times
 from lending.choices import Outcome
 from partners.models import Partner
 from reviews.choices import TaskKind, TaskStatus
@@ -202,5 +203,4 @@ class ReviewDecision(models.Model):
         ]
 
     def __str__(self) -> str:
-        at = timezone.localtime(self.decided_at)
-        return f"{self.get_outcome_display()} at {at:%Y-%m-%d %H:%M}"
+        return f"{self.get_outcome_display()} at {times.moment(self.decided_at)}"

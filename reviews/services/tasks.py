@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from applications.choices import Level, Status
-from applications.models import LoanApplication
+from applications.models import LoanApplication, LoanOffer
 from applications.services.attempts import move
 from applications.services.timeline import event_record
 from lending.models import LendingPolicy
@@ -36,7 +36,7 @@ def task_open(
     ``current_step`` and ``waiting_*`` in memory; one that has an offer stays ``approved``.
     """
     row = REVIEW_KINDS[kind]
-    expires_at = now + getattr(policy, row.wait)
+    expires_at = _deadline(application, row) or now + getattr(policy, row.wait)
     task = ReviewTask.objects.create(
         application=application,
         attempt=application.attempt,
@@ -109,6 +109,14 @@ def tasks_cancel(*, application: LoanApplication) -> int:
     return ReviewTask.objects.filter(application=application, status=TaskStatus.OPEN).update(
         status=TaskStatus.CANCELLED, closed_at=timezone.now()
     )
+
+
+def _deadline(application: LoanApplication, row: ReviewKind) -> datetime | None:
+    """Return the deadline that the applicant was promised: that of the offer, which counts."""
+    if not row.answers_offer:
+        return None
+    offer = LoanOffer.objects.get(application=application, attempt=application.attempt)
+    return offer.expires_at
 
 
 def _assigned_role(application: LoanApplication, row: ReviewKind, policy: LendingPolicy) -> str:

@@ -16,6 +16,7 @@ from accounts.errors import NotToInvite, OnlySuperusers
 from accounts.models import Invitation, RecoveryCode, SecondFactor
 from accounts.roles import Role
 from accounts.services.invitations import invitation_send
+from audit import times
 from audit.models import Action, AuditEntry
 from tests.accounts.access import NEW_PASSWORD, change_roles, page, told
 from tests.accounts.conftest import (
@@ -81,7 +82,7 @@ def test_letter_says_who_invited_until_when_and_the_two_steps(root: User, newcom
     letters = told()
 
     body = letters["newcomer@example.com"]
-    until = f"{invitation.expires_at:%Y-%m-%d %H:%M} UTC"
+    until = times.moment(invitation.expires_at)
     assert "Ann Root invites you to Loan Office. Your username is newcomer." in body
     assert f"until {until}, which is 4 days after" in body
     assert "1. Choose a password." in body

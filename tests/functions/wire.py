@@ -107,9 +107,13 @@ class Wire:
     def time_out(self, callback_id: str) -> int:
         """Let a callback's time be over; returns how many seconds it had."""
         arn = CallbackToken.from_str(callback_id).execution_arn
-        seconds = eventually(lambda: self.waits.get(callback_id), what="the engine waits")
+        seconds = self.waits_for(callback_id)
         self.runner._executor._on_callback_timeout(arn, callback_id)
         return seconds
+
+    def waits_for(self, callback_id: str) -> int:
+        """Return how many seconds the engine was told to wait, once it was."""
+        return eventually(lambda: self.waits.get(callback_id), what="the engine waits")
 
     def result(self, name: str, timeout: int = 60) -> DurableFunctionTestResult:
         """Wait until the execution has ended."""

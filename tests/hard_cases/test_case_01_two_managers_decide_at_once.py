@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.utils import timezone
 
 from accounts.roles import Role
 from applications.models import ApplicationEvent, LoanApplication
+from audit import times
 from lending.choices import Outcome
 from reviews.errors import AlreadyDecided
 from reviews.models import ReviewDecision, ReviewTask
@@ -83,8 +83,8 @@ def assert_one_decision(task: ReviewTask) -> ReviewDecision:
 def winner_told(decision: ReviewDecision) -> str:
     """Return the sentence that the others are shown: who was first, with what, and when."""
     assert decision.decided_by is not None
-    at = timezone.localtime(decision.decided_at)
-    return f"({decision.outcome}) by {decision.decided_by.username} at {at:%Y-%m-%d %H:%M:%S}"
+    at = times.instant(decision.decided_at)
+    return f"({decision.outcome}) by {decision.decided_by.username} at {at}"
 
 
 @pytest.mark.parametrize("round_", range(3))

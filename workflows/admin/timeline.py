@@ -21,6 +21,7 @@ from django.views.decorators.http import require_safe
 from applications.admin.view_helpers import application_or_refuse
 from applications.choices import Level
 from applications.models import ApplicationEvent, LoanApplication
+from audit import times
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.view_helpers import admin_page
 from workflows.admin import history
@@ -216,7 +217,7 @@ def _recorded(execution: Execution) -> Iterator[Line]:
         ),
     ]
     for callback in execution.callbacks.all():
-        until = (("until", f"{timezone.localtime(callback.expires_at):%Y-%m-%d %H:%M}"),)
+        until = (("until", times.moment(callback.expires_at)),)
         moments += [
             (callback.opened_at, f"Waits for an answer: {callback.name}", until, False),
             (callback.answered_at, f"Answer recorded: {callback.name}", (), False),

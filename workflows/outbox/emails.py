@@ -20,6 +20,7 @@ from django.utils import timezone
 from applications.choices import Status
 from applications.models import LoanApplication
 from audit.masking import mask_email
+from audit.times import day, moment, zone_sentence
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewTask
@@ -103,7 +104,7 @@ def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
     application = task.application
     mail = REVIEW_KINDS[TaskKind(task.kind)].applicant_mail
     if mail is not None:
-        facts = {"reference": application.reference, "expires_at": task.expires_at}
+        facts = {"reference": application.reference, "last_day": day(task.expires_at)}
         return letter_to(application.email, mail.subject.format(**facts), mail.body.format(**facts))
     asked = people_to_ask(application=application, task=task, now=timezone.now())
     user = next((each.person for each in asked if each.person.pk == payload["user"]), None)
@@ -111,11 +112,13 @@ def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
         return None
     subject = f"{task.get_kind_display()}: {application.reference}"
     sentences = {
-        Notice.OPENED: f"Due {task.due_at:%Y-%m-%d %H:%M} UTC.",
-        Notice.DUE: f"It is due since {task.due_at:%Y-%m-%d %H:%M} UTC.",
+        Notice.OPENED: f"Due {moment(task.due_at)}, expires {moment(task.expires_at)}.",
+        Notice.DUE: (
+            f"It is due since {moment(task.due_at)} and expires {moment(task.expires_at)}."
+        ),
         Notice.ESCALATED: (
             "Half of the time to decide is over. It expires in "
-            f"{_span(task.expires_at - timezone.now())}."
+            f"{_span(task.expires_at - timezone.now())}, {moment(task.expires_at)}."
         ),
     }
     notice = Notice(payload["notice"])
@@ -170,11 +173,16 @@ def on_record(payload: dict[str, Any], letter: EmailMessage) -> dict[str, Any]:
     }
 
 
-def letter_to(address: str, subject: str, body: str) -> EmailMessage | None:
-    """A letter to one address; ``None`` for a person who has none."""
-    if not address:
+def letter_to(to: str | list[str], subject: str, body: str) -> EmailMessage | None:
+    """A letter to these addresses, which names the time zone; ``None`` without an address.
+
+    Every e-mail of the product is made here.
+    """
+    addresses = [address for address in ([to] if isinstance(to, str) else to) if address]
+    if not addresses:
         return None
-    return EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, [address])
+    body = f"{body}\n\n{zone_sentence()}"
+    return EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, addresses)
 
 
 def _span(left: timedelta) -> str:

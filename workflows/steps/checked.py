@@ -1,6 +1,7 @@
 """Begin a step of the workflow only when the record has what the step requires."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from math import ceil
 
 from django.utils import timezone
@@ -47,10 +48,13 @@ def begin_checked(
     work: str,
     wakeup: WakeUp | None,
     needs: Requirements = frozenset(),
+    ended_wait: TaskKind | None = None,
 ) -> Begun:
     """Lock the application and compare the record with the wake-up and the needs of a step.
 
     ``operation`` names this try of the step, ``work`` its entry in the timeline once it is done.
+    ``ended_wait`` is a review that the engine stopped waiting for by itself: it is missing while
+    its task is open and has time left, because the record's clock decides.
     What is missing is put on the timeline, so that this try always has the same result. Inside a
     transaction. Raises ``ApplicationClosed``, ``AnswerDiffers``, and ``NotApproved`` where asking
     again would not help.
@@ -72,13 +76,18 @@ def begin_checked(
     lacks = () if facts is None else _obtainable(application, facts, needs)
     if wakeup is not None and not is_recorded and not needs:
         lacks = (wakeup.kind or requirements.FRAUD_CHECK,)
+    is_early = ended_wait is not None and _has_time_left(application, ended_wait)
+    if ended_wait is not None and is_early:
+        lacks = (ended_wait,)
     if not lacks:
         return Begun(application, seen=False, facts=facts)
     missing = Missing({each: _seconds_left(application, each) for each in lacks})
     event_record(
         application=application,
         kind="not_decided",
-        message=f"The record still lacks {requirements.described(lacks)}; it is waited for.",
+        message=f"The record still lacks {requirements.described(lacks)}; it is waited for."
+        if not is_early
+        else "The engine stopped waiting before the time to decide was over; it waits again.",
         level=Level.WARNING,
         is_internal=True,
         key=kept,
@@ -119,4 +128,14 @@ def _seconds_left(application: LoanApplication, lack: str) -> int:
     task = latest_task(application, TaskKind(lack))
     if task is None or task.status != TaskStatus.OPEN:
         return 0
-    return max(1, ceil((task.expires_at - timezone.now()).total_seconds()))
+    return seconds_until(task.expires_at)
+
+
+def _has_time_left(application: LoanApplication, kind: TaskKind) -> bool:
+    task = latest_task(application, kind)
+    return task is not None and task.status == TaskStatus.OPEN and timezone.now() < task.expires_at
+
+
+def seconds_until(at: datetime) -> int:
+    """Return the seconds from now until ``at``, as the engine counts them: whole, at least one."""
+    return max(1, ceil((at - timezone.now()).total_seconds()))

@@ -1,6 +1,7 @@
 """Make the offer, its schedule and its letter."""
 
 import hashlib
+from dataclasses import dataclass
 
 from django.core.files.base import ContentFile
 from django.db import transaction
@@ -16,6 +17,7 @@ from applications.models import (
 )
 from applications.models.documents import document_path
 from applications.services import attempts
+from audit.times import promised_until
 from lending.amortisation import Schedule, schedule
 from lending.choices import Outcome
 from workflows import accepted_terms
@@ -23,15 +25,23 @@ from workflows.callbacks.wakeups import WakeUp
 from workflows.db_threads import run_in_db_thread
 from workflows.funding_requirements import BEFORE_OFFER
 from workflows.providers.simulated import STEP_SECONDS, simulate_latency
-from workflows.steps.checked import Missing, begin_checked
+from workflows.steps.checked import Missing, begin_checked, seconds_until
 
 GENERATING_OFFER = "generating_offer"
 
 
+@dataclass(frozen=True)
+class Offered:
+    """The offer's public id, and the seconds that are left to answer it."""
+
+    offer_id: str
+    seconds_left: int
+
+
 def generate_offer(
     attempt: attempts.Attempt, *, operation: str = GENERATING_OFFER, wakeup: WakeUp | None = None
-) -> str | Missing:
-    """Record what the fraud check found, then make the offer; returns its public id.
+) -> Offered | Missing:
+    """Record what the fraud check found, then make the offer.
 
     Returns ``Missing`` instead while the record lacks a decision that the offer needs.
     """
@@ -39,7 +49,8 @@ def generate_offer(
     if missing is not None:
         return missing
     simulate_latency(STEP_SECONDS)
-    return run_in_db_thread(lambda: offer_make(attempt))
+    offer = run_in_db_thread(lambda: offer_make(attempt))
+    return Offered(offer.offer_id, seconds_until(offer.expires_at))
 
 
 @transaction.atomic(savepoint=False)
@@ -69,17 +80,18 @@ def offer_begin(
     return None
 
 
-def offer_make(attempt: attempts.Attempt) -> str:
-    """Make the offer, its schedule and its letter; returns the offer's public id.
+def offer_make(attempt: attempts.Attempt) -> LoanOffer:
+    """Make the offer, its schedule and its letter, or return the one that was made before.
 
-    The letter is drawn and stored before the rows are written: storage is outside of the
-    database. Raises ``ApplicationClosed``.
+    It can be answered until ``expires_at``, the end of a day of the office. The letter
+    is drawn and stored before the rows are written: storage is outside of the database.
+    Raises ``ApplicationClosed``.
     """
     known = LoanOffer.objects.filter(
         application__reference=attempt.reference, attempt=attempt.number
     ).first()
     if known is not None:
-        return known.offer_id
+        return known
     application = LoanApplication.objects.select_related("policy").get(reference=attempt.reference)
     assessment = RiskAssessment.objects.get(application=application, attempt=attempt.number)
     plan = schedule(
@@ -100,7 +112,7 @@ def offer_make(attempt: attempts.Attempt) -> str:
         last_payment=plan.last_payment,
         total_interest=plan.total_interest,
         issued_at=now,
-        expires_at=now + attempts.pinned_policy(application).offer_life,
+        expires_at=promised_until(now, attempts.pinned_policy(application).offer_life),
     )
     letter = _store_letter(attempt, offer, plan)
     return _offer_record(attempt, offer, plan, letter)
@@ -109,10 +121,10 @@ def offer_make(attempt: attempts.Attempt) -> str:
 @transaction.atomic(savepoint=False)
 def _offer_record(
     attempt: attempts.Attempt, offer: LoanOffer, plan: Schedule, letter: Document
-) -> str:
+) -> LoanOffer:
     application, seen = attempts.begin_step(attempt, "generating_offer")
     if seen:
-        return offer.offer_id
+        return LoanOffer.objects.get(application=application, attempt=attempt.number)
     letter.application = offer.application = application
     letter.save(force_insert=True)
     offer.letter = letter
@@ -145,7 +157,7 @@ def _offer_record(
         level=Level.SUCCESS,
     )
     attempts.save(application)
-    return offer.offer_id
+    return offer
 
 
 def _store_letter(attempt: attempts.Attempt, offer: LoanOffer, plan: Schedule) -> Document:

@@ -77,19 +77,23 @@ def expire(
 ) -> Closed | Missing:
     """Close an application that nobody decided in time; a decision that came late is kept.
 
-    ``wakeup`` is the sweep's answer; without one the engine stopped waiting by itself.
+    ``wakeup`` is the sweep's answer; without one the engine stopped waiting by itself. If it did
+    so before the task's time is over, the wait goes on: ``expires_at`` of the task decides.
     """
 
     @transaction.atomic
     def write() -> Closed | Missing:
+        begun = begin_checked(
+            attempt,
+            operation=operation,
+            work=expired_by(kind),
+            wakeup=wakeup,
+            ended_wait=kind if wakeup is None else None,
+        )
+        if begun.missing is not None:
+            return begun.missing
         if wakeup is None:
             pending.task_callbacks_expire(attempt, kind)
-        else:
-            begun = begin_checked(
-                attempt, operation=operation, work=expired_by(kind), wakeup=wakeup
-            )
-            if begun.missing is not None:
-                return begun.missing
         if expired(attempt, kind):
             return executions.execution_finish(attempt, Status.EXPIRED)
         # The incident is open already: the decision is kept as late.

@@ -1,0 +1,112 @@
+"""Write days and times for people: in the time zone of the office and in one format.
+
+Pages, e-mails, letters and sentences of errors use this module, and so do Django's own columns and
+fields (``loanoffice.formats``). The zone is the setting ``TIME_ZONE``; each page and each e-mail
+names it once. What programs read (the API, webhooks, exports, logs) is in ISO 8601 instead.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.utils import timezone
+from django.utils.dateformat import format as formatted
+from django.utils.dateparse import parse_datetime
+
+DAY = "j F Y"  # 5 December 2026
+DAY_OF_YEAR = "j F"
+TIME = "H:i"  # 17:08
+TIME_TO_THE_SECOND = "H:i:s"
+
+
+def zone_name() -> str:
+    """Return the name of the office's time zone, such as ``America/Toronto``."""
+    return timezone.get_current_timezone_name()
+
+
+def zone_sentence() -> str:
+    """Return the sentence that names the zone on each page and in each e-mail."""
+    return f"Dates and times are in the time zone {zone_name()}."
+
+
+def end_of_day(at: datetime) -> datetime:
+    """Return the last microsecond of the office's day of ``at``.
+
+    It is a time within that day, so that a partner who shows it in the same zone names the same
+    date. Where clocks that go back repeat the last hour of a day, it is in the second one.
+    """
+    day = timezone.localtime(at).date()
+    last = datetime.combine(day, time.max, tzinfo=timezone.get_current_timezone())
+    return last.replace(fold=1).astimezone(UTC)
+
+
+def promised_until(at: datetime, lasting: timedelta) -> datetime:
+    """Return the end of the last day of a promise that is made at ``at``.
+
+    Days are counted on the calendar of the office: when clocks change within them, the date is
+    still so many days later.
+    """
+    return end_of_day(timezone.localtime(at) + lasting)
+
+
+def day(at: date) -> str:
+    """Format ``5 December 2026``; a time is its day in the office."""
+    return formatted(_local(at), DAY)
+
+
+def moment(at: datetime) -> str:
+    """Format ``5 December 2026 17:08``."""
+    return formatted(_local(at), f"{DAY} {TIME}")
+
+
+def instant(at: datetime) -> str:
+    """Format ``5 December 2026 17:08:09``, for events in quick succession."""
+    return formatted(_local(at), f"{DAY} {TIME_TO_THE_SECOND}")
+
+
+def hour(at: datetime) -> str:
+    """Format ``17:08``, where the day is known."""
+    return formatted(_local(at), TIME)
+
+
+def seconds(at: datetime) -> str:
+    """Format ``17:08:09``, where the day is known."""
+    return formatted(_local(at), TIME_TO_THE_SECOND)
+
+
+def clock(at: datetime) -> str:
+    """Format ``17:08:09`` for today, with the date for any other day."""
+    is_today = timezone.localdate(at) == timezone.localdate()
+    return seconds(at) if is_today else instant(at)
+
+
+def near_day(at: date, now: datetime) -> str:
+    """Format a day as people say it: ``tomorrow``, ``5 December``, with another year's number."""
+    local, today = _local(at), timezone.localdate(now)
+    day_of_at = local.date() if isinstance(local, datetime) else local
+    words = {-1: "yesterday", 0: "today", 1: "tomorrow"}
+    if word := words.get((day_of_at - today).days):
+        return word
+    return formatted(local, DAY_OF_YEAR if local.year == today.year else DAY)
+
+
+def near_moment(at: datetime, now: datetime) -> str:
+    """Format a time as people say it: ``tomorrow 17:08``, ``5 December 17:08``."""
+    return f"{near_day(at, now)} {hour(at)}"
+
+
+def for_programs(at: datetime) -> str:
+    """Format a time as the API does: ISO 8601 in UTC, to the second, with a ``Z``."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def readable(value: object) -> str:
+    """Return a stored value as text; one that is a time is formatted as a moment."""
+    text = str(value)
+    try:
+        at = parse_datetime(text)
+    except ValueError:  # it looks like a time, and no calendar has it
+        return text
+    return text if at is None or at.tzinfo is None else moment(at)
+
+
+def _local(at: date) -> date:
+    return timezone.localtime(at) if isinstance(at, datetime) else at
