@@ -112,11 +112,11 @@ def tasks_cancel(*, application: LoanApplication) -> int:
 
 
 def _deadline(application: LoanApplication, row: ReviewKind) -> datetime | None:
-    """Return the deadline that the applicant was promised: that of the offer, which counts."""
+    """Return the deadline of the offer that the task is about: it was promised, so it counts."""
     if not row.answers_offer:
         return None
-    offer = LoanOffer.objects.get(application=application, attempt=application.attempt)
-    return offer.expires_at
+    offers = LoanOffer.objects.filter(application=application, attempt=application.attempt)
+    return offers.values_list("expires_at", flat=True).first()
 
 
 def _assigned_role(application: LoanApplication, row: ReviewKind, policy: LendingPolicy) -> str:

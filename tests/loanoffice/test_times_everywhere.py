@@ -1,0 +1,257 @@
+"""Every page, e-mail and letter writes its times in one format, and names the zone once."""
+
+import logging
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.core.mail import EmailMessage
+from django.test import Client
+from django.utils import timezone
+
+from accounts.roles import Role
+from accounts.services.invitations import invitation_send
+from applications.choices import Status
+from applications.models import LoanApplication
+from audit import times
+from core.admin.row_actions import row_url
+from partners.models import Partner, PartnerKey
+from partners.proposals import key_issue
+from partners.services import keys
+from reviews.choices import TaskKind
+from reviews.services.delegation import delegation_create
+from tests import casework
+from tests.applications.admin.conftest import page
+from tests.hard_cases.test_case_17_links_that_are_followed import Addresses
+from tests.workflows import trouble
+from workflows import executions
+from workflows.models import OutboxMessage
+from workflows.outbox import emails
+from workflows.outbox.emails import Notice
+
+pytestmark = pytest.mark.django_db
+ROOT = Path(settings.BASE_DIR)
+MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+OTHER_FORMATS = {
+    "ISO 8601": re.compile(r"\b\d{4}-\d\d-\d\d\b"),
+    "month first": re.compile(rf"\b(?:{MONTHS})\s+\d{{1,2}}\b(?!:)"),
+    "month cut off": re.compile(
+        r"\b\d{1,2} (?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)\b"
+        r"|\b[JFMASOND][a-z]{2,3}\. \d{1,2}, \d{4}"
+    ),
+    "slashes": re.compile(r"\b\d{1,2}/\d{1,2}/\d{2,4}\b"),
+    "half days": re.compile(r"\d\s?[ap]\.?m\b|, (?:noon|midnight)\b", re.IGNORECASE),
+    "hour of one digit": re.compile(r"(?<![\d:.])\d:\d\d\b"),
+    "comma before the time": re.compile(r"\b\d{4}, \d\d:\d\d\b"),
+    "another zone": re.compile(r"\bUTC\b|\b[ECMP][SD]T\b"),
+}
+IN_THE_FORMAT = re.compile(rf"\b\d{{1,2}} (?:{MONTHS}) \d{{4}} \d\d:\d\d\b")
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    """Somebody with every role, in an office with something on each of its pages."""
+    everything = User.objects.create_superuser("everything", "everything@example.com", "demo")
+    everything.groups.set(Group.objects.all())
+    people = {role: person(role) for role in Role}
+    officer, manager = people[Role.LOAN_OFFICER], people[Role.MANAGER]
+    partner = Partner.objects.create(name="Maple Brokers")
+    now = timezone.now()
+    expires_at = now + timedelta(days=30)
+    keys.partner_key_issue(partner=partner, expires_at=expires_at)
+    maker = people[Role.PARTNER_MANAGER]
+    key_issue(partner=partner, user=maker, label="web", expires_at=expires_at)
+    invitation_send(user=officer, by=everything)
+    delegation_create(
+        delegator=manager,
+        delegate=people[Role.SENIOR_MANAGER],
+        starts_at=now,
+        ends_at=now + timedelta(days=2),
+        by=manager,
+    )
+    casework.waiting_for_manager(None, partner=partner)
+    executions.execution_finish(casework.run_of(casework.funded(officer)), Status.FUNDED)
+    trouble.stuck(officer)
+    casework.change_policies(offer_acceptance_required=True)
+    casework.ask(casework.offered(None, partner=partner), TaskKind.OFFER_ACCEPTANCE)
+    return everything
+
+
+def person(role: Role) -> User:
+    user = User.objects.create_user(role.key, f"{role.key}@example.com", "demo", is_staff=True)
+    user.groups.add(Group.objects.get(name=role.value))
+    return user
+
+
+class Text(HTMLParser):
+    """The text of a page that people read, without what is quoted as a program wrote it."""
+
+    QUOTED = frozenset({"script", "style", "pre", "code", "textarea", "title"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self.quoted = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, _: Any) -> None:
+        self.quoted += tag in self.QUOTED
+        self.parts.append(" " if tag in {"td", "th", "li", "p", "dd", "dt", "br", "div"} else "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.quoted -= tag in self.QUOTED
+
+    def handle_data(self, data: str) -> None:
+        if not self.quoted:
+            self.parts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.parts).split())
+
+
+def foreign(text: str) -> list[str]:
+    """What is written in another format."""
+    return [
+        f"{name}: {text[max(0, found.start() - 40) : found.end() + 20]}"
+        for name, pattern in OTHER_FORMATS.items()
+        if (found := pattern.search(text))
+    ]
+
+
+def addresses() -> list[str]:
+    """Every address of the project for one application, and the page of a row of every model."""
+    first, *others = LoanApplication.objects.order_by("pk")
+    drawn = [page(name, each) for each in others for name in ("change", "timeline")]
+    rows = [row_url(row) for model in admin.site._registry for row in model.objects.all()[:1]]
+    found = dict.fromkeys((*Addresses([first]), *drawn, *rows))
+    return [each for each in found if not re.search("logout|health|^/api/|jsi18n", each)]
+
+
+@pytest.fixture
+def _refusals_are_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("django.request"), "disabled", True)
+
+
+@pytest.mark.usefixtures("_refusals_are_not_logged")
+def test_pages_write_all_times_in_one_format_and_name_the_zone_once(root: User) -> None:
+    client = Client()
+    client.force_login(root)
+    wrong: dict[str, list[str]] = {}
+    drawn, moments = 0, 0
+    for address in addresses():
+        answer = client.get(address)
+        if answer.status_code != 200 or not answer.get("Content-Type", "").startswith("text/html"):
+            continue
+        html = answer.content.decode()
+        text = Text(html).text
+        drawn += 1
+        moments += len(IN_THE_FORMAT.findall(text))
+        problems = foreign(text)
+        if "</html>" in html and text.count(times.zone_name()) != 1:
+            problems.append(f"the zone is named {text.count(times.zone_name())} times")
+        if problems:
+            wrong[address] = problems
+
+    assert wrong == {}
+    assert drawn > 80
+    assert moments > 100
+
+
+def payloads() -> Iterator[dict[str, Any]]:
+    """What the outbox has for each letter, with every notice and each recipient."""
+    for message in OutboxMessage.objects.filter(kind=OutboxMessage.Kind.EMAIL):
+        notices = Notice if "task" in message.payload else [message.payload.get("notice")]
+        for notice in notices:
+            payload = message.payload | ({} if notice is None else {"notice": notice})
+            users = emails.recipients(payload)
+            yield from [payload] if users is None else ({**payload, "user": pk} for pk in users)
+
+
+def test_letters_write_all_times_in_one_format_and_name_the_zone_once(root: User) -> None:
+    built: dict[str, list[EmailMessage]] = {}
+    for payload in payloads():
+        letter = emails.build_email(payload)
+        if letter is not None:
+            names = [name for name in (*emails.LETTERS, "task", "application") if name in payload]
+            built.setdefault(names[0], []).append(letter)
+
+    assert set(built) == {*emails.LETTERS, "task", "application"}
+    for letters in built.values():
+        for letter in letters:
+            assert foreign(f"{letter.subject} {letter.body}") == []
+            assert str(letter.body).count(times.zone_name()) == 1
+            assert str(letter.body).endswith(times.zone_sentence())
+    said = " ".join(str(letter.body) for letters in built.values() for letter in letters)
+    assert len(IN_THE_FORMAT.findall(said)) > 5
+    assert len(PartnerKey.objects.all()) == 1
+
+
+# What programs read, and names of files: these may format times by themselves.
+FOR_PROGRAMS = {
+    "accounts/invitation_tokens.py",
+    "applications/admin/export.py",
+    "audit/admin/export.py",
+    "audit/sealed_tables.py",
+    "audit/sealing.py",
+    "audit/times.py",
+    "audit/admin/entries.py",  # the attribute of a <time>
+    "core/admin/display.py",  # the attribute of a <time>
+    "core/admin/forms.py",  # the value of a datetime-local
+    "devtools/seeding/bulk_insert.py",
+    "loanoffice/logs.py",
+    "partners/admin/keys.py",  # the value of a datetime-local
+    "partners/api/pagination.py",
+    "partners/management/commands/partner_key.py",  # columns for programs, with the offset
+    "partners/proposals.py",  # parameters that are stored
+    "webhooks/events.py",
+    "workflows/management/commands/drain.py",  # its JSON
+    "workflows/providers/vendor.py",
+}
+PACKAGES = (
+    "accounts",
+    "applications",
+    "audit",
+    "core",
+    "devtools",
+    "lending",
+    "loanoffice",
+    "partners",
+    "reviews",
+    "webhooks",
+    "workflows",
+)
+FORMATS_BY_ITSELF = re.compile(
+    r"strftime\(|\.isoformat|:%[A-Za-z]|%[YHmd][-:%]|date_format\(|\bEmailMessage\("
+)
+FILTERS = re.compile(r"\|(?:date|time)(?!\w)|\{%\s*now\b")
+# The one place where an e-mail is made, so that none leaves without the zone.
+MAKES_EMAILS = "workflows/outbox/emails.py"
+
+
+def test_no_other_module_formats_a_time_or_makes_an_email() -> None:
+    found = set()
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            name = path.relative_to(ROOT).as_posix()
+            if FORMATS_BY_ITSELF.search(path.read_text(encoding="utf-8")):
+                found.add(name)
+    assert found == FOR_PROGRAMS | {MAKES_EMAILS}
+
+
+def test_no_template_formats_a_time_by_itself() -> None:
+    found = [
+        line.strip()
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.html")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if FILTERS.search(re.sub(r'\bid="day-[^"]*"|labelledby="day-[^>]*>', "", line))
+    ]
+    assert found == []
