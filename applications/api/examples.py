@@ -60,7 +60,7 @@ FUNDED: dict[str, Any] = {
         "term_months": 60,
         "monthly_payment": "2847.90",
         "total_interest": "20873.92",
-        "expires_at": "2026-12-07T10:30:00Z",
+        "expires_at": "2026-12-08T04:59:59.999999Z",
     },
     "disbursement": {
         "reference": "RAIL-0001",

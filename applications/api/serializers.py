@@ -129,7 +129,9 @@ class OfferSerializer(serializers.Serializer[Any]):
     term_months = serializers.IntegerField()
     monthly_payment = TwoDecimals()
     total_interest = TwoDecimals()
-    expires_at = moment()
+    expires_at = moment(
+        help_text="The last moment to answer it: the end of a day in the office's time zone."
+    )
 
 
 class DisbursementSerializer(serializers.Serializer[Any]):
