@@ -1,6 +1,7 @@
 """Find the lending policy in force, publish a new version, and read its rules as values."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 

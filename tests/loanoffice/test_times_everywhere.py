@@ -212,7 +212,7 @@ FOR_PROGRAMS = {
     "partners/management/commands/partner_key.py",  # columns for programs, with the offset
     "partners/proposals.py",  # parameters that are stored
     "webhooks/events.py",
-    "workflows/management/commands/drain.py",  # its JSON
+    "workflows/management/commands/drain.py",  # its JSON, and a column that sorts
     "workflows/providers/vendor.py",
 }
 PACKAGES = (

@@ -47,7 +47,8 @@ def test_waiting_case_shows_who_it_waits_for_and_until_when(
 ) -> None:
     html = login(auditor).get(page("change", waiting)).content.decode()
 
-    assert "Waiting for the <strong>manager</strong> until <time" in html
+    assert "Waiting for the <strong>manager</strong>. Due <time" in html
+    assert ">tomorrow " in html
     assert "150,000.00" in html
     for sentence in ("Equifax: score 782, a clean record.", "Prime", "Waiting for a manager"):
         assert sentence in html

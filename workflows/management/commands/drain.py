@@ -15,8 +15,8 @@ from django.db.migrations.exceptions import (
     CircularDependencyError,
     NodeNotFoundError,
 )
+from django.utils import timezone
 
-from audit.times import moment, zone_name
 from workflows.deploy_check.check import Drain, Version, drain_check
 from workflows.errors import EngineError
 
@@ -110,12 +110,12 @@ def _refusal(found: Drain) -> str:
 
 
 def _table(versions: tuple[Version, ...]) -> str:
-    rows = [("Version", "Executions", f"Oldest start ({zone_name()})", "Names")]
+    rows = [("Version", "Executions", "Oldest start", "Names")]
     for version in versions:
         more = [f"and {version.unnamed:,} more"] if version.unnamed else []
-        started = "" if version.oldest_start is None else moment(version.oldest_start)
+        started = timezone.localtime(version.oldest_start)
         for number, name in enumerate([*version.names, *more]):
-            first = (version.number, f"{version.executions:,}", started)
+            first = (version.number, f"{version.executions:,}", f"{started:%Y-%m-%d %H:%M}")
             rows.append((*(first if number == 0 else ("", "", "")), name))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join(
