@@ -162,8 +162,7 @@ AXES_VERBOSE = False
 OTP_TOTP_ISSUER = "Loan Office"
 
 LANGUAGE_CODE = "en-ca"
-# The time zone of the office. All days and times for people are in it (``audit.times``), and a day
-# that an applicant is promised ends at its midnight.
+# The zone of all days and times for people (``audit.times``), also of those that are promised.
 TIME_ZONE = env("TIME_ZONE", default="America/Toronto")
 FORMAT_MODULE_PATH = "loanoffice.formats"
 USE_I18N = True

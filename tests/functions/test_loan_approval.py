@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
-from django.utils import timezone
 
 from accounts.roles import Role
 from applications.choices import Bureau
-from applications.models import ApplicationEvent, CreditReport, Disbursement, LoanApplication
+from applications.models import CreditReport, Disbursement, LoanApplication
 from applications.services import intake
 from lending.choices import Outcome
 from reviews.choices import TaskKind
@@ -236,47 +235,6 @@ def test_unanswered_manager_expires_when_the_engine_stops_waiting(
     assert state(application) == ("expired", "manager_approval")
     assert ReviewTask.objects.get().status == "expired"
     assert PendingCallback.objects.get().status == "expired"
-
-
-def test_engine_that_stops_waiting_too_early_waits_again(
-    aws: Wire, officer: User, manager: User
-) -> None:
-    """The deadline on record decides, not the engine's timer."""
-    application = submit(officer, loan_amount=Decimal(150000))
-    task = open_task(application, TaskKind.MANAGER_APPROVAL)
-    first = task.callback.callback_id
-    aws.time_out(first)
-    callback = eventually(
-        lambda: PendingCallback.objects.exclude(callback_id=first).first(), what="it waits again"
-    )
-    assert (callback.review_task, callback.status) == (task, "open")
-    left = callback.expires_at - timezone.now()
-    assert aws.waits_for(callback.callback_id) == pytest.approx(left.total_seconds(), abs=60)
-    (line,) = ApplicationEvent.objects.filter(kind="not_decided")
-    assert "before the time to decide was over" in line.message
-    decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
-    finish(aws, application)
-    assert state(application) == ("funded", "complete")
-    assert not Incident.objects.exists()
-
-
-def test_offer_waits_until_the_end_of_its_last_day_and_then_expires(
-    aws: Wire, officer: User, settings: Any
-) -> None:
-    change_policy(offer_acceptance_required=True)
-    application = submit(officer, sin_last4="3333", loan_amount=Decimal("20000.00"))
-    task = open_task(application, TaskKind.OFFER_ACCEPTANCE)
-    deadline = application.offers.get().expires_at
-    assert task.expires_at == deadline
-    told = aws.waits_for(task.callback.callback_id)
-    left = deadline + settings.LOANOFFICE_DELIVERY_GRACE - timezone.now()
-    assert 0 <= told - left.total_seconds() < 60
-    aws.time_out(task.callback.callback_id)  # too early: the offer is still open
-    eventually(lambda: aws.waits.keys() - {task.callback.callback_id}, what="it waits again")
-    ReviewTask.objects.update(expires_at=task.opened_at)
-    assert pending.task_time_out(task_id=task.pk) is True
-    finish(aws, application)
-    assert state(application) == ("expired", "offer_acceptance")
 
 
 def test_unanswered_manager_expires_by_the_sweep(aws: Wire, officer: User) -> None:

@@ -118,7 +118,7 @@ class Text(HTMLParser):
 
 
 def foreign(text: str) -> list[str]:
-    """What is written in another format."""
+    """Return the first text in each of the other formats."""
     return [
         f"{name}: {text[max(0, found.start() - 40) : found.end() + 20]}"
         for name, pattern in OTHER_FORMATS.items()
@@ -166,7 +166,7 @@ def test_pages_write_all_times_in_one_format_and_name_the_zone_once(root: User) 
 
 
 def payloads() -> Iterator[dict[str, Any]]:
-    """What the outbox has for each letter, with every notice and each recipient."""
+    """Yield the payload of each letter of the outbox, with every notice and recipient."""
     for message in OutboxMessage.objects.filter(kind=OutboxMessage.Kind.EMAIL):
         notices = Notice if "task" in message.payload else [message.payload.get("notice")]
         for notice in notices:

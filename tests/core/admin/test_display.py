@@ -1,4 +1,4 @@
-"""What the admin writes of a deadline."""
+"""The words of a deadline in the admin."""
 
 import re
 from datetime import UTC, datetime
