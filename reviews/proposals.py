@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.utils import timezone
 
 from accounts import proposals
 from accounts.models import Proposal
@@ -20,6 +19,7 @@ from accounts.proposal_kinds import (
     ProposalKind,
     register,
 )
+from audit.times import moment
 from reviews.services import delegation
 
 
@@ -57,10 +57,6 @@ def _read(given: Parameters) -> dict[str, Any]:
     }
 
 
-def _in_words(at: datetime) -> str:
-    return f"{timezone.localtime(at):%Y-%m-%d %H:%M}"
-
-
 def _describe(given: Parameters) -> Description:
     read = _read(given)
     delegator, delegate = read["delegator"], read["delegate"]
@@ -69,8 +65,8 @@ def _describe(given: Parameters) -> Description:
         sentence=f"{delegate} may decide what waits for {delegator}, as if they were them: up to "
         "their ceiling, and never what either of the two worked on.",
         rows=(
-            ("From", "", _in_words(read["starts_at"])),
-            ("Until", "", _in_words(read["ends_at"])),
+            ("From", "", moment(read["starts_at"])),
+            ("Until", "", moment(read["ends_at"])),
         ),
         target=delegator,
     )
@@ -88,7 +84,7 @@ def _lock(given: Parameters) -> object:
 
 def _perform(given: Parameters, confirmed: Confirmed) -> Outcome:
     made = delegation.delegation_create(**_read(given), by=confirmed.confirmer, confirmed=confirmed)
-    until = _in_words(made.ends_at)
+    until = moment(made.ends_at)
     return Outcome(sentence=f"{made.delegate} may decide for {made.delegator} until {until}.")
 
 

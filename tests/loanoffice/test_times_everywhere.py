@@ -211,6 +211,7 @@ FOR_PROGRAMS = {
     "partners/api/pagination.py",
     "partners/management/commands/partner_key.py",  # columns for programs, with the offset
     "partners/proposals.py",  # parameters that are stored
+    "reviews/proposals.py",  # parameters that are stored
     "webhooks/events.py",
     "workflows/management/commands/drain.py",  # its JSON, and a column that sorts
     "workflows/providers/vendor.py",

@@ -19,6 +19,7 @@ from applications.locking import application_lock
 from applications.models import LoanApplication
 from applications.services.attempts import Attempt
 from applications.transitions import is_terminal
+from audit.times import moment
 from core.locking import locked
 from reviews.choices import TaskKind, TaskStatus
 from reviews.locking import task_lock
@@ -291,7 +292,7 @@ def stands_still(execution: Execution, latest: datetime) -> None:
         application=execution.application,
         execution=execution,
         sentence=(
-            f"Nothing has happened in {execution.name} since {latest:%Y-%m-%d %H:%M} UTC, and it "
+            f"Nothing has happened in {execution.name} since {moment(latest)}, and it "
             "waits for nothing: the engine does not carry it on. Stop it, then restart the "
             "application."
         ),
