@@ -26,6 +26,7 @@ from partners.models import Partner, PartnerKey
 from partners.proposals import key_issue
 from partners.services import keys
 from reviews.choices import TaskKind
+from reviews.models import ReviewTask
 from reviews.services.delegation import delegation_create
 from tests import casework
 from tests.applications.admin.conftest import page
@@ -35,6 +36,7 @@ from workflows import executions
 from workflows.models import OutboxMessage
 from workflows.outbox import emails
 from workflows.outbox.emails import Notice
+from workflows.undecidable import nobody_can_decide
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(settings.BASE_DIR)
@@ -81,6 +83,10 @@ def root(db: None) -> User:
     trouble.stuck(officer)
     casework.change_policies(offer_acceptance_required=True)
     casework.ask(casework.offered(None, partner=partner), TaskKind.OFFER_ACCEPTANCE)
+    ReviewTask.objects.filter(kind=TaskKind.MANAGER_APPROVAL).update(undecidable_since=now)
+    nobody_can_decide(
+        tasks={ReviewTask.objects.get(kind=TaskKind.MANAGER_APPROVAL): "All are away."}
+    )
     return everything
 
 
@@ -214,7 +220,9 @@ FOR_PROGRAMS = {
     "reviews/proposals.py",  # parameters that are stored
     "webhooks/events.py",
     "workflows/management/commands/drain.py",  # its JSON, and a column that sorts
+    "workflows/outbox/queue.py",  # failures that are stored
     "workflows/providers/vendor.py",
+    "workflows/undecidable.py",  # the key of a message
 }
 PACKAGES = (
     "accounts",
