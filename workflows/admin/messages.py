@@ -55,7 +55,7 @@ def result_of(message: OutboxMessage) -> SafeString:
         case Status.DEAD:
             return format_html("after {}, the next one was due {}", tries, moment(message.due_at))
         case Status.CANCELLED:
-            return format_html("before it was sent")
+            return format_html("{}", "before it was sent")
     if message.attempts and message.last_error:
         return format_html("failed after {}; next try {}", tries, moment(message.due_at))
     return format_html("since {}; it is sent within a minute", moment(message.created_at))

@@ -127,6 +127,32 @@ def test_decline_of_an_applicant_without_an_address_leaves_a_trace(
     assert not mail.outbox[1:], "only the manager was written to"
 
 
+@pytest.mark.parametrize("status", OutboxMessage.Status)
+@pytest.mark.parametrize("attempts", [0, 3])
+def test_result_of_a_message_in_any_state_is_said_on_both_pages(
+    officer: User,
+    manager: User,
+    auditor: User,
+    login: Login,
+    status: OutboxMessage.Status,
+    attempts: int,
+) -> None:
+    application = declined(officer, manager, "okapi@quagga.example")
+    message = notice()
+    error = "ConnectionRefusedError: nobody listens" if attempts else ""
+    OutboxMessage.objects.filter(pk=message.pk).update(
+        status=status, attempts=attempts, last_error=error
+    )
+    result = {
+        OutboxMessage.Status.CANCELLED: "before it was sent",
+        OutboxMessage.Status.DEAD: f"after {attempts} tries",
+        OutboxMessage.Status.SENT: "Accepted by the mail server",
+    }.get(status, f"failed after {attempts} tries" if attempts else "it is sent within a minute")
+    client = login(auditor)
+    for address in (row_url(message), page("change", application)):
+        assert result in text_of(client.get(address).text), address
+
+
 def test_each_failed_try_is_listed_with_its_time_and_the_next_one(
     officer: User, manager: User, auditor: User, login: Login, settings: Any
 ) -> None:
