@@ -162,9 +162,11 @@ def is_claim_in_the_way(task: ReviewTask, found: Standing) -> bool:
     return bool(people) and task.claimed_by_id is not None and task.claimed_by_id not in people
 
 
-def look_again_at(*, application: LoanApplication, task: ReviewTask, now: datetime) -> None:
+def look_again_at(
+    *, application: LoanApplication, task: ReviewTask, now: datetime, facts: Facts | None = None
+) -> None:
     """Look again at one task, and announce it when nobody can decide it."""
-    if why := look_again(application=application, task=task, now=now):
+    if why := look_again(application=application, task=task, now=now, facts=facts):
         tasks_undecidable.send(ReviewTask, tasks={task: why})
 
 

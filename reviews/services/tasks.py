@@ -18,6 +18,7 @@ from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS, ReviewKind
 from reviews.models import ReviewTask
 from reviews.services import deciders
+from reviews.services.authority import Facts
 from reviews.signals import task_opened
 
 
@@ -56,7 +57,8 @@ def task_open(
     application.waiting_since = now
     application.waiting_until = expires_at
     task_opened.send(ReviewTask, task=task)
-    deciders.look_again_at(application=application, task=task, now=now)
+    nobody_approved = Facts(application, task, given=[])
+    deciders.look_again_at(application=application, task=task, now=now, facts=nobody_approved)
     return task
 
 
