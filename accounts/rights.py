@@ -47,7 +47,7 @@ def people_holding(among: Collection[str]) -> dict[User, frozenset[str]]:
     rows = User.groups.through.objects.filter(
         user__is_active=True,
         user__is_staff=True,
-        group__permissions__in=permissions_named(among),
+        group__permissions__codename__in={name.partition(".")[2] for name in among},
     ).values_list(
         "user", "group__permissions__content_type__app_label", "group__permissions__codename"
     )
