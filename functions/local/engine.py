@@ -28,6 +28,7 @@ from functions.local.heartbeats import Heartbeats
 from functions.local.http_server import LOOPBACK, HttpServer
 from functions.local.invocations import Invocations
 from functions.local.invoker import Activity, ThreadInvoker
+from functions.local.patched_batches import mend_batches
 from functions.local.patched_executor import LocalExecutor, check_testing_sdk
 from functions.local.patched_scheduler import LocalScheduler
 from functions.local.pauses import Pauses
@@ -115,6 +116,7 @@ class LocalEngine:
         Raises ``EngineError`` when the folder or the port is taken, or cannot be used.
         """
         check_testing_sdk()
+        mend_batches()
         self._lock = locked_folder(self._data)
         try:
             self._build()

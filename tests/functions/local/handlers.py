@@ -160,6 +160,19 @@ def failing(event: dict[str, Any], _: DurableContext) -> None:
 
 
 @durable_execution
+def sized(event: dict[str, Any], context: DurableContext) -> int:
+    """A step whose result, error or name is as long as the test likes, as it is checkpointed."""
+
+    def body(_: object) -> str:
+        if "error" in event:
+            raise ValueError("x" * event["error"])
+        return "x" * (event.get("result", 2) - len('""'))
+
+    once = StepConfig(retry_strategy=create_retry_strategy(RetryStrategyConfig(max_attempts=1)))
+    return len(context.step(body, name="n" * event.get("name", 1), config=once))
+
+
+@durable_execution
 def echo_durable(event: Any, context: DurableContext) -> Any:
     """Returns what it got."""
     return context.step(lambda _: event, name="echo")
@@ -235,6 +248,7 @@ FUNCTIONS = {
     "killer": Function(killer, durable=True),
     "stumbling": Function(stumbling, durable=True),
     "sleeper": Function(sleeper, durable=True),
+    "sized": Function(sized, durable=True),
     "failing": Function(failing, durable=True),
     "echo-durable": Function(echo_durable, durable=True),
     "raising": Function(raising, durable=True),
