@@ -17,8 +17,10 @@ from aws_durable_execution_sdk_python_testing.model import (
     GetDurableExecutionHistoryResponse,
 )
 
+from functions.local import limits
+from functions.local.checkpoint_limits import check_error
 from functions.local.database import Database
-from functions.local.errors import ApiError, conflict
+from functions.local.errors import conflict
 from functions.local.execution_names import ExecutionNames
 from functions.local.function import ACCOUNT, Function, parse_function_name
 from functions.local.history import with_details
@@ -28,8 +30,6 @@ from functions.local.responses import Request, Response, json_response
 from functions.local.store import ListFilter, Summary, WriteThroughStore
 
 PAGE_SIZE = 100
-LARGEST_PAGE = 1000
-CALLBACK_LIMIT = 1024 * 1024
 _STATUSES = frozenset(
     {"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "PAUSING", "PAUSED", "DELETING"}
 )
@@ -139,15 +139,13 @@ class Executions:
 
     def stop(self, request: Request, arn: str) -> Response:
         """StopDurableExecution; the body is the error itself."""
-        error = _json_object(request.body)
-        response = self.executor.stop_execution(
-            arn, ErrorObject.from_dict(error) if error else None
-        )
+        response = self.executor.stop_execution(arn, _error(request.body))
         return json_response(200, response.to_dict())
 
     def pause(self, request: Request, arn: str) -> Response:
         """PauseDurableExecution."""
         asked = _json_object(request.body)
+        _check_texts(asked, ClientToken=limits.CLIENT_TOKEN, Reason=limits.PAUSE_REASON)
         self.executor.pause(
             arn,
             token=asked.get("ClientToken"),
@@ -158,7 +156,9 @@ class Executions:
 
     def resume(self, request: Request, arn: str) -> Response:
         """ResumeDurableExecution."""
-        self.executor.resume(arn, token=_json_object(request.body).get("ClientToken"))
+        asked = _json_object(request.body)
+        _check_texts(asked, ClientToken=limits.CLIENT_TOKEN, Reason=limits.RESUME_REASON)
+        self.executor.resume(arn, token=asked.get("ClientToken"))
         return json_response(202, {})
 
     def delete(self, request: Request, arn: str) -> Response:  # noqa: ARG002 - one shape for all
@@ -173,16 +173,12 @@ class Executions:
 
     def callback(self, request: Request, callback_id: str, verb: str) -> Response:
         """SendDurableExecutionCallbackSuccess, Failure and Heartbeat."""
-        if len(request.body) > CALLBACK_LIMIT:
-            raise ApiError(413, "RequestTooLargeException", "A result is at most 1 MB.")
         match verb:
             case "succeed":
+                limits.CALLBACK_RESULT.check_text(request.body, "result")
                 self.executor.send_callback_success(callback_id, request.body)
             case "fail":
-                error = _json_object(request.body)
-                self.executor.send_callback_failure(
-                    callback_id, ErrorObject.from_dict(error) if error else None
-                )
+                self.executor.send_callback_failure(callback_id, _error(request.body))
             case _:
                 self.executor.send_callback_heartbeat(callback_id)
         return json_response(200, {})
@@ -218,11 +214,28 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
+def _error(body: bytes) -> ErrorObject | None:
+    sent = _json_object(body)
+    error = ErrorObject.from_dict(sent) if sent else None
+    check_error(error)
+    return error
+
+
+def _check_texts(sent: Mapping[str, Any], **checks: limits.Limit) -> None:
+    for name, limit in checks.items():
+        value = sent.get(name)
+        if value is not None:
+            limit.check_text(str(value), name[0].lower() + name[1:])
+
+
 def _page_size(request: Request) -> int:
     text = request.parameter("MaxItems") or "0"
-    if not text.isdigit() or int(text) > LARGEST_PAGE:
-        raise InvalidParameterValueException(f"MaxItems must be from 0 to {LARGEST_PAGE}.")
-    return int(text) or PAGE_SIZE
+    try:
+        size = int(text)
+    except ValueError as error:
+        raise InvalidParameterValueException("MaxItems is not a number.") from error
+    limits.PAGE_ITEMS.check_number(size, "maxItems")
+    return size or PAGE_SIZE
 
 
 def _statuses(asked: list[str]) -> list[str]:

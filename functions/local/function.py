@@ -10,6 +10,9 @@ from typing import Any
 from aws_durable_execution_sdk_python_testing.exceptions import InvalidParameterValueException
 from aws_durable_execution_sdk_python_testing.model import executed_version
 
+from functions.local import limits
+from functions.local.errors import ApiError, EngineError
+
 ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-west-2"
 LATEST = "$LATEST"
@@ -24,7 +27,6 @@ _FUNCTION_NAME = re.compile(
     r"(?P<name>[a-zA-Z0-9-_\.]+)"
     r"(:(?P<qualifier>\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 )
-_EXECUTION_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Function:
 
     ``execution_timeout_seconds`` bounds a whole durable execution, ``timeout_seconds``
     one invocation: a durable invocation that takes longer is retried, a plain one
-    only sees it in ``get_remaining_time_in_millis``.
+    only sees it in ``get_remaining_time_in_millis``. Raises ``EngineError`` for a period that
+    Lambda does not take.
     """
 
     handler: Handler
@@ -41,6 +44,17 @@ class Function:
     execution_timeout_seconds: int = 30 * 86_400
     retention_days: int = 14
     timeout_seconds: int = 900
+
+    def __post_init__(self) -> None:
+        try:
+            limits.EXECUTION_SECONDS.check_number(
+                self.execution_timeout_seconds, "durableConfig.executionTimeout"
+            )
+            limits.RETENTION_DAYS.check_number(
+                self.retention_days, "durableConfig.retentionPeriodInDays"
+            )
+        except ApiError as error:
+            raise EngineError(f"A function is refused: {error}.") from error
 
 
 @dataclass(frozen=True)
@@ -87,15 +101,6 @@ def parse_function_name(text: str, qualifier: str | None = None) -> FunctionName
             "The derived qualifier from the function name does not match the specified qualifier."
         )
     return FunctionName(match.group("name"), in_name or qualifier or LATEST)
-
-
-def check_execution_name(name: str) -> str:
-    """Return the name; raise ``InvalidParameterValueException`` unless AWS would take it."""
-    if _EXECUTION_NAME.fullmatch(name) is None:
-        raise InvalidParameterValueException(
-            f"Invalid durable execution name {name!r}: 1 to 64 of a-z, A-Z, 0-9, - and _."
-        )
-    return name
 
 
 @dataclass(frozen=True)

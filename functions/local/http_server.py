@@ -25,7 +25,7 @@ LOOPBACK = "127.0.0.1"
 INVOKE_API = "2015-03-31"
 DURABLE_API = "2025-12-01"
 HEALTH = ("health",)
-# No operation but Invoke takes more; a checkpoint batch is at most 750 KB.
+# For all operations but Invoke. A payload of 6 MB, escaped as JSON, fits.
 BODY_LIMIT = 10 * 1024 * 1024
 # A body over the limit is read and discarded, so that its sender sees the response.
 LARGEST_DISCARDED = 64 * 1024 * 1024
@@ -181,6 +181,8 @@ class RequestHandler(BaseHTTPRequestHandler):
             if not chunk:
                 break
             left -= len(chunk)
+        if segments[0] == INVOKE_API:
+            raise self.server.invocations.too_large(headers, length, limit)
         raise ApiError(
             413,
             "RequestTooLargeException",

@@ -14,6 +14,7 @@ from aws_durable_execution_sdk_python_testing.exceptions import (
 )
 from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
 
+from functions.local import limits
 from functions.local.database import Database
 from functions.local.errors import SERVICE_EXCEPTION, ApiError
 from functions.local.events import EventQueue
@@ -22,7 +23,6 @@ from functions.local.function import (
     ACCOUNT,
     Function,
     FunctionName,
-    check_execution_name,
     context_for,
     parse_function_name,
 )
@@ -31,8 +31,6 @@ from functions.local.patched_executor import LocalExecutor
 from functions.local.responses import Request, Response, json_response
 from functions.local.store import WriteThroughStore
 
-EVENT_LIMIT = 1024 * 1024
-SYNC_LIMIT = 6 * 1024 * 1024
 LONGEST_SYNC_SECONDS = 900.0
 UNHANDLED = {"X-Amz-Function-Error": "Unhandled"}
 
@@ -71,7 +69,18 @@ class Invocations:
     @staticmethod
     def body_limit(headers: Mapping[str, str]) -> int:
         """Return the largest payload Lambda accepts for this kind of invocation."""
-        return EVENT_LIMIT if _invocation_type(headers) == "Event" else SYNC_LIMIT
+        is_event = _invocation_type(headers) == "Event"
+        return (limits.EVENT_PAYLOAD if is_event else limits.SYNC_PAYLOAD).most
+
+    @staticmethod
+    def too_large(headers: Mapping[str, str], length: int, limit: int) -> ApiError:
+        """Make the error for a payload over the limit of this kind of invocation."""
+        return ApiError(
+            413,
+            "RequestTooLargeException",
+            f"{length} byte payload is too large for the {_invocation_type(headers)} invocation "
+            f"type (limit {limit} bytes)",
+        )
 
     def invoke(self, request: Request, function_name: str) -> Response:
         """Answer an Invoke request."""
@@ -88,6 +97,8 @@ class Invocations:
         payload = _payload(request.body)
         execution_name = request.headers.get("x-amz-durable-execution-name")
         if function.durable:
+            if kind == "RequestResponse":
+                _check_can_wait(function)
             return self._invoke_durable(name, execution_name, payload, kind)
         if execution_name is not None:
             raise InvalidParameterValueException(
@@ -126,7 +137,7 @@ class Invocations:
     def _start(self, name: FunctionName, execution_name: str | None, payload: str) -> str:
         """Return the ARN of the one execution with this name, started if need be."""
         wanted = str(uuid.uuid4()) if execution_name is None else execution_name
-        check_execution_name(wanted)
+        limits.EXECUTION_NAME.check_text(wanted, "durableExecutionName")
         # One transaction: a start that fails has not even reserved its name.
         with self._starting, self._store.one_write():
             arn = name.execution_arn(self._region, wanted)
@@ -182,11 +193,11 @@ class Invocations:
                     traceback.format_tb(error.__traceback__),
                 )
             logger.debug("%s took %.3f s.", name.identifier, time.monotonic() - began)
-        if len(output) > SYNC_LIMIT:
+        if len(output) > limits.SYNC_PAYLOAD.most:
             return _function_error(
                 "Function.ResponseSizeTooLarge",
                 f"Response payload size ({len(output)} bytes) exceeded maximum allowed payload "
-                f"size ({SYNC_LIMIT} bytes).",
+                f"size ({limits.SYNC_PAYLOAD.most} bytes).",
                 headers,
             )
         return Response(200, output, {**_JSON, **headers})
@@ -197,6 +208,14 @@ _JSON = {"Content-Type": "application/json"}
 
 def _invocation_type(headers: Mapping[str, str]) -> str:
     return headers.get("x-amz-invocation-type") or "RequestResponse"
+
+
+def _check_can_wait(function: Function) -> None:
+    if function.execution_timeout_seconds > limits.SYNC_EXECUTION_SECONDS.most:
+        raise InvalidParameterValueException(
+            "You cannot synchronously invoke a durable function with an executionTimeout greater "
+            "than 15 minutes."
+        )
 
 
 def _payload(body: bytes) -> str:

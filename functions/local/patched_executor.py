@@ -1,8 +1,8 @@
 """Extend the executor of the testing SDK for the engine.
 
-This module, ``patched_invocations``, ``patched_timers`` and ``patched_scheduler`` are the only
-ones that use private names of the testing SDK, which is why its version is pinned exactly and
-checked at start. The names, and why:
+This module, ``patched_invocations``, ``patched_checkpoints``, ``patched_timers`` and
+``patched_scheduler`` are the only ones that use private names of the testing SDK, which is why its
+version is pinned exactly and checked at start. The names, and why:
 
 ``Executor._registry _store _clock _scheduler _invoker``
     Its parts, for work added in the same style as its own.
@@ -15,6 +15,8 @@ checked at start. The names, and why:
 _fail_invocation_not_found _fail_after_invalid_output _invalid_output_error
 _invocation_timeout_seconds _closing``
     An invocation whose claim and outcome are written until they are on disk.
+``Executor._checkpoint_execution _maybe_replay_cached``
+    Checked against AWS's limits before it is applied.
 ``Executor._begin_invocation _retry_after_error _set_invocation_gate``
     Guarded: no invocation begins while the engine stops, none is retried after the end.
 ``Executor._apply_timeout _apply_callback_timeout``
@@ -64,7 +66,7 @@ from functions.local.execution_queues import ExecutionQueueRegistry
 from functions.local.heartbeats import Heartbeats
 from functions.local.invoker import ThreadInvoker
 from functions.local.local_execution import LocalExecution
-from functions.local.patched_timers import TimedExecutor
+from functions.local.patched_checkpoints import CheckpointingExecutor
 from functions.local.pauses import Pauses
 from functions.local.store import WriteThroughStore
 
@@ -82,7 +84,7 @@ def check_testing_sdk() -> None:
         )
 
 
-class LocalExecutor(TimedExecutor):
+class LocalExecutor(CheckpointingExecutor):
     """The state machine of durable executions, extended to survive restarts."""
 
     def __init__(

@@ -96,14 +96,14 @@ class Command(BaseCommand):
         asked_to_stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: asked_to_stop.set())
-        engine = LocalEngine(
-            functions=configured_functions(),
-            data=options["data"],
-            port=options["port"],
-            handler_threads=options["handler_threads"],
-            credentials=configured_credentials(),
-        )
         try:
+            engine = LocalEngine(
+                functions=configured_functions(),
+                data=options["data"],
+                port=options["port"],
+                handler_threads=options["handler_threads"],
+                credentials=configured_credentials(),
+            )
             engine.start()
         except EngineError as error:
             raise CommandError(str(error)) from None

@@ -169,7 +169,7 @@ def sized(event: dict[str, Any], context: DurableContext) -> int:
         return "x" * (event.get("result", 2) - len('""'))
 
     once = StepConfig(retry_strategy=create_retry_strategy(RetryStrategyConfig(max_attempts=1)))
-    return len(context.step(body, name="n" * event.get("name", 1), config=once))
+    return len(context.step(body, name="n" * event.get("letters", 1), config=once))
 
 
 @durable_execution
@@ -239,8 +239,12 @@ def unserializable(_: object, __: object) -> object:
     return object()
 
 
+# The longest execution timeout that can be called with ``RequestResponse``.
+QUARTER_HOUR = 900
+
 FUNCTIONS = {
     "approval": Function(approval, durable=True),
+    "quick-approval": Function(approval, durable=True, execution_timeout_seconds=QUARTER_HOUR),
     "hasty": Function(approval, durable=True, execution_timeout_seconds=1),
     "patient": Function(approval, durable=True, execution_timeout_seconds=3),
     "chain": Function(chain, durable=True),
@@ -249,8 +253,11 @@ FUNCTIONS = {
     "stumbling": Function(stumbling, durable=True),
     "sleeper": Function(sleeper, durable=True),
     "sized": Function(sized, durable=True),
-    "failing": Function(failing, durable=True),
-    "echo-durable": Function(echo_durable, durable=True),
+    "failing": Function(failing, durable=True, execution_timeout_seconds=QUARTER_HOUR),
+    "echo-durable": Function(echo_durable, durable=True, execution_timeout_seconds=QUARTER_HOUR),
+    "slower-than-sync": Function(
+        echo_durable, durable=True, execution_timeout_seconds=QUARTER_HOUR + 1
+    ),
     "raising": Function(raising, durable=True),
     "echo": Function(echo),
     "who": Function(who),

@@ -70,14 +70,6 @@ def test_callback_id_that_is_none_is_refused(client: Any) -> None:
         client.send_durable_execution_callback_success(CallbackId="bm90aGluZw==")
 
 
-def test_result_over_one_megabyte_is_refused(client: Any, tmp_path: Path) -> None:
-    start(client, "approval", "large", effects=str(tmp_path))
-    with pytest.raises(client.exceptions.ClientError, match="at most 1 MB"):
-        client.send_durable_execution_callback_success(
-            CallbackId=callback_of(tmp_path, "large"), Result=b"x" * ((1 << 20) + 1)
-        )
-
-
 def test_callback_times_out_and_its_answer_is_late(client: Any, tmp_path: Path) -> None:
     arn = start(client, "approval", "expires", effects=str(tmp_path), timeout=1)
     callback_id = callback_of(tmp_path, "expires")

@@ -55,7 +55,7 @@ def test_command_serves_until_a_signal_and_exits_with_zero(
             assert answer.status == 200
         client = client_for(url)
         assert client.invoke(FunctionName="echo", Payload=b"1")["Payload"].read() == b"1"
-        arn = client.invoke(FunctionName="echo-durable", Payload=b"2")["DurableExecutionArn"]
+        arn = start(client, "echo-durable", "two")
         details = client.get_durable_execution(DurableExecutionArn=arn)
         assert details["DurableConfig"]["ExecutionTimeout"] == 2 * 86_400
         process.send_signal(number)

@@ -80,7 +80,11 @@ def test_payload_over_the_limit_is_refused_and_at_the_limit_taken(
 ) -> None:
     largest = b'"' + b"x" * (limit - 2) + b'"'
     client.invoke(FunctionName="echo", InvocationType=kind, Payload=largest)
-    with pytest.raises(client.exceptions.RequestTooLargeException):
+    sentence = (
+        f"{limit + 1} byte payload is too large for the {kind} invocation type "
+        rf"\(limit {limit} bytes\)"
+    )
+    with pytest.raises(client.exceptions.RequestTooLargeException, match=sentence):
         client.invoke(FunctionName="echo", InvocationType=kind, Payload=largest + b" ")
 
 
@@ -116,7 +120,7 @@ def test_synchronous_durable_call_that_fails_is_reported_as_unhandled(client: An
 def test_synchronous_durable_call_waits_for_the_end(client: Any, tmp_path: Path) -> None:
     payload = json.dumps({"id": "waits", "effects": str(tmp_path)})
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(client.invoke, FunctionName="approval", Payload=payload)
+        waiting = pool.submit(client.invoke, FunctionName="quick-approval", Payload=payload)
         callback_id = callback_of(tmp_path, "waits")
         assert not waiting.done()
         client.send_durable_execution_callback_success(CallbackId=callback_id, Result=b"yes")
@@ -133,13 +137,13 @@ def test_event_answers_at_once_with_the_execution(client: Any, tmp_path: Path) -
 
 
 def test_same_name_and_payload_returns_the_existing_execution(client: Any, tmp_path: Path) -> None:
-    arn = start(client, "approval", "twice", effects=str(tmp_path))
-    assert start(client, "approval", "twice", effects=str(tmp_path)) == arn
+    arn = start(client, "quick-approval", "twice", effects=str(tmp_path))
+    assert start(client, "quick-approval", "twice", effects=str(tmp_path)) == arn
     callback_id = callback_of(tmp_path, "twice")
     client.send_durable_execution_callback_success(CallbackId=callback_id, Result=b"yes")
     ended(client, arn)
     again = client.invoke(
-        FunctionName="approval",
+        FunctionName="quick-approval",
         DurableExecutionName="twice",
         # The same JSON in another spelling.
         Payload=json.dumps({"effects": str(tmp_path), "id": "twice"}, indent=1),
@@ -196,8 +200,8 @@ def test_execution_name_that_aws_would_refuse_is_refused(
     finally:
         connection.close()
     assert answer.status == 400
-    assert answer.headers["x-amzn-ErrorType"] == "InvalidParameterValueException"
-    assert "durable execution name" in body["Message"]
+    assert answer.headers["x-amzn-ErrorType"] == "ValidationException"
+    assert "at 'durableExecutionName' failed to satisfy constraint" in body["Message"]
 
 
 def test_execution_name_for_a_plain_function_is_refused(client: Any) -> None:
