@@ -15,9 +15,9 @@ from aws_durable_execution_sdk_python_testing.exceptions import InvalidParameter
 from functions.local.errors import ApiError
 
 MODEL = "botocore 1.44.8"
-# Pages of docs.aws.amazon.com/lambda/latest/dg, read on 2026-11-29.
-QUOTAS = "gettingstarted-limits, read 2026-11-29"
-INVOKING = "durable-invoking, read 2026-11-29"
+# Pages of docs.aws.amazon.com/lambda/latest/dg. Of the quotas only what others quote was at hand.
+QUOTAS = "gettingstarted-limits, as quoted by others in 2026"
+INVOKING = "durable-invoking, a stored copy read on 2026-11-29"
 
 TOO_LARGE = "413 `RequestTooLargeException`"
 VALIDATION = "400 `ValidationException`"
