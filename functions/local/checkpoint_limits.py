@@ -32,7 +32,7 @@ def check_updates(execution: LocalExecution, updates: Sequence[OperationUpdate])
     written = execution.written_bytes
     for number, update in enumerate(updates, start=1):
         _check_members(update, f"updates.{number}.member")
-        written += _payload_size(update) + check_error(update.error)
+        written += _payload_size(execution, update) + check_error(update.error)
     limits.WRITTEN.check_size(written, "Checkpointed data of a durable execution")
     known = {each.operation_id for each in execution.operations} | {
         each.operation_id for each in updates if each.operation_type is not OperationType.EXECUTION
@@ -72,15 +72,20 @@ def _check_members(update: OperationUpdate, at: str) -> None:
         )
 
 
-def _payload_size(update: OperationUpdate) -> int:
+def check_result(execution: LocalExecution, result: str | None) -> int:
+    """Return the size of an execution's result; raise if it is over the limit."""
+    size = len((result or "").encode())
+    limit = limits.EVENT_RESULT if execution.is_event else limits.SYNC_RESULT
+    limit.check_size(size, "Execution output payload")
+    return size
+
+
+def _payload_size(execution: LocalExecution, update: OperationUpdate) -> int:
     if update.payload is None:
         return 0
+    if update.operation_type is OperationType.EXECUTION:
+        return check_result(execution, update.payload)
     size = len(update.payload.encode())
     direction = "input" if update.action is OperationAction.START else "output"
-    limit = (
-        limits.EXECUTION_PAYLOAD
-        if update.operation_type is OperationType.EXECUTION
-        else limits.OPERATION_PAYLOAD
-    )
-    limit.check_size(size, f"{update.operation_type.value} {direction} payload")
+    limits.OPERATION_PAYLOAD.check_size(size, f"{update.operation_type.value} {direction} payload")
     return size

@@ -109,7 +109,7 @@ class Invocations:
             return Response(202, headers=_version(name))
         return self._run_now(function, name, payload)
 
-    def start_reserved(self, reservation: Reservation) -> None:
+    def start_reserved(self, reservation: Reservation, *, is_event: bool = True) -> None:
         """Create and invoke the execution of a reserved name."""
         function = self._functions.get(reservation.function.name)
         if function is None or not function.durable:
@@ -132,9 +132,12 @@ class Invocations:
                 invocation_id=reservation.arn.rpartition("/")[2],
                 input=reservation.payload,
             ),
+            is_event=is_event,
         )
 
-    def _start(self, name: FunctionName, execution_name: str | None, payload: str) -> str:
+    def _start(
+        self, name: FunctionName, execution_name: str | None, payload: str, kind: str
+    ) -> str:
         """Return the ARN of the one execution with this name, started if need be."""
         wanted = str(uuid.uuid4()) if execution_name is None else execution_name
         limits.EXECUTION_NAME.check_text(wanted, "durableExecutionName")
@@ -150,13 +153,13 @@ class Invocations:
                     f"{reservation.arn}",
                 )
             if reservation.payload and not self._store.exists(reservation.arn):
-                self.start_reserved(reservation)
+                self.start_reserved(reservation, is_event=kind == "Event")
         return reservation.arn
 
     def _invoke_durable(
         self, name: FunctionName, execution_name: str | None, payload: str, kind: str
     ) -> Response:
-        arn = self._start(name, execution_name, payload)
+        arn = self._start(name, execution_name, payload, kind)
         headers = {"X-Amz-Durable-Execution-Arn": arn, **_version(name)}
         if kind == "Event":
             return Response(202, headers=headers)

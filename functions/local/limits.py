@@ -100,8 +100,14 @@ OPERATION_PAYLOAD = Limit(
     INVALID,
     source=f"{MODEL}, words on `Payload` of `OperationUpdate`",
 )
-EXECUTION_PAYLOAD = Limit(
-    "Payload of the execution itself in a checkpoint, bytes",
+EVENT_RESULT = Limit(
+    "Result of an execution started with `Event`, bytes",
+    MB,
+    INVALID,
+    source=f"{MODEL}, words on `Result` of `GetDurableExecution`",
+)
+SYNC_RESULT = Limit(
+    "Result of an execution started with `RequestResponse`, bytes",
     6 * MB,
     INVALID,
     shape="OperationPayload",

@@ -15,7 +15,7 @@ version is pinned exactly and checked at start. The names, and why:
 _fail_invocation_not_found _fail_after_invalid_output _invalid_output_error
 _invocation_timeout_seconds _closing``
     An invocation whose claim and outcome are written until they are on disk.
-``Executor._checkpoint_execution _maybe_replay_cached``
+``Executor._checkpoint_execution _maybe_replay_cached _validate_invocation_response_and_store``
     Checked against AWS's limits before it is applied.
 ``Executor._begin_invocation _retry_after_error _set_invocation_gate``
     Guarded: no invocation begins while the engine stops, none is retried after the end.
@@ -124,9 +124,12 @@ class LocalExecutor(CheckpointingExecutor):
 
     # Starting, waiting, stopping.
 
-    def begin(self, execution_arn: str, start: StartDurableExecutionInput) -> None:
+    def begin(
+        self, execution_arn: str, start: StartDurableExecutionInput, *, is_event: bool
+    ) -> None:
         """Create an execution under a given ARN and invoke it once it is on disk."""
         execution = LocalExecution(execution_arn, start, [])
+        execution.is_event = is_event
         execution.region = self.region
         execution.start(now=self._clock.now())
         with self._written.one_write():

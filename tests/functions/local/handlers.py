@@ -160,8 +160,8 @@ def failing(event: dict[str, Any], _: DurableContext) -> None:
 
 
 @durable_execution
-def sized(event: dict[str, Any], context: DurableContext) -> int:
-    """A step whose result, error or name is as long as the test likes, as it is checkpointed."""
+def sized(event: dict[str, Any], context: DurableContext) -> int | str:
+    """A step whose result, error or name is as long as the test likes; or that of the whole."""
 
     def body(_: object) -> str:
         if "error" in event:
@@ -169,7 +169,8 @@ def sized(event: dict[str, Any], context: DurableContext) -> int:
         return "x" * (event.get("result", 2) - len('""'))
 
     once = StepConfig(retry_strategy=create_retry_strategy(RetryStrategyConfig(max_attempts=1)))
-    return len(context.step(body, name="n" * event.get("letters", 1), config=once))
+    length = len(context.step(body, name="n" * event.get("letters", 1), config=once))
+    return "x" * (event["returned"] - len('""')) if "returned" in event else length
 
 
 @durable_execution
@@ -252,7 +253,7 @@ FUNCTIONS = {
     "killer": Function(killer, durable=True),
     "stumbling": Function(stumbling, durable=True),
     "sleeper": Function(sleeper, durable=True),
-    "sized": Function(sized, durable=True),
+    "sized": Function(sized, durable=True, execution_timeout_seconds=QUARTER_HOUR),
     "failing": Function(failing, durable=True, execution_timeout_seconds=QUARTER_HOUR),
     "echo-durable": Function(echo_durable, durable=True, execution_timeout_seconds=QUARTER_HOUR),
     "slower-than-sync": Function(

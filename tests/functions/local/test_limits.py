@@ -1,5 +1,6 @@
 """AWS's limits, each at its bound and one over it."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from functions.local.engine import HANDLER_THREADS, EngineError, Function
 from functions.local.limits import LIMITS, MB, Limit
 from functions.local.local_execution import LocalExecution
 from tests.functions.local.handlers import echo
-from tests.functions.local.support import callback_of, ended, start
+from tests.functions.local.support import callback_of, ended, history_of, start
 
 README = Path(limits.__file__).with_name("README.md")
 MODEL = boto3.client("lambda", region_name="us-west-2").meta.service_model
@@ -102,6 +103,19 @@ def test_step_result_at_the_limit_is_taken_and_one_over_fails_the_execution(clie
     assert sentence in over["Error"]["ErrorMessage"]
 
 
+def test_result_of_an_event_over_the_limit_fails_the_execution(client: Any) -> None:
+    largest = ended(client, start(client, "sized", "returned", returned=MB))
+    assert (largest["Status"], len(largest["Result"])) == ("SUCCEEDED", MB)
+    over = ended(client, start(client, "sized", "over-returned", returned=MB + 1))
+    sentence = "Execution output payload size must be less than or equal to 1048576 bytes."
+    assert over["Error"] == {
+        "ErrorType": "InvalidParameterValueException",
+        "ErrorMessage": sentence,
+    }
+    answer = client.invoke(FunctionName="sized", Payload=json.dumps({"returned": MB + 1}))
+    assert len(answer["Payload"].read()) == MB + 1
+
+
 def test_step_error_of_the_old_limit_is_taken_and_one_over_fails_the_execution(
     client: Any,
 ) -> None:
@@ -151,7 +165,7 @@ SUCCEED = OperationAction.SUCCEED
         ),
         (limits.OPERATION_PAYLOAD, lambda n: update(action=SUCCEED, payload="p" * n)),
         (
-            limits.EXECUTION_PAYLOAD,
+            limits.SYNC_RESULT,
             lambda n: update(
                 operation_type=OperationType.EXECUTION, action=SUCCEED, payload="p" * n
             ),
@@ -239,7 +253,8 @@ def test_results_and_errors_from_outside(client: Any, tmp_path: Path) -> None:
     code, _ = refusal(stop, DurableExecutionArn=arn, Error=over)
     assert code == "InvalidParameterValueException"
     succeed(**answered, Result=b"r" * MB)
-    assert ended(client, arn)["Status"] == "SUCCEEDED"
+    ended(client, arn)
+    assert "CallbackSucceeded" in history_of(client, arn)
 
 
 def test_page_over_the_limit_is_refused(client: Any) -> None:
