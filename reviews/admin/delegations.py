@@ -34,6 +34,14 @@ else:
     UserField = forms.ModelChoiceField
 
 USUAL = timedelta(days=7)
+FOR_ONESELF = (
+    "For a while somebody else may decide what waits for you, as if they were you: up to your "
+    "ceiling, and never what you or they worked on themselves."
+)
+FOR_OTHERS = (
+    "For a while one person may decide what waits for another, as if they were them: up to the "
+    "ceiling of that person, and never what either of the two worked on."
+)
 TONES = {
     "Upcoming": "info",
     "Active": "good",
@@ -75,7 +83,8 @@ class DelegationForm(forms.Form):
     delegate = PersonField(
         label="To whom",
         help_text="Somebody with a role that decides the same kind of task. They decide in their "
-        "own name up to your ceiling; the right that they use is kept with the decision.",
+        "own name up to the ceiling of whose tasks they are; the right that they use is kept with "
+        "the decision.",
     )
     starts_at = MomentField(label="From")
     ends_at = MomentField(label="Until", help_text="The delegation ends at this moment.")
@@ -231,8 +240,7 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
             action=send_url(request),
             button="Hand over",
             tone="good",
-            sentence="For a while somebody else may decide what waits for you, as if they were "
-            "you: up to your ceiling, and never what you or they worked on themselves.",
+            sentence=FOR_OTHERS if user.is_superuser else FOR_ONESELF,
         )
 
 
