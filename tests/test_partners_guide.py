@@ -164,7 +164,9 @@ class BreakingProxy(BaseHTTPRequestHandler):
         if way in BUSY:
             status, headers, body = BUSY[way]
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+        # Said, so that the client does not send its next request on a line that is being closed.
+        said = {"Content-Length": str(len(body)), "Connection": "close"}
+        for name, value in {**headers, **said}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if way == "cut body" else body)
