@@ -25,4 +25,4 @@ class Batch(state._BatchAccumulator):
 
 def mend_batches() -> None:
     """Have the handlers of this process make their batches of ``Batch``."""
-    state._BatchAccumulator = Batch  # type: ignore[misc]
+    vars(state)["_BatchAccumulator"] = Batch

@@ -9,6 +9,7 @@ private names.
 
 import asyncio
 import logging
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -110,9 +111,9 @@ class InvokingExecutor(Executor):
             self.unfailing(execution_arn, lambda: self.rearm(execution_arn)), delay=delay
         )
 
+    @abstractmethod
     async def rearm(self, execution_arn: str) -> None:
         """Restore the timers of an execution and replay it."""
-        raise NotImplementedError
 
     def _invoke_handler(self, execution_arn: str) -> Callable[[], Awaitable[None]]:
         return self.unfailing(execution_arn, lambda: self._invoke(execution_arn))

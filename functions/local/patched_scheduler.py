@@ -75,7 +75,7 @@ class LocalScheduler(Scheduler):
         The future that it returns cancels a timer that waits, not one at work.
         """
         if count != 1 or completion_event is not None:
-            raise NotImplementedError("The engine calls once, and without completion events.")
+            raise ValueError("The engine calls once, and without completion events.")
         future: Future[Any] = Future()
         number = next(self._numbers)
         with self._guard:

@@ -42,6 +42,10 @@ class Member:
     own: Right
     delegated: tuple[Right, ...]
 
+    def delegated_rights(self) -> tuple[Right, ...]:
+        """Return the rights that others delegated to them."""
+        return self.delegated
+
 
 @dataclass(frozen=True)
 class Decider:
@@ -87,7 +91,7 @@ def standing(facts: Facts, *, now: datetime, office: Iterable[Member] | None = N
     found, barred = [], []
     for member in members:
         try:
-            right = right_to_decide(facts, member.own, lambda member=member: member.delegated)  # type: ignore[misc]
+            right = right_to_decide(facts, member.own, member.delegated_rights)
         except DomainError as refused:
             if member.own.may(facts.row.permission):
                 barred.append((member.own.person, refused))

@@ -1,7 +1,7 @@
 """``manage.py demo_partner``: let the demo's partner run all of ``docs/partners.md``."""
 
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, override
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -28,7 +28,8 @@ class Command(BaseCommand):
             "--webhook", default=ENDPOINT, metavar="URL", help="The endpoint (default: %(default)s)"
         )
 
-    def handle(self, *args: Any, webhook: str, **options: Any) -> None:  # noqa: ARG002
+    @override
+    def handle(self, *args: Any, webhook: str, **options: Any) -> None:
         if not settings.LOANOFFICE_DEMO:
             raise CommandError("The demo's partner exists with demo settings only.")
         if not has_demo():

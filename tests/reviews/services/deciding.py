@@ -1,6 +1,6 @@
 """An office of people with different rights, and what says who of them can decide a task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -100,8 +100,8 @@ def checked(task: ReviewTask, people: dict[str, User]) -> set[str]:
     return found
 
 
-def names(people: object) -> set[str]:
-    return {each.get_username() for each in people}  # type: ignore[attr-defined]
+def names(people: Iterable[User]) -> set[str]:
+    return {each.get_username() for each in people}
 
 
 def check(
