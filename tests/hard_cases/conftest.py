@@ -6,10 +6,11 @@ from django.test import Client
 
 from tests.applications.admin.conftest import Login, login
 from tests.functions.office import office, running
+from tests.hard_cases.clock import clock
 from tests.partners.api.conftest import api
 from tests.workflows.deploy_check.draining import pending
 
-__all__ = ["api", "login", "office", "pending", "running"]
+__all__ = ["api", "clock", "login", "office", "pending", "running"]
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from reviews.models import ReviewTask
 from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import Login, page
+from tests.hard_cases.clock import Clock
 from tests.partners.api.calls import BASE, Caller, path
 from workflows.callbacks import pending
 
@@ -26,17 +27,6 @@ CLOCKS_GO_BACK = datetime(2026, 11, 1, 6, tzinfo=UTC)
 # And the hour from 2 to 3 does not come at all on this one.
 CLOCKS_GO_FORWARD = datetime(2026, 3, 8, 7, tzinfo=UTC)
 ZONES = ("America/Toronto", "UTC", "Pacific/Auckland", "Asia/Kathmandu", "Pacific/Kiritimati")
-
-
-class Clock:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
-        monkeypatch.setattr(timezone, "now", lambda: self.now)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
 
 
 def stored_text(column: str) -> str:

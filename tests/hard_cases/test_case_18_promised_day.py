@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
-from django.utils import timezone
 from pypdf import PdfReader
 
 from applications.models import LoanApplication, LoanOffer
@@ -16,6 +15,7 @@ from reviews.choices import TaskKind
 from reviews.models import ReviewDecision, ReviewTask
 from tests import casework
 from tests.applications.admin.conftest import Login, page
+from tests.hard_cases.clock import Clock
 from tests.partners.api.calls import Caller, assert_problem, path
 from workflows.models import PendingCallback
 from workflows.outbox.emails import Notice, build_email
@@ -35,19 +35,6 @@ MADE = [
         ("2026-09-20", "00:30"),
     )
 ]
-
-
-class Clock:
-    """The clock of the office, which a test sets."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
-        monkeypatch.setattr(timezone, "now", lambda: self.now)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
 
 
 def offered(partner: Partner) -> LoanApplication:
