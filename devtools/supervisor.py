@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
 
+from core.stop_signals import set_on_stop_signal
+
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.2  # seconds before the first restart of one process; it doubles
@@ -96,8 +98,7 @@ class Supervisor:
 
         Returns 0 after a clean stop, 1 when a process could not even start.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self.stopping.set())
+        set_on_stop_signal(self.stopping)
         try:
             failed = self.start()
             if failed is not None:

@@ -8,7 +8,6 @@ The seed fixes the plan: applications, decisions, withdrawals, kills. It cannot 
 (see ``devtools.chaos.plan``).
 """
 
-import signal
 import threading
 from argparse import ArgumentParser
 from typing import Any
@@ -17,6 +16,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
+from core.stop_signals import set_on_stop_signal
 from devtools.chaos.report import Report
 from devtools.chaos.run import Options, Run, RunFailed
 from devtools.chaos.sandbox import DatabaseInUse, Sandbox
@@ -74,8 +74,7 @@ class Command(BaseCommand):
         # Noted, not raised: a database driver that is interrupted in the middle of an answer
         # may wait for the rest of it for ever.
         self.interrupted = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self.interrupted.set())
+        set_on_stop_signal(self.interrupted)
         sandbox = Sandbox(latency=chosen.latency)
         keep_it = True
         try:

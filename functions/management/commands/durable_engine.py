@@ -1,7 +1,6 @@
 """``manage.py durable_engine``: run the embedded engine until a signal."""
 
 import os
-import signal
 import sys
 import threading
 from argparse import ArgumentParser
@@ -15,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
+from core.stop_signals import set_on_stop_signal
 from functions.local.credentials import Credentials, credentials_read
 from functions.local.engine import GRACE_SECONDS, HANDLER_THREADS, LocalEngine
 from functions.local.errors import EngineError
@@ -94,8 +94,7 @@ class Command(BaseCommand):
             raise CommandError("--data is needed, for there is no DATA_DIR setting.")
         os.umask(UMASK)
         asked_to_stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: asked_to_stop.set())
+        set_on_stop_signal(asked_to_stop)
         try:
             engine = LocalEngine(
                 functions=configured_functions(),

@@ -3,11 +3,11 @@
 ``python -m tests.functions.local.engine_process DATA PORT``
 """
 
-import signal
 import sys
 import threading
 from pathlib import Path
 
+from core.stop_signals import set_on_stop_signal
 from functions.local.engine import LocalEngine
 from functions.local.errors import EngineError
 from tests.functions.local.handlers import FUNCTIONS
@@ -16,7 +16,7 @@ from tests.functions.local.handlers import FUNCTIONS
 def main(data: Path, port: int) -> int:
     """Serve until SIGTERM."""
     asked_to_stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
+    set_on_stop_signal(asked_to_stop)
     engine = LocalEngine(
         functions=FUNCTIONS,
         data=data,

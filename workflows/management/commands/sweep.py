@@ -1,7 +1,6 @@
 """``manage.py sweep``: sweep once, or every few seconds until SIGTERM or SIGINT."""
 
 import logging
-import signal
 import threading
 from argparse import ArgumentParser
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, close_old_connections
 
+from core.stop_signals import set_on_stop_signal
 from workflows.sweep import sweep
 
 logger = logging.getLogger(__name__)
@@ -29,8 +29,7 @@ class Command(BaseCommand):
             self.stdout.write(", ".join(f"{what} {number}" for what, number in swept.items()))
             return
         stopped = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopped.set())
+        set_on_stop_signal(stopped)
         while not stopped.is_set():
             try:
                 sweep()
