@@ -4,6 +4,7 @@
 any of them as AWS does, for the ``x-amzn-ErrorType`` header.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_durable_execution_sdk_python_testing.exceptions import (
@@ -61,6 +62,25 @@ class StorageError(ApiError):
     def __init__(self, reason: str) -> None:
         super().__init__(500, SERVICE_EXCEPTION, f"The engine cannot use its file: {reason}.")
         self.reason = reason
+
+
+def broken_constraint(value: object, member: str, rule: str, *, sensitive: bool = False) -> str:
+    """Say as AWS does which constraint a value breaks; it does not repeat a sensitive value."""
+    shown = "Value null" if value is None else f"Value '{value!s}'"
+    return (
+        f"{'Value' if sensitive else shown} at '{member}' failed to satisfy constraint: "
+        f"Member must {rule}"
+    )
+
+
+def validation_error(broken: Sequence[str]) -> ApiError:
+    """Make the error for a request that breaks constraints of AWS's description of the API."""
+    plural = "" if len(broken) == 1 else "s"
+    return ApiError(
+        400,
+        "ValidationException",
+        f"{len(broken)} validation error{plural} detected: {'; '.join(broken)}",
+    )
 
 
 def callback_closed() -> ApiError:

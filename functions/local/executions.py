@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,6 @@ from aws_durable_execution_sdk_python_testing.model import (
     GetDurableExecutionHistoryResponse,
 )
 
-from functions.local import limits
 from functions.local.checkpoint_limits import check_error
 from functions.local.database import Database
 from functions.local.errors import conflict
@@ -26,13 +25,12 @@ from functions.local.function import ACCOUNT, Function, parse_function_name
 from functions.local.history import with_details
 from functions.local.patched_executor import LocalExecutor
 from functions.local.pauses import Pauses
-from functions.local.responses import Request, Response, json_response
+from functions.local.request_model import Inputs
+from functions.local.responses import Response, json_response
 from functions.local.store import ListFilter, Summary, WriteThroughStore
 
 PAGE_SIZE = 100
-_STATUSES = frozenset(
-    {"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "PAUSING", "PAUSED", "DELETING"}
-)
+ARN = "DurableExecutionArn"
 
 
 @dataclass(frozen=True)
@@ -47,10 +45,11 @@ class Executions:
     database: Database
     region: str
 
-    def get(self, request: Request, arn: str) -> Response:
+    def get(self, inputs: Inputs) -> Response:
         """GetDurableExecution."""
+        arn = inputs[ARN]
         execution = self.executor.get_execution(arn)
-        included = request.flag("IncludeExecutionData", default=True)
+        included = inputs.get("IncludeExecutionData", True)
         body = self.executor.get_execution_details(arn).to_dict()
         body["Status"] = self.executor.shown_status(execution)
         body["ExecutionDataIncluded"] = included
@@ -74,59 +73,61 @@ class Executions:
                 body.pop(key, None)
         return json_response(200, body)
 
-    def history(self, request: Request, arn: str) -> Response:
+    def history(self, inputs: Inputs) -> Response:
         """GetDurableExecutionHistory."""
+        arn = inputs[ARN]
         execution = self.executor.get_execution(arn)
         page = self.executor.get_execution_history(
             arn,
-            include_execution_data=request.flag("IncludeExecutionData", default=True),
-            reverse_order=request.flag("ReverseOrder", default=False),
-            marker=request.parameter("Marker"),
-            max_items=_page_size(request),
+            include_execution_data=inputs.get("IncludeExecutionData", True),
+            reverse_order=inputs.get("ReverseOrder", False),
+            marker=inputs.get("Marker"),
+            max_items=_page_size(inputs),
         )
         events = with_details(execution, page.events)
         completed = GetDurableExecutionHistoryResponse(events, page.next_marker)
         return json_response(200, completed.to_dict())
 
-    def state(self, request: Request, arn: str) -> Response:
+    def state(self, inputs: Inputs) -> Response:
         """GetDurableExecutionState, for a handler that runs in another process."""
         page = self.executor.get_execution_state(
-            arn,
-            checkpoint_token=request.parameter("CheckpointToken"),
-            marker=request.parameter("Marker") or None,
-            max_items=_page_size(request),
+            inputs[ARN],
+            checkpoint_token=inputs.get("CheckpointToken"),
+            marker=inputs.get("Marker") or None,
+            max_items=_page_size(inputs),
         )
         return json_response(200, page.to_dict())
 
-    def checkpoint(self, request: Request, arn: str) -> Response:
+    def checkpoint(self, inputs: Inputs) -> Response:
         """CheckpointDurableExecution, for a handler that runs in another process."""
-        asked = CheckpointDurableExecutionRequest.from_dict(_json_object(request.body), arn)
+        arn = inputs[ARN]
+        asked = CheckpointDurableExecutionRequest.from_dict(dict(inputs), arn)
         response = self.executor.checkpoint_execution(
             arn, asked.checkpoint_token, asked.updates, asked.client_token
         )
         return json_response(200, response.to_dict())
 
-    def list_by_function(self, request: Request, function_name: str) -> Response:
+    def list_by_function(self, inputs: Inputs) -> Response:
         """ListDurableExecutionsByFunction, newest first; ``ReverseOrder`` is oldest first.
 
         A number as qualifier selects that version. Aliases are not stored, so an alias
         selects everything, as does no qualifier.
         """
-        name = parse_function_name(function_name, request.parameter("Qualifier"))
+        name = parse_function_name(inputs["FunctionName"], inputs.get("Qualifier"))
         function = self.functions.get(name.name)
         if function is None:
             raise ResourceNotFoundException(f"Function not found: {name.arn(self.region)}")
-        size = _page_size(request)
+        size = _page_size(inputs)
         summaries = self.store.page(
             ListFilter(
                 function=name.name,
-                name=request.parameter("DurableExecutionName"),
+                name=inputs.get("DurableExecutionName"),
                 version=name.qualifier if name.qualifier.isdigit() else None,
-                statuses=_statuses(request.query.get("Statuses", [])),
-                started_after=_moment(request.parameter("StartedAfter")),
-                started_before=_moment(request.parameter("StartedBefore")),
-                oldest_first=request.flag("ReverseOrder", default=False),
-                after_item=_read_marker(request.parameter("Marker")),
+                statuses=_statuses(inputs.get("Statuses", ())),
+                started_after=inputs.get("StartedAfter"),
+                started_before=inputs.get("StartedBefore"),
+                oldest_first=inputs.get("ReverseOrder", False),
+                after_item=_read_marker(inputs.get("Marker")),
             ),
             size + 1,
         )
@@ -137,32 +138,29 @@ class Executions:
             body["NextMarker"] = _write_marker(summaries[size - 1])
         return json_response(200, body)
 
-    def stop(self, request: Request, arn: str) -> Response:
+    def stop(self, inputs: Inputs) -> Response:
         """StopDurableExecution; the body is the error itself."""
-        response = self.executor.stop_execution(arn, _error(request.body))
+        response = self.executor.stop_execution(inputs[ARN], _error(inputs))
         return json_response(200, response.to_dict())
 
-    def pause(self, request: Request, arn: str) -> Response:
+    def pause(self, inputs: Inputs) -> Response:
         """PauseDurableExecution."""
-        asked = _json_object(request.body)
-        _check_texts(asked, ClientToken=limits.CLIENT_TOKEN, Reason=limits.PAUSE_REASON)
         self.executor.pause(
-            arn,
-            token=asked.get("ClientToken"),
-            reason=asked.get("Reason"),
-            stops_clock=bool(asked.get("ExecutionTimeoutPaused", True)),
+            inputs[ARN],
+            token=inputs.get("ClientToken"),
+            reason=inputs.get("Reason"),
+            stops_clock=inputs.get("ExecutionTimeoutPaused", True),
         )
         return json_response(202, {})
 
-    def resume(self, request: Request, arn: str) -> Response:
+    def resume(self, inputs: Inputs) -> Response:
         """ResumeDurableExecution."""
-        asked = _json_object(request.body)
-        _check_texts(asked, ClientToken=limits.CLIENT_TOKEN, Reason=limits.RESUME_REASON)
-        self.executor.resume(arn, token=asked.get("ClientToken"))
+        self.executor.resume(inputs[ARN], token=inputs.get("ClientToken"))
         return json_response(202, {})
 
-    def delete(self, request: Request, arn: str) -> Response:  # noqa: ARG002 - one shape for all
+    def delete(self, inputs: Inputs) -> Response:
         """DeleteDurableExecution: delete an ended execution and free its name."""
+        arn = inputs[ARN]
         if not self.executor.get_execution(arn).is_complete:
             raise conflict("Only an execution that has ended can be deleted.")
         with self.database.transaction():
@@ -171,16 +169,26 @@ class Executions:
             self.store.delete(arn)
         return json_response(202, {"DeletionRequestTimestamp": datetime.now(UTC)})
 
-    def callback(self, request: Request, callback_id: str, verb: str) -> Response:
-        """SendDurableExecutionCallbackSuccess, Failure and Heartbeat."""
-        match verb:
-            case "succeed":
-                limits.CALLBACK_RESULT.check_text(request.body, "result")
-                self.executor.send_callback_success(callback_id, request.body)
-            case "fail":
-                self.executor.send_callback_failure(callback_id, _error(request.body))
-            case _:
-                self.executor.send_callback_heartbeat(callback_id)
+    def callback_success(self, inputs: Inputs) -> Response:
+        """SendDurableExecutionCallbackSuccess."""
+        result = inputs["Result"]
+        try:
+            result.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidParameterValueException(
+                "The result of a callback could not be decoded as UTF-8."
+            ) from error
+        self.executor.send_callback_success(inputs["CallbackId"], result)
+        return json_response(200, {})
+
+    def callback_failure(self, inputs: Inputs) -> Response:
+        """SendDurableExecutionCallbackFailure; the body is the error itself."""
+        self.executor.send_callback_failure(inputs["CallbackId"], _error(inputs))
+        return json_response(200, {})
+
+    def callback_heartbeat(self, inputs: Inputs) -> Response:
+        """SendDurableExecutionCallbackHeartbeat."""
+        self.executor.send_callback_heartbeat(inputs["CallbackId"])
         return json_response(200, {})
 
     def _shown(self, summary: Summary) -> dict[str, Any]:
@@ -202,63 +210,20 @@ class Executions:
         return shown
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
-    if not body:
-        return {}
-    try:
-        value = json.loads(body)
-    except ValueError as error:
-        raise InvalidParameterValueException(f"The body is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidParameterValueException("The body is not a JSON object.")
-    return value
-
-
-def _error(body: bytes) -> ErrorObject | None:
-    sent = _json_object(body)
+def _error(inputs: Inputs) -> ErrorObject | None:
+    sent = inputs.get("Error")
     error = ErrorObject.from_dict(sent) if sent else None
     check_error(error)
     return error
 
 
-def _check_texts(sent: Mapping[str, Any], **checks: limits.Limit) -> None:
-    for name, limit in checks.items():
-        value = sent.get(name)
-        if value is not None:
-            limit.check_text(str(value), name[0].lower() + name[1:])
+def _page_size(inputs: Inputs) -> int:
+    return inputs.get("MaxItems") or PAGE_SIZE
 
 
-def _page_size(request: Request) -> int:
-    text = request.parameter("MaxItems") or "0"
-    try:
-        size = int(text)
-    except ValueError as error:
-        raise InvalidParameterValueException("MaxItems is not a number.") from error
-    limits.PAGE_ITEMS.check_number(size, "maxItems")
-    return size or PAGE_SIZE
-
-
-def _statuses(asked: list[str]) -> list[str]:
-    unknown = sorted(set(asked) - _STATUSES)
-    if unknown:
-        raise InvalidParameterValueException(f"Unknown statuses: {', '.join(unknown)}")
+def _statuses(asked: Iterable[str]) -> list[str]:
     # PAUSING is not stored apart from PAUSED: both words find all paused executions.
     return sorted({"PAUSED" if status == "PAUSING" else status for status in asked})
-
-
-def _moment(text: str | None) -> float | None:
-    """Unix seconds of an ISO 8601 time or a number."""
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidParameterValueException(f"Not a time: {text}") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _write_marker(last: Summary) -> str:

@@ -19,11 +19,11 @@ from functions.local.errors import ApiError
 from functions.local.executions import Executions
 from functions.local.invocations import Invocations
 from functions.local.request_checks import check_content_type, check_sender, check_signature
+from functions.local.request_model import Inputs, Operation
 from functions.local.responses import Request, Response, error_response, request_id
 
 LOOPBACK = "127.0.0.1"
 INVOKE_API = "2015-03-31"
-DURABLE_API = "2025-12-01"
 HEALTH = ("health",)
 # For all operations but Invoke. A payload of 6 MB, escaped as JSON, fits.
 BODY_LIMIT = 10 * 1024 * 1024
@@ -53,16 +53,22 @@ class HttpServer(ThreadingHTTPServer):
         self.executions = executions
         self.health = health
         self.credentials = credentials
-        self._by_verb: dict[tuple[str, ...], Callable[[Request, str], Response]] = {
-            ("GET",): executions.get,
-            ("DELETE",): executions.delete,
-            ("GET", "history"): executions.history,
-            ("GET", "state"): executions.state,
-            ("POST", "checkpoint"): executions.checkpoint,
-            ("POST", "stop"): executions.stop,
-            ("POST", "pause"): executions.pause,
-            ("POST", "resume"): executions.resume,
+        served: dict[str, Callable[[Inputs], Response]] = {
+            "Invoke": invocations.invoke,
+            "ListDurableExecutionsByFunction": executions.list_by_function,
+            "GetDurableExecution": executions.get,
+            "GetDurableExecutionHistory": executions.history,
+            "GetDurableExecutionState": executions.state,
+            "CheckpointDurableExecution": executions.checkpoint,
+            "StopDurableExecution": executions.stop,
+            "PauseDurableExecution": executions.pause,
+            "ResumeDurableExecution": executions.resume,
+            "DeleteDurableExecution": executions.delete,
+            "SendDurableExecutionCallbackSuccess": executions.callback_success,
+            "SendDurableExecutionCallbackFailure": executions.callback_failure,
+            "SendDurableExecutionCallbackHeartbeat": executions.callback_heartbeat,
         }
+        self.operations = {Operation(name): answer for name, answer in served.items()}
         super().__init__((LOOPBACK, port), RequestHandler)
 
     def answer(self, request: Request) -> Response:
@@ -78,21 +84,12 @@ class HttpServer(ThreadingHTTPServer):
             return error_response(error)
 
     def _operation(self, request: Request) -> Response:
-        match (request.method, *request.segments):
-            case ("GET", "health"):
-                return self.health()
-            case ("POST", api, "functions", function, "invocations") if api == INVOKE_API:
-                return self.invocations.invoke(request, function)
-            case ("GET", api, "functions", function, "durable-executions") if api == DURABLE_API:
-                return self.executions.list_by_function(request, function)
-            case ("POST", api, "durable-execution-callbacks", callback_id, verb) if (
-                api == DURABLE_API and verb in {"succeed", "fail", "heartbeat"}
-            ):
-                return self.executions.callback(request, callback_id, verb)
-            case (method, api, "durable-executions", arn, *verb) if api == DURABLE_API:
-                operation = self._by_verb.get((method, *verb))
-                if operation is not None:
-                    return operation(request, arn)
+        if (request.method, *request.segments) == ("GET", *HEALTH):
+            return self.health()
+        for operation, answer in self.operations.items():
+            path = operation.match(request.method, request.segments)
+            if path is not None:
+                return answer(operation.read(path, request.query, request.headers, request.body))
         raise ApiError(404, "UnknownOperationException", "Unknown operation.")
 
 

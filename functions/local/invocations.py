@@ -28,7 +28,8 @@ from functions.local.function import (
 )
 from functions.local.invoker import Activity
 from functions.local.patched_executor import LocalExecutor
-from functions.local.responses import Request, Response, json_response
+from functions.local.request_model import Inputs, parsed_json
+from functions.local.responses import Response, json_response
 from functions.local.store import WriteThroughStore
 
 LONGEST_SYNC_SECONDS = 900.0
@@ -82,20 +83,18 @@ class Invocations:
             f"type (limit {limit} bytes)",
         )
 
-    def invoke(self, request: Request, function_name: str) -> Response:
+    def invoke(self, inputs: Inputs) -> Response:
         """Answer an Invoke request."""
-        name = parse_function_name(function_name, request.parameter("Qualifier"))
+        name = parse_function_name(inputs["FunctionName"], inputs.get("Qualifier"))
         function = self._functions.get(name.name)
         if function is None:
             raise ResourceNotFoundException(f"Function not found: {name.arn(self._region)}")
-        kind = _invocation_type(request.headers)
+        kind = inputs.get("InvocationType", "RequestResponse")
         if kind == "DryRun":
             self._database.check_writable()
             return Response(204)
-        if kind not in {"Event", "RequestResponse"}:
-            raise InvalidParameterValueException(f"Unknown invocation type: {kind}")
-        payload = _payload(request.body)
-        execution_name = request.headers.get("x-amz-durable-execution-name")
+        payload = _payload(inputs["Payload"])
+        execution_name = inputs.get("DurableExecutionName")
         if function.durable:
             if kind == "RequestResponse":
                 _check_can_wait(function)
@@ -140,7 +139,6 @@ class Invocations:
     ) -> str:
         """Return the ARN of the one execution with this name, started if need be."""
         wanted = str(uuid.uuid4()) if execution_name is None else execution_name
-        limits.EXECUTION_NAME.check_text(wanted, "durableExecutionName")
         # One transaction: a start that fails has not even reserved its name.
         with self._starting, self._store.one_write():
             arn = name.execution_arn(self._region, wanted)
@@ -224,7 +222,7 @@ def _check_can_wait(function: Function) -> None:
 def _payload(body: bytes) -> str:
     try:
         text = body.decode() or "{}"
-        json.loads(text)
+        parsed_json(text)
     except ValueError as error:
         raise ApiError(
             400,

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from aws_durable_execution_sdk_python_testing.exceptions import InvalidParameterValueException
 
-from functions.local.errors import ApiError
+from functions.local.errors import broken_constraint, validation_error
 
 MODEL = "botocore 1.44.8"
 # Pages of docs.aws.amazon.com/lambda/latest/dg. Of the quotas only what others quote was at hand.
@@ -73,13 +73,7 @@ class Limit:
         return f"| {self.subject} | {least}{self.most:,} | {source} | {self.answer} |"
 
     def _refuse(self, value: object, member: str, rule: str) -> NoReturn:
-        shown = "Value" if self.sensitive else f"Value '{value!s}'"
-        raise ApiError(
-            400,
-            "ValidationException",
-            f"1 validation error detected: {shown} at '{member}' failed to satisfy constraint: "
-            f"Member must {rule}",
-        )
+        raise validation_error([broken_constraint(value, member, rule, sensitive=self.sensitive)])
 
 
 SYNC_PAYLOAD = Limit(

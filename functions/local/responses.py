@@ -23,16 +23,6 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
 
-    def parameter(self, name: str) -> str | None:
-        """Return a query parameter that may be given once."""
-        values = self.query.get(name)
-        return values[0] if values else None
-
-    def flag(self, name: str, *, default: bool) -> bool:
-        """Return a boolean query parameter."""
-        value = self.parameter(name)
-        return default if value is None else value.lower() == "true"
-
 
 @dataclass(frozen=True)
 class Response:

@@ -33,6 +33,17 @@ def test_failure_without_an_error_reaches_the_execution(client: Any, tmp_path: P
     assert answer_of(ended(client, arn)).startswith("Callback")
 
 
+def test_answer_that_is_not_utf_8_is_refused_and_the_callback_stays_open(
+    client: Any, tmp_path: Path
+) -> None:
+    arn = start(client, "approval", "bytes", effects=str(tmp_path))
+    callback_id = callback_of(tmp_path, "bytes")
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="UTF-8"):
+        client.send_durable_execution_callback_success(CallbackId=callback_id, Result=b"\xff")
+    client.send_durable_execution_callback_success(CallbackId=callback_id, Result="ä".encode())
+    assert answer_of(ended(client, arn)) == "ä"
+
+
 def test_second_answer_is_refused_and_the_first_stands(client: Any, tmp_path: Path) -> None:
     arn = start(client, "approval", "second", effects=str(tmp_path))
     callback_id = callback_of(tmp_path, "second")

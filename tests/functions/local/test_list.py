@@ -108,7 +108,7 @@ def test_unknown_function_status_and_marker_are_refused(listed: tuple[Any, list[
     client, _ = listed
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         names(client, FunctionName="nobody")
-    with pytest.raises(client.exceptions.InvalidParameterValueException):
+    with pytest.raises(client.exceptions.ClientError, match="at 'statuses' failed to satisfy"):
         names(client, Statuses=["SLEEPING"])
     with pytest.raises(client.exceptions.InvalidParameterValueException):
         names(client, Marker="nonsense")

@@ -20,6 +20,7 @@ from tests.functions.local.handlers import FUNCTIONS
 
 INVOKE = "/2015-03-31/functions/echo/invocations"
 JSON = {"Content-Type": "application/json"}
+ARN = "arn:aws:lambda:us-west-2:123456789012:function:echo"
 
 
 @pytest.fixture(scope="module")
@@ -128,11 +129,11 @@ def test_boto3_with_the_credentials_is_served(
     assert answer["StatusCode"] == 200
     # A path with escaped characters, a query, and no body.
     listed = client.list_durable_executions_by_function(
-        FunctionName="echo", Statuses=["RUNNING"], DurableExecutionName="a name/with:signs"
+        FunctionName="function:echo:$LATEST", Statuses=["RUNNING"], DurableExecutionName="a-name"
     )
     assert listed["DurableExecutions"] == []
     with pytest.raises(client.exceptions.ResourceNotFoundException):
-        client.get_durable_execution(DurableExecutionArn="arn:aws:lambda:x:1:function:no/way")
+        client.get_durable_execution(DurableExecutionArn=f"{ARN}:$LATEST/durable-execution/no/way")
 
 
 @pytest.mark.parametrize("other", ["key", "secret", "both"])
