@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS names (
     fingerprint TEXT NOT NULL,
     PRIMARY KEY (function, name)
 );
+CREATE INDEX IF NOT EXISTS names_by_name ON names (name);
 
 -- What cannot be read, or not be started: kept for a person, out of the way of the others.
 CREATE TABLE IF NOT EXISTS damaged (

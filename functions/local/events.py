@@ -19,7 +19,7 @@ from aws_durable_execution_sdk_python_testing.threads import DaemonThreadPool
 
 from functions.local.database import Database, Value
 from functions.local.errors import StorageError
-from functions.local.function import Function, FunctionName, context_for
+from functions.local.function import Function, FunctionName, context_for, find_function
 from functions.local.invoker import Activity
 
 # Seconds before the second and the third attempt, as Lambda waits.
@@ -146,11 +146,9 @@ class EventQueue:
             self._scheduler.call_later(lambda: self._settle(sql, values), delay=STORAGE_RETRY_DELAY)
 
     def _run(self, name: FunctionName, payload: str, request_id: str) -> None:
-        function = self._functions.get(name.name)
-        if function is None:
-            raise LookupError(f"The engine serves no function {name.name}.")
-        context = context_for(function, name, self._region, request_id=request_id)
-        function.handler(json.loads(payload), context)
+        target = find_function(self._functions, name, self._region)
+        context = context_for(target, self._region, request_id=request_id)
+        target.handler(json.loads(payload), context)
 
     def _failed(self, event_id: int, name: FunctionName, attempts: int, error: str) -> None:
         if attempts > len(self._retry_delays):

@@ -1,4 +1,4 @@
-"""Reserve execution names: one execution for each function and name.
+"""Reserve execution names: one execution for each name, of whichever function.
 
 A name is reserved, with the ARN and the payload of its execution, before the execution
 is created. A crash between the two leaves a reservation without an execution, which
@@ -42,11 +42,11 @@ class ExecutionNames:
     def reserve(self, function: FunctionName, name: str, arn: str, payload: str) -> Reservation:
         """Reserve the name, or return the reservation that already has it."""
         self._database.write(
-            "INSERT OR IGNORE INTO names (function, qualifier, name, arn, payload, fingerprint) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            [function.name, function.qualifier, name, arn, payload, fingerprint(payload)],
+            "INSERT INTO names (function, qualifier, name, arn, payload, fingerprint) "
+            "SELECT ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM names WHERE name = ?)",
+            [function.name, function.qualifier, name, arn, payload, fingerprint(payload), name],
         )
-        return self._select("WHERE function = ? AND name = ?", function.name, name)[0]
+        return self._select("WHERE name = ?", name)[0]
 
     def unstarted(self) -> list[Reservation]:
         """Return the reservations that have no execution yet."""

@@ -8,10 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
-from aws_durable_execution_sdk_python_testing.exceptions import (
-    InvalidParameterValueException,
-    ResourceNotFoundException,
-)
+from aws_durable_execution_sdk_python_testing.exceptions import InvalidParameterValueException
 from aws_durable_execution_sdk_python_testing.model import (
     CheckpointDurableExecutionRequest,
     GetDurableExecutionHistoryResponse,
@@ -21,7 +18,7 @@ from functions.local.checkpoint_limits import check_error
 from functions.local.database import Database
 from functions.local.errors import conflict
 from functions.local.execution_names import ExecutionNames
-from functions.local.function import ACCOUNT, Function, parse_function_name
+from functions.local.function import ACCOUNT, Function, find_function, parse_function_name
 from functions.local.history import with_details
 from functions.local.patched_executor import LocalExecutor
 from functions.local.pauses import Pauses
@@ -110,19 +107,16 @@ class Executions:
     def list_by_function(self, inputs: Inputs) -> Response:
         """ListDurableExecutionsByFunction, newest first; ``ReverseOrder`` is oldest first.
 
-        A number as qualifier selects that version. Aliases are not stored, so an alias
-        selects everything, as does no qualifier.
+        A qualifier selects the version that it stands for; none selects all versions.
         """
-        name = parse_function_name(inputs["FunctionName"], inputs.get("Qualifier"))
-        function = self.functions.get(name.name)
-        if function is None:
-            raise ResourceNotFoundException(f"Function not found: {name.arn(self.region)}")
+        name = parse_function_name(inputs["FunctionName"], self.region, inputs.get("Qualifier"))
+        target = find_function(self.functions, name, self.region)
         size = _page_size(inputs)
         summaries = self.store.page(
             ListFilter(
                 function=name.name,
                 name=inputs.get("DurableExecutionName"),
-                version=name.qualifier if name.qualifier.isdigit() else None,
+                version=target.version if name.is_qualified else None,
                 statuses=_statuses(inputs.get("Statuses", ())),
                 started_after=inputs.get("StartedAfter"),
                 started_before=inputs.get("StartedBefore"),

@@ -8,10 +8,7 @@ import traceback
 import uuid
 from collections.abc import Mapping
 
-from aws_durable_execution_sdk_python_testing.exceptions import (
-    InvalidParameterValueException,
-    ResourceNotFoundException,
-)
+from aws_durable_execution_sdk_python_testing.exceptions import InvalidParameterValueException
 from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
 
 from functions.local import limits
@@ -23,7 +20,9 @@ from functions.local.function import (
     ACCOUNT,
     Function,
     FunctionName,
+    Target,
     context_for,
+    find_function,
     parse_function_name,
 )
 from functions.local.invoker import Activity
@@ -85,28 +84,27 @@ class Invocations:
 
     def invoke(self, inputs: Inputs) -> Response:
         """Answer an Invoke request."""
-        name = parse_function_name(inputs["FunctionName"], inputs.get("Qualifier"))
-        function = self._functions.get(name.name)
-        if function is None:
-            raise ResourceNotFoundException(f"Function not found: {name.arn(self._region)}")
+        name = parse_function_name(inputs["FunctionName"], self._region, inputs.get("Qualifier"))
+        target = find_function(self._functions, name, self._region)
+        target.check_can_start()
         kind = inputs.get("InvocationType", "RequestResponse")
         if kind == "DryRun":
             self._database.check_writable()
             return Response(204)
         payload = _payload(inputs["Payload"])
         execution_name = inputs.get("DurableExecutionName")
-        if function.durable:
+        if target.function.durable:
             if kind == "RequestResponse":
-                _check_can_wait(function)
-            return self._invoke_durable(name, execution_name, payload, kind)
+                _check_can_wait(target.function)
+            return self._invoke_durable(target, execution_name, payload, kind)
         if execution_name is not None:
             raise InvalidParameterValueException(
                 f"{name.name} is not a durable function and takes no durable execution name."
             )
         if kind == "Event":
             self._events.put(name, payload)
-            return Response(202, headers=_version(name))
-        return self._run_now(function, name, payload)
+            return Response(202, headers=_version(target))
+        return self._run_now(target, payload)
 
     def start_reserved(self, reservation: Reservation, *, is_event: bool = True) -> None:
         """Create and invoke the execution of a reserved name."""
@@ -134,31 +132,31 @@ class Invocations:
             is_event=is_event,
         )
 
-    def _start(
-        self, name: FunctionName, execution_name: str | None, payload: str, kind: str
-    ) -> str:
+    def _start(self, target: Target, execution_name: str | None, payload: str, kind: str) -> str:
         """Return the ARN of the one execution with this name, started if need be."""
         wanted = str(uuid.uuid4()) if execution_name is None else execution_name
         # One transaction: a start that fails has not even reserved its name.
         with self._starting, self._store.one_write():
-            arn = name.execution_arn(self._region, wanted)
-            reservation = self._names.reserve(name, wanted, arn, payload)
-            if reservation.fingerprint != fingerprint(payload):
+            arn = target.execution_arn(self._region, wanted)
+            # Its version, not its alias: it stays on the one that it starts on.
+            function = FunctionName(target.name.name, target.version)
+            reservation = self._names.reserve(function, wanted, arn, payload)
+            is_another = reservation.function.name != target.name.name
+            if is_another or reservation.fingerprint != fingerprint(payload):
                 raise ApiError(
                     409,
                     "DurableExecutionAlreadyStartedException",
-                    f"An execution named {wanted} already exists with a different payload: "
-                    f"{reservation.arn}",
+                    f"Execution already started: {reservation.arn}",
                 )
             if reservation.payload and not self._store.exists(reservation.arn):
                 self.start_reserved(reservation, is_event=kind == "Event")
         return reservation.arn
 
     def _invoke_durable(
-        self, name: FunctionName, execution_name: str | None, payload: str, kind: str
+        self, target: Target, execution_name: str | None, payload: str, kind: str
     ) -> Response:
-        arn = self._start(name, execution_name, payload, kind)
-        headers = {"X-Amz-Durable-Execution-Arn": arn, **_version(name)}
+        arn = self._start(target, execution_name, payload, kind)
+        headers = {"X-Amz-Durable-Execution-Arn": arn, **_version(target)}
         if kind == "Event":
             return Response(202, headers=headers)
         if not self._executor.wait_until_ended(arn, LONGEST_SYNC_SECONDS):
@@ -178,22 +176,22 @@ class Invocations:
             error.stack_trace if error else None,
         )
 
-    def _run_now(self, function: Function, name: FunctionName, payload: str) -> Response:
-        context = context_for(function, name, self._region)
-        headers = _version(name)
+    def _run_now(self, target: Target, payload: str) -> Response:
+        context = context_for(target, self._region)
+        headers = _version(target)
         with self._sync_slots, self._activity.one():
             began = time.monotonic()
             try:
-                output = json.dumps(function.handler(json.loads(payload), context)).encode()
+                output = json.dumps(target.handler(json.loads(payload), context)).encode()
             except (Exception, SystemExit) as error:
-                logger.warning("%s raised.", name.identifier, exc_info=True)
+                logger.warning("%s raised.", target.name.identifier, exc_info=True)
                 return _function_error(
                     type(error).__name__,
                     str(error),
                     headers,
                     traceback.format_tb(error.__traceback__),
                 )
-            logger.debug("%s took %.3f s.", name.identifier, time.monotonic() - began)
+            logger.debug("%s took %.3f s.", target.name.identifier, time.monotonic() - began)
         if len(output) > limits.SYNC_PAYLOAD.most:
             return _function_error(
                 "Function.ResponseSizeTooLarge",
@@ -232,8 +230,8 @@ def _payload(body: bytes) -> str:
     return text
 
 
-def _version(name: FunctionName) -> dict[str, str]:
-    return {"X-Amz-Executed-Version": name.version}
+def _version(target: Target) -> dict[str, str]:
+    return {"X-Amz-Executed-Version": target.version}
 
 
 def _function_error(

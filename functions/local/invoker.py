@@ -44,7 +44,12 @@ from functions.local.errors import (
     StorageError,
     error_type,
 )
-from functions.local.function import Function, context_for, parse_function_name
+from functions.local.function import (
+    Function,
+    context_for,
+    find_function,
+    parse_function_name,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -215,11 +220,11 @@ class ThreadInvoker(Invoker):
         """Run the handler once, on the calling thread."""
         if self._draining:
             raise EngineStoppingError
-        name = parse_function_name(function_name)
-        function = self._functions.get(name.name)
-        if function is None or not function.durable or self._checkpoints is None:
+        name = parse_function_name(function_name, self._region)
+        target = find_function(self._functions, name, self._region)
+        if not target.function.durable or self._checkpoints is None:
             raise ResourceNotFoundException(f"Function not found: {name.arn(self._region)}")
-        context = context_for(function, name, self._region, tenant_id=tenant_id)
+        context = context_for(target, self._region, tenant_id=tenant_id)
         client = DirectClient(self._checkpoints)
         event: Any = (
             DurableExecutionInvocationInputWithClient.from_durable_execution_invocation_input(
@@ -228,7 +233,7 @@ class ThreadInvoker(Invoker):
         )
         with self._activity.one():
             try:
-                output = function.handler(event, context)
+                output = target.handler(event, context)
             except Exception as error:
                 if client.has_lost_a_checkpoint:
                     raise CheckpointLostError from error

@@ -17,7 +17,6 @@ from functools import cached_property
 
 from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
-from aws_durable_execution_sdk_python_testing.child_dispatcher import invoke_identifier
 from aws_durable_execution_sdk_python_testing.exceptions import (
     InvalidInvocationOutputError,
     ResourceNotFoundException,
@@ -198,7 +197,7 @@ class InvokingExecutor(Executor):
     def _call(self, execution: Execution, event: DurableExecutionInvocationInput) -> InvokeResponse:
         start = execution.start_input
         return self._invoker.invoke(
-            invoke_identifier(start.function_name, start.function_qualifier),
+            f"{start.function_name}:{start.function_qualifier}",
             event,
             start.lambda_endpoint,
             tenant_id=start.tenant_id,

@@ -38,6 +38,7 @@ def start(client: Any, function: str, name: str, **event: Any) -> str:
         DurableExecutionName=name,
         Payload=json.dumps({"id": name, **event}),
     )
+    answer["Payload"].read()  # so that its connection is closed
     assert answer["StatusCode"] == 202
     return str(answer["DurableExecutionArn"])
 

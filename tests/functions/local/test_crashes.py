@@ -13,8 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.local.database import Database
 from functions.local.engine import HANDLER_THREADS
 from functions.local.execution_names import ExecutionNames
-from functions.local.function import FunctionName
-from tests.functions.local.handlers import runs
+from functions.local.function import FunctionName, find_function
+from tests.functions.local.handlers import FUNCTIONS, runs
 from tests.functions.local.support import (
     EngineProcess,
     callback_of,
@@ -77,8 +77,9 @@ def test_killed_between_reservation_and_start_starts_what_was_promised(
 ) -> None:
     event = {"id": "reserved", "effects": str(killable.folder)}
     killable.kill()
-    function = FunctionName("approval", "live")
-    arn = function.execution_arn("us-west-2", "reserved")
+    function = FunctionName("approval", "$LATEST")
+    target = find_function(FUNCTIONS, function, "us-west-2")
+    arn = target.execution_arn("us-west-2", "reserved")
     database = Database(killable.folder / "data" / "engine.db")
     ExecutionNames(database).reserve(function, "reserved", arn, json.dumps(event))
     database.close()

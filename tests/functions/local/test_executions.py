@@ -61,7 +61,8 @@ def test_unknown_execution_is_not_found(client: Any) -> None:
 
 
 def test_history_is_paged_in_both_directions(client: Any) -> None:
-    arn = client.invoke(FunctionName="echo-durable", Payload=b"1")["DurableExecutionArn"]
+    arn = start(client, "echo-durable", "paged")
+    ended(client, arn)
 
     def pages(**order: bool) -> list[int]:
         found: list[int] = []

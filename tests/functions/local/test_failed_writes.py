@@ -51,7 +51,7 @@ def test_answer_that_a_full_disk_refused_is_taken_when_there_is_room(
         assert refused(client.invoke, FunctionName="echo", InvocationType="DryRun")
         assert refused(
             client.invoke,
-            FunctionName="approval",
+            FunctionName="approval:live",
             InvocationType="Event",
             DurableExecutionName="refused",
             Payload=b"{}",

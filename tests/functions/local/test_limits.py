@@ -112,7 +112,7 @@ def test_result_of_an_event_over_the_limit_fails_the_execution(client: Any) -> N
         "ErrorType": "InvalidParameterValueException",
         "ErrorMessage": sentence,
     }
-    answer = client.invoke(FunctionName="sized", Payload=json.dumps({"returned": MB + 1}))
+    answer = client.invoke(FunctionName="sized:live", Payload=json.dumps({"returned": MB + 1}))
     assert len(answer["Payload"].read()) == MB + 1
 
 
@@ -266,9 +266,9 @@ def test_page_over_the_limit_is_refused(client: Any) -> None:
 
 
 def test_execution_timeout_over_a_quarter_of_an_hour_is_for_events_only(client: Any) -> None:
-    client.invoke(FunctionName="echo-durable", Payload=b"1")
-    client.invoke(FunctionName="slower-than-sync", InvocationType="Event", Payload=b"1")
-    assert refusal(client.invoke, FunctionName="slower-than-sync", Payload=b"1") == (
+    client.invoke(FunctionName="echo-durable:live", Payload=b"1")["Payload"].read()
+    start(client, "slower-than-sync", "slower")
+    assert refusal(client.invoke, FunctionName="slower-than-sync:live", Payload=b"1") == (
         "InvalidParameterValueException",
         "You cannot synchronously invoke a durable function with an executionTimeout greater than "
         "15 minutes.",

@@ -20,9 +20,10 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, list
         arns = [start(client, "approval", f"e{number}", effects=str(folder)) for number in range(5)]
         callbacks = [callback_of(folder, f"e{number}") for number in range(5)]
         client.send_durable_execution_callback_success(CallbackId=callbacks[0], Result=b"1")
-        client.invoke(FunctionName="failing", DurableExecutionName="e1", Payload=b"{}")
+        failed = start(client, "failing", "f1")
         client.stop_durable_execution(DurableExecutionArn=arns[2])
         ended(client, arns[0])
+        ended(client, failed)
         yield client, arns
 
 
@@ -42,7 +43,7 @@ def test_statuses_select(listed: tuple[Any, list[str]]) -> None:
     client, _ = listed
     assert names(client, Statuses=["RUNNING"]) == ["e4", "e3", "e1"]
     assert names(client, Statuses=["SUCCEEDED", "STOPPED"]) == ["e2", "e0"]
-    assert names(client, FunctionName="failing", Statuses=["FAILED"]) == ["e1"]
+    assert names(client, FunctionName="failing", Statuses=["FAILED"]) == ["f1"]
     assert names(client, Statuses=["TIMED_OUT"]) == []
 
 
@@ -67,10 +68,14 @@ def test_function_is_found_by_any_form_of_its_name(
     assert len(names(client, FunctionName=function)) == 5
 
 
-def test_version_selects_and_alias_does_not(listed: tuple[Any, list[str]]) -> None:
+def test_qualifier_selects_the_version_that_it_stands_for(
+    listed: tuple[Any, list[str]],
+) -> None:
     client, _ = listed
-    assert names(client, Qualifier="7") == []
-    assert len(names(client, Qualifier="live")) == 5
+    assert names(client, Qualifier="1") == []
+    assert len(names(client, Qualifier="live")) == len(names(client, Qualifier="$LATEST")) == 5
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        names(client, Qualifier="7")
 
 
 def test_times_select(listed: tuple[Any, list[str]]) -> None:
