@@ -77,7 +77,7 @@ def refuse(*, needed: Iterable[str], also: Iterable[str] = ()) -> None:
 
 def _missing(needed: Iterable[str]) -> list[str]:
     missing = sorted(name for name in needed if not env.ENVIRON.get(name))
-    if not env.bool(SIMULATE, default=False):
+    if not env.truth(SIMULATE, default=False):
         missing += [
             URL_VARIABLES[provider]
             for provider in USES.providers
@@ -98,7 +98,7 @@ if not USES.vendor:
     LOANOFFICE_FRAUD_VENDOR_SECRETS = None
 
 # Only the function ``manage`` connects as the owner of the tables: see ``audit.database_login``.
-LOANOFFICE_DATABASE_OWNER = env.bool("LOANOFFICE_DATABASE_OWNER", default=False)
+LOANOFFICE_DATABASE_OWNER = env.truth("LOANOFFICE_DATABASE_OWNER", default=False)
 
 # A frozen function wakes up with connections that the server may have closed.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
@@ -113,7 +113,7 @@ LOANOFFICE_SEAL_FILE = None  # a function's own disk ends with it
 
 # A mail server elsewhere is asked for STARTTLS unless the environment refuses it, and then
 # ``refuse`` refuses to start.
-MAILERS["default"]["OPTIONS"]["use_tls"] = env.bool("EMAIL_USE_TLS", default=True)
+MAILERS["default"]["OPTIONS"]["use_tls"] = env.truth("EMAIL_USE_TLS", default=True)
 
 LOANOFFICE_STORAGE_SIGNS_LINKS = True
 # Documents: nobody reads one without a link that we signed, and a link is short-lived.

@@ -10,12 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.utils.csp import CSP
 
+from loanoffice.settings.environment import Environment
 from workflows.providers.catalogue import TOKEN_VARIABLES, URL_VARIABLES, VARIABLES
 
-env = environ.Env()
+env = Environment()
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DATA_DIR = Path(env("LOANOFFICE_DATA", default=str(BASE_DIR / "var"))).resolve()
@@ -90,7 +90,7 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'loanoffice.sqlite3'}")
+    "default": env.database("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'loanoffice.sqlite3'}")
 }
 # A thread keeps its connection: opening one costs as much as ten queries.
 DATABASES["default"]["CONN_MAX_AGE"] = None
@@ -124,7 +124,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_HASHERS = ["accounts.hashers.BoundedPBKDF2Hasher"]
 # How many passwords one process hashes at a time: half of the processors keep serving others.
-LOANOFFICE_HASHES_AT_ONCE = env.int(
+LOANOFFICE_HASHES_AT_ONCE = env.whole(
     "LOANOFFICE_HASHES_AT_ONCE", default=max(1, (os.cpu_count() or 1) // 2)
 )
 AUTHENTICATION_BACKENDS = [
@@ -135,11 +135,11 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 # The idle and total life of a session. Requests that a page makes by itself are no activity.
-LOANOFFICE_SESSION_IDLE = timedelta(minutes=env.int("LOANOFFICE_SESSION_IDLE_MINUTES", default=30))
-LOANOFFICE_SESSION_LONGEST = timedelta(hours=env.int("LOANOFFICE_SESSION_HOURS", default=12))
+LOANOFFICE_SESSION_IDLE = env.span("LOANOFFICE_SESSION_IDLE_MINUTES", default=30)
+LOANOFFICE_SESSION_LONGEST = env.span("LOANOFFICE_SESSION_HOURS", default=12)
 # How long a code, or a password, that was asked for again lets its session publish, settle, make
 # keys and change rights (``accounts.step_up``).
-LOANOFFICE_STEP_UP_LIFE = timedelta(minutes=env.int("LOANOFFICE_STEP_UP_MINUTES", default=5))
+LOANOFFICE_STEP_UP_LIFE = env.span("LOANOFFICE_STEP_UP_MINUTES", default=5)
 # How long an invitation can be accepted: over a long weekend. Django has the second name for it.
 LOANOFFICE_INVITATION_LIFE = timedelta(days=4)
 PASSWORD_RESET_TIMEOUT = int(LOANOFFICE_INVITATION_LIFE.total_seconds())
@@ -163,7 +163,7 @@ OTP_TOTP_ISSUER = "Loan Office"
 
 LANGUAGE_CODE = "en-ca"
 # The zone of all days and times for people (``audit.times``), also of those that are promised.
-TIME_ZONE = env("TIME_ZONE", default="America/Toronto")
+TIME_ZONE = env.zone("TIME_ZONE", default="America/Toronto")
 FORMAT_MODULE_PATH = "loanoffice.formats"
 USE_I18N = True
 USE_TZ = True
@@ -202,10 +202,10 @@ MAILERS: dict[str, dict[str, Any]] = {
         "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
         "OPTIONS": {
             "host": env("EMAIL_HOST", default="localhost"),
-            "port": env.int("EMAIL_PORT", default=25),
+            "port": env.whole("EMAIL_PORT", default=25),
             "username": env("EMAIL_HOST_USER", default=""),
             "password": env("EMAIL_HOST_PASSWORD", default=""),
-            "use_tls": env.bool("EMAIL_USE_TLS", default=False),
+            "use_tls": env.truth("EMAIL_USE_TLS", default=False),
             "timeout": 10,  # seconds
         },
     }
@@ -285,13 +285,13 @@ SPECTACULAR_SETTINGS = {
 SITE_URL = env("SITE_URL", default="http://127.0.0.1:8000")
 
 # How many addresses our own proxies append to X-Forwarded-For; 0: REMOTE_ADDR is the client.
-LOANOFFICE_TRUSTED_PROXIES = env.int("LOANOFFICE_TRUSTED_PROXIES", default=0)
+LOANOFFICE_TRUSTED_PROXIES = env.whole("LOANOFFICE_TRUSTED_PROXIES", default=0)
 
 # How often a partner may call, all its keys together, as in 600/min (s, min, hour or day);
 # empty: as often as it likes. A partner may have a rate of its own. Staff are not limited.
-LOANOFFICE_PARTNER_RATE = env("LOANOFFICE_PARTNER_RATE", default="600/min")
+LOANOFFICE_PARTNER_RATE = env.rate("LOANOFFICE_PARTNER_RATE", default="600/min")
 # The rate of unknown keys from one address.
-LOANOFFICE_BAD_KEY_RATE = env("LOANOFFICE_BAD_KEY_RATE", default="20/min")
+LOANOFFICE_BAD_KEY_RATE = env.rate("LOANOFFICE_BAD_KEY_RATE", default="20/min")
 
 # Whether every role that decides or administers has to sign in with a second factor.
 LOANOFFICE_SECOND_FACTOR_REQUIRED = False
@@ -301,10 +301,10 @@ LOANOFFICE_DEMO = False
 
 # Whether one person may do alone what two have to do otherwise: role grants and partner keys
 # only, never anything about money. Announced at start and on the front page; each such act says so.
-LOANOFFICE_SINGLE_ADMIN = env.bool("LOANOFFICE_SINGLE_ADMIN", default=False)
+LOANOFFICE_SINGLE_ADMIN = env.truth("LOANOFFICE_SINGLE_ADMIN", default=False)
 
 # One factor on every simulated delay: 1.0 lets a person watch, 0 is for tests.
-LOANOFFICE_SIMULATED_LATENCY = env.float("LOANOFFICE_SIMULATED_LATENCY", default=0.0)
+LOANOFFICE_SIMULATED_LATENCY = env.number("LOANOFFICE_SIMULATED_LATENCY", default=0.0)
 
 # The durable function is always invoked by a qualified name.
 LOAN_APPROVAL_FUNCTION = env("LOAN_APPROVAL_FUNCTION", default="loan-approval:live")
@@ -315,27 +315,25 @@ LOAN_APPROVAL_EXECUTION_TIMEOUT = timedelta(days=60)
 
 # A task ends when its time is over; the engine waits this much longer, so that a decision
 # made in the last minute still reaches it.
-LOANOFFICE_DELIVERY_GRACE = timedelta(
-    seconds=env.int("LOANOFFICE_DELIVERY_GRACE_SECONDS", default=3600)
-)
+LOANOFFICE_DELIVERY_GRACE = env.span("LOANOFFICE_DELIVERY_GRACE_SECONDS", default=3600)
 
 # Attempts of a workflow step before Operations has to act: 1, 2, 4 ... seconds
 # apart, so six attempts outlive half a minute without a database.
-LOANOFFICE_STEP_ATTEMPTS = env.int("LOANOFFICE_STEP_ATTEMPTS", default=6)
+LOANOFFICE_STEP_ATTEMPTS = env.whole("LOANOFFICE_STEP_ATTEMPTS", default=6)
 
 # How often the sweep compares the record with the engine.
-LOANOFFICE_RECONCILE_EVERY = timedelta(seconds=env.int("LOANOFFICE_RECONCILE_SECONDS", default=300))
+LOANOFFICE_RECONCILE_EVERY = env.span("LOANOFFICE_RECONCILE_SECONDS", default=300)
 
 # How often the sweep seals what was added to the audit log and the other sealed tables, and
 # where it copies the seals to: a bucket with object lock, which keeps each copy for this many
 # days, or, without a bucket, a file.
-LOANOFFICE_SEAL_EVERY = timedelta(seconds=env.int("LOANOFFICE_SEAL_SECONDS", default=60))
+LOANOFFICE_SEAL_EVERY = env.span("LOANOFFICE_SEAL_SECONDS", default=60)
 LOANOFFICE_SEAL_BUCKET = env("SEAL_BUCKET", default="")
-LOANOFFICE_SEAL_DAYS = env.int("LOANOFFICE_SEAL_DAYS", default=2557)
+LOANOFFICE_SEAL_DAYS = env.whole("LOANOFFICE_SEAL_DAYS", default=2557)
 LOANOFFICE_SEAL_FILE: Path | None = DATA_DIR / "seals.jsonl"
 
 # How many days the sweep keeps webhook events that were delivered; what failed three times that.
-LOANOFFICE_WEBHOOK_DAYS = env.int("LOANOFFICE_WEBHOOK_DAYS", default=30)
+LOANOFFICE_WEBHOOK_DAYS = env.whole("LOANOFFICE_WEBHOOK_DAYS", default=30)
 
 # What the embedded engine serves under those names. On AWS the deploy creates them.
 LOANOFFICE_FUNCTIONS = {
@@ -364,10 +362,10 @@ LOANOFFICE_FRAUD_VENDOR_SECRETS: list[str] | None = (
     env("LOANOFFICE_FRAUD_VENDOR_SECRET", default="").replace(",", " ").split()
 )
 # How long it may take while its heartbeats come; in silence the policy's timeout ends the wait.
-LOANOFFICE_FRAUD_VENDOR_LONGEST = timedelta(
-    minutes=env.int("LOANOFFICE_FRAUD_VENDOR_LONGEST_MINUTES", default=60)
+LOANOFFICE_FRAUD_VENDOR_LONGEST = (
+    env.span("LOANOFFICE_FRAUD_VENDOR_LONGEST_MINUTES", default=60)
     if LOANOFFICE_FRAUD_VENDOR_URL
-    else 0
+    else timedelta(0)
 )
 
 # The largest number of applications in one export; None: no limit. Lambda
@@ -376,13 +374,13 @@ LOANOFFICE_EXPORT_MOST: int | None = None
 
 # Documents of an application. A file's bytes: Lambda takes requests of six
 # megabytes, in base64, so four and a half is what fits with its frame and headers.
-LOANOFFICE_DOCUMENT_BYTES = env.int("LOANOFFICE_DOCUMENT_BYTES", default=4_500_000)
-LOANOFFICE_DOCUMENTS_MOST = env.int("LOANOFFICE_DOCUMENTS_MOST", default=20)  # an application
+LOANOFFICE_DOCUMENT_BYTES = env.whole("LOANOFFICE_DOCUMENT_BYTES", default=4_500_000)
+LOANOFFICE_DOCUMENTS_MOST = env.whole("LOANOFFICE_DOCUMENTS_MOST", default=20)  # an application
 LOANOFFICE_DOCUMENT_LINK_LIFE = timedelta(minutes=5)
 # Whether storage signs links of its own (S3 does); else the product serves what it signed.
 LOANOFFICE_STORAGE_SIGNS_LINKS = False
 
-LOG_LEVEL = env("LOG_LEVEL", default="INFO")
+LOG_LEVEL = env.log_level("LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

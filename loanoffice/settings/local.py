@@ -6,13 +6,13 @@ from loanoffice.settings.base import DATA_DIR, INSTALLED_APPS, LOGGING, MIDDLEWA
 
 LOANOFFICE_DEMO = True
 # One person tries the demo.
-LOANOFFICE_SINGLE_ADMIN = env.bool("LOANOFFICE_SINGLE_ADMIN", default=True)
+LOANOFFICE_SINGLE_ADMIN = env.truth("LOANOFFICE_SINGLE_ADMIN", default=True)
 INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 SECRET_KEY = env("SECRET_KEY", default="demo-only-not-a-secret")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]
 
-LOANOFFICE_SIMULATED_LATENCY = env.float("LOANOFFICE_SIMULATED_LATENCY", default=1.0)
+LOANOFFICE_SIMULATED_LATENCY = env.number("LOANOFFICE_SIMULATED_LATENCY", default=1.0)
 
 # Demo logins have the password "demo".
 AUTH_PASSWORD_VALIDATORS: list[dict[str, str]] = []
@@ -34,12 +34,12 @@ MIDDLEWARE = [
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 
-PORT = env.int("PORT", default=8000)
+PORT = env.whole("PORT", default=8000)
 SITE_URL = env("SITE_URL", default=f"http://127.0.0.1:{PORT}")
 
 # The port of the embedded engine, and its URL for boto3. Removing these is all
 # that it takes to use AWS.
-ENGINE_PORT = env.int("ENGINE_PORT", default=9001)
+ENGINE_PORT = env.whole("ENGINE_PORT", default=9001)
 for name, value in {
     "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{ENGINE_PORT}",
     "AWS_DEFAULT_REGION": "ca-central-1",
@@ -56,4 +56,5 @@ else:
     env.ENVIRON.setdefault("AWS_ACCESS_KEY_ID", "local")
     env.ENVIRON.setdefault("AWS_SECRET_ACCESS_KEY", "local")
 
-LOGGING["handlers"]["stderr"]["formatter"] = env("LOG_FORMAT", default="line")  # type: ignore[index]
+_format = env.one_of("LOG_FORMAT", "json", "line", default="line")
+LOGGING["handlers"]["stderr"]["formatter"] = _format  # type: ignore[index]

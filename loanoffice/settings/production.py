@@ -30,7 +30,7 @@ if "SECRET_KEY" not in USES.needed:
 # While a key is replaced, what the one before has signed is still taken.
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 # Whoever decides or administers signs in with a second factor.
-LOANOFFICE_SECOND_FACTOR_REQUIRED = env.bool("LOANOFFICE_SECOND_FACTOR_REQUIRED", default=True)
+LOANOFFICE_SECOND_FACTOR_REQUIRED = env.truth("LOANOFFICE_SECOND_FACTOR_REQUIRED", default=True)
 
 _found = host_weaknesses(ALLOWED_HOSTS)
 if SECRET_KEY:  # one that is missing is named as such
@@ -82,7 +82,7 @@ for kind in ("script-src", "style-src", "img-src"):
     SECURE_CSP[kind].append(f"https://{STATIC_DOMAIN}")
 
 # API Gateway as Zappa makes it stands behind CloudFront: the client, then CloudFront.
-LOANOFFICE_TRUSTED_PROXIES = env.int("LOANOFFICE_TRUSTED_PROXIES", default=2)
+LOANOFFICE_TRUSTED_PROXIES = env.whole("LOANOFFICE_TRUSTED_PROXIES", default=2)
 # What Lambda answers with has to fit into six megabytes; a line takes about 200 bytes.
 LOANOFFICE_EXPORT_MOST = 15_000
 

@@ -11,10 +11,10 @@ LOANOFFICE_SINGLE_ADMIN = False
 INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
 SECRET_KEY = "test-only-not-a-secret"  # noqa: S105
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
-LOANOFFICE_SIMULATED_LATENCY = env.float("LOANOFFICE_SIMULATED_LATENCY", default=0.0)
+LOANOFFICE_SIMULATED_LATENCY = env.number("LOANOFFICE_SIMULATED_LATENCY", default=0.0)
 # Not limited, so that no test depends on the speed of others. Tests of the limits set them.
-LOANOFFICE_PARTNER_RATE = env("LOANOFFICE_PARTNER_RATE", default="")
-LOANOFFICE_BAD_KEY_RATE = env("LOANOFFICE_BAD_KEY_RATE", default="")
+LOANOFFICE_PARTNER_RATE = env.rate("LOANOFFICE_PARTNER_RATE", default="")
+LOANOFFICE_BAD_KEY_RATE = env.rate("LOANOFFICE_BAD_KEY_RATE", default="")
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 MEDIA_ROOT = TEST_DIR / "media"
