@@ -1,4 +1,4 @@
-"""Search and change big tables: the differences between PostgreSQL and SQLite.
+"""Search and change tables: the differences between PostgreSQL and SQLite, and single statements.
 
 ``locking`` has the locks. Knows no model; models, services and migrations may import it.
 """
@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Func
+from django.db.models import Func, Model
+from django.db.models.sql import InsertQuery
 
 # Sorts after every string with the same prefix: Unicode's last code point, never assigned.
 LAST = "\U0010ffff"
@@ -44,6 +45,27 @@ class NotLookedUp(Func):
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         return super().as_sql(compiler, connection, template="+%(expressions)s", **context)
+
+
+def insert_once(row: Model, *, unique: str) -> bool:
+    """Insert a row in one statement; false, and nothing is written, if its ``unique`` value exists.
+
+    Only that: unlike ``bulk_create(ignore_conflicts=True)``, which on SQLite also passes over a
+    missing value, every other constraint is kept. A row that is inserted gets its primary key.
+    """
+    fields = type(row)._meta.concrete_fields
+    query = InsertQuery(type(row))
+    query.insert_values([field for field in fields if not field.primary_key], [row])
+    ((sql, values),) = query.get_compiler(connection=connection).as_sql()
+    (key,) = (field.column for field in fields if field.primary_key)
+    (target,) = (field.column for field in fields if field.name == unique)
+    with connection.cursor() as cursor:
+        cursor.execute(f'{sql} ON CONFLICT ("{target}") DO NOTHING RETURNING "{key}"', values)
+        inserted = cursor.fetchone()
+    if inserted is None:
+        return False
+    (row.pk,), row._state.adding, row._state.db = inserted, False, connection.alias
+    return True
 
 
 def clock() -> str:

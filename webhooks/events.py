@@ -70,7 +70,8 @@ class EndpointDisabled(DomainError):
 def event_publish(*, application: LoanApplication) -> WebhookEvent | None:
     """Publish the application's present status to its partner. The application must be locked.
 
-    Nothing for an application of no partner, and for a status without an event type.
+    Four statements, however many endpoints listen. Nothing for an application of no partner, and
+    for a status without an event type.
     """
     type_ = EVENT_OF_STATUS.get(Status(application.status))
     if type_ is None or application.partner_id is None:
@@ -89,8 +90,7 @@ def event_publish(*, application: LoanApplication) -> WebhookEvent | None:
         payload=json.dumps(payload),
         created_at=now,
     )
-    for endpoint in _listening(event):
-        _put(WebhookDelivery.objects.create(event=event, endpoint=endpoint, **_of_event(event)))
+    _deliver(event, _listening(event))
     return event
 
 
@@ -107,14 +107,10 @@ def event_resend(*, event: WebhookEvent, partner: Partner) -> int:
     endpoints = _listening(event)
     if not endpoints:
         raise NobodyListens(type_=event.type)
-    for endpoint in endpoints:
-        delivery, made = WebhookDelivery.objects.get_or_create(
-            event=event, endpoint=endpoint, defaults=_of_event(event)
-        )
-        if made:
-            _put(delivery)
-        else:
-            _again(delivery)
+    deliveries = WebhookDelivery.objects.filter(event=event, endpoint__in=endpoints)
+    _again(deliveries)
+    known = set(deliveries.values_list("endpoint", flat=True))
+    _deliver(event, [endpoint for endpoint in endpoints if endpoint.pk not in known])
     entry_record(
         action=Action.OPERATED,
         message=f"The webhook event {event.public_id} ({event.type}) was asked for again.",
@@ -144,10 +140,9 @@ def delivery_resend(*, delivery: WebhookDelivery, user: User) -> bool:
     Raises ``DeliveryUnderWay``, ``EndpointDisabled``, ``NotPermitted``.
     """
     delivery_resend_check(delivery=delivery, user=user)
-    if not _again(delivery):
-        return False
-    entries_record([_resent(delivery, user)])
-    return True
+    again = _again(WebhookDelivery.objects.filter(pk=delivery.pk))
+    entries_record([_resent(each, user) for each in again])
+    return bool(again)
 
 
 @dataclass(frozen=True)
@@ -169,16 +164,12 @@ def deliveries_resend(*, deliveries: Iterable[int], user: User) -> Resent:
     sent = 0
     for batch in batched(wanted, TOGETHER):
         with transaction.atomic():
-            failed = (
-                WebhookDelivery.objects.filter(
-                    pk__in=batch,
-                    status=WebhookDelivery.Status.FAILED,
-                    endpoint__status=WebhookEndpoint.Status.ACTIVE,
-                )
-                .select_related("event__application", "endpoint")
-                .order_by("pk")
+            failed = WebhookDelivery.objects.filter(
+                pk__in=batch,
+                status=WebhookDelivery.Status.FAILED,
+                endpoint__status=WebhookEndpoint.Status.ACTIVE,
             )
-            again = [delivery for delivery in failed if _again(delivery)]
+            again = _again(failed)
             entries_record([_resent(delivery, user) for delivery in again])
         sent += len(again)
     return Resent(sent=sent, others=len(wanted) - sent)
@@ -234,11 +225,6 @@ def _listening(event: WebhookEvent) -> list[WebhookEndpoint]:
     return [row for row in active if not row.event_types or event.type in row.event_types]
 
 
-def _of_event(event: WebhookEvent) -> dict[str, Any]:
-    """The fields that a delivery copies from its event."""
-    return {"partner_id": event.partner_id, "event_type": event.type}
-
-
 def _resent(delivery: WebhookDelivery, user: User) -> AuditEntry:
     return entry_make(
         action=Action.OPERATED,
@@ -250,22 +236,48 @@ def _resent(delivery: WebhookDelivery, user: User) -> AuditEntry:
     )
 
 
-def _again(delivery: WebhookDelivery) -> bool:
-    begun = (
-        WebhookDelivery.objects.filter(pk=delivery.pk)
-        .exclude(status=WebhookDelivery.Status.PENDING)
-        .update(status=WebhookDelivery.Status.PENDING, round=F("round") + 1, delivered_at=None)
+def _deliver(event: WebhookEvent, endpoints: Iterable[WebhookEndpoint]) -> None:
+    """Begin the deliveries of an event to these endpoints, which have none of it yet."""
+    _put(
+        WebhookDelivery.objects.bulk_create(
+            WebhookDelivery(
+                event=event,
+                endpoint=endpoint,
+                partner_id=event.partner_id,
+                event_type=event.type,
+            )
+            for endpoint in endpoints
+        )
     )
-    if begun:
-        delivery.refresh_from_db(fields=["status", "round", "delivered_at"])
-        _put(delivery)
-    return bool(begun)
 
 
-def _put(delivery: WebhookDelivery) -> None:
-    queue.put(
-        kind=OutboxMessage.Kind.WEBHOOK,
-        key=message_key(delivery, delivery.round),
-        payload={"delivery": delivery.pk, "round": delivery.round},
-        recipient=f"endpoint/{delivery.endpoint_id}",
+def _again(deliveries: QuerySet[WebhookDelivery]) -> list[WebhookDelivery]:
+    """Begin another round of deliveries, but for the pending ones; returns those, as they are now.
+
+    Three statements, however many there are.
+    """
+    ended = deliveries.exclude(status=WebhookDelivery.Status.PENDING)
+    begun = list(locked(ended.select_related("event__application", "endpoint")))
+    if not begun:
+        return []
+    changes: dict[str, Any] = {"status": WebhookDelivery.Status.PENDING, "delivered_at": None}
+    WebhookDelivery.objects.filter(pk__in=[delivery.pk for delivery in begun]).update(
+        round=F("round") + 1, **changes
+    )
+    for delivery in begun:
+        delivery.round += 1
+        delivery.status, delivery.delivered_at = changes.values()
+    _put(begun)
+    return begun
+
+
+def _put(deliveries: Iterable[WebhookDelivery]) -> None:
+    queue.put_many(
+        OutboxMessage(
+            kind=OutboxMessage.Kind.WEBHOOK,
+            key=message_key(delivery, delivery.round),
+            payload={"delivery": delivery.pk, "round": delivery.round},
+            recipient=f"endpoint/{delivery.endpoint_id}",
+        )
+        for delivery in deliveries
     )

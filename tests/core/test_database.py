@@ -5,14 +5,14 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.db.migrations.state import ProjectState
 from django.test.utils import CaptureQueriesContext
 
 from applications.choices import AmountBand
-from applications.models import LoanApplication
+from applications.models import ApplicationEvent, LoanApplication
 from applications.services import intake
-from core.database import NotLookedUp
+from core.database import NotLookedUp, insert_once
 from core.migration_operations import AddIndexOnline
 from tests import casework
 
@@ -160,3 +160,30 @@ def test_index_that_an_interrupted_build_left_behind_is_built_again(
             [no_index.index.name],
         )
         assert cursor.fetchone() == (True,)
+
+
+# --- Rows that are written once ------------------------------------------------------------
+
+
+def test_row_is_inserted_once_in_one_statement_and_learns_its_key(draft: LoanApplication) -> None:
+    def entry() -> ApplicationEvent:
+        return ApplicationEvent(application=draft, kind="note", message="Once.", key="note/1")
+
+    first, second = entry(), entry()
+    with CaptureQueriesContext(connection) as ran:
+        assert insert_once(first, unique="key") is True
+        assert insert_once(second, unique="key") is False
+    assert len(ran) == 2
+    assert ApplicationEvent.objects.get(key="note/1").pk == first.pk
+    assert second.pk is None
+
+
+@pytest.mark.parametrize("missing", ["message", "application_id"])
+def test_row_that_lacks_a_value_is_refused_and_not_taken_for_one_that_exists(
+    draft: LoanApplication, missing: str
+) -> None:
+    entry = ApplicationEvent(application=draft, kind="note", message="Once.", key="note/1")
+    setattr(entry, missing, None)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_once(entry, unique="key")

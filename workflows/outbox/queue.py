@@ -15,7 +15,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
 from audit.masking import mask_mailboxes
+from core.database import insert_once
 from core.once import once
 from workflows import engine
 from workflows.errors import AlreadyStarted, EndpointGone, EngineUnavailable, WebhookError
@@ -100,9 +101,15 @@ _held: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("held",
 def put(*, kind: OutboxMessage.Kind, key: str, payload: dict[str, Any], **links: Any) -> None:
     """Write a message to be delivered; a ``key`` that was written before stays as it was."""
     message = OutboxMessage(kind=kind, key=key, payload=payload, **links)
-    OutboxMessage.objects.bulk_create([message], ignore_conflicts=True)
+    is_new = insert_once(message, unique="key")
     if kind in AT_ONCE:
-        transaction.on_commit(partial(_committed, key), robust=True)
+        send = partial(_send_new, message) if is_new else partial(send_now, key)
+        transaction.on_commit(partial(_committed, key, send), robust=True)
+
+
+def put_many(messages: Iterable[OutboxMessage]) -> None:
+    """Write messages that the sweep delivers, in one statement; as ``put``, each key once."""
+    OutboxMessage.objects.bulk_create(messages, ignore_conflicts=True)
 
 
 @contextmanager
@@ -119,10 +126,10 @@ def held_back() -> Iterator[list[str]]:
         _held.reset(token)
 
 
-def _committed(key: str) -> None:
+def _committed(key: str, send: Callable[[], object]) -> None:
     held = _held.get()
     if held is None:
-        send_now(key)
+        send()
     else:
         held.append(key)
 
@@ -159,6 +166,16 @@ def send_now(key: str) -> bool:
     if engine.is_circuit_open():
         return False
     return _deliver(_claim(OutboxMessage.objects.filter(key=key), limit=1)) == 1
+
+
+def _send_new(message: OutboxMessage) -> None:
+    """Send what this process has just written: as ``send_now``, without reading it again."""
+    if engine.is_circuit_open():
+        return
+    mine = _due(OutboxMessage.objects.filter(pk=message.pk, attempts=0))
+    if mine.update(leased_until=timezone.now() + LEASE, attempts=1):
+        message.attempts = 1
+        _deliver([message])
 
 
 def send_due(*, limit: int | None = None) -> int:
