@@ -5,13 +5,13 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from accounts.permissions import RoleBackend
-from accounts.selectors import with_second_factor
+from accounts.selectors import person_with_second_factor
 
 
 class StaffBackend(RoleBackend):
     def get_user(self, user_id: Any) -> User | None:
         try:
-            user = with_second_factor(User.objects.all()).get(pk=user_id)
+            user = person_with_second_factor(user_id)
         except User.DoesNotExist:
             return None
         return user if self.user_can_authenticate(user) else None

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -32,15 +33,21 @@ class Lacks(Enum):
     ENROLMENT = "enrolment"  # a role of theirs needs one, and they have none
 
 
-def with_second_factor(users: "QuerySet[User]") -> "QuerySet[User]":
-    """Annotate users with what ``session_lacks`` needs, without a further query."""
+def person_with_second_factor(pk: Any) -> User:
+    """Read a person with what ``session_lacks`` needs; one query. Raises ``User.DoesNotExist``."""
+    return _with_second_factor(required=settings.LOANOFFICE_SECOND_FACTOR_REQUIRED).get(pk=pk)
+
+
+@cache
+def _with_second_factor(*, required: bool) -> "QuerySet[User]":
+    """Annotate all users. Made once, because each request asks and making it takes most of that."""
     devices = SecondFactor.objects.filter(user=OuterRef("pk"), confirmed=True)
     needed: Q = Q(Exists(RequiredSecondFactor.objects.filter(group__user=OuterRef("pk"))))
-    if settings.LOANOFFICE_SECOND_FACTOR_REQUIRED:
+    if required:
         needed |= Q(Exists(_deciding_groups().filter(user=OuterRef("pk"))))
         needed |= Q(Exists(_deciding_permissions_of(OuterRef("pk"))))
         needed |= Q(is_superuser=True)
-    return users.annotate(
+    return User.objects.annotate(
         has_second_factor=Exists(devices),
         needs_second_factor=ExpressionWrapper(needed, output_field=BooleanField()),
     )
@@ -51,8 +58,7 @@ def session_lacks(user: Any) -> Lacks:
     if not isinstance(user, User) or getattr(user, "otp_device", None) is not None:
         return Lacks.NOTHING
     if not hasattr(user, "has_second_factor"):
-        found = with_second_factor(User.objects.all()).get(pk=user.pk)
-        return _lacks(found)
+        return _lacks(person_with_second_factor(user.pk))
     return _lacks(user)
 
 
