@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -51,12 +52,21 @@ def policy_in_force() -> LendingPolicy | None:
     return _published().first()
 
 
+@cache
+def policy_published(pk: int) -> LendingPolicy:
+    """Return a published version with its tiers and ceilings; each process reads it once.
+
+    The database refuses to change what is published. Others read it too: never set a field.
+    """
+    return LendingPolicy.objects.prefetch_related("tiers", "authorities").get(pk=pk)
+
+
 def policy_current() -> LendingPolicy:
-    """Return the version in force. Raises ``NoPolicy`` when there is none."""
-    policy = policy_in_force()
-    if policy is None:
+    """Return the version in force, as ``policy_published``. Raises ``NoPolicy`` without one."""
+    pk = _published().values_list("pk", flat=True).first()
+    if pk is None:
         raise NoPolicy
-    return policy
+    return policy_published(pk)
 
 
 def policy_for(*, currency: str) -> LendingPolicy:

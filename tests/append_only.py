@@ -5,10 +5,21 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
+from lending.services import policy_published
+
 
 @contextmanager
 def lifted() -> Iterator[None]:
     """Rows may be changed and deleted in here, as by the owner of the tables."""
+    try:
+        with _without_triggers():
+            yield
+    finally:
+        policy_published.cache_clear()
+
+
+@contextmanager
+def _without_triggers() -> Iterator[None]:
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL session_replication_role = replica")

@@ -14,6 +14,7 @@ from accounts.roles import Role
 from accounts.step_up import mark_stepped_up
 from applications.models import LoanApplication
 from applications.services import intake
+from lending.services import policy_published
 from partners.models import Partner
 from partners.services import keys
 from tests.casework import ALICE, staff, waiting_for_manager
@@ -140,8 +141,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_cached() -> None:
-    """Empty the cache, so that no test depends on the one before."""
+    """Empty the caches, so that no test depends on the one before."""
     cache.clear()
+    policy_published.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ def offer_that_holds(application: LoanApplication) -> LoanOffer | None:
         return None
     agreed = last.accepted_at is not None or not last.acceptance_required
     same_policy = RiskAssessment.objects.filter(
-        application=application, attempt=last.attempt, policy=application.policy
+        application=application, attempt=last.attempt, policy=application.policy_id
     )
     return last if agreed and same_policy.exists() else None
 

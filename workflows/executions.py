@@ -101,19 +101,25 @@ def execution_stop(*, application: LoanApplication) -> None:
         )
 
 
-def execution_finish(attempt: Attempt, status: Status) -> Closed:
-    """End the execution that closed its application, and queue the notice."""
+def execution_finish(
+    attempt: Attempt, status: Status, *, application: LoanApplication | None = None
+) -> Closed:
+    """End the execution that closed its application, and queue the notice.
+
+    ``application`` saves reading it where the caller has it.
+    """
     closed = Closed(status=status.value)
     execution_end(attempt, status=Execution.Status.SUCCEEDED, result=asdict(closed))
-    closing_notice(attempt)
+    closing_notice(attempt, application=application)
     return closed
 
 
-def closing_notice(attempt: Attempt) -> None:
+def closing_notice(attempt: Attempt, *, application: LoanApplication | None = None) -> None:
     """Tell the applicant how the application ended, once an attempt."""
     queue.put(
         kind=OutboxMessage.Kind.EMAIL,
         key=f"closed/{attempt.name}",
         payload={"application": attempt.reference},
-        application=LoanApplication.objects.only("pk").get(reference=attempt.reference),
+        application=application
+        or LoanApplication.objects.only("pk").get(reference=attempt.reference),
     )

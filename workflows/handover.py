@@ -70,10 +70,12 @@ def needs_attention(attempt: Attempt, *, sentence: str) -> bool:
         application, seen = begin_step(attempt, "needs_attention")
     except ApplicationClosed:
         return False
+    seen = seen or not log(
+        attempt, "needs_attention", application, sentence, level=Level.ERROR, is_internal=True
+    )
     if seen:
         return False
     move(application, Status.NEEDS_ATTENTION)
     stop_waiting(application)
-    log(attempt, "needs_attention", application, sentence, level=Level.ERROR, is_internal=True)
     save(application)
     return True

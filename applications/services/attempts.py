@@ -1,8 +1,9 @@
 """Begin each step of an attempt at most once, and update the workflow state of applications.
 
-A step may run again after a crash, perhaps much later. With ``begin_step`` a step that finds its
-own entry in the timeline is done already and writes nothing. A step is refused with
-``ApplicationClosed`` when the application is closed or needs attention, or has a newer attempt.
+A step may run again after a crash, perhaps much later. Its entry in the timeline is the first that
+it writes (``log``): a step that finds it there is done already and writes nothing. A step is
+refused with ``ApplicationClosed`` when the application is closed or needs attention, or has a newer
+attempt.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from applications.signals import application_moved
 from applications.transitions import TERMINAL, check_transition, is_terminal
 from lending.choices import Outcome
 from lending.models import LendingPolicy
+from lending.services import policy_published
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,18 @@ class Attempt:
 
 
 def begin_step(attempt: Attempt, operation: str) -> tuple[LoanApplication, bool]:
-    """Lock the application; also returns true if this operation was recorded before.
+    """Lock the application; also returns true if this operation closed it before.
 
-    Call it inside a transaction. Raises ``ApplicationClosed``.
+    While it is open, ``log`` tells whether the operation was recorded before: call it before
+    anything else is written. Inside a transaction. Raises ``ApplicationClosed``.
     """
     application = application_lock(attempt.reference)
-    if ApplicationEvent.objects.filter(key=attempt.key(operation)).exists():
-        return application, True
-    ensure_current_attempt(attempt, application)
+    try:
+        ensure_current_attempt(attempt, application)
+    except ApplicationClosed:
+        if ApplicationEvent.objects.filter(key=attempt.key(operation)).exists():
+            return application, True
+        raise
     return application, False
 
 
@@ -86,9 +92,9 @@ def log(
     step: str = "",
     level: Level = Level.INFO,
     is_internal: bool = False,
-) -> None:
-    """Write the timeline entry of a finished operation of the attempt, once."""
-    event_record(
+) -> bool:
+    """Write the timeline entry of an operation of the attempt, once; false if it is there."""
+    return event_record(
         application=application,
         kind=operation,
         message=message,
@@ -143,6 +149,6 @@ def save(application: LoanApplication, *also: str) -> None:
 
 def pinned_policy(application: LoanApplication) -> LendingPolicy:
     """Return the policy version that validation pinned to the application."""
-    if application.policy is None:
+    if application.policy_id is None:
         raise RuntimeError(f"{application.reference} was not validated: it has no policy")
-    return application.policy
+    return policy_published(application.policy_id)

@@ -10,6 +10,7 @@ from applications.pii import without_contact
 from audit.models import Action, AuditEntry
 from audit.services import Changes, entries_record, entry_make
 from audit.tracing import request_id
+from core.database import insert_once
 from partners.models import Partner, PartnerKey
 
 # The audit action of each kind of timeline entry; the message has the details.
@@ -52,8 +53,8 @@ def event_record(
     data: dict[str, Any] | None = None,
     changes: Changes | None = None,
     key: str | None = None,
-) -> None:
-    """Append a timeline entry, unless one with the same ``key`` exists.
+) -> bool:
+    """Append a timeline entry; false, and nothing is written, if one with the same ``key`` exists.
 
     ``message`` may be read by the partner, so it names no staff. ``data`` is JSON. An entry with
     an ``actor`` or a ``partner`` is also recorded in the audit log, with ``changes``, whose
@@ -74,9 +75,14 @@ def event_record(
         key=key,
         request_id=request_id.get(),
     )
-    ApplicationEvent.objects.bulk_create([event], ignore_conflicts=key is not None)
+    if key is not None:
+        if not insert_once(event, unique="key"):
+            return False
+    else:
+        ApplicationEvent.objects.bulk_create([event])
     if actor is not None or partner is not None:
         entries_record([entry_of_event(event, changes=changes)])
+    return True
 
 
 def text_for_everybody(text: str, application: LoanApplication) -> str:

@@ -22,7 +22,7 @@ from applications.models import LoanApplication
 from applications.transitions import is_terminal
 from core.errors import DomainError, NotPermitted
 from lending.choices import Outcome
-from lending.services import policy_ceilings
+from lending.services import policy_ceilings, policy_published
 from reviews import errors
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS, ReviewKind
@@ -154,8 +154,8 @@ class Facts:
     @cached_property
     def ceilings(self) -> Mapping[Role, Decimal | None]:
         """The ceiling of each role in the policy of the application."""
-        policy = self.application.policy
-        return policy_ceilings(policy) if policy else {}
+        pk = self.application.policy_id
+        return {} if pk is None else policy_ceilings(policy_published(pk))
 
     @property
     def next_role(self) -> str:

@@ -209,7 +209,9 @@ def _reason(
 
 def _count(application: LoanApplication, task: ReviewTask, decision: ReviewDecision) -> None:
     kind = TaskKind(task.kind)
-    approvals = len(approvals_given(application, task))
+    # Where one approval is enough, this is the only one.
+    is_enough = task.approvals_required == 1
+    approvals = 1 if is_enough else len(approvals_given(application, task))
     settled = decision.outcome == Outcome.DECLINE or approvals >= task.approvals_required
     _record_decision(application, kind, decision, left=task.approvals_required - approvals)
     # Also after the first of two approvals: the claim was for giving this one.

@@ -1,11 +1,16 @@
 """Cost of an application: statements in the functions, and ids in its log lines and events."""
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_durable_execution_sdk_python.lambda_service import OperationAction, OperationType
+from aws_durable_execution_sdk_python_testing.client import InMemoryServiceClient
+from django.conf import settings as project
 from django.contrib.auth.models import User
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
@@ -20,6 +25,7 @@ from tests.functions.test_loan_approval import open_task
 from tests.functions.wire import wire
 
 pytestmark = pytest.mark.django_db(transaction=True)
+ARCHITECTURE = Path(project.BASE_DIR) / "docs" / "architecture.md"
 
 
 @pytest.fixture
@@ -41,10 +47,42 @@ def statements() -> Iterator["Counter[str]"]:
     connection_created.disconnect(watch)
 
 
+@pytest.fixture
+def checkpoints(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[OperationType, str]]]:
+    """The calls of the engine by which handlers saved something, each with what it waited for.
+
+    A step does not wait for the note that it starts: mostly that comes with its result.
+    """
+    calls: list[list[tuple[OperationType, str]]] = []
+    checkpoint = InMemoryServiceClient.checkpoint
+
+    def note(client: InMemoryServiceClient, *, updates: list[Any], **rest: Any) -> Any:
+        calls.append(
+            [
+                (update.operation_type, update.name)
+                for update in updates
+                if update.action is not OperationAction.START
+                or update.operation_type is OperationType.CALLBACK
+            ]
+        )
+        return checkpoint(client, updates=updates, **rest)
+
+    monkeypatch.setattr(InMemoryServiceClient, "checkpoint", note)
+    return calls
+
+
+def stated() -> dict[str, int]:
+    """The most that one application costs, as the documentation says."""
+    section = ARCHITECTURE.read_text().partition("## What one application costs")[2]
+    rows = re.findall(r"^\| ([^|]+) \| ([0-9]+) \|$", section.partition("\n## ")[0], re.MULTILINE)
+    return {name: int(most) for name, most in rows}
+
+
 def test_a_case_with_a_manager_costs_a_bounded_number_of_statements(
     monkeypatch: pytest.MonkeyPatch,
     transactional_db: None,
     statements: "Counter[str]",
+    checkpoints: list[list[tuple[OperationType, str]]],
     officer: User,
     manager: User,
 ) -> None:
@@ -54,11 +92,19 @@ def test_a_case_with_a_manager_costs_a_bounded_number_of_statements(
         request_id.reset(token)
         task = open_task(application, TaskKind.MANAGER_APPROVAL)
         decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
-        aws.result(f"{application.reference}-1")
-    spent = {kind: n for kind, n in statements.items() if kind in {"SELECT", "INSERT", "UPDATE"}}
-    assert spent["SELECT"] <= 61, spent
-    assert spent["INSERT"] <= 26, spent
-    assert spent["UPDATE"] <= 19, spent
+        ended = aws.result(f"{application.reference}-1")
+    waited_for = [call for call in checkpoints if call]
+    cost = dict(statements) | {
+        "durable operations": len(ended.get_all_operations()),
+        "checkpoint calls that a handler waits for": len(waited_for),
+    }
+    assert {name for name, most in stated().items() if cost[name] > most} == set(), cost
+    assert cost.keys() - stated().keys() == set(), cost
+    # The two that make a callback answer with its id, so a step cannot come with them.
+    assert [call for call in waited_for if call[0][0] is OperationType.CALLBACK] == [
+        [(OperationType.CALLBACK, "manager_approval")],
+        [(OperationType.CALLBACK, "fraud_check-1")],
+    ]
     steps = application.events.exclude(key=None)
     assert steps.count() >= 9
     assert set(steps.values_list("request_id", flat=True)) == {"request-42"}

@@ -5,11 +5,12 @@ from enum import Enum, auto
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, QuerySet, Subquery
 from django.utils import timezone
 
 from applications.choices import FraudVerdict, Level
 from applications.locking import application_lock
+from applications.models import LoanApplication
 from applications.services.attempts import Attempt
 from applications.services.timeline import event_record
 from core.locking import locked
@@ -34,7 +35,7 @@ def callback_open(
 ) -> None:
     """Create a pending callback. Must be committed before the callback id is sent."""
     PendingCallback.objects.create(
-        execution=Execution.objects.get(name=attempt.name),
+        execution_id=Subquery(Execution.objects.filter(name=attempt.name).values("pk")),
         name=name,
         callback_id=callback_id,
         review_task=review_task,
@@ -77,10 +78,13 @@ def callback_receive(*, callback_id: str, answer: dict[str, Any]) -> CallbackRec
     one that comes too late is put on the timeline. A fraud flag is recorded whenever it comes.
     Raises ``PendingCallback.DoesNotExist``.
     """
-    reference = PendingCallback.objects.values_list(
-        "execution__application__reference", flat=True
-    ).get(callback_id=callback_id)
-    application = application_lock(reference)
+    try:
+        # Neither a callback nor an execution ever belongs to another.
+        application = locked(LoanApplication.objects.all()).get(
+            executions__callbacks__callback_id=callback_id
+        )
+    except LoanApplication.DoesNotExist as error:
+        raise PendingCallback.DoesNotExist(*error.args) from error
     callback = locked(PendingCallback.objects.all()).get(callback_id=callback_id)
     if answer.get("result") == FraudVerdict.FLAGGED:
         flag_record(application=application, callback=callback)

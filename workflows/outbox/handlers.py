@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from applications.choices import Level
@@ -43,12 +44,19 @@ def _start(message: OutboxMessage) -> Send:
 
 def _started(message: OutboxMessage, future: "Future[Any]") -> None:
     arn = future.result()
-    rows = Execution.objects.filter(pk=_execution(message).pk)
-    rows.filter(status=Execution.Status.QUEUED).update(
-        status=Execution.Status.RUNNING, started_at=timezone.now()
+    is_queued = models.Q(status=Execution.Status.QUEUED)
+    known = models.Value(arn or None, output_field=models.CharField())
+    Execution.objects.filter(
+        is_queued | models.Q(arn__isnull=True), pk=_execution(message).pk
+    ).update(
+        status=_if(is_queued, Execution.Status.RUNNING.value, "status"),
+        started_at=_if(is_queued, timezone.now(), "started_at"),
+        arn=Coalesce(models.F("arn"), known),
     )
-    if arn:
-        rows.filter(arn__isnull=True).update(arn=arn)
+
+
+def _if(condition: models.Q, then: object, otherwise: str) -> models.Case:
+    return models.Case(models.When(condition, then=models.Value(then)), default=models.F(otherwise))
 
 
 # --- Answering a callback ---------------------------------------------------------------

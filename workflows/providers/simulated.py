@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F
 
 from applications.choices import Bureau, FraudVerdict
+from core.database import insert_once
 from lending.underwriting import Report
 from workflows.db_threads import run_in_db_thread
 from workflows.errors import PayoutRefused, ProviderError
@@ -61,9 +62,14 @@ def missing_scores() -> dict[Bureau, list[str]]:
     }
 
 
+def is_slow() -> bool:
+    """True where steps take as long as set, so that a person can watch them one by one."""
+    return bool(settings.LOANOFFICE_SIMULATED_LATENCY > 0)
+
+
 def simulate_latency(seconds: float) -> None:
     """Sleep as long as a real provider might take, times ``LOANOFFICE_SIMULATED_LATENCY``."""
-    if settings.LOANOFFICE_SIMULATED_LATENCY > 0:
+    if is_slow():
         time.sleep(seconds * settings.LOANOFFICE_SIMULATED_LATENCY)
 
 
@@ -119,12 +125,16 @@ class SimulatedPayoutRail:
 
 @transaction.atomic(durable=True)
 def _book(*, idempotency_key: str, amount: Decimal, currency: str, reference: str) -> str:
-    payout, new = SimulatedPayout.objects.get_or_create(
+    payout = SimulatedPayout(
         idempotency_key=idempotency_key,
-        defaults={"reference": f"PAY-{reference}", "amount": amount, "currency": currency},
+        reference=f"PAY-{reference}",
+        amount=amount,
+        currency=currency,
     )
-    if not new:
-        if (payout.amount, payout.currency) != (amount, currency):
-            raise PayoutRefused(f"{idempotency_key} was used for another amount")
-        SimulatedPayout.objects.filter(pk=payout.pk).update(requests=F("requests") + 1)
-    return payout.reference
+    if insert_once(payout, unique="idempotency_key"):
+        return payout.reference
+    known = SimulatedPayout.objects.get(idempotency_key=idempotency_key)
+    if (known.amount, known.currency) != (amount, currency):
+        raise PayoutRefused(f"{idempotency_key} was used for another amount")
+    SimulatedPayout.objects.filter(pk=known.pk).update(requests=F("requests") + 1)
+    return known.reference

@@ -32,9 +32,7 @@ def pull_report(attempt: Attempt, bureau: Bureau) -> BureauAnswered | None:
     """
 
     def begin() -> tuple[Subject, dict[str, CreditReport] | None]:
-        application = LoanApplication.objects.select_related("policy").get(
-            reference=attempt.reference
-        )
+        application = LoanApplication.objects.get(reference=attempt.reference)
         return Subject.of(application), accepted_terms.reports_that_hold(application)
 
     subject, kept = run_in_db_thread(begin)
@@ -83,6 +81,17 @@ def credit_report_record(
     application, seen = begin_step(attempt, bureau.value)
     if seen:
         return
+    marks = report.derogatory_marks
+    record = f"{marks} derogatory mark{'s' if marks > 1 else ''}" if marks else "a clean record"
+    if not log(
+        attempt,
+        bureau.value,
+        application,
+        f"{bureau.label}: score {report.score}, {record}."
+        + (" Used again: the offer made on it holds." if pulled_at else ""),
+        step=Step.CREDIT_CHECK,
+    ):
+        return
     CreditReport.objects.create(
         application=application,
         attempt=attempt.number,
@@ -91,14 +100,4 @@ def credit_report_record(
         derogatory_marks=report.derogatory_marks,
         bureau_reference=bureau_reference,
         pulled_at=pulled_at or timezone.now(),
-    )
-    marks = report.derogatory_marks
-    record = f"{marks} derogatory mark{'s' if marks > 1 else ''}" if marks else "a clean record"
-    log(
-        attempt,
-        bureau.value,
-        application,
-        f"{bureau.label}: score {report.score}, {record}."
-        + (" Used again: the offer made on it holds." if pulled_at else ""),
-        step=Step.CREDIT_CHECK,
     )

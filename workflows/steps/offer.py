@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.core.files.base import ContentFile
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from applications.choices import Level, Status, Step
@@ -87,13 +88,15 @@ def offer_make(attempt: attempts.Attempt) -> LoanOffer:
     is drawn and stored before the rows are written: storage is outside of the database.
     Raises ``ApplicationClosed``.
     """
-    known = LoanOffer.objects.filter(
-        application__reference=attempt.reference, attempt=attempt.number
-    ).first()
-    if known is not None:
-        return known
-    application = LoanApplication.objects.select_related("policy").get(reference=attempt.reference)
-    assessment = RiskAssessment.objects.get(application=application, attempt=attempt.number)
+    made = LoanOffer.objects.filter(application=OuterRef("application"), attempt=attempt.number)
+    assessment = (
+        RiskAssessment.objects.select_related("application")
+        .annotate(is_offered=Exists(made))
+        .get(application__reference=attempt.reference, attempt=attempt.number)
+    )
+    application = assessment.application
+    if assessment.is_offered:
+        return _known(attempt, application)
     plan = schedule(
         principal=application.loan_amount,
         annual_rate=assessment.annual_rate,
@@ -124,12 +127,23 @@ def _offer_record(
 ) -> LoanOffer:
     application, seen = attempts.begin_step(attempt, "generating_offer")
     if seen:
-        return LoanOffer.objects.get(application=application, attempt=attempt.number)
+        return _known(attempt, application)
     letter.application = offer.application = application
-    letter.save(force_insert=True)
-    offer.letter = letter
     policy = attempts.pinned_policy(application)
     holds = accepted_terms.acceptance_set(offer, required=policy.offer_acceptance_required)
+    if not attempts.log(
+        attempt,
+        "generating_offer",
+        application,
+        f"Offer {offer.offer_id}: {offer.monthly_payment:,.2f} {offer.currency} a month for "
+        f"{offer.term_months} months at {offer.annual_rate} %."
+        + (" The applicant accepted these terms before." if holds else ""),
+        step=Step.GENERATING_OFFER,
+        level=Level.SUCCESS,
+    ):
+        return _known(attempt, application)
+    letter.save(force_insert=True)
+    offer.letter = letter
     offer.save(force_insert=True)
     Instalment.objects.bulk_create(
         Instalment(
@@ -147,17 +161,12 @@ def _offer_record(
     application.decision_reasons = []
     application.decided_at = offer.issued_at
     application.current_step = Step.GENERATING_OFFER
-    attempts.log(
-        attempt,
-        "generating_offer",
-        application,
-        f"Offer {offer.offer_id}: {offer.monthly_payment:,.2f} {offer.currency} a month for "
-        f"{offer.term_months} months at {offer.annual_rate} %."
-        + (" The applicant accepted these terms before." if holds else ""),
-        level=Level.SUCCESS,
-    )
     attempts.save(application)
     return offer
+
+
+def _known(attempt: attempts.Attempt, application: LoanApplication) -> LoanOffer:
+    return LoanOffer.objects.get(application=application, attempt=attempt.number)
 
 
 def _store_letter(attempt: attempts.Attempt, offer: LoanOffer, plan: Schedule) -> Document:

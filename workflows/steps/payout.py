@@ -17,6 +17,7 @@ from applications.choices import Level, Status, Step
 from applications.models import Disbursement, LoanApplication
 from applications.services import attempts
 from applications.services.timeline import event_record
+from core.database import insert_once
 from workflows import executions
 from workflows.callbacks.wakeups import WakeUp
 from workflows.db_threads import run_in_db_thread
@@ -83,23 +84,7 @@ def disbursement_request(
         return begun.missing
     application, seen = begun.application, begun.seen
     lacks = ""
-    if not seen:
-        Disbursement.objects.bulk_create(
-            [
-                Disbursement(
-                    application=application,
-                    idempotency_key=f"payout-{attempt.reference}",
-                    amount=application.loan_amount,
-                    currency=application.currency,
-                )
-            ],
-            ignore_conflicts=True,  # an earlier attempt may have written it
-        )
-        # An earlier attempt's answer was no: this one asks again, under the current order's key.
-        Disbursement.objects.filter(
-            application=application, status__in=Disbursement.NOTHING_LEFT
-        ).update(status=Disbursement.Status.REQUESTED)
-    ledger = Disbursement.objects.get(application=application)
+    ledger = Disbursement.objects.get(application=application) if seen else _ledger(application)
     if seen and ledger.status != Disbursement.Status.PAID:
         attempts.ensure_current_attempt(attempt, application)
         lacks = described(lacking(facts_of(application), BEFORE_PAYOUT))
@@ -123,13 +108,30 @@ def disbursement_request(
     )
 
 
+def _ledger(application: LoanApplication) -> Disbursement:
+    """Write the ledger row, or ask again under the current order's key what was refused before."""
+    row = Disbursement(
+        application=application,
+        idempotency_key=f"payout-{application.reference}",
+        amount=application.loan_amount,
+        currency=application.currency,
+    )
+    if insert_once(row, unique="application"):
+        return row
+    # An earlier attempt wrote it.
+    Disbursement.objects.filter(
+        application=application, status__in=Disbursement.NOTHING_LEFT
+    ).update(status=Disbursement.Status.REQUESTED)
+    return Disbursement.objects.get(application=application)
+
+
 @transaction.atomic(savepoint=False)
-def disbursement_settle(attempt: attempts.Attempt, *, rail_reference: str) -> None:
+def disbursement_settle(attempt: attempts.Attempt, *, rail_reference: str) -> LoanApplication:
     """Close the application as funded: the rail paid. Doing it again changes nothing."""
     application, seen = attempts.begin_step(attempt, "funded")
-    if seen:
-        return
-    _fund(attempt, application, rail_reference=rail_reference)
+    if not seen:
+        _fund(attempt, application, rail_reference=rail_reference)
+    return application
 
 
 @transaction.atomic(savepoint=False)
@@ -234,7 +236,12 @@ def payout_order_anew(*, application: LoanApplication, confirmed: Confirmed, not
 
 
 def _fund(attempt: attempts.Attempt, application: LoanApplication, *, rail_reference: str) -> None:
-    """Close a locked application as funded; the ledger says paid from now on."""
+    """Close a locked application as funded, once; the ledger says paid from now on."""
+    done = "The loan is funded."
+    if not attempts.log(
+        attempt, "funded", application, done, step=Step.COMPLETE, level=Level.SUCCESS
+    ):
+        return
     now = timezone.now()
     Disbursement.objects.filter(application=application).exclude(
         status=Disbursement.Status.PAID
@@ -243,7 +250,6 @@ def _fund(attempt: attempts.Attempt, application: LoanApplication, *, rail_refer
     application.current_step = Step.COMPLETE
     application.closed_at = now
     attempts.stop_waiting(application)
-    attempts.log(attempt, "funded", application, "The loan is funded.", level=Level.SUCCESS)
     attempts.save(application)
 
 
@@ -265,8 +271,8 @@ def _pay(attempt: attempts.Attempt, order: PayoutOrder) -> None:
 
     @transaction.atomic
     def settle() -> None:
-        disbursement_settle(attempt, rail_reference=paid)
-        executions.execution_finish(attempt, Status.FUNDED)
+        application = disbursement_settle(attempt, rail_reference=paid)
+        executions.execution_finish(attempt, Status.FUNDED, application=application)
 
     run_in_db_thread(settle)
 

@@ -197,8 +197,11 @@ def declined_on_review(attempt: attempts.Attempt, kind: TaskKind) -> None:
     )
     reasons = reasons_shown(kind=kind, decision=decision)
     sentences = " ".join(reason["text"] for reason in reasons)
+    if not attempts.log(
+        attempt, operation, application, f"Declined. {sentences}", level=Level.WARNING
+    ):
+        return
     attempts.close_declined(application, reasons)
-    attempts.log(attempt, operation, application, f"Declined. {sentences}", level=Level.WARNING)
     attempts.save(application)
 
 
@@ -220,18 +223,19 @@ def expired(attempt: attempts.Attempt, kind: TaskKind) -> bool:
     if task.status == TaskStatus.DECIDED:
         decisions.decisions_undo_as_late(application=application, task=task)
         return False
-    now = timezone.now()
-    tasks.task_expire(task=task, now=now)
-    attempts.move(application, Status.EXPIRED)
-    application.closed_at = now
-    attempts.stop_waiting(application)
-    attempts.log(
+    if not attempts.log(
         attempt,
         operation,
         application,
         f"{kind.label}: nobody decided in time, so the application expired.",
         level=Level.WARNING,
-    )
+    ):
+        return True
+    now = timezone.now()
+    tasks.task_expire(task=task, now=now)
+    attempts.move(application, Status.EXPIRED)
+    application.closed_at = now
+    attempts.stop_waiting(application)
     attempts.save(application)
     return True
 

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from applications.choices import Bureau, Level, Status, Step
 from applications.errors import NoCreditReports
-from applications.models import CreditReport, RiskAssessment
+from applications.models import CreditReport, LoanApplication, RiskAssessment
 from applications.services import attempts
 from lending import services
 from lending.choices import Outcome
@@ -14,7 +14,7 @@ from lending.underwriting import Report, assess
 from reviews.kinds import REFERRED_KINDS, REVIEW_KINDS
 from workflows import executions
 from workflows.db_threads import run_in_db_thread
-from workflows.providers.simulated import STEP_SECONDS, simulate_latency
+from workflows.providers.simulated import STEP_SECONDS, is_slow, simulate_latency
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class Assessed:
 
 def assess_risk(attempt: attempts.Attempt) -> Assessed:
     """Apply the policy to the reports that came."""
-    run_in_db_thread(lambda: attempts.show_step(attempt, Step.RISK_ASSESSMENT))
-    simulate_latency(STEP_SECONDS)
+    if is_slow():
+        run_in_db_thread(lambda: attempts.show_step(attempt, Step.RISK_ASSESSMENT))
+        simulate_latency(STEP_SECONDS)
 
     @transaction.atomic
     def write() -> Assessed:
@@ -46,8 +47,7 @@ def risk_record(attempt: attempts.Attempt) -> Assessed:
     """
     application, seen = attempts.begin_step(attempt, "risk_assessment")
     if seen:
-        known = RiskAssessment.objects.get(application=application, attempt=attempt.number)
-        return Assessed(outcome=Outcome(known.outcome))
+        return _known(attempt, application)
     policy = attempts.pinned_policy(application)
     rows = list(CreditReport.objects.filter(application=application, attempt=attempt.number))
     if not rows:
@@ -63,6 +63,21 @@ def risk_record(attempt: attempts.Attempt) -> Assessed:
         missing_bureaus=tuple(bureau.label for bureau in missing),
     )
     reasons = [reason.as_json() for reason in assessment.reasons]
+    result = {
+        Outcome.APPROVE: "within the policy",
+        Outcome.REFER: "referred to a manager",
+        Outcome.DECLINE: "declined",
+    }[assessment.outcome]
+    why = " ".join(reason["text"] for reason in reasons)
+    application.current_step = Step.RISK_ASSESSMENT
+    if not attempts.log(
+        attempt,
+        "risk_assessment",
+        application,
+        f"{assessment.tier.label} at {assessment.annual_rate} %, {result}. {why}".strip(),
+        level=Level.WARNING if assessment.outcome == Outcome.DECLINE else Level.INFO,
+    ):
+        return _known(attempt, application)
     RiskAssessment.objects.create(
         application=application,
         attempt=attempt.number,
@@ -78,20 +93,6 @@ def risk_record(attempt: attempts.Attempt) -> Assessed:
         outcome=assessment.outcome,
         reasons=reasons,
     )
-    application.current_step = Step.RISK_ASSESSMENT
-    result = {
-        Outcome.APPROVE: "within the policy",
-        Outcome.REFER: "referred to a manager",
-        Outcome.DECLINE: "declined",
-    }[assessment.outcome]
-    why = " ".join(reason["text"] for reason in reasons)
-    attempts.log(
-        attempt,
-        "risk_assessment",
-        application,
-        f"{assessment.tier.label} at {assessment.annual_rate} %, {result}. {why}".strip(),
-        level=Level.WARNING if assessment.outcome == Outcome.DECLINE else Level.INFO,
-    )
     if assessment.outcome == Outcome.DECLINE:
         attempts.close_declined(application, reasons)
     elif assessment.outcome == Outcome.REFER:
@@ -100,3 +101,8 @@ def risk_record(attempt: attempts.Attempt) -> Assessed:
         application.current_step = Step.FRAUD_CHECK
     attempts.save(application)
     return Assessed(outcome=assessment.outcome)
+
+
+def _known(attempt: attempts.Attempt, application: LoanApplication) -> Assessed:
+    known = RiskAssessment.objects.get(application=application, attempt=attempt.number)
+    return Assessed(outcome=Outcome(known.outcome))

@@ -14,7 +14,7 @@ from lending.underwriting import SMALLEST_INCOME
 from reviews.kinds import REVIEW_KINDS, Trigger
 from workflows import accepted_terms, executions
 from workflows.db_threads import run_in_db_thread
-from workflows.providers.simulated import STEP_SECONDS, simulate_latency
+from workflows.providers.simulated import STEP_SECONDS, is_slow, simulate_latency
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ def validate(attempt: attempts.Attempt, *, arn: str) -> Validated:
 
     def begin() -> None:
         executions.execution_running(attempt, arn=arn)
-        attempts.show_step(attempt, Step.VALIDATING)
+        if is_slow():
+            attempts.show_step(attempt, Step.VALIDATING)
 
     run_in_db_thread(begin)
     simulate_latency(STEP_SECONDS)
@@ -55,7 +56,10 @@ def validation_record(attempt: attempts.Attempt) -> Validated:
     """
     application, seen = attempts.begin_step(attempt, "validate")
     # A restart has kept or chosen the version.
-    policy = application.policy or services.policy_for(currency=application.currency)
+    if application.policy_id is None:
+        policy = services.policy_for(currency=application.currency)
+    else:
+        policy = attempts.pinned_policy(application)
     problems = _problems(application, policy)
     # Of an offer whose terms differ from an earlier one the applicant is asked in any case.
     asked = {Trigger.OFFERED} if accepted_terms.offered_before(application) else set()
@@ -69,22 +73,25 @@ def validation_record(attempt: attempts.Attempt) -> Validated:
             if not row.required_by or getattr(policy, row.required_by) or row.trigger in asked
         },
     )
+    if problems:
+        message, level = f"Not valid: {' '.join(problems)}", Level.WARNING
+    else:
+        message, level = "The application is complete and valid.", Level.SUCCESS
+    seen = seen or not attempts.log(
+        attempt, "validate", application, message, step=Step.VALIDATING, level=level
+    )
     if seen:
         return result
     application.policy = policy
-    application.current_step = Step.VALIDATING
     if problems:
+        application.current_step = Step.VALIDATING
         attempts.close_declined(
             application,
             [{"code": ReasonCode.INVALID_APPLICATION.value, "text": text} for text in problems],
         )
-        message, level = f"Not valid: {' '.join(problems)}", Level.WARNING
     else:
-        attempts.move(application, Status.IN_REVIEW)
-        message, level = "The application is complete and valid.", Level.SUCCESS
-    attempts.log(attempt, "validate", application, message, step=Step.VALIDATING, level=level)
-    if not problems:
         application.current_step = Step.CREDIT_CHECK
+        attempts.move(application, Status.IN_REVIEW)
     attempts.save(application, "policy")
     return result
 

@@ -262,14 +262,15 @@ def test_answers_are_not_sent_one_by_one_on_commit_but_together_after_the_last(
     events: list[str] = []
     together = queue.send_together
 
-    def sent_alone(key: str) -> bool:
-        events.append(f"alone {key}")
+    def sent_alone(what: object) -> bool:
+        events.append(f"alone {what}")
         return False
 
     def sent_together(keys: list[str], *, seconds: float) -> int:
         events.append(f"{len(keys)} together after {ReviewDecision.objects.count()}")
         return together(keys, seconds=seconds)
 
+    monkeypatch.setattr(queue, "_send_new", sent_alone)
     monkeypatch.setattr(queue, "send_now", sent_alone)
     monkeypatch.setattr(queue, "send_together", sent_together)
 
