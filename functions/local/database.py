@@ -14,9 +14,10 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Protocol
 
 from functions.local.errors import StorageError
 
@@ -29,6 +30,7 @@ BUSY_MILLISECONDS_WHILE_FAILING = 50
 
 type Value = str | int | float | None
 type Row = tuple[Value, ...]
+type Statement = tuple[str, Sequence[Value]]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS executions (
@@ -106,6 +108,35 @@ INCREMENTAL = 2  # free pages can be given back to the disk
 PROBE = "REPLACE INTO probes (id, written_at) VALUES (1, ?)"
 
 
+class Leave(Protocol):
+    """A function that ends a block, and hears whether it raised."""
+
+    def __call__(self, *, failed: bool) -> None:
+        """End the block."""
+
+
+class Bracket:
+    """A context manager made of two functions, for blocks that are entered all the time.
+
+    It keeps nothing itself, so one serves all threads, and it costs less than a generator.
+    """
+
+    def __init__(self, enter: Callable[[], None], leave: Leave) -> None:
+        self._enter = enter
+        self._leave = leave
+
+    def __enter__(self) -> None:
+        self._enter()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._leave(failed=kind is not None)
+
+
 class Database:
     """One connection, used by all threads in turn."""
 
@@ -117,6 +148,7 @@ class Database:
         self._mine = threading.local()
         self._failure: str | None = None
         self._closed = False
+        self._transaction = Bracket(self.enter_transaction, self.leave_transaction)
         self._connection = sqlite3.connect(
             path, check_same_thread=False, isolation_level=None, factory=self.connection_class
         )
@@ -149,49 +181,81 @@ class Database:
 
     def write(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Run one statement and return its rows; durable at once, or with its transaction."""
-        with self._lock, self._noted():
-            if getattr(self._mine, "depth", 0) and not self._mine.begun:
+        in_transaction = getattr(self._mine, "depth", 0)
+        with self._lock:
+            if in_transaction and not self._mine.begun:
                 self._begin()
-            rows = self._connection.execute(sql, values).fetchall()
-        if not getattr(self._mine, "depth", 0):
+            rows = self._execute(sql, values)
+        if not in_transaction:
             self._succeeded()
         return rows
 
-    def write_last(self, statements: Sequence[tuple[str, Sequence[Value]]]) -> None:
+    def write_with_the_last(self, sql: str, values: Sequence[Value]) -> None:
+        """Run a statement at the end of the transaction that is open, or now if none is.
+
+        So the file is not locked from here to there.
+        """
+        if getattr(self._mine, "depth", 0):
+            self._mine.delayed.append((sql, values))
+        else:
+            self.write(sql, values)
+
+    def write_last(self, statements: Sequence[Statement]) -> None:
         """Run the last statements of a transaction; one that is alone is quicker without it."""
+        statements = [*self._mine.delayed, *statements]
+        self._mine.delayed = []
         if len(statements) == 1 and not self._mine.begun:
-            with self._lock, self._noted():
-                self._connection.execute(*statements[0])
+            with self._lock:
+                self._execute(*statements[0])
             self._succeeded()
             return
         for statement in statements:
             self.write(*statement)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Bracket:
         """Run the statements of this thread in one transaction, or in the one that is open.
 
         It begins with the first write: from there to its end other threads wait.
         """
+        return self._transaction
+
+    def enter_transaction(self) -> None:
+        """Begin ``transaction``, for a block that is itself a ``Bracket``."""
         depth = getattr(self._mine, "depth", 0)
         if depth == 0:
             self._mine.begun = False
+            self._mine.delayed = []
         self._mine.depth = depth + 1
+
+    def leave_transaction(self, *, failed: bool) -> None:
+        """End what ``enter_transaction`` began: commit it, or undo it."""
+        mine = self._mine
+        if mine.depth > 1:
+            mine.depth -= 1
+            return
         try:
-            yield
-            if depth == 0 and self._mine.begun:
-                with self._noted():
-                    self._connection.execute("COMMIT")
-                self._succeeded()
+            if not failed:
+                self._commit()
+            elif mine.begun:
+                self._roll_back()
+        finally:
+            mine.depth = 0
+            if mine.begun:
+                mine.begun = False
+                self._lock.release()
+
+    def _commit(self) -> None:
+        try:
+            for statement in self._mine.delayed:
+                self.write(*statement)
+            if not self._mine.begun:
+                return
+            self._execute("COMMIT")
         except BaseException:
-            if depth == 0 and self._mine.begun:
+            if self._mine.begun:
                 self._roll_back()
             raise
-        finally:
-            self._mine.depth = depth
-            if depth == 0 and self._mine.begun:
-                self._mine.begun = False
-                self._lock.release()
+        self._succeeded()
 
     def give_back(self, pages: int) -> bool:
         """Give free pages of the file back to the disk; return whether there were any."""
@@ -223,7 +287,7 @@ class Database:
             self._connection.close()
 
     def _begin(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._execute("BEGIN IMMEDIATE")
         self._lock.acquire()  # released at the end of the transaction
         self._mine.begun = True
 
@@ -232,11 +296,10 @@ class Database:
         if not self._closed and self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
-    @contextmanager
-    def _noted(self) -> Iterator[None]:
-        """Turn an error of SQLite into a ``StorageError``, and remember it."""
+    def _execute(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        """Run a statement of a write; turn an error into a ``StorageError``, and remember it."""
         try:
-            yield
+            return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             reason = str(error)
             if not self._closed:

@@ -40,13 +40,19 @@ class ExecutionNames:
         self._database = database
 
     def reserve(self, function: FunctionName, name: str, arn: str, payload: str) -> Reservation:
-        """Reserve the name, or return the reservation that already has it."""
-        self._database.write(
+        """Reserve the name, or return the reservation that already has it.
+
+        It is written with what ends the transaction; one at a time may reserve.
+        """
+        for reservation in self._select("WHERE name = ?", name):
+            return reservation
+        mark = fingerprint(payload)
+        self._database.write_with_the_last(
             "INSERT INTO names (function, qualifier, name, arn, payload, fingerprint) "
-            "SELECT ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM names WHERE name = ?)",
-            [function.name, function.qualifier, name, arn, payload, fingerprint(payload), name],
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            [function.name, function.qualifier, name, arn, payload, mark],
         )
-        return self._select("WHERE name = ?", name)[0]
+        return Reservation(function, name, arn, payload, mark)
 
     def unstarted(self) -> list[Reservation]:
         """Return the reservations that have no execution yet."""

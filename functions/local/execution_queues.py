@@ -9,15 +9,16 @@ no queue means "not invoked yet".
 Queued tasks never wait for other queues, so a small pool cannot deadlock.
 """
 
+import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from queue import SimpleQueue
 
 from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.scheduler import Scheduler
-from aws_durable_execution_sdk_python_testing.threads import DaemonThreadPool
 from aws_durable_execution_sdk_python_testing.worker.registry import ExecutionRegistry
 from aws_durable_execution_sdk_python_testing.worker.status import InvocationState
 from aws_durable_execution_sdk_python_testing.worker.task import ExecutionTask
@@ -26,13 +27,17 @@ from functions.local.store import WriteThroughStore
 
 QUEUE_THREADS = 4
 
+logger = logging.getLogger(__name__)
+
+type Run = Callable[[ExecutionQueue], None]
+
 
 class ExecutionQueue:
     """The queue of one execution, and its invocation state."""
 
     def __init__(self, execution_arn: str, store: WriteThroughStore) -> None:
         self.arn = execution_arn
-        self.tasks: deque[Callable[[], None]] = deque()
+        self.tasks: deque[Run] = deque()
         self.scheduled = False
         self._store = store
         self._status = InvocationState.PRE_INVOKE
@@ -50,23 +55,20 @@ class ExecutionQueue:
         """Load the execution as it is now."""
         return self._store.load(self.arn)
 
-    def run(self, task: ExecutionTask[Any], future: Future[Any]) -> None:
-        """Run one task; its changes are on disk before its future has a result.
+    def run[T](self, task: ExecutionTask[T]) -> T:
+        """Run one task; its changes are on disk when this returns.
 
         A task that raises, or whose write fails, has changed nothing, the state included.
         """
-        if not future.set_running_or_notify_cancel():
-            return
         before = self._status
         try:
             with self._store.one_write():
                 outcome = task.execute(self._status, self)
                 self._status = outcome.next_status
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+        except BaseException:
             self._status = before
-            future.set_exception(error)
-        else:
-            future.set_result(outcome.value)
+            raise
+        return outcome.value
 
 
 class ExecutionQueueRegistry(ExecutionRegistry):
@@ -78,7 +80,8 @@ class ExecutionQueueRegistry(ExecutionRegistry):
         self._queues: dict[str, ExecutionQueue] = {}
         self._guard = threading.Lock()
         self._idle = threading.Condition(self._guard)
-        self._pool = DaemonThreadPool(QUEUE_THREADS, "execution-queue")
+        self._scheduled: SimpleQueue[ExecutionQueue | None] = SimpleQueue()
+        self._threads = 0
         self._closed = False
 
     # The queue replaces the base class's worker: same methods, no thread of its own.
@@ -95,14 +98,46 @@ class ExecutionQueueRegistry(ExecutionRegistry):
     def submit[T](self, execution_arn: str, task: ExecutionTask[T]) -> Future[T]:
         """Queue a task; raises ``RuntimeError`` once the engine has stopped."""
         future: Future[T] = Future()
-        with self._guard:
-            queue = self._queue(execution_arn)
-            queue.tasks.append(lambda: queue.run(task, future))
-            idle = not queue.scheduled
-            queue.scheduled = True
-        if idle:
-            self._pool.submit(self._drain, queue)
+
+        def run(queue: ExecutionQueue) -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                value = queue.run(task)
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+                future.set_exception(error)
+            else:
+                future.set_result(value)
+
+        self._append(execution_arn, run)
         return future
+
+    async def run[T](self, execution_arn: str, task: ExecutionTask[T]) -> T:
+        """Queue a task and await it: ``submit`` for an event loop, with one future less."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[T] = loop.create_future()
+
+        def announce(value: T | None, error: BaseException | None) -> None:
+            if waiting.done():
+                return  # cancelled: nobody waits any more
+            if error is None:
+                waiting.set_result(value)  # type: ignore[arg-type]
+            else:
+                waiting.set_exception(error)
+
+        def run(queue: ExecutionQueue) -> None:
+            value, failure = None, None
+            try:
+                value = queue.run(task)
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+                failure = error
+            try:
+                loop.call_soon_threadsafe(announce, value, failure)
+            except RuntimeError:
+                logger.debug("[%s] The engine has stopped.", execution_arn)
+
+        self._append(execution_arn, run)
+        return await waiting
 
     def remove(self, execution_arn: str) -> None:
         """Drop a queue; a queue drops itself when it has nothing to do."""
@@ -124,7 +159,25 @@ class ExecutionQueueRegistry(ExecutionRegistry):
         with self._guard:
             self._closed = True
             self._queues.clear()
-        self._pool.shutdown()
+            for _ in range(self._threads):
+                self._scheduled.put(None)
+
+    def _append(self, execution_arn: str, run: Run) -> None:
+        with self._guard:
+            queue = self._queue(execution_arn)
+            queue.tasks.append(run)
+            if queue.scheduled:
+                return
+            queue.scheduled = True
+            self._scheduled.put(queue)
+            if self._threads < QUEUE_THREADS:
+                name = f"execution-queue_{self._threads}"
+                self._threads += 1
+                threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        while (queue := self._scheduled.get()) is not None and not self._closed:
+            self._drain(queue)
 
     def _queue(self, execution_arn: str) -> ExecutionQueue:
         if self._closed:
@@ -145,4 +198,4 @@ class ExecutionQueueRegistry(ExecutionRegistry):
                             self._idle.notify_all()
                     return
                 run = queue.tasks.popleft()
-            run()
+            run(queue)

@@ -54,7 +54,6 @@ from aws_durable_execution_sdk_python_testing.model import (
     SendDurableExecutionCallbackSuccessResponse,
     StartDurableExecutionInput,
 )
-from aws_durable_execution_sdk_python_testing.scheduler import Scheduler
 from aws_durable_execution_sdk_python_testing.threads import DaemonThreadPool
 from aws_durable_execution_sdk_python_testing.token import CallbackToken
 from aws_durable_execution_sdk_python_testing.worker.checkpoint_tasks import CallableTask
@@ -67,6 +66,7 @@ from functions.local.heartbeats import Heartbeats
 from functions.local.invoker import ThreadInvoker
 from functions.local.local_execution import LocalExecution
 from functions.local.patched_checkpoints import CheckpointingExecutor
+from functions.local.patched_scheduler import LocalScheduler
 from functions.local.pauses import Pauses
 from functions.local.store import WriteThroughStore
 
@@ -91,7 +91,7 @@ class LocalExecutor(CheckpointingExecutor):
         self,
         *,
         store: WriteThroughStore,
-        scheduler: Scheduler,
+        scheduler: LocalScheduler,
         registry: ExecutionQueueRegistry,
         invoker: ThreadInvoker,
         heartbeats: Heartbeats,
@@ -118,6 +118,8 @@ class LocalExecutor(CheckpointingExecutor):
         self._heartbeats = heartbeats
         self._pauses = pauses
         self._written = store
+        self._queues = registry
+        self._timers = scheduler
         self._death_delays = death_delays
         self._handler_threads = handler_threads
         self._waiters = CompletionWaiters()

@@ -28,6 +28,8 @@ from aws_durable_execution_sdk_python_testing.worker.checkpoint_tasks import Cal
 from aws_durable_execution_sdk_python_testing.worker.status import InvocationState
 
 from functions.local.errors import CheckpointLostError, StorageError
+from functions.local.execution_queues import ExecutionQueueRegistry
+from functions.local.patched_scheduler import LocalScheduler
 from functions.local.store import WriteThroughStore
 
 # Seconds between the tries of a write that fails: doubled from the first to the last.
@@ -62,6 +64,8 @@ class InvokingExecutor(Executor):
 
     _draining = False
     _written: WriteThroughStore
+    _queues: ExecutionQueueRegistry
+    _timers: LocalScheduler
     _death_delays: Sequence[float]
     _handler_threads: int
 
@@ -78,9 +82,7 @@ class InvokingExecutor(Executor):
         pause = FIRST_PAUSE
         while True:
             try:
-                return await asyncio.wrap_future(
-                    self._registry.submit(execution_arn, CallableTask(change))
-                )
+                return await self._queues.run(execution_arn, CallableTask(change))
             except StorageError as error:
                 if self._is_closing():
                     raise
@@ -229,9 +231,11 @@ class InvokingExecutor(Executor):
     # On the queue. An invocation that is due is scheduled when the change is on disk.
 
     def _invoke_execution(self, execution_arn: str, delay: float = 0) -> None:
-        self._after_write(
-            lambda: self._scheduler.call_later(self._invoke_handler(execution_arn), delay=delay)
-        )
+        invoke = self._invoke_handler(execution_arn)
+        if delay > 0:
+            self._after_write(lambda: self._timers.call_later(invoke, delay=delay))
+        else:
+            self._after_write(lambda: self._timers.call_soon(invoke))
 
     def _begin_invocation(self, execution_arn: str) -> Claim | None:
         if self._draining:

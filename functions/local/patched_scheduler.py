@@ -14,6 +14,7 @@ import inspect
 import itertools
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -41,6 +42,7 @@ class LocalScheduler(Scheduler):
         self._numbers = itertools.count()
         self._heap: list[tuple[float, int]] = []
         self._waiting: dict[int, tuple[Work, Future[Any]]] = {}
+        self._soon: deque[Work] = deque()
         self._working: set[asyncio.Task[None]] = set()
         self._next_look: asyncio.TimerHandle | None = None
 
@@ -61,7 +63,13 @@ class LocalScheduler(Scheduler):
 
     def task_count(self) -> int:
         """Return the number of timers that wait and of those at work."""
-        return len(self._waiting) + len(self._working)
+        return len(self._waiting) + len(self._soon) + len(self._working)
+
+    def call_soon(self, func: Work) -> None:
+        """Do what ``call_later`` does without a delay, for what is never cancelled nor awaited."""
+        self._soon.append(func)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._begin_soon)
 
     def call_later(
         self,
@@ -122,21 +130,37 @@ class LocalScheduler(Scheduler):
             entry = self._waiting.pop(number, None)
         if entry is None or not entry[1].set_running_or_notify_cancel():
             return
-        task = self._loop.create_task(self._work(*entry))
+        self._begin_work(*entry)
+
+    def _begin_soon(self) -> None:
+        self._begin_work(self._soon.popleft(), None)
+
+    def _begin_work(self, func: Work, future: Future[Any] | None) -> None:
+        task = self._loop.create_task(self._work(func, future))
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 
-    async def _work(self, func: Work, future: Future[Any]) -> None:
+    async def _work(self, func: Work, future: Future[Any] | None) -> None:
         try:
-            if inspect.iscoroutinefunction(func):
+            if _is_coroutine_function(func):
                 result = await func()
             else:
                 result = await asyncio.to_thread(func)
         except Exception as error:
             logger.exception("A scheduled task failed.")
-            future.set_exception(error)
+            if future is not None:
+                future.set_exception(error)
         except BaseException as error:
-            future.set_exception(error)
+            if future is not None:
+                future.set_exception(error)
             raise
         else:
-            future.set_result(result)
+            if future is not None:
+                future.set_result(result)
+
+
+def _is_coroutine_function(func: Work) -> bool:
+    code = getattr(func, "__code__", None)  # of a function; inspect looks further, and longer
+    if code is None:
+        return inspect.iscoroutinefunction(func)
+    return bool(code.co_flags & inspect.CO_COROUTINE)

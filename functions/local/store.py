@@ -8,21 +8,19 @@ only then replaces the live object. So nobody sees what is not on disk, and a wr
 changed nothing. What else follows from the change waits for the write as well (``after_write``).
 """
 
-import copy
 import json
 import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from aws_durable_execution_sdk_python_testing.exceptions import ResourceNotFoundException
 from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.stores.base import BaseExecutionStore
 
-from functions.local.database import Database, Value
+from functions.local.database import Bracket, Database, Value
 from functions.local.errors import StorageError
 from functions.local.local_execution import LocalExecution
 
@@ -66,6 +64,7 @@ class _Unit:
     drafts: dict[str, LocalExecution] = field(default_factory=dict)
     saved: dict[str, LocalExecution] = field(default_factory=dict)
     after: list[Callable[[], object]] = field(default_factory=list)
+    depth: int = 0
 
 
 class WriteThroughStore(BaseExecutionStore):
@@ -77,33 +76,57 @@ class WriteThroughStore(BaseExecutionStore):
         self._ended: OrderedDict[str, LocalExecution] = OrderedDict()
         self._ended_lock = threading.Lock()
         self._scope = threading.local()
+        self._one_write = Bracket(self._enter_unit, self._leave_unit)
 
     def save(self, execution: Execution) -> None:
         """Write at the end of this thread's ``one_write``, or now when there is none."""
         if not isinstance(execution, LocalExecution):
             raise TypeError("The engine makes its executions itself.")
-        with self.one_write() as unit:
-            arn = execution.durable_execution_arn
-            unit.drafts[arn] = unit.saved[arn] = execution
+        unit: _Unit | None = getattr(self._scope, "unit", None)
+        if unit is None:
+            with self.one_write():
+                self.save(execution)
+            return
+        arn = execution.durable_execution_arn
+        unit.drafts[arn] = unit.saved[arn] = execution
 
     def update(self, execution: Execution) -> None:
         """The same as ``save``."""
         self.save(execution)
 
-    @contextmanager
-    def one_write(self) -> Iterator[_Unit]:
+    def one_write(self) -> Bracket:
         """Make all changes of this thread in one transaction; an error makes none of them."""
-        outer: _Unit | None = getattr(self._scope, "unit", None)
-        if outer is not None:
-            yield outer
+        return self._one_write
+
+    def _enter_unit(self) -> None:
+        unit: _Unit | None = getattr(self._scope, "unit", None)
+        if unit is None:
+            unit = self._scope.unit = _Unit()
+            self._database.enter_transaction()
+        unit.depth += 1
+
+    def _leave_unit(self, *, failed: bool) -> None:
+        unit: _Unit = self._scope.unit
+        unit.depth -= 1
+        if unit.depth:
             return
-        unit = self._scope.unit = _Unit()
         try:
-            with self._database.transaction():
-                yield unit
-                self._database.write_last([_statement(saved) for saved in unit.saved.values()])
+            self._write_unit(unit, failed=failed)
         finally:
             self._scope.unit = None
+        if not failed:
+            self._publish_unit(unit)
+
+    def _write_unit(self, unit: _Unit, *, failed: bool) -> None:
+        try:
+            if not failed:
+                self._database.write_last([_statement(saved) for saved in unit.saved.values()])
+        except BaseException:
+            self._database.leave_transaction(failed=True)
+            raise
+        self._database.leave_transaction(failed=failed)
+
+    def _publish_unit(self, unit: _Unit) -> None:
         for saved in unit.saved.values():
             self._publish(saved)
         for follow in unit.after:
@@ -323,10 +346,10 @@ def _number(value: Value) -> float:
 
 def _copied(execution: LocalExecution) -> LocalExecution:
     """Copy an execution and its collections; what is in these is immutable."""
-    draft = copy.copy(execution)
+    draft = object.__new__(type(execution))
+    values = vars(draft)
     for name, value in vars(execution).items():
-        if isinstance(value, (list, dict)):
-            setattr(draft, name, value.copy())
+        values[name] = value.copy() if isinstance(value, (list, dict)) else value
     return draft
 
 
