@@ -1,4 +1,4 @@
-"""Statements of an execution: each change is written once, and the file is locked for nothing else."""
+"""Statements of an execution: each change is written once; the file is locked for nothing else."""
 
 import sqlite3
 from pathlib import Path
