@@ -88,7 +88,8 @@ CREATE TABLE IF NOT EXISTS pauses (
     stops_clock INTEGER NOT NULL,
     paused_at REAL NOT NULL,
     resumed_at REAL,
-    resume_token TEXT
+    resume_token TEXT,
+    resume_reason TEXT
 );
 CREATE INDEX IF NOT EXISTS pauses_by_arn ON pauses (arn);
 
@@ -160,6 +161,7 @@ class Database:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(SCHEMA)
+            self._add_column("pauses", "resume_reason TEXT")
             # A file that can be read only is found out now, and not by the first request.
             self._connection.execute(PROBE, [time.time()])
         except BaseException:
@@ -285,6 +287,12 @@ class Database:
         with self._lock:
             self._closed = True
             self._connection.close()
+
+    def _add_column(self, table: str, column: str) -> None:
+        """Give a table of an older engine a column that it has not got."""
+        known = self._connection.execute(f"PRAGMA table_info({table})")
+        if column.split(maxsplit=1)[0] not in {row[1] for row in known}:
+            self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
     def _begin(self) -> None:
         self._execute("BEGIN IMMEDIATE")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,17 +10,14 @@ from typing import Any
 
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from aws_durable_execution_sdk_python_testing.exceptions import InvalidParameterValueException
-from aws_durable_execution_sdk_python_testing.model import (
-    CheckpointDurableExecutionRequest,
-    GetDurableExecutionHistoryResponse,
-)
+from aws_durable_execution_sdk_python_testing.model import CheckpointDurableExecutionRequest
 
 from functions.local.checkpoint_limits import check_error
 from functions.local.database import Database
 from functions.local.errors import conflict
 from functions.local.execution_names import ExecutionNames
 from functions.local.function import ACCOUNT, Function, find_function, parse_function_name
-from functions.local.history import with_details
+from functions.local.history import history_events, page_of
 from functions.local.patched_executor import LocalExecutor
 from functions.local.pauses import Pauses
 from functions.local.request_model import Inputs
@@ -73,17 +71,24 @@ class Executions:
     def history(self, inputs: Inputs) -> Response:
         """GetDurableExecutionHistory."""
         arn = inputs[ARN]
-        execution = self.executor.get_execution(arn)
-        page = self.executor.get_execution_history(
-            arn,
-            include_execution_data=inputs.get("IncludeExecutionData", True),
-            reverse_order=inputs.get("ReverseOrder", False),
-            marker=inputs.get("Marker"),
-            max_items=_page_size(inputs),
+        execution = self.store.load(arn)
+        whole = self.executor.get_execution_history(
+            arn, include_execution_data=True, max_items=sys.maxsize
         )
-        events = with_details(execution, page.events)
-        completed = GetDurableExecutionHistoryResponse(events, page.next_marker)
-        return json_response(200, completed.to_dict())
+        events = history_events(
+            execution,
+            whole.events,
+            self.pauses.all(arn),
+            with_data=inputs.get("IncludeExecutionData", True),
+        )
+        page = page_of(
+            events,
+            newest_first=inputs.get("ReverseOrder", False),
+            marker=inputs.get("Marker"),
+            size=_page_size(inputs),
+            now=datetime.now(UTC),
+        )
+        return json_response(200, page)
 
     def state(self, inputs: Inputs) -> Response:
         """GetDurableExecutionState, for a handler that runs in another process."""
@@ -149,7 +154,9 @@ class Executions:
 
     def resume(self, inputs: Inputs) -> Response:
         """ResumeDurableExecution."""
-        self.executor.resume(inputs[ARN], token=inputs.get("ClientToken"))
+        self.executor.resume(
+            inputs[ARN], token=inputs.get("ClientToken"), reason=inputs.get("Reason")
+        )
         return json_response(202, {})
 
     def delete(self, inputs: Inputs) -> Response:

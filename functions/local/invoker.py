@@ -36,6 +36,7 @@ from aws_durable_execution_sdk_python_testing.model import (
     CheckpointDurableExecutionResponse,
     GetDurableExecutionStateResponse,
 )
+from aws_durable_execution_sdk_python_testing.token import CheckpointToken
 from botocore.exceptions import ClientError
 
 from functions.local.errors import (
@@ -224,7 +225,9 @@ class ThreadInvoker(Invoker):
         target = find_function(self._functions, name, self._region)
         if not target.function.durable or self._checkpoints is None:
             raise ResourceNotFoundException(f"Function not found: {name.arn(self._region)}")
-        context = context_for(target, self._region, tenant_id=tenant_id)
+        # The id under which the execution's row knows this invocation, even if it dies.
+        request_id = CheckpointToken.from_str(input.checkpoint_token).invocation_id
+        context = context_for(target, self._region, request_id=request_id, tenant_id=tenant_id)
         client = DirectClient(self._checkpoints)
         event: Any = (
             DurableExecutionInvocationInputWithClient.from_durable_execution_invocation_input(

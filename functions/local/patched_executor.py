@@ -11,7 +11,7 @@ version is pinned exactly and checked at start. The names, and why:
 ``Executor._launch_execution _complete_events``
     Replaced and extended: without completion events, which are never freed, and with
     everything about an ended execution dropped.
-``Executor._invoke_handler _invoke_execution _finish_invocation _retry_after_timeout
+``Executor._invoke_handler _invoke_execution _finish_invocation
 _fail_invocation_not_found _fail_after_invalid_output _invalid_output_error
 _invocation_timeout_seconds _closing``
     An invocation whose claim and outcome are written until they are on disk.
@@ -278,7 +278,7 @@ class LocalExecutor(CheckpointingExecutor):
 
         self._on_queue(execution_arn, apply)
 
-    def resume(self, execution_arn: str, *, token: str | None) -> None:
+    def resume(self, execution_arn: str, *, token: str | None, reason: str | None) -> None:
         """End a pause; an invocation that was held back begins."""
 
         def apply() -> None:
@@ -290,7 +290,7 @@ class LocalExecutor(CheckpointingExecutor):
                     raise conflict("The execution is not paused.")
                 return
             self._resume_execution(execution_arn)
-            self._pauses.end(execution_arn, token=token)
+            self._pauses.end(execution_arn, token=token, reason=reason)
             self._arm_execution_timeout(execution)
 
         self._on_queue(execution_arn, apply)

@@ -185,7 +185,7 @@ class InvokingExecutor(Executor):
         except InvalidInvocationOutputError as error:
             return self._invalid(execution_arn, error, began)
         except TimeoutError:
-            return self._timed_out(execution_arn, began)
+            return self._timed_out(execution_arn)
         except CheckpointLostError:
             logger.warning("[%s] Repeated: a checkpoint was not written.", execution_arn)
             return lambda: self._repeat(execution_arn)
@@ -211,18 +211,23 @@ class InvokingExecutor(Executor):
         self, execution_arn: str, error: InvalidInvocationOutputError, began: datetime
     ) -> Callable[[], None]:
         logger.warning("[%s] Lambda output validation failure: %s", execution_arn, error)
-        ended, found, request_id = self._clock.now(), str(error), error.request_id
-        return lambda: self._fail_after_invalid_output(
-            execution_arn, self._invalid_output_error(found), began, ended, request_id
-        )
+        ended, failure = self._clock.now(), self._invalid_output_error(str(error))
+        request_id = error.request_id
 
-    def _timed_out(self, execution_arn: str, began: datetime) -> Callable[[], None]:
-        ended = self._clock.now()
+        def fail() -> None:
+            execution = self._written.load(execution_arn)
+            known_as = request_id or execution.current_invocation_id
+            execution.invocation_errors[known_as] = dict(failure.to_dict())
+            self._fail_after_invalid_output(execution_arn, failure, began, ended, known_as)
+
+        return fail
+
+    def _timed_out(self, execution_arn: str) -> Callable[[], None]:
         failure = ErrorObject.from_message(
             f"Function timed out after {self._invocation_timeout_seconds} seconds"
         )
         logger.warning("[%s] %s", execution_arn, failure.message)
-        return lambda: self._retry_after_timeout(execution_arn, failure, began, ended)
+        return lambda: self._retry_after_error(execution_arn, failure)
 
     def _repeat(self, execution_arn: str) -> None:
         self._release(execution_arn)
@@ -243,11 +248,16 @@ class InvokingExecutor(Executor):
         return super()._begin_invocation(execution_arn)
 
     def _retry_after_error(self, execution_arn: str, error: ErrorObject) -> None:
-        self._release(execution_arn)
-        if self._draining or self.get_execution(execution_arn).is_complete:
-            # While the engine stops, this is no failed attempt: the next engine replays it.
+        if self._draining:
+            # This is no failed attempt: the next engine replays it.
+            self._release(execution_arn)
             return
-        super()._retry_after_error(execution_arn, error)
+        execution = self._written.load(execution_arn)
+        execution.record_failed_invocation(self._clock.now(), error)
+        self._written.save(execution)
+        self._release(execution_arn)
+        if not execution.is_complete:
+            super()._retry_after_error(execution_arn, error)
 
     def _after_write(self, follow: Callable[[], object]) -> None:
         """Call this when the changes of the running task are on disk."""
@@ -261,6 +271,7 @@ class InvokingExecutor(Executor):
         is_invoked = status is InvocationState.INVOKING
         if execution.is_invoked != is_invoked:
             execution.is_invoked = is_invoked
+            execution.invoked_at = self._clock.now() if is_invoked else None
             self._written.save(execution)
 
     def _finish_invocation(
@@ -271,7 +282,11 @@ class InvokingExecutor(Executor):
         invocation_end: datetime,
         invocation_seq: int | None = None,
     ) -> None:
-        self._written.load(execution_arn).deaths = 0
+        execution = self._written.load(execution_arn)
+        execution.deaths = 0
+        error = invoke_response.invocation_output.error
+        if error is not None:
+            execution.invocation_errors[invoke_response.request_id] = dict(error.to_dict())
         super()._finish_invocation(
             execution_arn, invoke_response, invocation_start, invocation_end, invocation_seq
         )
@@ -286,6 +301,7 @@ class InvokingExecutor(Executor):
         if execution.is_invoked:
             execution.is_invoked = False
             execution.deaths += 1
+            execution.record_failed_invocation(self._clock.now(), _exited(execution.deaths))
             self._written.save(execution)
         if execution.deaths <= len(self._death_delays):
             return self._death_delays[execution.deaths - 1] if execution.deaths else 0.0

@@ -13,12 +13,14 @@ from functions.local.database import Database
 
 @dataclass(frozen=True)
 class Pause:
-    """An open pause; ``paused_at`` is Unix seconds."""
+    """A pause, open or ended; times are Unix seconds."""
 
     paused_at: float
     reason: str | None
     stops_clock: bool
     token: str | None
+    resumed_at: float | None = None
+    resume_reason: str | None = None
 
 
 class Pauses:
@@ -36,30 +38,37 @@ class Pauses:
             [arn, token, reason, int(stops_clock), self._clock.now().timestamp()],
         )
 
-    def end(self, arn: str, *, token: str | None) -> None:
+    def end(self, arn: str, *, token: str | None, reason: str | None) -> None:
         """Record that the open pause ends now."""
         self._database.write(
-            "UPDATE pauses SET resumed_at = ?, resume_token = ? "
+            "UPDATE pauses SET resumed_at = ?, resume_token = ?, resume_reason = ? "
             "WHERE arn = ? AND resumed_at IS NULL",
-            [self._clock.now().timestamp(), token, arn],
+            [self._clock.now().timestamp(), token, reason, arn],
         )
 
     def current(self, arn: str) -> Pause | None:
         """Return the open pause, if any."""
+        pauses = self.all(arn)
+        return pauses[-1] if pauses and pauses[-1].resumed_at is None else None
+
+    def all(self, arn: str) -> list[Pause]:
+        """Return the pauses of an execution, oldest first."""
         rows = self._database.read(
-            "SELECT paused_at, reason, stops_clock, token FROM pauses "
-            "WHERE arn = ? AND resumed_at IS NULL ORDER BY id DESC LIMIT 1",
+            "SELECT paused_at, reason, stops_clock, token, resumed_at, resume_reason "
+            "FROM pauses WHERE arn = ? ORDER BY id",
             [arn],
         )
-        if not rows:
-            return None
-        paused_at, reason, stops_clock, token = rows[0]
-        return Pause(
-            paused_at=float(paused_at or 0),
-            reason=None if reason is None else str(reason),
-            stops_clock=bool(stops_clock),
-            token=None if token is None else str(token),
-        )
+        return [
+            Pause(
+                paused_at=float(paused_at or 0),
+                reason=None if reason is None else str(reason),
+                stops_clock=bool(stops_clock),
+                token=None if token is None else str(token),
+                resumed_at=None if resumed_at is None else float(resumed_at),
+                resume_reason=None if resume_reason is None else str(resume_reason),
+            )
+            for paused_at, reason, stops_clock, token, resumed_at, resume_reason in rows
+        ]
 
     def resumed_with(self, arn: str, token: str | None) -> bool:
         """Return true when the last pause was ended by a request with this token."""

@@ -20,6 +20,11 @@ from aws_durable_execution_sdk_python.retries import (
     RetryStrategyConfig,
     create_retry_strategy,
 )
+from aws_durable_execution_sdk_python.waits import (
+    WaitForConditionConfig,
+    WaitStrategyConfig,
+    create_wait_strategy,
+)
 
 from functions.local.function import Function
 
@@ -146,6 +151,21 @@ def stumbling(event: dict[str, Any], context: DurableContext) -> int:
 
 
 @durable_execution
+def polling(event: dict[str, Any], context: DurableContext) -> int:
+    """Asks until the answer is as wanted, with a second between."""
+    strategy = WaitStrategyConfig[int](
+        should_continue_polling=lambda found: found < event["wanted"],
+        initial_delay=Duration(1),
+        jitter_strategy=JitterStrategy.NONE,
+    )
+    return context.wait_for_condition(
+        lambda found, _: found + 1,
+        WaitForConditionConfig(create_wait_strategy(strategy), initial_state=0),
+        name="polling",
+    )
+
+
+@durable_execution
 def sleeper(event: dict[str, Any], context: DurableContext) -> str:
     """A wait between two steps."""
     context.step(lambda _: effect(event, "asleep"), name="asleep")
@@ -252,6 +272,7 @@ FUNCTIONS = {
     "gated": Function(gated, durable=True),
     "killer": Function(killer, durable=True),
     "stumbling": Function(stumbling, durable=True),
+    "polling": Function(polling, durable=True),
     "sleeper": Function(sleeper, durable=True),
     "sized": Function(sized, durable=True, execution_timeout_seconds=QUARTER_HOUR),
     "failing": Function(failing, durable=True, execution_timeout_seconds=QUARTER_HOUR),
