@@ -44,8 +44,10 @@ def look_again_after_work(application: LoanApplication, **_: Any) -> None:
 
 @receiver(post_save, sender=User)
 def end_rights_of_a_deactivated_person(
-    instance: User, update_fields: Collection[str] | None, **_: Any
+    instance: User, *, created: bool, update_fields: Collection[str] | None, **_: Any
 ) -> None:
+    if created and not instance.is_superuser:
+        return  # somebody new has no rights yet; the roles they get are looked at
     if not instance.is_active:
         approvals.approvals_void_of(person=instance)
         delegation.delegations_end_without_role(people=[instance.pk])

@@ -78,6 +78,8 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-created_at', '-id'],
                 'permissions': [('submit_loanapplication', 'Can submit an application'), ('withdraw_loanapplication', 'Can withdraw an application'), ('reveal_contact', "Can have an applicant's contact details shown"), ('export_loanapplication', 'Can export the list of applications')],
+                'indexes': [models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_newest'), models.Index(models.F('status'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_status'), models.Index(models.F('partner'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_partner'), models.Index(models.F('current_step'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_step'), models.Index(models.F('status'), models.F('current_step'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_status_step'), models.Index(models.F('waiting_on'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_waiting'), models.Index(models.F('amount_band'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_band'), models.Index(models.F('applicant_search'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), models.F('status'), models.F('current_step'), models.F('amount_band'), models.F('partner'), models.F('waiting_on'), name='application_by_name'), models.Index(models.OrderBy(models.F('loan_amount'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_amount'), models.Index(models.F('status'), models.OrderBy(models.F('loan_amount'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_status_amount'), models.Index(fields=['submitted_at'], name='application_by_submission'), models.Index(condition=models.Q(('closed_at__isnull', False)), fields=['status', 'closed_at'], name='application_by_closing'), models.Index(condition=models.Q(('decided_at__isnull', False)), fields=['decided_at', 'submitted_at'], name='application_by_decision')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('external_id', ''), _negated=True), fields=('partner', 'external_id'), name='application_once_per_external_id'), models.CheckConstraint(condition=models.Q(('loan_amount__gt', 0)), name='application_amount_positive'), models.CheckConstraint(condition=models.Q(('annual_income__isnull', True), ('annual_income__gte', Decimal('1.00')), _connector='OR'), name='application_income_makes_sense'), models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'submitted', 'in_review', 'pending_approval', 'approved', 'funded', 'declined', 'withdrawn', 'expired', 'needs_attention'])), name='application_status_known'), models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'withdrawn']), models.Q(('attempt__gte', 1), ('submitted_at__isnull', False)), _connector='OR'), name='application_submitted_has_attempt')],
             },
         ),
         migrations.CreateModel(
@@ -98,6 +100,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['created_at', 'id'],
+                'constraints': [models.UniqueConstraint(fields=('application', 'kind', 'key'), name='document_once_per_key')],
             },
         ),
         migrations.CreateModel(
@@ -117,6 +120,8 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-requested_at', '-id'],
                 'permissions': [('settle_disbursement', 'Can say whether a payout of unknown outcome was paid'), ('confirm_disbursement', 'Can confirm what became of a payout of unknown outcome')],
+                'indexes': [models.Index(models.OrderBy(models.F('requested_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='disbursement_newest'), models.Index(models.F('status'), models.OrderBy(models.F('requested_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='disbursement_by_status')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('status', 'paid'), _negated=True), ('funded_at__isnull', False), _connector='OR'), name='paid_has_a_time')],
             },
         ),
         migrations.CreateModel(
@@ -133,6 +138,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['application', 'attempt', 'bureau'],
+                'constraints': [models.UniqueConstraint(fields=('application', 'attempt', 'bureau'), name='credit_report_once'), models.CheckConstraint(condition=models.Q(('score__gte', 300), ('score__lte', 900)), name='credit_score_in_range')],
             },
         ),
         migrations.CreateModel(
@@ -155,6 +161,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+                'indexes': [models.Index(fields=['application', 'id'], name='event_by_application'), models.Index(condition=models.Q(('actor__isnull', False)), fields=['application', 'actor', 'kind'], name='event_by_contributor'), models.Index(condition=models.Q(('partner_key__isnull', False)), fields=['application', 'partner_key', 'kind'], name='event_by_partner_key')],
             },
         ),
         migrations.CreateModel(
@@ -181,6 +188,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['application', 'attempt'],
+                'constraints': [models.UniqueConstraint(fields=('application', 'attempt'), name='offer_once')],
             },
         ),
         migrations.CreateModel(
@@ -196,6 +204,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['offer', 'number'],
+                'constraints': [models.UniqueConstraint(fields=('offer', 'number'), name='instalment_once')],
             },
         ),
         migrations.CreateModel(
@@ -219,6 +228,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['application', 'attempt'],
+                'constraints': [models.UniqueConstraint(fields=('application', 'attempt'), name='risk_assessment_once')],
             },
         ),
         migrations.CreateModel(
@@ -233,126 +243,6 @@ class Migration(migrations.Migration):
                 'ordering': ['id'],
                 'indexes': [models.Index(fields=['begun_at'], name='stored_upload_by_age')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(models.F('status'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_status'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(models.F('partner'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_partner'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(models.F('current_step'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_step'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(models.F('status'), models.F('current_step'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_status_step'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(models.F('waiting_on'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_waiting'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(models.F('amount_band'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_band'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(models.F('applicant_search'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), models.F('status'), models.F('current_step'), models.F('amount_band'), models.F('partner'), models.F('waiting_on'), name='application_by_name'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(models.OrderBy(models.F('loan_amount'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_amount'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(models.F('status'), models.OrderBy(models.F('loan_amount'), descending=True), models.OrderBy(models.F('id'), descending=True), name='application_by_status_amount'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(fields=['submitted_at'], name='application_by_submission'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(condition=models.Q(('closed_at__isnull', False)), fields=['status', 'closed_at'], name='application_by_closing'),
-        ),
-        migrations.AddIndex(
-            model_name='loanapplication',
-            index=models.Index(condition=models.Q(('decided_at__isnull', False)), fields=['decided_at', 'submitted_at'], name='application_by_decision'),
-        ),
-        migrations.AddConstraint(
-            model_name='loanapplication',
-            constraint=models.UniqueConstraint(condition=models.Q(('external_id', ''), _negated=True), fields=('partner', 'external_id'), name='application_once_per_external_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='loanapplication',
-            constraint=models.CheckConstraint(condition=models.Q(('loan_amount__gt', 0)), name='application_amount_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='loanapplication',
-            constraint=models.CheckConstraint(condition=models.Q(('annual_income__isnull', True), ('annual_income__gte', Decimal('1.00')), _connector='OR'), name='application_income_makes_sense'),
-        ),
-        migrations.AddConstraint(
-            model_name='loanapplication',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'submitted', 'in_review', 'pending_approval', 'approved', 'funded', 'declined', 'withdrawn', 'expired', 'needs_attention'])), name='application_status_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='loanapplication',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'withdrawn']), models.Q(('attempt__gte', 1), ('submitted_at__isnull', False)), _connector='OR'), name='application_submitted_has_attempt'),
-        ),
-        migrations.AddConstraint(
-            model_name='document',
-            constraint=models.UniqueConstraint(fields=('application', 'kind', 'key'), name='document_once_per_key'),
-        ),
-        migrations.AddIndex(
-            model_name='disbursement',
-            index=models.Index(models.OrderBy(models.F('requested_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='disbursement_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='disbursement',
-            index=models.Index(models.F('status'), models.OrderBy(models.F('requested_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='disbursement_by_status'),
-        ),
-        migrations.AddConstraint(
-            model_name='disbursement',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'paid'), _negated=True), ('funded_at__isnull', False), _connector='OR'), name='paid_has_a_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditreport',
-            constraint=models.UniqueConstraint(fields=('application', 'attempt', 'bureau'), name='credit_report_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditreport',
-            constraint=models.CheckConstraint(condition=models.Q(('score__gte', 300), ('score__lte', 900)), name='credit_score_in_range'),
-        ),
-        migrations.AddIndex(
-            model_name='applicationevent',
-            index=models.Index(fields=['application', 'id'], name='event_by_application'),
-        ),
-        migrations.AddIndex(
-            model_name='applicationevent',
-            index=models.Index(condition=models.Q(('actor__isnull', False)), fields=['application', 'actor', 'kind'], name='event_by_contributor'),
-        ),
-        migrations.AddIndex(
-            model_name='applicationevent',
-            index=models.Index(condition=models.Q(('partner_key__isnull', False)), fields=['application', 'partner_key', 'kind'], name='event_by_partner_key'),
-        ),
-        migrations.AddConstraint(
-            model_name='loanoffer',
-            constraint=models.UniqueConstraint(fields=('application', 'attempt'), name='offer_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='instalment',
-            constraint=models.UniqueConstraint(fields=('offer', 'number'), name='instalment_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='riskassessment',
-            constraint=models.UniqueConstraint(fields=('application', 'attempt'), name='risk_assessment_once'),
         ),
         # The database itself refuses to change or delete a line.
         migrations.RunPython(protect_tables, release_tables),

@@ -112,6 +112,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'lending policies',
                 'ordering': ['-version'],
                 'permissions': [('publish_lendingpolicy', 'Can publish a lending policy')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('second_approval_threshold__gte', models.F('approval_threshold'))), name='policy_second_threshold_not_below_first', violation_error_message='The second approval threshold is below the approval threshold.'), models.CheckConstraint(condition=models.Q(('approval_expires__gte', models.F('approval_due'))), name='policy_approval_expires_not_before_due', violation_error_message='A decision expires before it is due.'), models.CheckConstraint(condition=models.Q(('smallest_instalment__gt', 0), ('smallest_loan__gte', models.F('smallest_instalment'))), name='policy_smallest_loan_not_below_instalment', violation_error_message='The smallest instalment is above zero, and not above the smallest loan.')],
             },
         ),
         migrations.CreateModel(
@@ -127,6 +128,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['policy', '-minimum_score'],
+                'constraints': [models.UniqueConstraint(fields=('policy', 'tier'), name='policy_tier_once', violation_error_message='Each tier has one row.'), models.CheckConstraint(condition=models.Q(('annual_rate__gte', 0)), name='tier_rate_not_negative', violation_error_message='The rate is below zero.'), models.CheckConstraint(condition=models.Q(('largest_amount__gte', 0)), name='tier_amount_not_negative', violation_error_message='The largest amount is below zero.')],
             },
         ),
         migrations.CreateModel(
@@ -140,39 +142,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'policy authorities',
                 'ordering': ['policy', models.OrderBy(models.F('ceiling'), nulls_last=True)],
+                'constraints': [models.UniqueConstraint(fields=('policy', 'role'), name='policy_authority_once', violation_error_message='Each role has one row.'), models.CheckConstraint(condition=models.Q(('ceiling__gte', 0)), name='authority_ceiling_not_negative', violation_error_message='The ceiling is below zero.')],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='lendingpolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('second_approval_threshold__gte', models.F('approval_threshold'))), name='policy_second_threshold_not_below_first', violation_error_message='The second approval threshold is below the approval threshold.'),
-        ),
-        migrations.AddConstraint(
-            model_name='lendingpolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('approval_expires__gte', models.F('approval_due'))), name='policy_approval_expires_not_before_due', violation_error_message='A decision expires before it is due.'),
-        ),
-        migrations.AddConstraint(
-            model_name='lendingpolicy',
-            constraint=models.CheckConstraint(condition=models.Q(('smallest_instalment__gt', 0), ('smallest_loan__gte', models.F('smallest_instalment'))), name='policy_smallest_loan_not_below_instalment', violation_error_message='The smallest instalment is above zero, and not above the smallest loan.'),
-        ),
-        migrations.AddConstraint(
-            model_name='policytier',
-            constraint=models.UniqueConstraint(fields=('policy', 'tier'), name='policy_tier_once', violation_error_message='Each tier has one row.'),
-        ),
-        migrations.AddConstraint(
-            model_name='policytier',
-            constraint=models.CheckConstraint(condition=models.Q(('annual_rate__gte', 0)), name='tier_rate_not_negative', violation_error_message='The rate is below zero.'),
-        ),
-        migrations.AddConstraint(
-            model_name='policytier',
-            constraint=models.CheckConstraint(condition=models.Q(('largest_amount__gte', 0)), name='tier_amount_not_negative', violation_error_message='The largest amount is below zero.'),
-        ),
-        migrations.AddConstraint(
-            model_name='policyauthority',
-            constraint=models.UniqueConstraint(fields=('policy', 'role'), name='policy_authority_once', violation_error_message='Each role has one row.'),
-        ),
-        migrations.AddConstraint(
-            model_name='policyauthority',
-            constraint=models.CheckConstraint(condition=models.Q(('ceiling__gte', 0)), name='authority_ceiling_not_negative', violation_error_message='The ceiling is below zero.'),
         ),
         # Lending policy version 1, in force from the start.
         migrations.RunPython(publish, migrations.RunPython.noop),

@@ -82,6 +82,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-started_at', '-id'],
+                'indexes': [models.Index(fields=['decided_by', '-started_at', '-id'], name='bulk_by_person')],
+                'constraints': [models.UniqueConstraint(fields=('decided_by', 'token'), name='bulk_decision_once')],
             },
         ),
         migrations.CreateModel(
@@ -114,6 +116,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-starts_at', '-id'],
+                'indexes': [models.Index(fields=['delegate', 'starts_at', 'ends_at'], name='delegation_by_delegate')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='delegation_ends_after_start'), models.CheckConstraint(condition=models.Q(('delegator', models.F('delegate')), _negated=True), name='delegation_to_somebody_else'), models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('delegator', 'delegate', 'starts_at', 'ends_at'), name='delegation_once')],
             },
         ),
         migrations.CreateModel(
@@ -142,6 +146,8 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['due_at', 'id'],
                 'permissions': [('decide_manager_approval', 'Can decide manager approvals'), ('decide_fraud_review', 'Can decide fraud reviews'), ('record_offer_acceptance', "Can record an applicant's answer to an offer")],
+                'indexes': [models.Index(fields=['status', 'kind', 'due_at'], name='task_open_by_due'), models.Index(fields=['due_at', 'id'], name='task_by_due'), models.Index(fields=['status', 'due_at', 'id'], name='task_by_status'), models.Index(fields=['status', 'opened_at', 'due_at'], name='task_open_by_age')],
+                'constraints': [models.UniqueConstraint(fields=('application', 'attempt', 'kind', 'number'), name='review_task_once'), models.CheckConstraint(condition=models.Q(models.Q(('outcome__in', ['approve', 'decline']), ('status', 'decided')), models.Q(models.Q(('status', 'decided'), _negated=True), ('outcome', '')), _connector='OR'), name='review_task_decided_has_outcome')],
             },
         ),
         migrations.CreateModel(
@@ -164,6 +170,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['decided_at', 'id'],
+                'indexes': [models.Index(fields=['decided_at', 'id'], name='decision_by_time')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('task', 'decided_by'), name='one_decision_a_person'), models.UniqueConstraint(condition=models.Q(('partner__isnull', False), ('voided_at__isnull', True)), fields=('task', 'partner'), name='one_decision_a_partner'), models.UniqueConstraint(condition=models.Q(('late', False), ('outcome', 'decline')), fields=('task',), name='one_decline_a_task'), models.CheckConstraint(condition=models.Q(models.Q(('decided_by__isnull', False), ('partner__isnull', True)), models.Q(('decided_by__isnull', True), ('partner__isnull', False)), _connector='OR'), name='decision_has_one_decider'), models.CheckConstraint(condition=models.Q(('outcome', 'approve'), models.Q(('reason', ''), _negated=True), _connector='OR'), name='decline_has_a_reason'), models.CheckConstraint(condition=models.Q(models.Q(('voided_at__isnull', True), ('voided_because', '')), models.Q(('outcome', 'approve'), ('voided_at__isnull', False), models.Q(('voided_because', ''), _negated=True)), _connector='OR'), name='approval_voided_for_a_reason')],
             },
         ),
         migrations.CreateModel(
@@ -179,87 +187,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['application_id', 'id'],
+                'constraints': [models.UniqueConstraint(fields=('run', 'task'), name='bulk_decision_row_once')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='bulkdecision',
-            index=models.Index(fields=['decided_by', '-started_at', '-id'], name='bulk_by_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='bulkdecision',
-            constraint=models.UniqueConstraint(fields=('decided_by', 'token'), name='bulk_decision_once'),
-        ),
-        migrations.AddIndex(
-            model_name='delegation',
-            index=models.Index(fields=['delegate', 'starts_at', 'ends_at'], name='delegation_by_delegate'),
-        ),
-        migrations.AddConstraint(
-            model_name='delegation',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='delegation_ends_after_start'),
-        ),
-        migrations.AddConstraint(
-            model_name='delegation',
-            constraint=models.CheckConstraint(condition=models.Q(('delegator', models.F('delegate')), _negated=True), name='delegation_to_somebody_else'),
-        ),
-        migrations.AddConstraint(
-            model_name='delegation',
-            constraint=models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('delegator', 'delegate', 'starts_at', 'ends_at'), name='delegation_once'),
-        ),
-        migrations.AddIndex(
-            model_name='reviewtask',
-            index=models.Index(fields=['status', 'kind', 'due_at'], name='task_open_by_due'),
-        ),
-        migrations.AddIndex(
-            model_name='reviewtask',
-            index=models.Index(fields=['due_at', 'id'], name='task_by_due'),
-        ),
-        migrations.AddIndex(
-            model_name='reviewtask',
-            index=models.Index(fields=['status', 'due_at', 'id'], name='task_by_status'),
-        ),
-        migrations.AddIndex(
-            model_name='reviewtask',
-            index=models.Index(fields=['status', 'opened_at', 'due_at'], name='task_open_by_age'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewtask',
-            constraint=models.UniqueConstraint(fields=('application', 'attempt', 'kind', 'number'), name='review_task_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewtask',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome__in', ['approve', 'decline']), ('status', 'decided')), models.Q(models.Q(('status', 'decided'), _negated=True), ('outcome', '')), _connector='OR'), name='review_task_decided_has_outcome'),
-        ),
-        migrations.AddIndex(
-            model_name='reviewdecision',
-            index=models.Index(fields=['decided_at', 'id'], name='decision_by_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewdecision',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('task', 'decided_by'), name='one_decision_a_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewdecision',
-            constraint=models.UniqueConstraint(condition=models.Q(('partner__isnull', False), ('voided_at__isnull', True)), fields=('task', 'partner'), name='one_decision_a_partner'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewdecision',
-            constraint=models.UniqueConstraint(condition=models.Q(('late', False), ('outcome', 'decline')), fields=('task',), name='one_decline_a_task'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewdecision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_by__isnull', False), ('partner__isnull', True)), models.Q(('decided_by__isnull', True), ('partner__isnull', False)), _connector='OR'), name='decision_has_one_decider'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewdecision',
-            constraint=models.CheckConstraint(condition=models.Q(('outcome', 'approve'), models.Q(('reason', ''), _negated=True), _connector='OR'), name='decline_has_a_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='reviewdecision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('voided_at__isnull', True), ('voided_because', '')), models.Q(('outcome', 'approve'), ('voided_at__isnull', False), models.Q(('voided_because', ''), _negated=True)), _connector='OR'), name='approval_voided_for_a_reason'),
-        ),
-        migrations.AddConstraint(
-            model_name='bulkdecisionrow',
-            constraint=models.UniqueConstraint(fields=('run', 'task'), name='bulk_decision_row_once'),
         ),
         # What lenders usually say in the catalogue of decline reasons.
         migrations.RunPython(fill, migrations.RunPython.noop),

@@ -25,6 +25,7 @@ from audit.models import AuditEntry
 from tests.audit.scenarios.office import Office
 from tests.audit.scenarios.table import CHANGES, READS, Change
 from tests.hard_cases.stored import everything_stored
+from tests.sizes import some
 
 BESIDE = pytest.mark.django_db(transaction=True)
 # What Django makes for each model; ``CHANGES`` has those that can be used.
@@ -43,7 +44,8 @@ def cases(changes: dict[str, Change]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("change", cases(CHANGES))
+@pytest.mark.long
+@pytest.mark.parametrize("change", some(cases(CHANGES), of=2))
 def test_change_leaves_an_entry_that_says_who(office: Office, change: Change) -> None:
     """The scenario that stands for a service really goes through it, so its entry is seen here."""
     services = {name for name, address in ACTS.items() if CHANGES[address] is change}

@@ -14,15 +14,15 @@ from reviews.models import ReviewDecision
 from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import LIST
-from tests.browser.conftest import NARROW, WIDE
+from tests.browser.conftest import LOOKS, NARROW, WIDE
 from workflows.models import OutboxMessage, PendingCallback
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MINE = "/admin/reviews/reviewtask/?mine=yes"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.long
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_rows_that_failed_stay_selected_and_are_decided_after_another_look(
     visit: Callable[..., Page],
     make_user: Callable[..., User],
@@ -100,8 +100,8 @@ def test_rows_that_failed_stay_selected_above_the_list_too(
     expect(result).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.long
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_deliveries_are_counted_while_one_looks_and_the_asking_ends(
     visit: Callable[..., Page],
     make_user: Callable[..., User],

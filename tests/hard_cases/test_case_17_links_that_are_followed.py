@@ -28,6 +28,7 @@ from tests.applications.admin.conftest import LIST, Login, decide_page, page
 from tests.casework import ALICE
 from tests.hard_cases.stored import everything_stored
 from tests.partners.api.calls import path
+from tests.sizes import some
 from workflows import handover, incidents
 from workflows.models import Incident
 from workflows.outbox import queue
@@ -125,6 +126,7 @@ def office_full_of_cases(officer: User, waiting: LoanApplication) -> list[LoanAp
     return [waiting, draft, stuck, funded]
 
 
+@pytest.mark.long
 def test_get_and_head_of_every_address_in_the_office_change_nothing(
     login: Login,
     office_full_of_cases: list[LoanApplication],
@@ -137,16 +139,19 @@ def test_get_and_head_of_every_address_in_the_office_change_nothing(
     client = login(make_user("root", *Role, is_superuser=True))
     waiting, _, stuck, _ = office_full_of_cases
     addresses = list(Addresses(office_full_of_cases))
+    head = set(some(addresses, of=4))
     before = everything_stored()
 
     statuses = {}
-    for some in batched(addresses, 20, strict=False):
-        for address, call in product(some, (client.get, client.head)):
+    for batch in batched(addresses, 20, strict=False):
+        for address, call in product(batch, (client.get, client.head)):
+            if call == client.head and address not in head:
+                continue
             answer = call(address)
             b"".join(answer.streaming_content) if answer.streaming else answer.content
             statuses[address] = answer.status_code
             assert answer.status_code < 500 or address == "/health/ready/", address
-        assert everything_stored() == before, some
+        assert everything_stored() == before, batch
 
     # The pages that ask before something is done were really drawn.
     for address in (

@@ -20,6 +20,7 @@ from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
 from lending.services import policy_current, policy_problems, publish_check
 from tests.applications.admin.test_other_pages import typed_from
 from tests.lending.publishing import copy_in_force
+from tests.sizes import some
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +70,7 @@ PREFIXES: dict[type[models.Model], str] = {
 # What the second of two rows says of both.
 OF_BOTH_ROWS = {(PolicyTier, "tier", "near_prime"), (PolicyAuthority, "role", "senior_manager")}
 every_field = pytest.mark.parametrize(("model", "name"), OUTSIDE)
+some_fields = pytest.mark.parametrize(("model", "name"), some(OUTSIDE, of=3))
 
 
 @pytest.fixture
@@ -95,7 +97,8 @@ def test_every_field_has_a_case() -> None:
     assert not OUTSIDE.keys() & WITHOUT_BOUNDS.keys()
 
 
-@every_field
+@pytest.mark.long
+@some_fields
 def test_form_of_the_draft_refuses_it_with_a_sentence_beside_the_field(
     session: Client, draft: LendingPolicy, model: type[models.Model], name: str
 ) -> None:
@@ -267,7 +270,8 @@ def test_tiers_are_in_the_order_of_quality(draft: LendingPolicy, case: str) -> N
     assert sentence in refused.value.errors[key]
 
 
-@pytest.mark.parametrize("case", WHOLES)
+@pytest.mark.long
+@pytest.mark.parametrize("case", some(WHOLES, of=3))
 def test_form_says_it_beside_the_tier(session: Client, draft: LendingPolicy, case: str) -> None:
     changes, key, sentence = WHOLES[case]
     change = reverse("admin:lending_lendingpolicy_change", args=[draft.pk])

@@ -1,6 +1,7 @@
 """Services of Operations for stuck applications: permissions, and the record of each action."""
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,6 +12,7 @@ from applications.models import ApplicationEvent, LoanApplication
 from applications.services import intake
 from core.errors import NotPermitted
 from tests.casework import disbursing, run_of
+from tests.sizes import some
 from tests.workflows.conftest import audit
 from tests.workflows.lambda_stub import LambdaStub
 from workflows import incidents
@@ -116,9 +118,10 @@ PRESSES: dict[str, Callable[[LoanApplication, User], object]] = {
 }
 
 
-@pytest.mark.parametrize("press", PRESSES)
+@pytest.mark.long
 @pytest.mark.parametrize(
-    "role", [role for role in Role if role != Role.OPERATIONS], ids=lambda role: role.name
+    ("press", "role"),
+    some(product(PRESSES, [role for role in Role if role != Role.OPERATIONS]), of=4),
 )
 def test_nobody_but_operations_presses(
     press: str, role: Role, stuck: LoanApplication, make_user: Callable[..., User]

@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'webhook deliveries',
                 'ordering': ['-id'],
                 'permissions': [('resend_webhookdelivery', 'Can send a webhook again')],
+                'indexes': [models.Index(models.F('status'), models.OrderBy(models.F('id'), descending=True), name='webhook_by_status'), models.Index(models.F('partner'), models.OrderBy(models.F('id'), descending=True), name='webhook_by_partner')],
             },
         ),
         migrations.CreateModel(
@@ -87,32 +88,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [models.Index(models.F('partner'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='webhook_event_newest'), models.Index(models.F('partner'), models.F('type'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='webhook_event_by_type'), models.Index(fields=['created_at', 'id'], name='webhook_event_by_age')],
             },
         ),
         migrations.AddField(
             model_name='webhookdelivery',
             name='event',
             field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='webhooks.webhookevent'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookevent',
-            index=models.Index(models.F('partner'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='webhook_event_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookevent',
-            index=models.Index(models.F('partner'), models.F('type'), models.OrderBy(models.F('created_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='webhook_event_by_type'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookevent',
-            index=models.Index(fields=['created_at', 'id'], name='webhook_event_by_age'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookdelivery',
-            index=models.Index(models.F('status'), models.OrderBy(models.F('id'), descending=True), name='webhook_by_status'),
-        ),
-        migrations.AddIndex(
-            model_name='webhookdelivery',
-            index=models.Index(models.F('partner'), models.OrderBy(models.F('id'), descending=True), name='webhook_by_partner'),
         ),
         migrations.AddIndex(
             model_name='webhookdelivery',

@@ -63,6 +63,8 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-queued_at', '-id'],
                 'permissions': [('restart_execution', 'Can restart an application'), ('reconcile_execution', 'Can compare the record with the engine'), ('stop_execution', 'Can stop, pause and resume an execution'), ('resend_message', 'Can resend outgoing messages')],
+                'indexes': [models.Index(models.OrderBy(models.F('queued_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='execution_newest'), models.Index(models.F('status'), models.OrderBy(models.F('queued_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='execution_by_status')],
+                'constraints': [models.UniqueConstraint(fields=('application', 'attempt'), name='execution_once')],
             },
         ),
         migrations.CreateModel(
@@ -88,6 +90,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+                'indexes': [models.Index(condition=models.Q(('status', 'pending')), fields=['due_at', 'id'], name='outbox_due'), models.Index(models.F('status'), models.OrderBy(models.F('id'), descending=True), name='outbox_by_status'), models.Index(models.F('kind'), models.OrderBy(models.F('id'), descending=True), name='outbox_by_kind')],
             },
         ),
         migrations.CreateModel(
@@ -110,6 +113,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': [models.OrderBy(models.F('opened_at'), descending=True)],
+                'indexes': [models.Index(models.F('status'), models.OrderBy(models.F('opened_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='incident_by_status'), models.Index(models.Func(models.F('status'), output_field=models.IntegerField(), template="CASE %(expressions)s WHEN 'open' THEN 0 WHEN 'acknowledged' THEN 1 ELSE 2 END"), models.OrderBy(models.F('opened_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='incident_by_urgency')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'resolved'), _negated=True), fields=('key',), name='incident_open_once')],
             },
         ),
         migrations.CreateModel(
@@ -131,6 +136,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-opened_at', '-id'],
+                'indexes': [models.Index(models.OrderBy(models.F('opened_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='callback_newest'), models.Index(models.F('status'), models.OrderBy(models.F('opened_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='callback_by_status')],
+                'constraints': [models.UniqueConstraint(fields=('execution', 'name'), name='callback_once'), models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['answered', 'delivered']), _negated=True), ('answer__isnull', False), _connector='OR'), name='callback_answered_has_answer')],
             },
         ),
         migrations.AddField(
@@ -157,57 +164,5 @@ class Migration(migrations.Migration):
                 ('received_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
                 ('callback', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='requests', to='workflows.pendingcallback')),
             ],
-        ),
-        migrations.AddIndex(
-            model_name='execution',
-            index=models.Index(models.OrderBy(models.F('queued_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='execution_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='execution',
-            index=models.Index(models.F('status'), models.OrderBy(models.F('queued_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='execution_by_status'),
-        ),
-        migrations.AddConstraint(
-            model_name='execution',
-            constraint=models.UniqueConstraint(fields=('application', 'attempt'), name='execution_once'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(models.F('status'), models.OrderBy(models.F('opened_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='incident_by_status'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(models.Func(models.F('status'), output_field=models.IntegerField(), template="CASE %(expressions)s WHEN 'open' THEN 0 WHEN 'acknowledged' THEN 1 ELSE 2 END"), models.OrderBy(models.F('opened_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='incident_by_urgency'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'resolved'), _negated=True), fields=('key',), name='incident_open_once'),
-        ),
-        migrations.AddIndex(
-            model_name='pendingcallback',
-            index=models.Index(models.OrderBy(models.F('opened_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='callback_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='pendingcallback',
-            index=models.Index(models.F('status'), models.OrderBy(models.F('opened_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='callback_by_status'),
-        ),
-        migrations.AddConstraint(
-            model_name='pendingcallback',
-            constraint=models.UniqueConstraint(fields=('execution', 'name'), name='callback_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='pendingcallback',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', ['answered', 'delivered']), _negated=True), ('answer__isnull', False), _connector='OR'), name='callback_answered_has_answer'),
-        ),
-        migrations.AddIndex(
-            model_name='outboxmessage',
-            index=models.Index(condition=models.Q(('status', 'pending')), fields=['due_at', 'id'], name='outbox_due'),
-        ),
-        migrations.AddIndex(
-            model_name='outboxmessage',
-            index=models.Index(models.F('status'), models.OrderBy(models.F('id'), descending=True), name='outbox_by_status'),
-        ),
-        migrations.AddIndex(
-            model_name='outboxmessage',
-            index=models.Index(models.F('kind'), models.OrderBy(models.F('id'), descending=True), name='outbox_by_kind'),
         ),
     ]

@@ -6,10 +6,12 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
+from accounts.roles import Role
 from applications.models import LoanApplication
 from devtools.seeding.seed import SeedRequest, seed
 from partners.models import Partner
 from tests.applications.admin.conftest import LIST, Login
+from tests.casework import staff
 from tests.plans import SORTS, plans
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -19,7 +21,14 @@ POSTGRESQL = connection.vendor == "postgresql"
 
 
 @pytest.fixture(scope="module")
-def many(module_rows: None, django_db_blocker: DjangoDbBlocker) -> None:
+def auditor(module_rows: None, django_db_blocker: DjangoDbBlocker) -> User:
+    """Made before the rows: with each new person all open tasks are looked at."""
+    with django_db_blocker.unblock():
+        return staff("auditor", Role.AUDITOR)
+
+
+@pytest.fixture(scope="module")
+def many(auditor: User, django_db_blocker: DjangoDbBlocker) -> None:
     """Enough rows, with what the database knows of them, for it to choose as with a million."""
     with django_db_blocker.unblock():
         seed(SeedRequest(closed=2600, standing=400), now=timezone.now())

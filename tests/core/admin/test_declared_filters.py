@@ -20,11 +20,13 @@ from audit.admin.declared_filters import LONGEST_SEARCH, MOST_VALUES, DeclaredFi
 from core.admin.checks import problems_of
 from lending.models import LendingPolicy
 from partners.models import Partner
+from tests.sizes import some
 
 pytestmark = pytest.mark.django_db
 
-ADMINS = pytest.mark.parametrize(
-    "model_admin", admin.site._registry.values(), ids=lambda each: each.model._meta.label
+EACH, SOME = (
+    pytest.mark.parametrize("model_admin", admins, ids=lambda each: each.model._meta.label)
+    for admins in (admin.site._registry.values(), some(admin.site._registry.values(), of=3))
 )
 DEPTH = 3  # a field of the row, and two relations on the way to others
 # Values that no filter offers, or that no column can be compared with.
@@ -93,7 +95,8 @@ def rows_asked_for(changelist: ChangeList) -> str:
     return str(changelist.queryset.query)
 
 
-@ADMINS
+@pytest.mark.long
+@SOME
 def test_list_ignores_every_lookup_that_its_page_does_not_declare(
     model_admin: Any, asked: Callable[..., HttpRequest]
 ) -> None:
@@ -114,7 +117,7 @@ def test_list_ignores_every_lookup_that_its_page_does_not_declare(
     assert sentence.endswith(f" and {len(undeclared) - 5} more.")
 
 
-@ADMINS
+@EACH
 def test_each_field_of_a_list_is_ignored_alone_as_well(
     model_admin: Any, asked: Callable[..., HttpRequest]
 ) -> None:
@@ -132,7 +135,8 @@ def test_each_field_of_a_list_is_ignored_alone_as_well(
 
 
 @pytest.mark.both_databases
-@ADMINS
+@pytest.mark.long
+@SOME
 def test_declared_filter_takes_any_value_without_an_error(
     model_admin: Any, asked: Callable[..., HttpRequest]
 ) -> None:
@@ -150,7 +154,8 @@ def test_declared_filter_takes_any_value_without_an_error(
 
 
 @pytest.mark.both_databases
-@ADMINS
+@pytest.mark.long
+@SOME
 def test_list_is_sorted_by_columns_that_offer_it_alone(
     model_admin: Any, asked: Callable[..., HttpRequest]
 ) -> None:
@@ -179,7 +184,7 @@ def test_list_is_sorted_by_columns_that_offer_it_alone(
 
 
 @pytest.mark.both_databases
-@ADMINS
+@EACH
 def test_search_that_no_list_takes_is_ignored(
     model_admin: Any, asked: Callable[..., HttpRequest]
 ) -> None:
@@ -207,7 +212,7 @@ def test_page_that_is_not_there_is_the_first(asked: Callable[..., HttpRequest], 
     assert said(request)
 
 
-@ADMINS
+@EACH
 def test_rows_are_referred_to_by_their_primary_key_alone(
     model_admin: Any, asked: Callable[..., HttpRequest]
 ) -> None:
@@ -221,7 +226,7 @@ def test_rows_are_referred_to_by_their_primary_key_alone(
         assert changelist.to_field == (own if field.name == own else None)
 
 
-@ADMINS
+@EACH
 def test_page_of_each_list_says_what_it_ignored(
     model_admin: Any, root: User, client: Client
 ) -> None:
@@ -272,7 +277,7 @@ def test_autocomplete_answers_nothing_that_no_form_declares(
 # --- The check ------------------------------------------------------------------------------
 
 
-@ADMINS
+@EACH
 def test_admin_has_the_base_class(model_admin: Any) -> None:
     assert problems_of(model_admin) == []
 

@@ -34,6 +34,7 @@ from tests.audit.scenarios.table import CASE, CHANGES
 from tests.audit.test_everything_is_noted import cases
 from tests.hard_cases.stored import everything_stored
 from tests.sent_forms import AGAIN, CHANGED, browser, open_form, token_of
+from tests.sizes import some
 from webhooks import endpoints
 from workflows import sweep
 from workflows.providers import registry
@@ -116,7 +117,8 @@ def office(make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch) -> O
     return Office(make_user, monkeypatch)
 
 
-@pytest.mark.parametrize("change", cases(FORMS))
+@pytest.mark.long
+@pytest.mark.parametrize("change", some(cases(FORMS), of=2))
 def test_form_sent_again_changes_nothing_and_shows_what_it_did(
     office: Office,
     change: Any,

@@ -64,6 +64,11 @@ class Chaos:
         assert found, self.text
         return float(found[1])
 
+    def has_started_one(self) -> bool:
+        """True once the web server has sent the start of an application to the engine."""
+        logs = self.folder.glob("loanoffice-chaos-*/web.log")
+        return any("kind=start_execution" in log.read_text() for log in logs)
+
     def scratch_folders(self) -> list[Path]:
         return list(self.folder.glob("loanoffice-chaos-*"))
 
@@ -102,7 +107,7 @@ def test_run_finds_nothing_lost_doubled_stuck_or_wrong(chaos: Chaos, rail: tuple
 @pytest.mark.django_db
 def test_interrupted_run_stops_what_it_started_and_leaves_nothing(chaos: Chaos) -> None:
     chaos.start("--applications=2000", "--kills=0")
-    eventually(lambda: " submitted, " in chaos.text, seconds=180)
+    eventually(chaos.has_started_one, seconds=180)
     (folder,) = chaos.scratch_folders()
     pids = children_in(folder)
     assert len(pids) == 3

@@ -6,11 +6,13 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
+from accounts.roles import Role
 from applications.models import Disbursement
 from devtools.seeding.seed import SeedRequest, seed
 from partners.models import Partner
 from reviews.models import ReviewDecision, ReviewTask
 from tests.applications.admin.conftest import Login
+from tests.casework import staff
 from tests.plans import SORTS, plans
 from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
@@ -21,7 +23,20 @@ TASKS = "/admin/reviews/reviewtask/"
 
 
 @pytest.fixture(scope="module")
-def many(module_rows: None, django_db_blocker: DjangoDbBlocker) -> None:
+def auditor(module_rows: None, django_db_blocker: DjangoDbBlocker) -> User:
+    with django_db_blocker.unblock():
+        return staff("auditor", Role.AUDITOR)
+
+
+@pytest.fixture(scope="module")
+def manager(module_rows: None, django_db_blocker: DjangoDbBlocker) -> User:
+    with django_db_blocker.unblock():
+        return staff("manager", Role.MANAGER)
+
+
+@pytest.fixture(scope="module")
+def many(auditor: User, manager: User, django_db_blocker: DjangoDbBlocker) -> None:
+    """Rows of each list, after the people: with each new person all open tasks are looked at."""
     with django_db_blocker.unblock():
         make_many()
 

@@ -1,6 +1,7 @@
 """Actions of Operations on an application: who sees each button, and what it does."""
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,6 +12,7 @@ from applications.models import LoanApplication
 from reviews.choices import TaskStatus
 from tests import casework
 from tests.applications.admin.conftest import Login, page, said
+from tests.sizes import some
 from tests.workflows import trouble
 from tests.workflows.admin.operator_actions import NOTE, PRESSES, REASON, buttons, facts, line
 from tests.workflows.lambda_stub import LambdaStub
@@ -71,8 +73,8 @@ def test_operations_sees_what_may_be_pressed_now_and_nobody_else_sees_any(
     }
 
 
-@pytest.mark.parametrize("press", PRESSES)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.long
+@pytest.mark.parametrize(("name", "press"), some(product(CASES, PRESSES), of=3))
 def test_who_may_not_press_is_refused_and_nothing_is_written(
     login: Login,
     onlookers: dict[str, User],

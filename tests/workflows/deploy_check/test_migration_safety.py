@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from tests.sizes import some
 from tests.workflows.deploy_check.draining import NAME, Pending
 from tests.workflows.deploy_check.pending_operations import DANGEROUS, DROP_PHONE, HARMLESS
 from workflows.deploy_check.migration_safety import OPAQUE, dangers_pending
@@ -11,12 +12,10 @@ from workflows.deploy_check.migration_safety import OPAQUE, dangers_pending
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize(("operations", "sentence"), DANGEROUS.values(), ids=DANGEROUS.keys())
-def test_operation_that_older_code_cannot_live_with_is_named(
-    pending: Pending,
-    operations: str,
-    sentence: str,
-) -> None:
+@pytest.mark.long
+@pytest.mark.parametrize("case", some(DANGEROUS, of=3))
+def test_operation_that_older_code_cannot_live_with_is_named(pending: Pending, case: str) -> None:
+    operations, sentence = DANGEROUS[case]
     name = pending(operations)
 
     found = dangers_pending()
@@ -26,12 +25,10 @@ def test_operation_that_older_code_cannot_live_with_is_named(
     assert any(sentence in danger.sentence for danger in found), found
 
 
-@pytest.mark.parametrize("operations", HARMLESS.values(), ids=HARMLESS.keys())
-def test_operation_that_older_code_lives_with_is_not_named(
-    pending: Pending,
-    operations: str,
-) -> None:
-    pending(operations)
+@pytest.mark.long
+@pytest.mark.parametrize("case", some(HARMLESS, of=3))
+def test_operation_that_older_code_lives_with_is_not_named(pending: Pending, case: str) -> None:
+    pending(HARMLESS[case])
 
     assert dangers_pending() == []
 
