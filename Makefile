@@ -50,11 +50,13 @@ test-postgresql: .venv/dev ## run the tests that may differ between databases, o
 test-browser: .venv/dev ## run the browser tests, if a Chromium is installed
 	$(PYTEST) -m browser -n $(WORKERS) tests/browser
 
-test-rest: export LOANOFFICE_TEST_LONG = 1
+LONG := LOANOFFICE_TEST_LONG=1
 test-rest: .venv/dev ## run what test-full adds to test
-	$(PYTEST) $(TEST_FLAGS) -m "long and not browser"
-	$(PYTEST) -m "browser and long" -n $(WORKERS) tests/browser
-	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m "(long or not both_databases) and not browser and not deploy"
+	$(LONG) $(PYTEST) $(TEST_FLAGS) -m "long and not browser"
+	$(LONG) $(PYTEST) -m "browser and long" -n $(WORKERS) tests/browser
+	$(LONG) $(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m long \
+		tests/core/admin/test_declared_filters.py tests/devtools/chaos tests/fuzz tests/hard_cases
+	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m "not both_databases and not browser and not deploy"
 
 screens: .venv/dev ## write the screenshots in docs/screens
 	LOANOFFICE_SCREENS=docs/screens $(PYTEST) -m browser tests/browser/test_paths.py
