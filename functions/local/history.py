@@ -59,6 +59,9 @@ def history_events(
                 Timeout=options.timeout_seconds or None,
                 HeartbeatTimeout=options.heartbeat_timeout_seconds or None,
             )
+        if "ChainedInvokeStartedDetails" in event:
+            version = execution.chained_versions.get(event["Id"])
+            event["ChainedInvokeStartedDetails"] |= _given(ExecutedVersion=version)
     shown += _pause_events(execution, pauses)
     shown.sort(key=lambda event: event["EventTimestamp"])
     for number, event in enumerate(shown, start=1):

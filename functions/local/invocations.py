@@ -116,7 +116,7 @@ class Invocations:
                 reservation.function.name,
             )
             return
-        self._executor.begin(
+        self._executor.create(
             reservation.arn,
             StartDurableExecutionInput(
                 account_id=ACCOUNT,

@@ -47,6 +47,7 @@ from functions.local.errors import (
 )
 from functions.local.function import (
     Function,
+    Target,
     context_for,
     find_function,
     parse_function_name,
@@ -194,6 +195,18 @@ class ThreadInvoker(Invoker):
         """Set the receiver of checkpoints; the executor is created after its invoker."""
         self._checkpoints = checkpoints
 
+    def find(self, function_name: str) -> Target:
+        """Return what a name or an ARN stands for. Raises as AWS does when it is nothing."""
+        return find_function(
+            self._functions, parse_function_name(function_name, self._region), self._region
+        )
+
+    def run_plain(self, target: Target, event: Any, request_id: str, tenant_id: str | None) -> Any:
+        """Run a plain function once, on the calling thread, and return its result."""
+        context = context_for(target, self._region, request_id=request_id, tenant_id=tenant_id)
+        with self._activity.one():
+            return target.handler(event, context)
+
     def create_invocation_input(self, execution: Execution) -> DurableExecutionInvocationInput:
         """Make the first page of the execution's operations, with a new token."""
         operations, marker = OperationPaginatorState.pin(execution).page(
@@ -221,10 +234,10 @@ class ThreadInvoker(Invoker):
         """Run the handler once, on the calling thread."""
         if self._draining:
             raise EngineStoppingError
-        name = parse_function_name(function_name, self._region)
-        target = find_function(self._functions, name, self._region)
+        target = self.find(function_name)
         if not target.function.durable or self._checkpoints is None:
-            raise ResourceNotFoundException(f"Function not found: {name.arn(self._region)}")
+            arn = target.name.arn(self._region)
+            raise ResourceNotFoundException(f"Function not found: {arn}")
         # The id under which the execution's row knows this invocation, even if it dies.
         request_id = CheckpointToken.from_str(input.checkpoint_token).invocation_id
         context = context_for(target, self._region, request_id=request_id, tenant_id=tenant_id)

@@ -25,6 +25,8 @@ class LocalExecution(Execution):
         super().__init__(*arguments, **named)
         # By request id; an invocation that ended well has none.
         self.invocation_errors: dict[str, dict[str, Any]] = {}
+        # Of the functions that it invoked, by operation.
+        self.chained_versions: dict[str, str] = {}
 
     def record_failed_invocation(self, ended: datetime, error: ErrorObject) -> None:
         """Record the invocation that is under way as one that failed."""
@@ -41,6 +43,7 @@ class LocalExecution(Execution):
             "IsInvoked": self.is_invoked,
             "InvokedAt": self.invoked_at.timestamp() if self.invoked_at else None,
             "InvocationErrors": self.invocation_errors,
+            "ChainedVersions": self.chained_versions,
             "Deaths": self.deaths,
             "WrittenBytes": self.written_bytes,
         }
@@ -55,6 +58,7 @@ class LocalExecution(Execution):
         if (invoked_at := data.get("InvokedAt")) is not None:
             execution.invoked_at = datetime.fromtimestamp(invoked_at, UTC)
         execution.invocation_errors = dict(data.get("InvocationErrors", {}))
+        execution.chained_versions = dict(data.get("ChainedVersions", {}))
         execution.deaths = int(data.get("Deaths", 0))
         execution.written_bytes = int(data.get("WrittenBytes", 0))
         return execution

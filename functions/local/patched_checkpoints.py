@@ -16,12 +16,12 @@ from aws_durable_execution_sdk_python_testing.execution import Execution
 from aws_durable_execution_sdk_python_testing.model import CheckpointDurableExecutionResponse
 
 from functions.local.checkpoint_limits import check_result, check_updates
-from functions.local.patched_timers import TimedExecutor
+from functions.local.patched_chained_invokes import ChainingExecutor
 
 checkpoint.MAX_ERROR_PAYLOAD_SIZE_BYTES = sys.maxsize
 
 
-class CheckpointingExecutor(TimedExecutor):
+class CheckpointingExecutor(ChainingExecutor):
     """The part that takes checkpoints and results."""
 
     @override

@@ -1,8 +1,8 @@
 """Extend the executor of the testing SDK for the engine.
 
-This module, ``patched_invocations``, ``patched_checkpoints``, ``patched_timers`` and
-``patched_scheduler`` are the only ones that use private names of the testing SDK, which is why its
-version is pinned exactly and checked at start. The names, and why:
+This module, ``patched_invocations``, ``patched_checkpoints``, ``patched_chained_invokes``,
+``patched_timers`` and ``patched_scheduler`` are the only ones that use private names of the testing
+SDK, which is why its version is pinned exactly and checked at start. The names, and why:
 
 ``Executor._registry _store _clock _scheduler _invoker``
     Its parts, for work added in the same style as its own.
@@ -15,6 +15,9 @@ version is pinned exactly and checked at start. The names, and why:
 _fail_invocation_not_found _fail_after_invalid_output _invalid_output_error
 _invocation_timeout_seconds _closing``
     An invocation whose claim and outcome are written until they are on disk.
+``Executor.preflight_chained_invoke on_chained_invoke_started _notify_parent_of_terminal_child
+_apply_chained_invoke_completion _child_terminal_to_completion _target_pool``
+    Targets of ``context.invoke`` that survive a crash and a disk that refuses writes.
 ``Executor._checkpoint_execution _maybe_replay_cached _validate_invocation_response_and_store``
     Checked against AWS's limits before it is applied.
 ``Executor._begin_invocation _retry_after_error _set_invocation_gate``
@@ -52,7 +55,6 @@ from aws_durable_execution_sdk_python_testing.model import (
     SendDurableExecutionCallbackFailureResponse,
     SendDurableExecutionCallbackHeartbeatResponse,
     SendDurableExecutionCallbackSuccessResponse,
-    StartDurableExecutionInput,
 )
 from aws_durable_execution_sdk_python_testing.threads import DaemonThreadPool
 from aws_durable_execution_sdk_python_testing.token import CallbackToken
@@ -64,7 +66,6 @@ from functions.local.errors import EngineError, callback_closed, conflict
 from functions.local.execution_queues import ExecutionQueueRegistry
 from functions.local.heartbeats import Heartbeats
 from functions.local.invoker import ThreadInvoker
-from functions.local.local_execution import LocalExecution
 from functions.local.patched_checkpoints import CheckpointingExecutor
 from functions.local.patched_scheduler import LocalScheduler
 from functions.local.pauses import Pauses
@@ -124,19 +125,7 @@ class LocalExecutor(CheckpointingExecutor):
         self._handler_threads = handler_threads
         self._waiters = CompletionWaiters()
 
-    # Starting, waiting, stopping.
-
-    def begin(
-        self, execution_arn: str, start: StartDurableExecutionInput, *, is_event: bool
-    ) -> None:
-        """Create an execution under a given ARN and invoke it once it is on disk."""
-        execution = LocalExecution(execution_arn, start, [])
-        execution.is_event = is_event
-        execution.region = self.region
-        execution.start(now=self._clock.now())
-        with self._written.one_write():
-            self._store.save(execution)
-            self._launch_execution(execution, start.execution_timeout_seconds)
+    # Waiting, stopping.
 
     def wait_until_ended(self, execution_arn: str, timeout: float) -> bool:
         """Return true when the execution has ended, at once or within ``timeout`` seconds."""
@@ -163,6 +152,7 @@ class LocalExecutor(CheckpointingExecutor):
             "wake-ups": len(self._pending_wakeup),
             "completion events": len(self._completion_events),
             "waiters": len(self._waiters),
+            "chained targets": len(self._targets),
             "queues": self._registry.active_count(),
             "scheduler events": self._scheduler.event_count(),
             "scheduler tasks": self._scheduler.task_count(),

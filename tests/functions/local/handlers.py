@@ -14,7 +14,7 @@ from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
 from aws_durable_execution_sdk_python.config import CallbackConfig, Duration, StepConfig
-from aws_durable_execution_sdk_python.exceptions import CallbackError
+from aws_durable_execution_sdk_python.exceptions import CallbackError, InvokeError
 from aws_durable_execution_sdk_python.retries import (
     JitterStrategy,
     RetryStrategyConfig,
@@ -166,6 +166,15 @@ def polling(event: dict[str, Any], context: DurableContext) -> int:
 
 
 @durable_execution
+def calling(event: dict[str, Any], context: DurableContext) -> Any:
+    """Invokes another function, and tells what came of it."""
+    try:
+        return context.invoke(event["target"], event["payload"], name="call")
+    except InvokeError as error:
+        return {"type": error.error_type, "message": error.message}
+
+
+@durable_execution
 def sleeper(event: dict[str, Any], context: DurableContext) -> str:
     """A wait between two steps."""
     context.step(lambda _: effect(event, "asleep"), name="asleep")
@@ -273,6 +282,7 @@ FUNCTIONS = {
     "killer": Function(killer, durable=True),
     "stumbling": Function(stumbling, durable=True),
     "polling": Function(polling, durable=True),
+    "calling": Function(calling, durable=True),
     "sleeper": Function(sleeper, durable=True),
     "sized": Function(sized, durable=True, execution_timeout_seconds=QUARTER_HOUR),
     "failing": Function(failing, durable=True, execution_timeout_seconds=QUARTER_HOUR),
