@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from aws_durable_execution_sdk_python_testing.exceptions import (
     InvalidParameterValueException,
@@ -164,6 +164,38 @@ def parse_function_name(text: str, region: str, qualifier: str | None = None) ->
 
 
 @dataclass(frozen=True)
+class Client:
+    """The part of a client context that describes the application of the caller."""
+
+    installation_id: Any = None
+    app_title: Any = None
+    app_version_name: Any = None
+    app_version_code: Any = None
+    app_package_name: Any = None
+
+
+@dataclass(frozen=True)
+class ClientContext:
+    """A caller's words about itself, with the names of Lambda's Python runtime."""
+
+    custom: Any = None
+    env: Any = None
+    client: Client | None = None
+
+    @classmethod
+    def from_dict(cls, sent: Mapping[str, Any]) -> Self:
+        """Read what was sent; members that Lambda does not know are left out."""
+        client, known = sent.get("client"), Client.__dataclass_fields__
+        return cls(
+            sent.get("custom"),
+            sent.get("env"),
+            Client(**{name: client[name] for name in known if name in client})
+            if isinstance(client, dict)
+            else None,
+        )
+
+
+@dataclass(frozen=True)
 class LocalContext:
     """The Lambda context of one invocation, with a running clock."""
 
@@ -174,7 +206,7 @@ class LocalContext:
     aws_request_id: str
     memory_limit_in_mb: str = "1024"
     tenant_id: str | None = None
-    client_context: dict[str, Any] | None = None
+    client_context: ClientContext | None = None
     identity: dict[str, Any] | None = None
     started: float = field(default_factory=time.monotonic, repr=False)
 
@@ -203,6 +235,7 @@ def context_for(
     *,
     request_id: str | None = None,
     tenant_id: str | None = None,
+    client_context: ClientContext | None = None,
 ) -> LocalContext:
     """Make the context of one invocation; the attempts of one event share a request id."""
     return LocalContext(
@@ -212,4 +245,5 @@ def context_for(
         timeout_seconds=target.function.timeout_seconds,
         aws_request_id=request_id or str(uuid.uuid4()),
         tenant_id=tenant_id,
+        client_context=client_context,
     )

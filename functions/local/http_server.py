@@ -20,7 +20,7 @@ from functions.local.executions import Executions
 from functions.local.invocations import Invocations
 from functions.local.request_checks import check_content_type, check_sender, check_signature
 from functions.local.request_model import Inputs, Operation
-from functions.local.responses import Request, Response, error_response, request_id
+from functions.local.responses import REQUEST_ID, Request, Response, error_response, request_id
 
 LOOPBACK = "127.0.0.1"
 INVOKE_API = "2015-03-31"
@@ -189,9 +189,8 @@ class RequestHandler(BaseHTTPRequestHandler):
     def _send(self, response: Response) -> None:
         try:
             self.send_response(response.status)
-            for name, value in response.headers.items():
+            for name, value in {REQUEST_ID: request_id(), **response.headers}.items():
                 self.send_header(name, value)
-            self.send_header("x-amzn-RequestId", request_id())
             self.send_header("Content-Length", str(len(response.body)))
             self.end_headers()
             self.wfile.write(response.body)

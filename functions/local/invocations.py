@@ -1,5 +1,6 @@
 """Implement Lambda's Invoke: durable and plain functions, synchronous or as events."""
 
+import base64
 import json
 import logging
 import threading
@@ -7,6 +8,8 @@ import time
 import traceback
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 
 from aws_durable_execution_sdk_python_testing.exceptions import InvalidParameterValueException
 from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
@@ -18,17 +21,20 @@ from functions.local.events import EventQueue
 from functions.local.execution_names import ExecutionNames, Reservation, fingerprint
 from functions.local.function import (
     ACCOUNT,
+    ClientContext,
     Function,
     FunctionName,
+    LocalContext,
     Target,
     context_for,
     find_function,
     parse_function_name,
 )
 from functions.local.invoker import Activity
+from functions.local.log_tail import LogTail, log_of
 from functions.local.patched_executor import LocalExecutor
 from functions.local.request_model import Inputs, parsed_json
-from functions.local.responses import Response, json_response
+from functions.local.responses import REQUEST_ID, Response, json_response
 from functions.local.store import WriteThroughStore
 
 LONGEST_SYNC_SECONDS = 900.0
@@ -92,6 +98,7 @@ class Invocations:
             self._database.check_writable()
             return Response(204)
         payload = _payload(inputs["Payload"])
+        client_context = _client_context(inputs.get("ClientContext"))
         execution_name = inputs.get("DurableExecutionName")
         if target.function.durable:
             if kind == "RequestResponse":
@@ -102,9 +109,17 @@ class Invocations:
                 f"{name.name} is not a durable function and takes no durable execution name."
             )
         if kind == "Event":
-            self._events.put(name, payload)
-            return Response(202, headers=_version(target))
-        return self._run_now(target, payload)
+            request_id = self._events.put(name, payload)
+            return Response(202, headers={**_version(target), REQUEST_ID: request_id})
+        context = context_for(target, self._region, client_context=client_context)
+        with ExitStack() as stack:
+            is_asked = inputs.get("LogType") == "Tail"
+            log = stack.enter_context(log_of(context)) if is_asked else None
+            response = self._run_now(target, payload, context, log)
+        headers = {**response.headers, REQUEST_ID: context.aws_request_id}
+        if log is not None:
+            headers["X-Amz-Log-Result"] = log.encoded()
+        return replace(response, headers=headers)
 
     def start_reserved(self, reservation: Reservation, *, is_event: bool = True) -> None:
         """Create and invoke the execution of a reserved name."""
@@ -176,21 +191,20 @@ class Invocations:
             error.stack_trace if error else None,
         )
 
-    def _run_now(self, target: Target, payload: str) -> Response:
-        context = context_for(target, self._region)
+    def _run_now(
+        self, target: Target, payload: str, context: LocalContext, log: LogTail | None
+    ) -> Response:
         headers = _version(target)
         with self._sync_slots, self._activity.one():
             began = time.monotonic()
             try:
                 output = json.dumps(target.handler(json.loads(payload), context)).encode()
             except (Exception, SystemExit) as error:
+                kind, trace = type(error).__name__, traceback.format_tb(error.__traceback__)
+                if log is not None:
+                    log.add_error(kind, str(error), trace)
                 logger.warning("%s raised.", target.name.identifier, exc_info=True)
-                return _function_error(
-                    type(error).__name__,
-                    str(error),
-                    headers,
-                    traceback.format_tb(error.__traceback__),
-                )
+                return _function_error(kind, str(error), headers, trace)
             logger.debug("%s took %.3f s.", target.name.identifier, time.monotonic() - began)
         if len(output) > limits.SYNC_PAYLOAD.most:
             return _function_error(
@@ -228,6 +242,22 @@ def _payload(body: bytes) -> str:
             f"Could not parse request body into json: {error}",
         ) from error
     return text
+
+
+def _client_context(text: str | None) -> ClientContext | None:
+    if text is None:
+        return None
+    try:
+        sent = parsed_json(base64.b64decode(text, validate=True))
+    except ValueError:
+        sent = None
+    if not isinstance(sent, dict) or len(text) > limits.CLIENT_CONTEXT.most:
+        raise ApiError(
+            400,
+            "InvalidRequestContentException",
+            "Client context must be a valid Base64-encoded JSON object.",
+        )
+    return ClientContext.from_dict(sent)
 
 
 def _version(target: Target) -> dict[str, str]:

@@ -88,6 +88,12 @@ EVENT_PAYLOAD = Limit(
     TOO_LARGE,
     source=f"{MODEL}, words on `Payload` of `Invoke`",
 )
+CLIENT_CONTEXT = Limit(
+    "Client context, bytes of base64",
+    3583,
+    "400 `InvalidRequestContentException`",
+    source=f"{MODEL}, words on `ClientContext` of `Invoke`",
+)
 OPERATION_PAYLOAD = Limit(
     "Payload of a step, context, callback, wait or chained invoke in a checkpoint, bytes",
     MB,

@@ -10,6 +10,8 @@ from aws_durable_execution_sdk_python_testing.web.serialization import JSONSeria
 
 from functions.local.errors import SERVICE_EXCEPTION, ApiError, error_type
 
+REQUEST_ID = "x-amzn-RequestId"
+
 _JSON = JSONSerializer()
 
 
@@ -57,5 +59,5 @@ def error_response(error: Exception) -> Response:
 
 
 def request_id() -> str:
-    """Make a value for ``x-amzn-RequestId``."""
+    """Make an id for a response that is no invocation's."""
     return str(uuid.uuid4())

@@ -5,6 +5,7 @@ each key however often it runs, and a line in ``effects.log`` for each run; ``co
 the runs of one key.
 """
 
+import logging
 import os
 import signal
 import threading
@@ -243,6 +244,14 @@ def who(_: object, context: Any) -> dict[str, Any]:
     }
 
 
+def talking(event: dict[str, Any], context: Any) -> Any:
+    """Logs, prints, and tells the context of its client."""
+    logging.getLogger("talking").warning("said %s", event["word"])
+    print("printed", event["word"])  # noqa: T201
+    sent = context.client_context
+    return sent and {"custom": sent.custom, "env": sent.env, "title": sent.client.app_title}
+
+
 def broken(event: dict[str, Any], _: object) -> None:
     """A plain function that raises."""
     if "effects" in event:
@@ -292,6 +301,7 @@ FUNCTIONS = {
     ),
     "raising": Function(raising, durable=True),
     "echo": Function(echo),
+    "talking": Function(talking),
     "who": Function(who),
     "broken": Function(broken),
     "unsteady": Function(unsteady),

@@ -14,6 +14,7 @@ from functions.local.patched_executor import LocalExecutor
 from tests.functions.local.faults import FaultyConnection
 from tests.functions.local.handlers import FUNCTIONS, runs
 from tests.functions.local.support import callback_of, client_for, ended, start
+from tests.sizes import size
 from tests.waiting import eventually
 
 ARN = "arn:aws:lambda:us-west-2:123456789012:function"
@@ -184,7 +185,7 @@ def test_each_write_in_turn_may_fail(faulty: LocalEngine) -> None:
 
     disk.begin()
     carry("first")
-    for number in range(3, disk.writes + 1):
+    for number in range(3, disk.writes + 1, size(short=10, long=1)):
         disk.begin(at=number)
         carry(f"at-{number}")
         assert disk.refused == 1
