@@ -40,22 +40,26 @@ def permissions_by_role(
 def people_holding(among: Collection[str]) -> dict[User, frozenset[str]]:
     """Return the active staff who have any of the permissions, each with those that they have.
 
-    The same rule as ``has_perm`` for permissions of the business, which groups alone give; two
-    queries, however many people there are.
+    The same rule as ``has_perm`` for permissions of the business, which groups alone give; one
+    query, however many people there are.
     """
-    found: dict[int, set[str]] = {}
+    columns = [field.attname for field in User._meta.concrete_fields]
     rows = User.groups.through.objects.filter(
         user__is_active=True,
         user__is_staff=True,
         group__permissions__codename__in={name.partition(".")[2] for name in among},
     ).values_list(
-        "user", "group__permissions__content_type__app_label", "group__permissions__codename"
+        "group__permissions__content_type__app_label",
+        "group__permissions__codename",
+        *(f"user__{column}" for column in columns),
     )
-    wanted = frozenset(among)
-    for person, label, codename in rows:
+    wanted, people = frozenset(among), {}
+    found: dict[int, set[str]] = {}
+    for label, codename, pk, *values in rows:
         if (name := f"{label}.{codename}") in wanted:
-            found.setdefault(person, set()).add(name)
-    people = User.objects.in_bulk(found)
+            if pk not in found:
+                people[pk] = User.from_db(rows.db, columns, [pk, *values])
+            found.setdefault(pk, set()).add(name)
     return {people[pk]: frozenset(found[pk]) for pk in sorted(found)}
 
 

@@ -5,7 +5,7 @@ somebody who was deactivated since. Whoever made the partner key of a request, o
 contributed what the request brought.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
@@ -64,6 +64,19 @@ def contributions_of(application: LoanApplication) -> list[Contribution]:
     return list(dict.fromkeys(found))
 
 
+def contributions_load(
+    application: LoanApplication, *, keys: Collection[str]
+) -> list[ApplicationEvent]:
+    """Load what ``contributions_of`` reads; returns the entries with these keys, by the same query.
+
+    The application is locked, so that nobody contributes meanwhile.
+    """
+    wanted = Q(kind__in=CONTRIBUTIONS) | Q(key__in=keys)
+    entries = list(_loaded(ApplicationEvent.objects.filter(wanted, application=application)))
+    setattr(application, LOADED, [entry for entry in entries if entry.kind in CONTRIBUTIONS])
+    return [entry for entry in entries if entry.key in keys]
+
+
 def with_contributions(applications: QuerySet[LoanApplication]) -> QuerySet[LoanApplication]:
     """Load what ``contributions_of`` reads: at most three queries, however many there are."""
     return applications.prefetch_related(
@@ -72,8 +85,12 @@ def with_contributions(applications: QuerySet[LoanApplication]) -> QuerySet[Loan
 
 
 def _loaded_entries() -> QuerySet[ApplicationEvent]:
+    return _loaded(_entries())
+
+
+def _loaded(entries: QuerySet[ApplicationEvent]) -> QuerySet[ApplicationEvent]:
     keys = Prefetch("partner_key", queryset=with_makers())
-    return _entries().select_related("actor").prefetch_related(keys).order_by("pk")
+    return entries.select_related("actor").prefetch_related(keys).order_by("pk")
 
 
 def _entries() -> QuerySet[ApplicationEvent]:

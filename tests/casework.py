@@ -88,7 +88,7 @@ def ask(application: LoanApplication, kind: TaskKind = TaskKind.MANAGER_APPROVAL
     run = run_of(application)
     assert review.review_open(run, kind, callback_id=run.key(kind)) is True
     application.refresh_from_db()
-    callback = PendingCallback.objects.get(callback_id=run.key(kind))
+    callback = PendingCallback.objects.select_related("review_task").get(callback_id=run.key(kind))
     assert callback.review_task is not None
     callback.callback_id = f"callback-{callback.review_task.pk}"
     callback.save(update_fields=["callback_id"])

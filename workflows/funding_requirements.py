@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Value
 
 from applications.models import LoanOffer, RiskAssessment
 from lending.choices import Outcome
@@ -89,10 +89,12 @@ def facts_read(
     offers = LoanOffer.objects.filter(
         application=OuterRef("application"), attempt=OuterRef("attempt")
     ).order_by()
-    of_offer = (
-        Exists(offers.filter(acceptance_required=True)),
-        Exists(offers.filter(accepted_in__isnull=False)),
-    )
+    of_offer: tuple[Exists | Value, Exists | Value] = (Value(value=False), Value(value=False))
+    if Requirement.OFFERED in needs:
+        of_offer = (
+            Exists(offers.filter(acceptance_required=True)),
+            Exists(offers.filter(accepted_in__isnull=False)),
+        )
     for pk, outcome, must_accept, has_accepted, *values in assessments.values_list(
         "application", "outcome", *of_offer, *switches
     ):

@@ -1,12 +1,11 @@
 """Create, edit, submit and withdraw applications."""
 
 import secrets
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -14,7 +13,6 @@ from applications.choices import Level, Status, Step
 from applications.demo_profiles import find_profile
 from applications.errors import (
     DuplicateExternalId,
-    InvalidApplication,
     NotEditable,
     PayoutInDoubt,
     StaleVersion,
@@ -24,6 +22,7 @@ from applications.locking import application_lock
 from applications.models import Disbursement, LoanApplication
 from applications.pii import masked_changes
 from applications.services.attempts import move, save, stop_waiting
+from applications.services.field_checks import fields_check
 from applications.services.timeline import event_record
 from applications.services.withdrawals import Asked, withdrawal_prepare
 from applications.signals import (
@@ -33,8 +32,8 @@ from applications.signals import (
 )
 from applications.transitions import check_transition, is_terminal
 from core.errors import NotPermitted
+from lending.models import LendingPolicy
 from lending.services import policy_current
-from lending.underwriting import SMALLEST_INCOME
 from partners.models import Partner, PartnerKey
 
 # Crockford's alphabet without vowels: no two characters look alike, and no words are formed.
@@ -53,6 +52,8 @@ EDITABLE_FIELDS = (
 )
 # What an approval is given on: the underwriting, and whom the money goes to.
 JUDGED_FIELDS = frozenset(EDITABLE_FIELDS) - {"external_id"}
+CREATE = ("applications.add_loanapplication", "create an application")
+SUBMIT = ("applications.submit_loanapplication", "submit an application")
 WITHDRAW = ("applications.withdraw_loanapplication", "withdraw an application")
 # Their changes are named in the timeline without the values.
 SENSITIVE_FIELDS = frozenset({*CONTACT_FIELDS, "applicant_name", "sin_last4", "annual_income"})
@@ -75,11 +76,28 @@ def application_create(
     Raises ``InvalidApplication`` with field errors, ``NotPermitted``, and ``DuplicateExternalId``
     for an ``external_id`` that the partner used before.
     """
-    _require(user, partner, "applications.add_loanapplication", "create an application")
+    _require(user, partner, *CREATE)
+    with transaction.atomic():
+        return _create(
+            policy=policy_current(),
+            user=user,
+            partner=partner,
+            partner_key=partner_key,
+            fields=fields,
+        )
+
+
+def _create(
+    *,
+    policy: LendingPolicy,
+    user: User | None,
+    partner: Partner | None,
+    partner_key: PartnerKey | None,
+    fields: dict[str, Any],
+) -> LoanApplication:
     if fields.get("annual_income") is None and settings.LOANOFFICE_DEMO:
         profile = find_profile(str(fields.get("sin_last4", "")))
         fields["annual_income"] = profile.annual_income if profile else None
-    policy = policy_current()
     fields.setdefault("currency", policy.currency)
     fields.setdefault("term_months", policy.default_term_months)
     application = LoanApplication(
@@ -89,24 +107,23 @@ def application_create(
         last_edited_by=user,
         **fields,
     )
-    _check(application, lent_in=policy.currency)
-    with transaction.atomic():
-        _insert(application)
-        event_record(
-            application=application,
-            kind="created",
-            message="The application was created.",
-            actor=user,
-            partner=partner,
-            partner_key=partner_key,
-            changes=masked_changes(
-                {
-                    name: (None, value)
-                    for name in EDITABLE_FIELDS
-                    if (value := getattr(application, name)) not in {None, ""}
-                }
-            ),
-        )
+    fields_check(application, lent_in=policy.currency)
+    _insert(application)
+    event_record(
+        application=application,
+        kind="created",
+        message="The application was created.",
+        actor=user,
+        partner=partner,
+        partner_key=partner_key,
+        changes=masked_changes(
+            {
+                name: (None, value)
+                for name in EDITABLE_FIELDS
+                if (value := getattr(application, name)) not in {None, ""}
+            }
+        ),
+    )
     return application
 
 
@@ -146,7 +163,9 @@ def application_edit(
         setattr(application, name, value)
     # What was submitted keeps its currency, whatever is lent in by now.
     is_draft = application.status == Status.DRAFT
-    _check(application, lent_in=policy_current().currency if is_draft else application.currency)
+    fields_check(
+        application, lent_in=policy_current().currency if is_draft else application.currency
+    )
     application.version += 1
     application.last_edited_by = user
     derived = [name for source, name in LoanApplication.DERIVED.items() if source in changed]
@@ -187,13 +206,32 @@ def application_submit(
     Raises ``TransitionRefused`` when it is not a draft, ``InvalidApplication``,
     ``NotPermitted``.
     """
-    _require(user, partner, "applications.submit_loanapplication", "submit an application")
+    _require(user, partner, *SUBMIT)
     application = application_lock(reference)
+    return _submit(
+        application=application,
+        policy=policy_current,
+        user=user,
+        partner=partner,
+        partner_key=partner_key,
+    )
+
+
+def _submit(
+    *,
+    application: LoanApplication,
+    policy: Callable[[], LendingPolicy],
+    user: User | None,
+    partner: Partner | None,
+    partner_key: PartnerKey | None,
+) -> LoanApplication:
     if application.status != Status.DRAFT:
         raise TransitionRefused(
-            reference=reference, current=Status(application.status), new=Status.SUBMITTED
+            reference=application.reference,
+            current=Status(application.status),
+            new=Status.SUBMITTED,
         )
-    _check(application, lent_in=policy_current().currency)
+    fields_check(application, lent_in=policy().currency)
     application.status = Status.SUBMITTED
     application.current_step = Step.SUBMITTED
     application.submitted_by = user
@@ -234,9 +272,13 @@ def application_create_and_submit(
 
     ``partner_key`` is the key of the partner's request: whoever made it does not decide.
     """
+    _require(user, partner, *CREATE)
+    policy = policy_current()
     by: dict[str, Any] = {"user": user, "partner": partner, "partner_key": partner_key}
-    application = application_create(**by, **fields)
-    return application_submit(reference=application.reference, **by)
+    draft = _create(policy=policy, fields=fields, **by)
+    _require(user, partner, *SUBMIT)
+    application = application_lock(draft.reference)
+    return _submit(application=application, policy=lambda: policy, **by)
 
 
 def withdrawal_check(
@@ -324,14 +366,17 @@ def _withdraw(
 
 def _insert(application: LoanApplication) -> None:
     """Insert a row. Of two at the same moment the constraint refuses the second."""
+    if application.partner is None or not application.external_id:
+        application.save(force_insert=True)
+        return
     try:
         with transaction.atomic():
             application.save(force_insert=True)
     except IntegrityError as error:
         earlier = LoanApplication.objects.filter(
             partner=application.partner, external_id=application.external_id
-        ).exclude(external_id="")
-        if application.partner is None or (found := earlier.first()) is None:
+        )
+        if (found := earlier.first()) is None:
             raise
         raise DuplicateExternalId(
             external_id=application.external_id, reference=found.reference
@@ -344,28 +389,6 @@ def _require(user: User | None, partner: Partner | None, permission: str, what: 
         raise NotPermitted(f"Somebody has to {what}: a member of staff or a partner.")
     if user is not None and not user.has_perm(permission):
         raise NotPermitted(f"You may not {what}.")
-
-
-def _check(application: LoanApplication, *, lent_in: str) -> None:
-    errors: dict[str, list[str]] = {}
-    try:
-        application.clean_fields(exclude=["created_by", "submitted_by", "last_edited_by"])
-    except ValidationError as invalid:
-        errors = {name: list(texts) for name, texts in invalid.message_dict.items()}
-    for name in ("loan_amount", "annual_income"):
-        amount = getattr(application, name)
-        if name in errors or not isinstance(amount, Decimal):
-            continue
-        if amount <= 0:
-            errors[name] = ["Enter an amount above zero."]
-        elif name == "annual_income" and amount < SMALLEST_INCOME:
-            errors[name] = [f"Enter a yearly income of at least {SMALLEST_INCOME}."]
-    if application.currency != lent_in:
-        errors["currency"] = [f"Loans are made in {lent_in}."]
-    if not application.applicant_name.strip():
-        errors.setdefault("applicant_name", ["This field may not be blank."])
-    if errors:
-        raise InvalidApplication(errors)
 
 
 def _plain(value: object) -> object:

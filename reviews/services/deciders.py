@@ -77,7 +77,7 @@ class Standing:
 
 
 def office_now(*, now: datetime) -> list[Member]:
-    """Return everybody who may decide something now; four queries, however many they are."""
+    """Return everybody who may decide something now; two queries, or four with delegations."""
     delegated = all_delegated_rights(now=now)
     return [
         Member(Right(person, held), tuple(delegated.get(person.pk, ())))

@@ -249,7 +249,7 @@ ACTS = {
     "reviews.services.delegation.delegation_revoke": "admin:reviews_delegation_revoke",
     "applications.services.documents.document_add": "api:documents",
     "applications.services.documents.upload_stored": "admin:applications_loanapplication_upload",
-    "applications.services.intake.application_create": "api:applications",
+    "applications.services.intake.application_create": "admin:applications_loanapplication_add",
     "applications.services.intake.application_create_and_submit": "api:applications",
     "applications.services.intake.application_edit": "admin:applications_loanapplication_change",
     "applications.services.intake.application_submit": "admin:applications_loanapplication_add",

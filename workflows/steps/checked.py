@@ -7,6 +7,7 @@ from math import ceil
 from django.utils import timezone
 
 from applications.choices import Level
+from applications.contributions import contributions_load
 from applications.locking import application_lock
 from applications.models import ApplicationEvent, LoanApplication
 from applications.services.attempts import Attempt, ensure_current_attempt
@@ -49,23 +50,25 @@ def begin_checked(
     wakeup: WakeUp | None,
     needs: Requirements = frozenset(),
     ended_wait: TaskKind | None = None,
+    asks_people: bool = False,
 ) -> Begun:
     """Lock the application and compare the record with the wake-up and the needs of a step.
 
     ``operation`` names this try of the step, ``work`` its entry in the timeline once it is done.
     ``ended_wait`` is a review that the engine stopped waiting for by itself: it is missing while
-    its task is open and has time left, because the record's clock decides.
+    its task is open and has time left, because the record's clock decides. A step that
+    ``asks_people`` needs to know who worked on the application, so that is read as well.
     What is missing is put on the timeline, so that this try always has the same result. Inside a
     transaction. Raises ``ApplicationClosed``, ``AnswerDiffers``, and ``NotApproved`` where asking
     again would not help.
     """
     application = application_lock(attempt.reference)
     kept = attempt.key(f"{operation}/missing")
-    known = dict(
-        ApplicationEvent.objects.filter(key__in=(attempt.key(work), kept)).values_list(
-            "key", "data"
-        )
-    )
+    keys = (attempt.key(work), kept)
+    if asks_people:
+        known = {entry.key: entry.data for entry in contributions_load(application, keys=keys)}
+    else:
+        known = dict(ApplicationEvent.objects.filter(key__in=keys).values_list("key", "data"))
     if attempt.key(work) in known:
         return Begun(application, seen=True)
     ensure_current_attempt(attempt, application)

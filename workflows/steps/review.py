@@ -140,6 +140,7 @@ def review_open(
         work=operation,
         wakeup=wakeup,
         needs=NEEDS[REVIEW_KINDS[kind].trigger] if wakeup is not None else frozenset(),
+        asks_people=True,
     )
     if begun.missing is not None:
         return begun.missing
@@ -244,8 +245,8 @@ def _why_asked(application: LoanApplication, kind: TaskKind) -> list[dict[str, s
     row = REVIEW_KINDS[kind]
     if row.trigger is not Trigger.REFERRED:
         return [{"code": code.value, "text": text} for code, text in row.opening_reasons]
-    assessment = RiskAssessment.objects.get(application=application, attempt=application.attempt)
-    return list(assessment.reasons)
+    assessments = RiskAssessment.objects.filter(attempt=application.attempt)
+    return list(assessments.values_list("reasons", flat=True).get(application=application))
 
 
 def _not_asked_again(application: LoanApplication, kind: TaskKind) -> bool:

@@ -68,8 +68,8 @@ def test_404_keeps_no_key(api: Caller, reference: str) -> None:
 def test_unforeseen_error_leaves_nothing_and_the_key_may_be_tried_again(
     api: Caller, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing = Victim(intake.application_submit, 1, RuntimeError("secret"))
-    monkeypatch.setattr(intake, "application_submit", failing)
+    failing = Victim(intake._submit, 1, RuntimeError("secret"))
+    monkeypatch.setattr(intake, "_submit", failing)
 
     assert_problem(api.post(BASE, ALICE, **KEY), 500, "internal-error")
     assert rows() == (0, 0, 0)
@@ -104,8 +104,8 @@ def test_what_a_service_committed_before_it_was_refused_stays_and_no_key_does(
 def test_post_that_loses_once_is_done_again_with_its_key(
     api: Caller, rows: Rows, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    service = Victim(intake.application_submit, 1, error)
-    monkeypatch.setattr(intake, "application_submit", service)
+    service = Victim(intake._submit, 1, error)
+    monkeypatch.setattr(intake, "_submit", service)
 
     first = api.post(BASE, ALICE, **KEY)
 
@@ -119,8 +119,8 @@ def test_post_that_loses_once_is_done_again_with_its_key(
 def test_post_that_loses_twice_is_a_conflict_and_its_key_may_be_tried_again(
     api: Caller, rows: Rows, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    service = Victim(intake.application_submit, 2, error)
-    monkeypatch.setattr(intake, "application_submit", service)
+    service = Victim(intake._submit, 2, error)
+    monkeypatch.setattr(intake, "_submit", service)
 
     assert_problem(api.post(BASE, ALICE, **KEY), 409, "try-again")
     assert rows() == (0, 0, 0)

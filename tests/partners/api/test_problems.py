@@ -135,7 +135,7 @@ def test_unforeseen_error_is_a_bare_500_and_logged(
     def fail(**_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(intake, "application_submit", fail)
+    monkeypatch.setattr(intake, "_submit", fail)
 
     response = api.submit()
 
