@@ -1,4 +1,8 @@
-"""Check the updates of a checkpoint against AWS's limits, before anything is applied."""
+"""Check the updates of a checkpoint against AWS's limits and rules, before anything is applied.
+
+The validators of the testing SDK 1.4.0 look at an operation that is there already, so the first
+update of one could say anything. The sentences are theirs.
+"""
 
 from collections.abc import Sequence
 
@@ -30,8 +34,11 @@ def check_updates(execution: LocalExecution, updates: Sequence[OperationUpdate])
     Otherwise count what the updates write, on the execution.
     """
     written = execution.written_bytes
+    begun = {each.operation_id for each in execution.operations}
     for number, update in enumerate(updates, start=1):
         _check_members(update, f"updates.{number}.member")
+        _check_sense(update, is_begun=update.operation_id in begun)
+        begun.add(update.operation_id)
         written += _payload_size(execution, update) + check_error(update.error)
     limits.WRITTEN.check_size(written, "Checkpointed data of a durable execution")
     known = {each.operation_id for each in execution.operations} | {
@@ -70,6 +77,29 @@ def _check_members(update: OperationUpdate, at: str) -> None:
         limits.HEARTBEAT_SECONDS.check_number(
             options.heartbeat_timeout_seconds, f"{at}.callbackOptions.heartbeatTimeoutSeconds"
         )
+
+
+def _check_sense(update: OperationUpdate, *, is_begun: bool) -> None:
+    """Raise for options, a payload or an error that do not go with the action."""
+    kind, action = update.operation_type, update.action
+    is_end = action in {OperationAction.SUCCEED, OperationAction.FAIL}
+    has_both = update.payload is not None and update.error is not None
+    is_retry = action is OperationAction.RETRY
+    refused = ""
+    if kind is OperationType.STEP and is_retry != (update.step_options is not None):
+        refused = "Invalid StepOptions for the given action."
+    elif kind is OperationType.STEP and is_retry and has_both:
+        refused = "Cannot provide both error and payload to RETRY a STEP."
+    elif action is OperationAction.SUCCEED and update.error is not None:
+        refused = "Cannot provide an Error for SUCCEED action."
+    elif action is OperationAction.FAIL and update.payload is not None:
+        refused = "Cannot provide a Payload for FAIL action."
+    elif kind is OperationType.WAIT and action is OperationAction.START:
+        refused = "" if update.wait_options else "Update for WAIT operation requires WaitOptions."
+    elif kind is OperationType.CONTEXT and is_end and not is_begun:
+        refused = "Invalid current CONTEXT state to close."
+    if refused:
+        raise InvalidParameterValueException(refused)
 
 
 def check_result(execution: LocalExecution, result: str | None) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from aws_durable_execution_sdk_python_testing.exceptions import InvalidParameterValueException
 from aws_durable_execution_sdk_python_testing.model import CheckpointDurableExecutionRequest
+from aws_durable_execution_sdk_python_testing.token import CheckpointToken
 
 from functions.local.checkpoint_limits import check_error
 from functions.local.database import Database
@@ -92,6 +93,7 @@ class Executions:
 
     def state(self, inputs: Inputs) -> Response:
         """GetDurableExecutionState, for a handler that runs in another process."""
+        self._check_token(inputs)
         page = self.executor.get_execution_state(
             inputs[ARN],
             checkpoint_token=inputs.get("CheckpointToken"),
@@ -102,6 +104,7 @@ class Executions:
 
     def checkpoint(self, inputs: Inputs) -> Response:
         """CheckpointDurableExecution, for a handler that runs in another process."""
+        self._check_token(inputs)
         arn = inputs[ARN]
         asked = CheckpointDurableExecutionRequest.from_dict(dict(inputs), arn)
         response = self.executor.checkpoint_execution(
@@ -191,6 +194,23 @@ class Executions:
         """SendDurableExecutionCallbackHeartbeat."""
         self.executor.send_callback_heartbeat(inputs["CallbackId"])
         return json_response(200, {})
+
+    def _check_token(self, inputs: Inputs) -> None:
+        """Raise for a token that is none, or of no execution, or of another one.
+
+        AWS has no 404 for the operations of a running handler.
+        """
+        try:
+            token = CheckpointToken.from_str(inputs["CheckpointToken"])
+            is_known = self.store.exists(inputs[ARN])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidParameterValueException("Invalid checkpoint token") from error
+        if not is_known:
+            raise InvalidParameterValueException("Invalid checkpoint token")
+        if token.execution_arn != inputs[ARN]:
+            raise InvalidParameterValueException(
+                "Checkpoint token is not valid for the durable execution ARN"
+            )
 
     def _shown(self, summary: Summary) -> dict[str, Any]:
         status = summary.status

@@ -225,6 +225,18 @@ def raising(event: Any, context: Any) -> Any:
     return _echo_handler(event, context)
 
 
+# What the invocations of ``raw`` got, by the ARN of the execution, and what lets them end.
+TOKENS: dict[str, str] = {}
+RAW_GATE = threading.Event()
+
+
+def raw(event: Any, _: Any) -> dict[str, Any]:
+    """A durable function without the SDK: the test makes its checkpoints."""
+    TOKENS[event.durable_execution_arn] = event.checkpoint_token
+    RAW_GATE.wait(30)
+    return {"Status": "SUCCEEDED", "Result": "1"}
+
+
 def echo(event: Any, _: object) -> Any:
     """A plain function."""
     return event
@@ -300,6 +312,7 @@ FUNCTIONS = {
         echo_durable, durable=True, execution_timeout_seconds=QUARTER_HOUR + 1
     ),
     "raising": Function(raising, durable=True),
+    "raw": Function(raw, durable=True),
     "echo": Function(echo),
     "talking": Function(talking),
     "who": Function(who),

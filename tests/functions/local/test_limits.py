@@ -148,7 +148,10 @@ SUCCEED = OperationAction.SUCCEED
         ),
         (
             limits.RETRY_SECONDS,
-            lambda n: update(step_options=StepOptions(next_attempt_delay_seconds=n)),
+            lambda n: update(
+                action=OperationAction.RETRY,
+                step_options=StepOptions(next_attempt_delay_seconds=n),
+            ),
         ),
         (
             limits.CALLBACK_SECONDS,

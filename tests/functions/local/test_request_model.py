@@ -148,10 +148,17 @@ def wrong_requests(operation: str) -> list[tuple[dict[str, Any], str, str]]:
     return cases
 
 
-def test_engine_serves_all_operations_of_durable_functions(engine: LocalEngine) -> None:
-    for operation in OPERATIONS:
-        _, kind, _ = Sent(operation, needed(operation)).answer(engine)
-        assert kind in {"", "ResourceNotFoundException", "InvalidParameterValueException"}
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_does_not_exist_is_an_error_that_the_operation_has(
+    engine: LocalEngine, operation: str
+) -> None:
+    inputs = needed(operation)
+    if "FunctionName" in inputs:
+        inputs["FunctionName"] = "nobody:live"
+    declared = {shape.name for shape in MODEL.operation_model(operation).error_shapes}
+    status, kind, _ = Sent(operation, inputs).answer(engine)
+    assert kind in declared - {"ServiceException"}
+    assert status == MODEL.shape_for(kind).metadata["error"]["httpStatusCode"]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
