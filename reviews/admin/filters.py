@@ -52,5 +52,4 @@ class WaitingOnMe(admin.SimpleListFilter):
             )
         if self.value() != "yes":
             return queryset
-        mine = decisions.tasks_waiting_on(user=staff(request), now=now)
-        return queryset.filter(pk__in=mine.values("pk"))
+        return decisions.tasks_waiting_on(user=staff(request), now=now, among=queryset)

@@ -71,8 +71,13 @@ def tasks_decidable(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
     return tasks_waiting_on(user=user, now=now).exclude(claimed & ~Q(claimed_by=user))
 
 
-def tasks_waiting_on(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
-    """Return the open tasks that ``user`` may decide now, including those claimed by others."""
+def tasks_waiting_on(
+    *, user: User, now: datetime, among: QuerySet[ReviewTask] | None = None
+) -> QuerySet[ReviewTask]:
+    """Return the open tasks that ``user`` may decide now, including those claimed by others.
+
+    Of all tasks, or of those of ``among``.
+    """
     given = approvals_counting(OuterRef("application__version"), task=OuterRef("pk"))
     in_some_right = _within_right(own_right(user), given)
     lent = delegated_rights(user=user, now=now)
@@ -80,7 +85,8 @@ def tasks_waiting_on(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
         in_some_right |= _within_right(right, given) & ~_worked_on_by(right.person)
     if lent:  # their own right excludes the approvals that they gave themselves
         in_some_right &= ~Q(Exists(given.filter(decided_by=user)))
-    return ReviewTask.objects.filter(
+    rows = ReviewTask.objects.all() if among is None else among
+    return rows.filter(
         ~_worked_on_by(user),
         in_some_right,
         status=TaskStatus.OPEN,
