@@ -4,6 +4,10 @@
 created in the same write as the checkpoint that asks for it, so that no crash parts them, and its
 end completes the operation. A plain target runs once on a thread; when the process dies meanwhile,
 it runs again, as any step does. ``patched_executor`` lists the private names.
+
+On Lambda a target takes longer to begin than its parent to suspend, and AWS's own cases expect
+their events in that order. Here both take milliseconds, so a target begins when the invocation that
+asks for it has ended, or ``LONGEST_HOLD`` after, if that has other work.
 """
 
 import asyncio
@@ -11,6 +15,7 @@ import json
 import logging
 import traceback
 import uuid
+from collections.abc import Callable
 from functools import cached_property
 from typing import override
 
@@ -32,6 +37,7 @@ from aws_durable_execution_sdk_python_testing.exceptions import (
     ResourceNotFoundException,
 )
 from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
+from aws_durable_execution_sdk_python_testing.worker.status import InvocationState
 
 from functions.local.errors import error_type
 from functions.local.function import ACCOUNT, Target
@@ -40,6 +46,7 @@ from functions.local.local_execution import LocalExecution
 from functions.local.patched_timers import TimedExecutor
 
 EMPTY = "{}"  # what a target gets that is invoked without a payload
+LONGEST_HOLD = 1.0  # seconds
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +77,36 @@ class ChainingExecutor(TimedExecutor):
         execution.start(now=self._clock.now())
         with self._written.one_write():
             self._store.save(execution)
-            self._launch_execution(execution, start.execution_timeout_seconds)
+            if parent_arn is None:
+                self._launch_execution(execution, start.execution_timeout_seconds)
+            else:
+                self._arm_execution_timeout(execution)
+                self._hold(parent_arn, lambda: self._invoke_execution(execution_arn))
+
+    # Targets that wait until the invocation of their parent has ended.
+
+    @cached_property
+    def _held(self) -> dict[str, list[Callable[[], object]]]:
+        return {}
+
+    def _hold(self, parent_arn: str, begin: Callable[[], object]) -> None:
+        """Begin a target when its parent's invocation has ended, or soon."""
+
+        def hold() -> None:
+            self._held.setdefault(parent_arn, []).append(begin)
+            self._scheduler.call_later(lambda: self._release_held(parent_arn), delay=LONGEST_HOLD)
+
+        self._after_write(hold)
+
+    def _release_held(self, parent_arn: str) -> None:
+        for begin in self._held.pop(parent_arn, ()):
+            begin()
+
+    @override
+    def _set_invocation_gate(self, arn: str, status: InvocationState) -> None:
+        super()._set_invocation_gate(arn, status)
+        if status is not InvocationState.INVOKING and arn in self._held:
+            self._after_write(lambda: self._release_held(arn))
 
     # At the checkpoint, on the parent's queue.
 
@@ -100,7 +136,11 @@ class ChainingExecutor(TimedExecutor):
             child_arn = self._create_child(parent, target, tenant_id, payload or EMPTY)
             parent.record_chained_invoke_child(operation_id, child_arn)
         else:
-            self._run_target(execution_arn, operation_id, target, tenant_id, payload or EMPTY)
+            given = payload or EMPTY
+            self._hold(
+                execution_arn,
+                lambda: self._run_target(execution_arn, operation_id, target, tenant_id, given),
+            )
         self._written.save(parent)
 
     def _create_child(

@@ -13,7 +13,7 @@ from functions.local.engine import LocalEngine
 from functions.local.patched_executor import LocalExecutor
 from tests.functions.local.faults import FaultyConnection
 from tests.functions.local.handlers import FUNCTIONS, runs
-from tests.functions.local.support import callback_of, client_for, ended, start
+from tests.functions.local.support import callback_of, client_for, ended, history_of, start
 from tests.sizes import size
 from tests.waiting import eventually
 
@@ -63,6 +63,22 @@ def test_durable_target_is_an_execution_and_its_result_that_of_the_invoke(client
     assert json.loads(succeeded["Result"]["Payload"]) == {"n": 4}
     details = client.get_durable_execution(DurableExecutionArn=child)
     assert (details["Status"], json.loads(details["InputPayload"])) == ("SUCCEEDED", {"n": 4})
+
+
+@pytest.mark.parametrize("target", ["echo", "echo-durable:live", "failing:live"])
+def test_events_are_in_the_order_of_aws(client: Any, target: str) -> None:
+    """As cases 5-1 and 5-10 of AWS's conformance tests have them, which match by number."""
+    arn = call(client, f"ordered-{target.partition(':')[0]}", target)
+    end = "ChainedInvokeFailed" if target == "failing:live" else "ChainedInvokeSucceeded"
+    ended(client, arn)
+    assert history_of(client, arn) == [
+        "ExecutionStarted",
+        "ChainedInvokeStarted",
+        "InvocationCompleted",
+        end,
+        "InvocationCompleted",
+        "ExecutionSucceeded",
+    ]
 
 
 @pytest.mark.parametrize("name", ["echo", "echo:1", f"{ARN}:echo:live", "function:echo"])
