@@ -45,6 +45,13 @@ def callback_options(execution: Execution, operation_id: str) -> CallbackOptions
     return CallbackOptions()
 
 
+def _tenant_of(execution: Execution, operation_id: str) -> str | None:
+    for update in execution.updates:
+        if update.operation_id == operation_id and update.chained_invoke_options:
+            return update.chained_invoke_options.tenant_id
+    return None
+
+
 def history_events(
     execution: LocalExecution, events: Sequence[Event], pauses: Sequence[Pause], *, with_data: bool
 ) -> list[Shown]:
@@ -60,8 +67,10 @@ def history_events(
                 HeartbeatTimeout=options.heartbeat_timeout_seconds or None,
             )
         if "ChainedInvokeStartedDetails" in event:
-            version = execution.chained_versions.get(event["Id"])
-            event["ChainedInvokeStartedDetails"] |= _given(ExecutedVersion=version)
+            event["ChainedInvokeStartedDetails"] |= _given(
+                ExecutedVersion=execution.chained_versions.get(event["Id"]),
+                TenantId=_tenant_of(execution, event["Id"]),
+            )
     shown += _pause_events(execution, pauses)
     shown.sort(key=lambda event: event["EventTimestamp"])
     for number, event in enumerate(shown, start=1):

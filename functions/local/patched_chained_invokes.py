@@ -5,9 +5,9 @@ created in the same write as the checkpoint that asks for it, so that no crash p
 end completes the operation. A plain target runs once on a thread; when the process dies meanwhile,
 it runs again, as any step does. ``patched_executor`` lists the private names.
 
-On Lambda a target takes longer to begin than its parent to suspend, and AWS's own cases expect
-their events in that order. Here both take milliseconds, so a target begins when the invocation that
-asks for it has ended, or ``LONGEST_HOLD`` after, if that has other work.
+On Lambda a target takes longer to begin than its parent to suspend, and AWS's conformance tests
+expect their events in that order. Here both take milliseconds, so a target begins when the
+invocation that asks for it has ended, or ``LONGEST_HOLD`` after, if that has other work.
 """
 
 import asyncio

@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import CallbackConfig, Duration, StepConfig
+from aws_durable_execution_sdk_python.config import (
+    CallbackConfig,
+    Duration,
+    InvokeConfig,
+    StepConfig,
+)
 from aws_durable_execution_sdk_python.exceptions import CallbackError, InvokeError
 from aws_durable_execution_sdk_python.retries import (
     JitterStrategy,
@@ -170,7 +175,8 @@ def polling(event: dict[str, Any], context: DurableContext) -> int:
 def calling(event: dict[str, Any], context: DurableContext) -> Any:
     """Invokes another function, and tells what came of it."""
     try:
-        return context.invoke(event["target"], event["payload"], name="call")
+        tenant = InvokeConfig[Any, Any](tenant_id=event.get("tenant"))
+        return context.invoke(event["target"], event["payload"], name="call", config=tenant)
     except InvokeError as error:
         return {"type": error.error_type, "message": error.message}
 
@@ -246,6 +252,7 @@ def who(_: object, context: Any) -> dict[str, Any]:
     """Tells its context."""
     return {
         "function_name": context.function_name,
+        "tenant_id": context.tenant_id,
         "arn": context.invoked_function_arn,
         "request_id": context.aws_request_id,
         "left": [

@@ -90,6 +90,13 @@ def test_plain_target_is_run_and_its_result_that_of_the_invoke(client: Any, name
     assert started["ExecutedVersion"] == ("1" if name == "echo:1" else "$LATEST")
 
 
+def test_tenant_reaches_the_target_and_the_history(client: Any) -> None:
+    arn = start(client, "calling", "tenant", target="who", payload={}, tenant="blue")
+    assert outcome(client, arn)["tenant_id"] == "blue"
+    (_, started), _ = chained(client, arn)
+    assert started["TenantId"] == "blue"
+
+
 def test_target_that_fails_raises_its_error(client: Any) -> None:
     durable = call(client, "fails", "failing:live", why="too poor")
     plain = call(client, "breaks", "broken")
