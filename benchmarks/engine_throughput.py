@@ -68,7 +68,7 @@ def spread(clients: list[Any], call: Callable[[Any, int], None], numbers: Iterab
 def start(client: Any, number: int) -> None:
     """Start one execution."""
     client.invoke(
-        FunctionName="publish_and_wait",
+        FunctionName="publish_and_wait:live",
         InvocationType="Event",
         DurableExecutionName=f"execution-{number}",
         Payload=json.dumps({"number": number}),
