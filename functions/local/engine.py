@@ -32,7 +32,7 @@ from functions.local.patched_batches import mend_batches
 from functions.local.patched_executor import LocalExecutor, check_testing_sdk
 from functions.local.patched_scheduler import LocalScheduler
 from functions.local.pauses import Pauses
-from functions.local.recovery import Recovered, recover
+from functions.local.recovery import Recovered, Recovery, recover_starts
 from functions.local.responses import Response, json_response
 from functions.local.retention import Retention
 from functions.local.store import WriteThroughStore
@@ -90,7 +90,7 @@ class LocalEngine:
         self._clock: Clock = clock or RealClock()
         self._state = "new"
         self._server_thread: threading.Thread | None = None
-        self._loaded: list[str] = []
+        self._unfinished: list[str] = []
         self.recovered = Recovered(0, 0, 0)
 
     @property
@@ -111,7 +111,7 @@ class LocalEngine:
         self.stop()
 
     def start(self) -> None:
-        """Lock the folder, bind the port, recover, and serve; returns after recovery.
+        """Lock the folder, bind the port, and serve; executions continue meanwhile.
 
         Raises ``EngineError`` when the folder or the port is taken, or cannot be used.
         """
@@ -123,9 +123,9 @@ class LocalEngine:
         except BaseException:
             self._lock.release()
             raise
-        self._state = "recovering"
-        unfinished = self._loaded
+        self._state = "starting"
         self._scheduler.start()
+        self._recovery.begin(self._unfinished)
         self._server_thread = threading.Thread(
             target=self._http_server.serve_forever,
             kwargs={"poll_interval": 0.05},
@@ -133,13 +133,10 @@ class LocalEngine:
             daemon=True,
         )
         self._server_thread.start()
-        self.recovered = recover(
-            store=self._store,
-            executor=self._executor,
-            names=self._names,
-            invocations=self._invocations,
-            events=self._events,
-            unfinished=unfinished,
+        self.recovered = Recovered(
+            len(self._unfinished),
+            recover_starts(store=self._store, names=self._names, invocations=self._invocations),
+            self._events.recover(),
         )
         self._retention.start()
         self._state = "ok"
@@ -172,7 +169,7 @@ class LocalEngine:
         self._executor.shutdown()
         self._scheduler.stop()
         self._registry.shutdown()
-        self._store.note_stop()
+        self._store.note_stop(unknown=self._executor.held)
         self._database.close()
         self._lock.release()
         self._state = "stopped"
@@ -188,7 +185,7 @@ class LocalEngine:
         try:
             self._assemble(database)
             with usable(self._data / FILE):
-                self._loaded = self._store.load_unfinished()
+                self._unfinished = self._store.unfinished()
         except EngineError:
             self._http_server.server_close()
             self._scheduler.stop()
@@ -225,6 +222,12 @@ class LocalEngine:
             clock=self._clock,
         )
         self._invoker.connect(self._executor)
+        self._recovery = Recovery(
+            store=self._store,
+            executor=self._executor,
+            scheduler=self._scheduler,
+            at_once=self._handler_threads,
+        )
         self._events = EventQueue(
             database,
             self._functions,
@@ -277,6 +280,7 @@ class LocalEngine:
                 "pid": os.getpid(),
                 "time": time.time(),
                 "recovered": self.recovered.total,
+                "recovering": self._recovery.left,
                 "invocations": self._activity.running,
                 "executions": self._store.counts(),
                 "damaged": self._store.damaged_count(),

@@ -10,7 +10,7 @@ private names.
 import asyncio
 import logging
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from functools import cached_property
@@ -70,6 +70,21 @@ class InvokingExecutor(Executor):
     _handler_threads: int
 
     @cached_property
+    def _held(self) -> set[str]:
+        """Executions of the previous process whose timers are not back yet."""
+        return set()
+
+    @cached_property
+    def _asked(self) -> set[str]:
+        """Held executions that something wanted to invoke."""
+        return set()
+
+    @cached_property
+    def _unreplayed(self) -> set[str]:
+        """Executions of the previous process that were not invoked since."""
+        return set()
+
+    @cached_property
     def _suspects(self) -> asyncio.Lock:
         return asyncio.Lock()
 
@@ -111,6 +126,38 @@ class InvokingExecutor(Executor):
         return self._scheduler.call_later(
             self.unfailing(execution_arn, lambda: self.rearm(execution_arn)), delay=delay
         )
+
+    # Recovery holds executions: what wants to invoke one of them waits until its timers are back.
+
+    def hold(self, execution_arns: Collection[str]) -> None:
+        """Invoke none of these executions before it is restored."""
+        self._held.update(execution_arns)
+        self._unreplayed.update(execution_arns)
+
+    @property
+    def held(self) -> Collection[str]:
+        """The executions that are not restored yet."""
+        return self._held
+
+    def _let_continue(self, execution_arn: str, delay: float | None) -> None:
+        """Let a restored execution be invoked, after a delay; ``None``: it has ended."""
+        self._held.discard(execution_arn)
+        was_asked = execution_arn in self._asked
+        self._asked.discard(execution_arn)
+        if delay is None:
+            self._unreplayed.discard(execution_arn)
+        elif delay > 0:
+            self._unreplayed.discard(execution_arn)
+            self._invoke_execution(execution_arn, delay=delay)
+        elif was_asked:
+            self._invoke_execution(execution_arn)
+
+    async def replay(self, execution_arn: str) -> None:
+        """Invoke a restored execution, unless it was invoked since."""
+        if execution_arn in self._unreplayed:
+            self._unreplayed.discard(execution_arn)
+            if execution_arn not in self._held:
+                await self._invoke_handler(execution_arn)()
 
     @abstractmethod
     async def rearm(self, execution_arn: str) -> None:
@@ -245,6 +292,10 @@ class InvokingExecutor(Executor):
     def _begin_invocation(self, execution_arn: str) -> Claim | None:
         if self._draining:
             return None
+        if execution_arn in self._held:
+            self._asked.add(execution_arn)
+            return None
+        self._unreplayed.discard(execution_arn)
         return super()._begin_invocation(execution_arn)
 
     def _retry_after_error(self, execution_arn: str, error: ErrorObject) -> None:

@@ -6,7 +6,8 @@ arms all of them again with the time that is left. ``patched_executor`` lists th
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from typing import override
 
@@ -23,6 +24,7 @@ from aws_durable_execution_sdk_python_testing.worker.status import InvocationSta
 
 from functions.local.heartbeats import Heartbeats
 from functions.local.history import callback_options
+from functions.local.local_execution import LocalExecution
 from functions.local.patched_invocations import InvokingExecutor
 from functions.local.pauses import Pauses
 
@@ -95,19 +97,66 @@ class TimedExecutor(InvokingExecutor):
     @override
     async def rearm(self, execution_arn: str) -> None:
         """Restore the timers, with the time that is left, and replay."""
+        delay = await self._restored(execution_arn)
+        self._let_continue(execution_arn, delay)
+        if delay == 0:
+            self._invoke_execution(execution_arn)
+
+    async def restore(self, execution_arn: str) -> None:
+        """Restore the timers only, and let the execution be invoked."""
+
+        async def work() -> None:
+            self._let_continue(execution_arn, await self._restored(execution_arn))
+
+        await self.unfailing(execution_arn, work)()
+
+    async def _restored(self, execution_arn: str) -> float | None:
         try:
             delay = await self.until_written(execution_arn, lambda: self._rearm(execution_arn))
         except ResourceNotFoundException:
             logger.warning("[%s] Deleted or set aside.", execution_arn)
-            return
+            return None
         if delay is None:
-            return
+            return None
         if delay:
             logger.warning(
                 "[%s] The process died during its invocation; again in %s s.", execution_arn, delay
             )
         self._schedule_earliest_pending(execution_arn)
-        self._invoke_execution(execution_arn, delay=delay)
+        return delay
+
+    def due_at(self, execution: LocalExecution) -> float:
+        """Return the Unix time at which something is due; 0 for what was interrupted at work."""
+        ends = self.times_out_at(execution)
+        moments = [] if ends is None else [ends]
+        if not execution.is_paused:
+            if (
+                execution.is_invoked
+                or execution.needs_reinvoke
+                or execution.has_unseen_changes()
+                or not execution.has_pending_operations(execution)
+            ):
+                return 0.0
+            wakes = self._earliest_pending_timestamp(execution)
+            moments += [] if wakes is None else [wakes]
+        for _, options, started, last_beat in self._open_callbacks(execution):
+            if options.timeout_seconds > 0:
+                moments.append(started + timedelta(seconds=options.timeout_seconds))
+            if options.heartbeat_timeout_seconds > 0:
+                moments.append(last_beat + timedelta(seconds=options.heartbeat_timeout_seconds))
+        return min((moment.timestamp() for moment in moments), default=math.inf)
+
+    def _open_callbacks(
+        self, execution: Execution
+    ) -> Iterator[tuple[str, CallbackOptions, datetime, datetime]]:
+        """Yield id, options, start and last heartbeat of each callback that is not answered."""
+        for operation in execution.get_navigable_operations():
+            details = operation.callback_details
+            if details and operation.status is OperationStatus.STARTED:
+                options = callback_options(execution, operation.operation_id)
+                started = operation.start_timestamp or self._clock.now()
+                last_beat = self._heartbeats.last(details.callback_id) or started
+                yield details.callback_id, options, started, last_beat
 
     def _rearm(self, execution_arn: str) -> float | None:
         """Return the seconds until it is replayed; ``None`` if it has ended."""
@@ -121,13 +170,8 @@ class TimedExecutor(InvokingExecutor):
         if not execution.is_paused:
             self._pauses.discard_open(execution_arn)
         self._arm_execution_timeout(execution)
-        for operation in execution.get_navigable_operations():
-            details = operation.callback_details
-            if details and operation.status is OperationStatus.STARTED:
-                options = callback_options(execution, operation.operation_id)
-                started = operation.start_timestamp or self._clock.now()
-                last_beat = self._heartbeats.last(details.callback_id) or started
-                self._arm_callback(execution_arn, details.callback_id, options, started, last_beat)
+        for callback_id, options, started, last_beat in self._open_callbacks(execution):
+            self._arm_callback(execution_arn, callback_id, options, started, last_beat)
         return delay
 
     # Waits and retries of steps.

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from aws_durable_execution_sdk_python_testing.exceptions import ResourceNotFoundException
@@ -216,11 +216,14 @@ class WriteThroughStore(BaseExecutionStore):
             )
         )
 
-    def note_stop(self) -> None:
-        """Note that invocations which are still under way did not end the process."""
+    def note_stop(self, unknown: Collection[str]) -> None:
+        """Note that invocations which are still under way did not end the process.
+
+        Except those of ``unknown`` executions: they were under way in another process.
+        """
         try:
             with self.one_write():
-                for arn in list(self._live):
+                for arn in [arn for arn in list(self._live) if arn not in unknown]:
                     execution = self.load(arn)
                     if execution.is_invoked:
                         execution.is_invoked = False
@@ -259,23 +262,15 @@ class WriteThroughStore(BaseExecutionStore):
         rows = self._database.read("SELECT arn FROM executions ORDER BY started_at")
         return [self.load(str(arn)) for (arn,) in rows]
 
-    def load_unfinished(self) -> list[str]:
-        """Load the executions that have not ended; return the ARNs of those that can be read."""
-        loaded = []
-        for arn in self.unfinished():
-            try:
-                self.load(arn)
-            except ResourceNotFoundException:
-                continue  # set aside
-            loaded.append(arn)
-        return loaded
-
     def unfinished(self) -> list[str]:
-        """Return the ARNs of the executions that have not ended, oldest first."""
+        """Return the ARNs of the executions that have not ended, oldest first.
+
+        Their pages are read, so that a damaged file is found out, but nothing is parsed.
+        """
         rows = self._database.read(
-            "SELECT arn FROM executions WHERE ended_at IS NULL ORDER BY started_at"
+            "SELECT arn, LENGTH(data) FROM executions WHERE ended_at IS NULL ORDER BY started_at"
         )
-        return [str(arn) for (arn,) in rows]
+        return [str(arn) for arn, _ in rows]
 
     def counts(self) -> dict[str, int]:
         """Return the number of executions by status."""

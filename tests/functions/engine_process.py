@@ -44,7 +44,7 @@ class EngineProcess:
         self.popen: Spawned | None = None
 
     def start(self) -> None:
-        """Start it and wait until it has recovered what it carried before."""
+        """Start it and wait until it serves."""
         manage = str(settings.BASE_DIR / "manage.py")
         with self.log.open("ab") as log:
             self.popen = Spawned(
