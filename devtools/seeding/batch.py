@@ -31,6 +31,10 @@ from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewTask
 from workflows.models import Execution, Incident, OutboxMessage
 
+# Of no execution in any engine.
+ARN = (
+    "arn:aws:lambda:us-west-2:123456789012:function:loan-approval:1/durable-execution/{name}/seeded"
+)
 STUCK = "The workflow failed: BureauError: the answer could not be read"
 ENDS = {
     Status.FUNDED: ("The loan is funded.", Level.SUCCESS),
@@ -168,7 +172,7 @@ class Batch(Reviews):
             if ended_at is None:
                 values |= {
                     "status": Execution.Status.RUNNING,
-                    "arn": f"arn:seeded:{row.attempt.name}",
+                    "arn": ARN.format(name=row.attempt.name),
                 }
             elif status == Status.WITHDRAWN:
                 values |= {"status": Execution.Status.STOPPED}

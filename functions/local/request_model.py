@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, cast
 
 from botocore.loaders import Loader
@@ -41,16 +40,14 @@ _WORDS: dict[type, str] = {
 }
 
 
-@cache
-def _service() -> ServiceModel:
-    return ServiceModel(Loader().load_service_model("lambda", "service-2"), "lambda")
+_SERVICE = ServiceModel(Loader().load_service_model("lambda", "service-2"), "lambda")
 
 
 class Operation:
     """One operation of Lambda: its path, and its inputs."""
 
     def __init__(self, name: str) -> None:
-        model = _service().operation_model(name)
+        model = _SERVICE.operation_model(name)
         self.inputs = cast("StructureShape", model.input_shape)
         self.method: str = model.http["method"]
         self.path: list[str] = model.http["requestUri"].strip("/").split("/")

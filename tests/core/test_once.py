@@ -42,7 +42,7 @@ def cached(path: Path) -> list[str]:
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef)
-        and not node.args.args
+        and not (node.args.args or node.args.kwonlyargs)
         and any("cache" in ast.unparse(decorator) for decorator in node.decorator_list)
     ]
 

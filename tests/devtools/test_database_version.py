@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from devtools.database_version import is_of_another_version
+from tests.ports import free_port
 
 # What a database of the version before the packages by subject looks like.
 OLD = """
@@ -31,8 +32,8 @@ def demo(data: Path) -> "subprocess.CompletedProcess[str]":
             **{k: v for k, v in os.environ.items() if k != "DATABASE_URL"},
             "DJANGO_SETTINGS_MODULE": "loanoffice.settings.local",
             "LOANOFFICE_DATA": str(data),
-            "PORT": "0",
-            "ENGINE_PORT": "0",
+            "PORT": str(free_port()),
+            "ENGINE_PORT": str(free_port()),
         },
         capture_output=True,
         text=True,
