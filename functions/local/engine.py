@@ -169,7 +169,7 @@ class LocalEngine:
         self._executor.shutdown()
         self._scheduler.stop()
         self._registry.shutdown()
-        self._store.note_stop(unknown=self._executor.held)
+        self._store.note_stop(unknown=self._executor.unrestored)
         self._database.close()
         self._lock.release()
         self._state = "stopped"

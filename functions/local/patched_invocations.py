@@ -70,7 +70,7 @@ class InvokingExecutor(Executor):
     _handler_threads: int
 
     @cached_property
-    def _held(self) -> set[str]:
+    def _unrestored(self) -> set[str]:
         """Executions of the previous process whose timers are not back yet."""
         return set()
 
@@ -131,17 +131,17 @@ class InvokingExecutor(Executor):
 
     def hold(self, execution_arns: Collection[str]) -> None:
         """Invoke none of these executions before it is restored."""
-        self._held.update(execution_arns)
+        self._unrestored.update(execution_arns)
         self._unreplayed.update(execution_arns)
 
     @property
-    def held(self) -> Collection[str]:
+    def unrestored(self) -> Collection[str]:
         """The executions that are not restored yet."""
-        return self._held
+        return self._unrestored
 
     def _let_continue(self, execution_arn: str, delay: float | None) -> None:
         """Let a restored execution be invoked, after a delay; ``None``: it has ended."""
-        self._held.discard(execution_arn)
+        self._unrestored.discard(execution_arn)
         was_asked = execution_arn in self._asked
         self._asked.discard(execution_arn)
         if delay is None:
@@ -156,7 +156,7 @@ class InvokingExecutor(Executor):
         """Invoke a restored execution, unless it was invoked since."""
         if execution_arn in self._unreplayed:
             self._unreplayed.discard(execution_arn)
-            if execution_arn not in self._held:
+            if execution_arn not in self._unrestored:
                 await self._invoke_handler(execution_arn)()
 
     @abstractmethod
@@ -292,7 +292,7 @@ class InvokingExecutor(Executor):
     def _begin_invocation(self, execution_arn: str) -> Claim | None:
         if self._draining:
             return None
-        if execution_arn in self._held:
+        if execution_arn in self._unrestored:
             self._asked.add(execution_arn)
             return None
         self._unreplayed.discard(execution_arn)
