@@ -39,6 +39,10 @@ class CheckpointLostError(Exception):
     """A checkpoint of an invocation was not written; the invocation is repeated, uncounted."""
 
 
+class RuntimeExitedError(Exception):
+    """A handler called ``sys.exit``; Lambda's runtime would have ended, and be started again."""
+
+
 class EngineStoppingError(Exception):
     """An invocation was due while the engine stops; the next engine begins it."""
 

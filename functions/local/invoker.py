@@ -42,6 +42,7 @@ from botocore.exceptions import ClientError
 from functions.local.errors import (
     CheckpointLostError,
     EngineStoppingError,
+    RuntimeExitedError,
     StorageError,
     error_type,
 )
@@ -250,6 +251,11 @@ class ThreadInvoker(Invoker):
         with self._activity.one():
             try:
                 output = target.handler(event, context)
+            except SystemExit as error:
+                raise RuntimeExitedError(
+                    f"RequestId: {request_id} Error: Runtime exited with error: "
+                    f"exit status {error.code}"
+                ) from error
             except Exception as error:
                 if client.has_lost_a_checkpoint:
                     raise CheckpointLostError from error

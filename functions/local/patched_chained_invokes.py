@@ -86,26 +86,26 @@ class ChainingExecutor(TimedExecutor):
     # Targets that wait until the invocation of their parent has ended.
 
     @cached_property
-    def _held(self) -> dict[str, list[Callable[[], object]]]:
+    def _held_targets(self) -> dict[str, list[Callable[[], object]]]:
         return {}
 
     def _hold(self, parent_arn: str, begin: Callable[[], object]) -> None:
         """Begin a target when its parent's invocation has ended, or soon."""
 
         def hold() -> None:
-            self._held.setdefault(parent_arn, []).append(begin)
+            self._held_targets.setdefault(parent_arn, []).append(begin)
             self._scheduler.call_later(lambda: self._release_held(parent_arn), delay=LONGEST_HOLD)
 
         self._after_write(hold)
 
     def _release_held(self, parent_arn: str) -> None:
-        for begin in self._held.pop(parent_arn, ()):
+        for begin in self._held_targets.pop(parent_arn, ()):
             begin()
 
     @override
     def _set_invocation_gate(self, arn: str, status: InvocationState) -> None:
         super()._set_invocation_gate(arn, status)
-        if status is not InvocationState.INVOKING and arn in self._held:
+        if status is not InvocationState.INVOKING and arn in self._held_targets:
             self._after_write(lambda: self._release_held(arn))
 
     # At the checkpoint, on the parent's queue.

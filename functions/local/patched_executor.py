@@ -152,7 +152,7 @@ class LocalExecutor(CheckpointingExecutor):
             "wake-ups": len(self._pending_wakeup),
             "completion events": len(self._completion_events),
             "waiters": len(self._waiters),
-            "chained targets": len(self._targets) + len(self._held),
+            "chained targets": len(self._targets) + len(self._held_targets),
             "queues": self._registry.active_count(),
             "scheduler events": self._scheduler.event_count(),
             "scheduler tasks": self._scheduler.task_count(),

@@ -27,7 +27,7 @@ from aws_durable_execution_sdk_python_testing.invoker import InvokeResponse
 from aws_durable_execution_sdk_python_testing.worker.checkpoint_tasks import CallableTask
 from aws_durable_execution_sdk_python_testing.worker.status import InvocationState
 
-from functions.local.errors import CheckpointLostError, StorageError
+from functions.local.errors import CheckpointLostError, RuntimeExitedError, StorageError
 from functions.local.execution_queues import ExecutionQueueRegistry
 from functions.local.patched_scheduler import LocalScheduler
 from functions.local.store import WriteThroughStore
@@ -44,19 +44,28 @@ SUSPECT = 2
 # Invocations beyond the number of threads whose claim or outcome is being written meanwhile.
 CLAIMED_AHEAD = 4
 
+# Lambda's types of errors of an invocation whose runtime has ended, or took too long.
+EXIT_ERROR = "Runtime.ExitError"
+TIMEOUT_ERROR = "Sandbox.Timedout"
+
 type Claim = tuple[Execution, DurableExecutionInvocationInput, int]
 
 logger = logging.getLogger(__name__)
 
 
+def _as_error(kind: str, message: str) -> ErrorObject:
+    return ErrorObject(message=message, type=kind, data=None, stack_trace=None)
+
+
+def _failure_of(error: Exception) -> ErrorObject:
+    if isinstance(error, RuntimeExitedError):
+        return _as_error(EXIT_ERROR, str(error))
+    return ErrorObject.from_exception(error)
+
+
 def _exited(deaths: int) -> ErrorObject:
     """Return the error of Lambda for a runtime that ended during the invocation."""
-    return ErrorObject(
-        message=f"Runtime exited without providing a reason ({deaths} times)",
-        type="Runtime.ExitError",
-        data=None,
-        stack_trace=None,
-    )
+    return _as_error(EXIT_ERROR, f"Runtime exited without providing a reason ({deaths} times)")
 
 
 class InvokingExecutor(Executor):
@@ -238,7 +247,7 @@ class InvokingExecutor(Executor):
             return lambda: self._repeat(execution_arn)
         except Exception as error:  # noqa: BLE001 - all of it is a failed attempt
             logger.warning("[%s] Invocation failed: %s", execution_arn, error)
-            failure = ErrorObject.from_exception(error)
+            failure = _failure_of(error)
             return lambda: self._retry_after_error(execution_arn, failure)
         ended = self._clock.now()
         return lambda: self._finish_invocation(execution_arn, response, began, ended, sequence)
@@ -270,8 +279,11 @@ class InvokingExecutor(Executor):
         return fail
 
     def _timed_out(self, execution_arn: str) -> Callable[[], None]:
-        failure = ErrorObject.from_message(
-            f"Function timed out after {self._invocation_timeout_seconds} seconds"
+        request_id = self._written.load(execution_arn).current_invocation_id
+        failure = _as_error(
+            TIMEOUT_ERROR,
+            f"RequestId: {request_id} Error: Task timed out after "
+            f"{self._invocation_timeout_seconds:.2f} seconds",
         )
         logger.warning("[%s] %s", execution_arn, failure.message)
         return lambda: self._retry_after_error(execution_arn, failure)

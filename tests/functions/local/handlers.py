@@ -8,6 +8,7 @@ the runs of one key.
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -134,6 +135,19 @@ def killer(event: dict[str, Any], context: DurableContext) -> str:
         return "survived"
 
     return context.step(body, name="killer")
+
+
+@durable_execution
+def quitting(event: dict[str, Any], context: DurableContext) -> int:
+    """A step that calls ``sys.exit`` the first time."""
+
+    def body(_: object) -> int:
+        tries = count(event, "quitting")
+        if tries == 1:
+            sys.exit(3)
+        return tries
+
+    return context.step(body, name="quitting")
 
 
 @durable_execution
@@ -308,6 +322,7 @@ FUNCTIONS = {
     "chain": Function(chain, durable=True),
     "gated": Function(gated, durable=True),
     "killer": Function(killer, durable=True),
+    "quitting": Function(quitting, durable=True),
     "stumbling": Function(stumbling, durable=True),
     "polling": Function(polling, durable=True),
     "calling": Function(calling, durable=True),

@@ -57,6 +57,7 @@ def arns(client: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         "stumbling": start(client, "stumbling", "stumbling", effects=effects, delay=1),
         "polling": start(client, "polling", "polling", wanted=2),
         "raising": start(client, "raising", "raising", effects=effects, failures=1),
+        "quitting": start(client, "quitting", "quitting", effects=effects),
         "failing": start(client, "failing", "failing", why="no money"),
         "paused": start(client, "approval", "paused", effects=effects, heartbeat=60),
     }
@@ -106,6 +107,19 @@ def test_invocation_that_raised_is_completed_with_its_error(
     assert "Error" not in succeeded
     assert raised["RequestId"] != succeeded["RequestId"]
     assert raised["StartTimestamp"] <= raised["EndTimestamp"] <= succeeded["StartTimestamp"]
+
+
+def test_invocation_that_exits_is_completed_with_its_error_and_repeated(
+    client: Any, arns: dict[str, str]
+) -> None:
+    exited, succeeded = of(history(client, arns["quitting"]), "InvocationCompleted")
+    assert exited["Error"]["Payload"] == {
+        "ErrorType": "Runtime.ExitError",
+        "ErrorMessage": f"RequestId: {exited['RequestId']} Error: Runtime exited with error: "
+        "exit status 3",
+    }
+    assert "Error" not in succeeded
+    assert ended(client, arns["quitting"])["Result"] == "2"
 
 
 def test_invocation_that_failed_the_execution_has_its_error(
@@ -187,6 +201,21 @@ def test_marker_is_for_its_direction_and_for_a_day() -> None:
     for other in ({"newest_first": True}, {"now": now + MARKER_LIFE + timedelta(seconds=1)}):
         with pytest.raises(Exception, match="Invalid Marker"):
             page_of(events, marker=marker, **{**options, **other})
+
+
+def test_invocation_that_takes_too_long_is_completed_with_its_error(tmp_path: Path) -> None:
+    with LocalEngine(functions=FUNCTIONS, data=tmp_path / "data") as engine:
+        client = client_for(engine.url)
+        engine._executor._invocation_timeout_seconds = 1
+        arn = start(client, "gated", "slow", effects=str(tmp_path))
+        (late,) = eventually(lambda: of(history(client, arn), "InvocationCompleted")) or ()
+        (tmp_path / "slow.gate").touch()
+        assert late["Error"]["Payload"] == {
+            "ErrorType": "Sandbox.Timedout",
+            "ErrorMessage": f"RequestId: {late['RequestId']} Error: Task timed out after "
+            "1.00 seconds",
+        }
+        client.stop_durable_execution(DurableExecutionArn=arn)
 
 
 def test_invocation_that_died_is_completed_with_its_error(tmp_path: Path) -> None:
