@@ -45,13 +45,6 @@ def callback_options(execution: Execution, operation_id: str) -> CallbackOptions
     return CallbackOptions()
 
 
-def _tenant_of(execution: Execution, operation_id: str) -> str | None:
-    for update in execution.updates:
-        if update.operation_id == operation_id and update.chained_invoke_options:
-            return update.chained_invoke_options.tenant_id
-    return None
-
-
 def history_events(
     execution: LocalExecution, events: Sequence[Event], pauses: Sequence[Pause], *, with_data: bool
 ) -> list[Shown]:
@@ -59,18 +52,7 @@ def history_events(
     shown = [event.to_dict() for event in events]
     _complete_invocations(execution, shown)
     _complete_steps(execution, shown)
-    for event in shown:
-        if "CallbackStartedDetails" in event:
-            options = callback_options(execution, event["Id"])
-            event["CallbackStartedDetails"] |= _given(
-                Timeout=options.timeout_seconds or None,
-                HeartbeatTimeout=options.heartbeat_timeout_seconds or None,
-            )
-        if "ChainedInvokeStartedDetails" in event:
-            event["ChainedInvokeStartedDetails"] |= _given(
-                ExecutedVersion=execution.chained_versions.get(event["Id"]),
-                TenantId=_tenant_of(execution, event["Id"]),
-            )
+    _complete_starts(execution, shown)
     shown += _pause_events(execution, pauses)
     shown.sort(key=lambda event: event["EventTimestamp"])
     for number, event in enumerate(shown, start=1):
@@ -143,6 +125,28 @@ def _complete_steps(execution: LocalExecution, shown: list[Shown]) -> None:
         else:
             error = update.error.to_dict() if update.error else None
             details["Error"] = _given(Payload=error) | {"Truncated": False}
+
+
+def _complete_starts(execution: LocalExecution, shown: list[Shown]) -> None:
+    starts = {
+        update.operation_id: update
+        for update in execution.updates
+        if update.action is OperationAction.START
+    }
+    for event in shown:
+        start = starts.get(event.get("Id", ""))
+        if start is None:
+            continue
+        if "CallbackStartedDetails" in event and start.callback_options is not None:
+            event["CallbackStartedDetails"] |= _given(
+                Timeout=start.callback_options.timeout_seconds or None,
+                HeartbeatTimeout=start.callback_options.heartbeat_timeout_seconds or None,
+            )
+        if "ChainedInvokeStartedDetails" in event and start.chained_invoke_options is not None:
+            event["ChainedInvokeStartedDetails"] |= _given(
+                ExecutedVersion=execution.chained_versions.get(start.operation_id),
+                TenantId=start.chained_invoke_options.tenant_id,
+            )
 
 
 def _pause_events(execution: LocalExecution, pauses: Sequence[Pause]) -> Iterator[Shown]:

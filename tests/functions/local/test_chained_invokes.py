@@ -208,7 +208,7 @@ def test_each_write_in_turn_may_fail(faulty: LocalEngine) -> None:
 
     disk.begin()
     carry("first")
-    for number in range(3, disk.writes + 1, size(short=10, long=1)):
+    for number in range(3, disk.writes + 1, size(short=13, long=1)):
         disk.begin(at=number)
         carry(f"at-{number}")
         assert disk.refused == 1

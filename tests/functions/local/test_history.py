@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_durable_execution_sdk_python_testing.runner import DurableFunctionCloudTestRunner
 from botocore.model import ListShape, Shape, StructureShape
 
 from functions.local.engine import LocalEngine
@@ -148,6 +149,23 @@ def test_pauses_are_events_with_their_reasons(client: Any, arns: dict[str, str])
     (started,) = [event for event in events if event["EventType"] == "ExecutionStarted"]
     (pause, _) = [event for event in events if event["EventType"] == "ExecutionPaused"]
     assert (pause["Id"], pause["Name"]) == (started["Id"], "paused")
+
+
+def test_callback_tells_its_timeouts(client: Any, arns: dict[str, str]) -> None:
+    (started,) = of(history(client, arns["paused"]), "CallbackStarted")
+    assert started["HeartbeatTimeout"] == 60
+    assert "Timeout" not in started
+
+
+def test_runner_of_aws_for_deployed_functions_reads_it(
+    engine: LocalEngine, arns: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    runner = DurableFunctionCloudTestRunner("stumbling:live", lambda_endpoint=engine.url)
+    result = runner.wait_for_result(arns["stumbling"], timeout=5)
+    step = result.get_step("stumbling")
+    assert (step.attempt, step.result, result.result) == (2, "2", "2")
 
 
 def test_all_events_are_as_the_description_has_them(client: Any, arns: dict[str, str]) -> None:
