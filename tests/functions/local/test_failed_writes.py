@@ -234,7 +234,7 @@ def test_each_write_in_turn_may_fail_and_every_acknowledged_answer_stands(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("every", [5, 7, 11, 19] if LONG else [5])
+@pytest.mark.parametrize("every", [5, 7, 11, 19, 23] if LONG else [5])
 def test_under_load_every_nth_write_may_fail_and_nothing_stands_still(
     faulty: LocalEngine, tmp_path: Path, every: int
 ) -> None:
