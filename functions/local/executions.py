@@ -21,7 +21,7 @@ from functions.local.function import ACCOUNT, Function, find_function, parse_fun
 from functions.local.history import history_events, page_of
 from functions.local.patched_executor import LocalExecutor
 from functions.local.pauses import Pauses
-from functions.local.request_model import Inputs
+from functions.local.request_model import Inputs, parsed_json
 from functions.local.responses import Response, json_response
 from functions.local.store import ListFilter, Summary, WriteThroughStore
 
@@ -119,7 +119,7 @@ class Executions:
         """
         name = parse_function_name(inputs["FunctionName"], self.region, inputs.get("Qualifier"))
         target = find_function(self.functions, name, self.region)
-        size = _page_size(inputs)
+        size, oldest_first = _page_size(inputs), inputs.get("ReverseOrder", False)
         summaries = self.store.page(
             ListFilter(
                 function=name.name,
@@ -128,8 +128,8 @@ class Executions:
                 statuses=_statuses(inputs.get("Statuses", ())),
                 started_after=inputs.get("StartedAfter"),
                 started_before=inputs.get("StartedBefore"),
-                oldest_first=inputs.get("ReverseOrder", False),
-                after_item=_read_marker(inputs.get("Marker")),
+                oldest_first=oldest_first,
+                after_item=_read_marker(inputs.get("Marker"), oldest_first=oldest_first),
             ),
             size + 1,
         )
@@ -137,7 +137,7 @@ class Executions:
             "DurableExecutions": [self._shown(summary) for summary in summaries[:size]]
         }
         if len(summaries) > size:
-            body["NextMarker"] = _write_marker(summaries[size - 1])
+            body["NextMarker"] = _write_marker(summaries[size - 1], oldest_first=oldest_first)
         return json_response(200, body)
 
     def stop(self, inputs: Inputs) -> Response:
@@ -247,15 +247,20 @@ def _statuses(asked: Iterable[str]) -> list[str]:
     return sorted({"PAUSED" if status == "PAUSING" else status for status in asked})
 
 
-def _write_marker(last: Summary) -> str:
-    return base64.urlsafe_b64encode(json.dumps([last.started_at, last.arn]).encode()).decode()
+def _write_marker(last: Summary, *, oldest_first: bool) -> str:
+    mark = [oldest_first, last.started_at, last.arn]
+    return base64.urlsafe_b64encode(json.dumps(mark).encode()).decode()
 
 
-def _read_marker(marker: str | None) -> tuple[float, str] | None:
+def _read_marker(marker: str | None, *, oldest_first: bool) -> tuple[float, str] | None:
     if not marker:
         return None
+    refused = InvalidParameterValueException("Invalid Marker")
     try:
-        started_at, arn = json.loads(base64.urlsafe_b64decode(marker))
-        return float(started_at), str(arn)
+        direction, started_at, arn = parsed_json(base64.urlsafe_b64decode(marker))
+        moment = float(started_at)
     except (ValueError, TypeError) as error:
-        raise InvalidParameterValueException("Invalid marker") from error
+        raise refused from error
+    if direction is not oldest_first or not isinstance(arn, str):
+        raise refused
+    return moment, arn

@@ -1,5 +1,6 @@
 """ListDurableExecutionsByFunction, over HTTP with boto3."""
 
+import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -115,5 +116,9 @@ def test_unknown_function_status_and_marker_are_refused(listed: tuple[Any, list[
         names(client, FunctionName="nobody")
     with pytest.raises(client.exceptions.ClientError, match="at 'statuses' failed to satisfy"):
         names(client, Statuses=["SLEEPING"])
-    with pytest.raises(client.exceptions.InvalidParameterValueException):
-        names(client, Marker="nonsense")
+    page = client.list_durable_executions_by_function(FunctionName="approval", MaxItems=2)
+    other = {"Marker": page["NextMarker"], "ReverseOrder": True}
+    made = [base64.b64encode(text).decode() for text in (b"[]", b'[false, NaN, "a"]', b"[0, 1, 2]")]
+    for marker in ({"Marker": "nonsense"}, other, *({"Marker": each} for each in made)):
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match="Marker"):
+            names(client, **marker)
