@@ -11,6 +11,7 @@ import pytest
 from aws_durable_execution_sdk_python_testing.runner import DurableFunctionCloudTestRunner
 from botocore.model import ListShape, Shape, StructureShape
 
+from functions.local.database import Database
 from functions.local.engine import LocalEngine
 from functions.local.history import MARKER_LIFE, page_of
 from tests.functions.local.handlers import FUNCTIONS
@@ -219,6 +220,15 @@ def test_marker_is_for_its_direction_and_for_a_day() -> None:
     for other in ({"newest_first": True}, {"now": now + MARKER_LIFE + timedelta(seconds=1)}):
         with pytest.raises(Exception, match="Invalid Marker"):
             page_of(events, marker=marker, **{**options, **other})
+
+
+def test_file_of_an_older_engine_gets_room_for_the_reason_of_a_resume(tmp_path: Path) -> None:
+    older = Database(tmp_path / "engine.db")
+    older.write("ALTER TABLE pauses DROP COLUMN resume_reason")
+    older.close()
+    newer = Database(tmp_path / "engine.db")
+    assert newer.read("SELECT resume_reason FROM pauses") == []
+    newer.close()
 
 
 def test_invocation_that_takes_too_long_is_completed_with_its_error(tmp_path: Path) -> None:
