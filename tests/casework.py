@@ -64,6 +64,12 @@ def change_policies(**fields: Any) -> None:
         LendingPolicy.objects.update(**fields)
 
 
+def arn_of(name: str) -> str:
+    """The ARN of an execution that no engine has, as an engine would write it."""
+    function = "arn:aws:lambda:us-west-2:123456789012:function:loan-approval:1"
+    return f"{function}/durable-execution/{name}/test"
+
+
 def run_of(application: LoanApplication) -> Attempt:
     return Attempt(reference=application.reference, number=application.attempt)
 
@@ -71,7 +77,7 @@ def run_of(application: LoanApplication) -> Attempt:
 def assess(application: LoanApplication) -> None:
     """Validate, pull the reports and judge, as the workflow's first steps do."""
     run = run_of(application)
-    workflow_executions.execution_running(run, arn=f"arn:test:{run.name}")
+    workflow_executions.execution_running(run, arn=arn_of(run.name))
     validation.validation_record(run)
     sin = application.sin_last4
     for bureau in Bureau:
@@ -148,7 +154,7 @@ def many_waiting_for_manager(user: User | None, count: int, **fields: Any) -> li
             execution,
             application=case,
             name=run_of(case).name,
-            arn=f"arn:test:{run_of(case).name}",
+            arn=arn_of(run_of(case).name),
         )
         for case in cases
     )

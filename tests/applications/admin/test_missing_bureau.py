@@ -10,7 +10,7 @@ from applications.models import CreditReport, LoanApplication, RiskAssessment
 from lending.underwriting import Report
 from tests import casework
 from tests.applications.admin.conftest import Login, page
-from tests.casework import run_of
+from tests.casework import arn_of, run_of
 from workflows import executions
 from workflows.steps import credit, risk, validation
 
@@ -23,7 +23,7 @@ def assessed(officer: User) -> LoanApplication:
     """Assess an application without Experian; the mean of the others is 739.50."""
     application = casework.submit(officer)
     run = run_of(application)
-    executions.execution_running(run, arn=f"arn:test:{run.name}")
+    executions.execution_running(run, arn=arn_of(run.name))
     validation.validation_record(run)
     for bureau, score in SCORES.items():
         credit.credit_report_record(
