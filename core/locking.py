@@ -27,6 +27,37 @@ def locked_if_free[M: models.Model](rows: "models.QuerySet[M]") -> "models.Query
     return rows.select_for_update(skip_locked=skip, of=("self",)).order_by("pk")
 
 
+class RowLock[M: models.Model]:
+    """Lock the row of a model with a value of a unique field, as ``locked`` does.
+
+    Each change and each step begins with this. Making the statement of a model with many columns
+    takes longer than running it, so that is done once for each kind of database.
+    """
+
+    def __init__(self, model: type[M], field: str) -> None:
+        self._model, self._field = model, field
+        self._statements: dict[str, str] = {}
+
+    def __call__(self, value: object) -> M:
+        """Return the row, locked until the transaction ends. Raises ``DoesNotExist``."""
+        if connection.features.has_select_for_update and connection.get_autocommit():
+            raise transaction.TransactionManagementError("A row is locked in a transaction only.")
+        rows = list(self._model._default_manager.raw(self._statement(), [value]))
+        return rows[0] if rows else self._locked(value).get()
+
+    def _statement(self) -> str:
+        known = self._statements.get(connection.vendor)
+        if known is None:
+            known, values = self._locked(0).order_by().query.sql_with_params()
+            if len(values) != 1:
+                raise RuntimeError(f"{known} has other values than that of {self._field}")
+            self._statements[connection.vendor] = known
+        return known
+
+    def _locked(self, value: object) -> "models.QuerySet[M]":
+        return locked(self._model._default_manager.filter(**{self._field: value}))
+
+
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: serialization_failure,
 # deadlock_detected, lock_not_available.
 LOCK_NOT_AVAILABLE = "55P03"

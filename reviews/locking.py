@@ -1,9 +1,11 @@
 """Lock a review task row. The lock order is in ``core.locking``."""
 
-from core.locking import locked
+from core.locking import RowLock
 from reviews.models import ReviewTask
+
+_lock = RowLock(ReviewTask, "pk")
 
 
 def task_lock(pk: int) -> ReviewTask:
     """Return the task, locked; its application must be locked already."""
-    return locked(ReviewTask.objects.all()).get(pk=pk)
+    return _lock(pk)

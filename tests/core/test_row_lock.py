@@ -44,7 +44,7 @@ def test_locked_row_is_the_one_that_the_orm_reads_by_the_same_statement(officer:
 
 
 def test_row_that_is_not_there_is_missed_as_ever(db: None) -> None:
-    with transaction.atomic(), pytest.raises(LoanApplication.DoesNotExist, match="LOAN-0"):
+    with transaction.atomic(), pytest.raises(LoanApplication.DoesNotExist):
         application_lock("LOAN-0")
     with transaction.atomic(), pytest.raises(ReviewTask.DoesNotExist):
         task_lock(0)
