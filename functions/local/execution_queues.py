@@ -32,6 +32,41 @@ logger = logging.getLogger(__name__)
 type Run = Callable[[ExecutionQueue], None]
 
 
+async def run_elsewhere[**P, T](
+    submit: Callable[[Callable[P, None]], object], work: Callable[P, T]
+) -> T:
+    """Await work that ``submit`` takes to another thread, unless nobody waits when it begins.
+
+    It costs less than to wrap a future of ``concurrent.futures``.
+    """
+    loop = asyncio.get_running_loop()
+    waiting: asyncio.Future[T] = loop.create_future()
+
+    def announce(value: T | None, error: BaseException | None) -> None:
+        if waiting.done():
+            return  # cancelled: nobody waits any more
+        if error is None:
+            waiting.set_result(value)  # type: ignore[arg-type]
+        else:
+            waiting.set_exception(error)
+
+    def run(*given: P.args, **named: P.kwargs) -> None:
+        if waiting.cancelled():
+            return
+        value, failure = None, None
+        try:
+            value = work(*given, **named)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            failure = error
+        try:
+            loop.call_soon_threadsafe(announce, value, failure)
+        except RuntimeError:
+            logger.debug("The engine has stopped, and nobody hears of %s.", work)
+
+    submit(run)
+    return await waiting
+
+
 class ExecutionQueue:
     """The queue of one execution, and its invocation state."""
 
@@ -114,30 +149,9 @@ class ExecutionQueueRegistry(ExecutionRegistry):
 
     async def run[T](self, execution_arn: str, task: ExecutionTask[T]) -> T:
         """Queue a task and await it: ``submit`` for an event loop, with one future less."""
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[T] = loop.create_future()
-
-        def announce(value: T | None, error: BaseException | None) -> None:
-            if waiting.done():
-                return  # cancelled: nobody waits any more
-            if error is None:
-                waiting.set_result(value)  # type: ignore[arg-type]
-            else:
-                waiting.set_exception(error)
-
-        def run(queue: ExecutionQueue) -> None:
-            value, failure = None, None
-            try:
-                value = queue.run(task)
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-                failure = error
-            try:
-                loop.call_soon_threadsafe(announce, value, failure)
-            except RuntimeError:
-                logger.debug("[%s] The engine has stopped.", execution_arn)
-
-        self._append(execution_arn, run)
-        return await waiting
+        return await run_elsewhere(
+            lambda run: self._append(execution_arn, run), lambda queue: queue.run(task)
+        )
 
     def remove(self, execution_arn: str) -> None:
         """Drop a queue; a queue drops itself when it has nothing to do."""

@@ -28,7 +28,7 @@ from aws_durable_execution_sdk_python_testing.worker.checkpoint_tasks import Cal
 from aws_durable_execution_sdk_python_testing.worker.status import InvocationState
 
 from functions.local.errors import CheckpointLostError, RuntimeExitedError, StorageError
-from functions.local.execution_queues import ExecutionQueueRegistry
+from functions.local.execution_queues import ExecutionQueueRegistry, run_elsewhere
 from functions.local.patched_scheduler import LocalScheduler
 from functions.local.store import WriteThroughStore
 
@@ -224,8 +224,8 @@ class InvokingExecutor(Executor):
         began = self._clock.now()
         try:
             response = await asyncio.wait_for(
-                asyncio.get_running_loop().run_in_executor(
-                    self._invocation_pool, self._call, execution, invocation_input
+                run_elsewhere(
+                    self._invocation_pool.submit, lambda: self._call(execution, invocation_input)
                 ),
                 timeout=self._invocation_timeout_seconds,
             )

@@ -343,8 +343,11 @@ def _copied(execution: LocalExecution) -> LocalExecution:
     """Copy an execution and its collections; what is in these is immutable."""
     draft = object.__new__(type(execution))
     values = vars(draft)
+    values.update(vars(execution))
     for name, value in vars(execution).items():
-        values[name] = value.copy() if isinstance(value, (list, dict)) else value
+        kind = type(value)
+        if kind is list or kind is dict:
+            values[name] = value.copy()
     return draft
 
 
