@@ -148,7 +148,7 @@ def test_data_are_not_asked_for_and_what_comes_all_the_same_is_not_shown(
     html = login(auditor).get(history_of(execution)).content.decode()
 
     (read,) = aws.reads
-    assert "/durable-executions/arn%3Atest%3A" in read
+    assert "/durable-executions/arn%3Aaws%3Alambda%3A" in read
     assert "IncludeExecutionData=false" in read
     assert "Alice Johnson" not in html
 

@@ -150,9 +150,9 @@ def test_timeline_costs_the_same_number_of_queries_however_long_it_is(
     client = login(make_user("root", *Role, is_superuser=True))
     other = trouble.stuck(officer).application
     # The eight of the page, and two that note who looked.
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         lines(client, decided)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         lines(client, other)
 
 
