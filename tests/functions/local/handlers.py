@@ -253,7 +253,7 @@ RAW_GATE = threading.Event()
 def raw(event: Any, _: Any) -> dict[str, Any]:
     """A durable function without the SDK: the test makes its checkpoints."""
     TOKENS[event.durable_execution_arn] = event.checkpoint_token
-    RAW_GATE.wait(30)
+    RAW_GATE.wait(600)  # the test lets it end, however slow the machine is
     return {"Status": "SUCCEEDED", "Result": "1"}
 
 

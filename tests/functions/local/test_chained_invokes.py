@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +209,10 @@ def test_each_write_in_turn_may_fail(faulty: LocalEngine) -> None:
 
     disk.begin()
     carry("first")
-    for number in range(3, disk.writes + 1, size(short=13, long=1)):
+    # What is written together depends on the moment: it ends with the first that is not reached.
+    for number in count(3, size(short=13, long=1)):
         disk.begin(at=number)
         carry(f"at-{number}")
-        assert disk.refused == 1
+        if not disk.refused:
+            break
+    assert number > 15

@@ -14,6 +14,7 @@ from functions.local.limits import MB
 from tests.functions.local.handlers import FUNCTIONS, RAW_GATE, TOKENS
 from tests.functions.local.support import client_for, ended
 from tests.functions.local.test_checkpoint_protocol import Handler
+from tests.sizes import size
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.long
@@ -46,17 +47,18 @@ def assert_refused(handler: Handler, update: dict[str, Any], sentence: str) -> N
 def invoked_again(handler: Handler, engine: LocalEngine) -> None:
     """Let the handler go on in the next engine, which has invoked it again."""
     handler.client = client_for(engine.url)
-    eventually(lambda: handler.arn in TOKENS, seconds=60, what="it is replayed")
+    eventually(lambda: handler.arn in TOKENS, seconds=240, what="it is replayed")
     handler.token = TOKENS[handler.arn]
 
 
+LIMITS = [
+    pytest.param(limits.OPERATIONS.most, "1", 500, "1", "at most 3000 operations", id="operations"),
+    pytest.param(limits.WRITTEN.most // MB, "p" * MB, 8, "p", str(limits.WRITTEN.most), id="data"),
+]
+
+
 @pytest.mark.parametrize(
-    ("steps", "payload", "at_once", "over", "sentence"),
-    [
-        (limits.OPERATIONS.most, "1", 500, "1", "at most 3000 operations"),
-        (limits.WRITTEN.most // MB, "p" * MB, 8, "p", str(limits.WRITTEN.most)),
-    ],
-    ids=["operations", "data"],
+    ("steps", "payload", "at_once", "over", "sentence"), LIMITS[: size(short=1, long=2)]
 )
 def test_execution_takes_what_the_limit_allows_and_one_over_is_refused_after_a_restart_too(
     tmp_path: Path, steps: int, payload: str, at_once: int, over: str, sentence: str
@@ -75,4 +77,4 @@ def test_execution_takes_what_the_limit_allows_and_one_over_is_refused_after_a_r
         invoked_again(handler, engine)
         assert_refused(handler, step(steps, over), sentence)
         RAW_GATE.set()
-        assert ended(handler.client, handler.arn, seconds=60)["Status"] == "SUCCEEDED"
+        assert ended(handler.client, handler.arn, seconds=240)["Status"] == "SUCCEEDED"
