@@ -19,7 +19,7 @@ from functions.local.errors import ApiError
 from functions.local.executions import Executions
 from functions.local.invocations import Invocations
 from functions.local.request_checks import check_content_type, check_sender, check_signature
-from functions.local.request_model import Inputs, Operation
+from functions.local.request_model import Inputs, operations_read
 from functions.local.responses import REQUEST_ID, Request, Response, error_response, request_id
 
 LOOPBACK = "127.0.0.1"
@@ -68,7 +68,7 @@ class HttpServer(ThreadingHTTPServer):
             "SendDurableExecutionCallbackFailure": executions.callback_failure,
             "SendDurableExecutionCallbackHeartbeat": executions.callback_heartbeat,
         }
-        self.operations = {Operation(name): answer for name, answer in served.items()}
+        self.operations = dict(zip(operations_read(served), served.values(), strict=True))
         super().__init__((LOOPBACK, port), RequestHandler)
 
     def answer(self, request: Request) -> Response:

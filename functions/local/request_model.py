@@ -9,12 +9,12 @@ breaks a constraint, with all broken constraints of the request in one sentence.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from botocore.loaders import Loader
-from botocore.model import ListShape, ServiceModel, Shape, StructureShape
+from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StructureShape
 
 from functions.local.errors import ApiError, broken_constraint, validation_error
 
@@ -40,14 +40,10 @@ _WORDS: dict[type, str] = {
 }
 
 
-_SERVICE = ServiceModel(Loader().load_service_model("lambda", "service-2"), "lambda")
-
-
 class Operation:
     """One operation of Lambda: its path, and its inputs."""
 
-    def __init__(self, name: str) -> None:
-        model = _SERVICE.operation_model(name)
+    def __init__(self, model: OperationModel) -> None:
         self.inputs = cast("StructureShape", model.input_shape)
         self.method: str = model.http["method"]
         self.path: list[str] = model.http["requestUri"].strip("/").split("/")
@@ -232,3 +228,40 @@ def _rules(shape: Shape, value: Any) -> Iterator[str]:
 
 def _lower(name: str) -> str:
     return name[0].lower() + name[1:]
+
+
+def operations_read(names: Iterable[str]) -> list[Operation]:
+    """Return these operations, and keep of the description, which is large, only their inputs."""
+    whole = Loader().load_service_model("lambda", "service-2")
+    operations = {name: whole["operations"][name] for name in names}
+    kept = {
+        "metadata": whole["metadata"],
+        "operations": {
+            name: {each: found[each] for each in ("name", "http", "input")}
+            for name, found in operations.items()
+        },
+        "shapes": _reachable(
+            whole["shapes"], [found["input"]["shape"] for found in operations.values()]
+        ),
+    }
+    service = ServiceModel(kept, "lambda")
+    return [Operation(service.operation_model(name)) for name in names]
+
+
+def _reachable(shapes: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Return these shapes and those of their members, without the documentation."""
+    found: dict[str, Any] = {}
+    while names:
+        name = names.pop()
+        if name in found:
+            continue
+        shape = found[name] = _undocumented(shapes[name])
+        members = shape.get("members", {})
+        shape["members"] = {each: _undocumented(member) for each, member in members.items()}
+        parts = (shape[part] for part in ("member", "key", "value") if part in shape)
+        names += [part["shape"] for part in (*members.values(), *parts)]
+    return found
+
+
+def _undocumented(described: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in described.items() if name != "documentation"}
