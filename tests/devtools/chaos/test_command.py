@@ -19,12 +19,12 @@ from devtools.chaos.report import Report
 from tests import casework
 from tests.devtools.chaos.scratch_databases import databases_like
 from tests.functions.engine_process import database_url
-from tests.sizes import size
+from tests.sizes import LONG, size
 from tests.waiting import eventually
 
 # The short plan kills each of the three processes and withdraws an application that waits.
-# The simulated rail, and in the long run one that answers 409, 408, garbage and late at random.
-RAILS = ((), ("--careless-rail",))[: size(short=1, long=2)]
+# The simulated rail; in the long run one that answers 409, 408, garbage and late at random.
+RAIL = ("--careless-rail",) if LONG else ()
 APPLICATIONS, KILLS, SEED = size(short=16, long=80), size(short=3, long=12), 4
 
 
@@ -88,10 +88,9 @@ def chaos(tmp_path: Path) -> Iterator[Chaos]:
 
 @pytest.mark.long
 @pytest.mark.django_db
-@pytest.mark.parametrize("rail", RAILS)
-def test_run_finds_nothing_lost_doubled_stuck_or_wrong(chaos: Chaos, rail: tuple[str, ...]) -> None:
+def test_run_finds_nothing_lost_doubled_stuck_or_wrong(chaos: Chaos) -> None:
     figures = (f"--applications={APPLICATIONS}", f"--kills={KILLS}", f"--seed={SEED}")
-    chaos.start(*figures, "--patience=100", *rail)
+    chaos.start(*figures, "--patience=100", *RAIL)
     code = chaos.wait(seconds=900)
     for fault in Fault:
         assert chaos.figure(fault) == 0, chaos.text
