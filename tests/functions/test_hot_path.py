@@ -79,6 +79,7 @@ def stated() -> dict[str, int]:
     return {name: int(most) for name, most in rows}
 
 
+@pytest.mark.both_databases
 def test_a_case_with_a_manager_costs_a_bounded_number_of_statements(
     monkeypatch: pytest.MonkeyPatch,
     transactional_db: None,
