@@ -35,11 +35,11 @@ class Lacks(Enum):
 
 def person_with_second_factor(pk: Any) -> User:
     """Read a person with what ``session_lacks`` needs; one query. Raises ``User.DoesNotExist``."""
-    return _with_second_factor(settings.LOANOFFICE_SECOND_FACTOR_REQUIRED).get(pk=pk)
+    return _with_second_factor(required=settings.LOANOFFICE_SECOND_FACTOR_REQUIRED).get(pk=pk)
 
 
 @cache
-def _with_second_factor(required: bool) -> "QuerySet[User]":  # noqa: FBT001
+def _with_second_factor(*, required: bool) -> "QuerySet[User]":
     """Annotate all users. Made once, because each request asks and making it takes most of that."""
     devices = SecondFactor.objects.filter(user=OuterRef("pk"), confirmed=True)
     needed: Q = Q(Exists(RequiredSecondFactor.objects.filter(group__user=OuterRef("pk"))))

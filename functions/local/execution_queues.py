@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 
 from aws_durable_execution_sdk_python_testing.execution import Execution
@@ -32,6 +33,22 @@ logger = logging.getLogger(__name__)
 type Run = Callable[[ExecutionQueue], None]
 
 
+def outcome_of[T](
+    work: Callable[[], T],
+    returned: Callable[[T], None],
+    raised: Callable[[BaseException], None],
+) -> Callable[[], None]:
+    """Do some work; returns the call that tells how it ended to whoever waits for it.
+
+    An exit is told as well: who waits would wait for ever.
+    """
+    try:
+        value = work()
+    except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+        return partial(raised, error)
+    return partial(returned, value)
+
+
 async def run_elsewhere[**P, T](
     submit: Callable[[Callable[P, None]], object], work: Callable[P, T]
 ) -> T:
@@ -42,24 +59,18 @@ async def run_elsewhere[**P, T](
     loop = asyncio.get_running_loop()
     waiting: asyncio.Future[T] = loop.create_future()
 
-    def announce(value: T | None, error: BaseException | None) -> None:
-        if waiting.done():
-            return  # cancelled: nobody waits any more
-        if error is None:
-            waiting.set_result(value)  # type: ignore[arg-type]
-        else:
-            waiting.set_exception(error)
+    def announce(outcome: Callable[[], None]) -> None:
+        if not waiting.done():  # else it was cancelled: nobody waits any more
+            outcome()
 
     def run(*given: P.args, **named: P.kwargs) -> None:
         if waiting.cancelled():
             return
-        value, failure = None, None
+        outcome = outcome_of(
+            partial(work, *given, **named), waiting.set_result, waiting.set_exception
+        )
         try:
-            value = work(*given, **named)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            failure = error
-        try:
-            loop.call_soon_threadsafe(announce, value, failure)
+            loop.call_soon_threadsafe(announce, outcome)
         except RuntimeError:
             logger.debug("The engine has stopped, and nobody hears of %s.", work)
 
@@ -137,12 +148,7 @@ class ExecutionQueueRegistry(ExecutionRegistry):
         def run(queue: ExecutionQueue) -> None:
             if not future.set_running_or_notify_cancel():
                 return
-            try:
-                value = queue.run(task)
-            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-                future.set_exception(error)
-            else:
-                future.set_result(value)
+            outcome_of(partial(queue.run, task), future.set_result, future.set_exception)()
 
         self._append(execution_arn, run)
         return future

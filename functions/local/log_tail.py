@@ -13,8 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from functions.local.function import LocalContext
 
@@ -85,7 +84,7 @@ class _Output:
         return getattr(self.stream, name)
 
 
-class _Collecting:
+class _Collection:
     """The handler and the output, in place for as long as any log is collected."""
 
     def __init__(self) -> None:
@@ -94,20 +93,14 @@ class _Collecting:
         self._users = 0
         self._output: _Output | None = None
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
         with self._lock:
             self._users += 1
             if self._users == 1:
                 logging.getLogger().addHandler(self._handler)
                 sys.stdout = self._output = _Output(sys.stdout)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def end(self) -> None:
         with self._lock:
             self._users -= 1
             if self._users == 0:
@@ -116,16 +109,17 @@ class _Collecting:
                     sys.stdout = self._output.stream
 
 
-_collecting = _Collecting()
+_collection = _Collection()
 
 
 @contextmanager
 def log_of(context: LocalContext) -> Iterator[LogTail]:
     """Collect the log of the invocation that this thread runs."""
     tail = LogTail(context)
-    with _collecting:
-        token = _current.set(tail)
-        try:
-            yield tail
-        finally:
-            _current.reset(token)
+    _collection.begin()
+    token = _current.set(tail)
+    try:
+        yield tail
+    finally:
+        _current.reset(token)
+        _collection.end()

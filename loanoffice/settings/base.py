@@ -381,7 +381,7 @@ LOANOFFICE_DOCUMENT_LINK_LIFE = timedelta(minutes=5)
 LOANOFFICE_STORAGE_SIGNS_LINKS = False
 
 LOG_LEVEL = env.log_level("LOG_LEVEL", default="INFO")
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {

@@ -6,6 +6,7 @@ it does not know for false, and reads 1e400 as 1400. Pure, but for the environme
 
 import logging
 import re
+from collections.abc import MutableMapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -48,11 +49,24 @@ WORDS = {
 MOST_SHOWN = 40  # characters of a value that is refused
 
 
-class Environment(environ.Env):  # type: ignore[misc]
+class Environment:
     """The environment. Each method but ``env(name)`` and ``list`` checks the value.
 
     All raise ``ImproperlyConfigured``, which names the variable.
     """
+
+    def __init__(self) -> None:
+        self._env = environ.Env()
+        self.ENVIRON: MutableMapping[str, str] = self._env.ENVIRON
+
+    def __call__(self, name: str, **default: str) -> str:
+        """Return a variable as it is; without ``default`` it has to be there."""
+        return str(self._env(name, **default))
+
+    def list(self, name: str, *, default: list[str]) -> list[str]:
+        """Return what stands between commas."""
+        found: list[str] = self._env.list(name, default=default)
+        return found
 
     def whole(self, name: str, *, default: int) -> int:
         """Return a whole number within its range."""
@@ -113,9 +127,9 @@ class Environment(environ.Env):  # type: ignore[misc]
         text = self._text(name, default) or default
         scheme, found, _ = text.partition("://")
         config: dict[str, Any] = {}
-        if found and self.DB_SCHEMES.get(scheme) in ENGINES:
+        if found and self._env.DB_SCHEMES.get(scheme) in ENGINES:
             with suppress(ValueError):
-                config = self.db_url_config(text)
+                config = self._env.db_url_config(text)
         if not config.get("NAME"):
             raise ImproperlyConfigured(
                 f"{name} has to be the URL of a PostgreSQL or an SQLite database."
@@ -123,7 +137,7 @@ class Environment(environ.Env):  # type: ignore[misc]
         return config
 
     def _text(self, name: str, default: object) -> str:
-        return str(self(name, default=str(default))).strip()
+        return self(name, default=str(default)).strip()
 
 
 def _is_within(name: str, value: float) -> bool:

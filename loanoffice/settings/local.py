@@ -56,5 +56,6 @@ else:
     env.ENVIRON.setdefault("AWS_ACCESS_KEY_ID", "local")
     env.ENVIRON.setdefault("AWS_SECRET_ACCESS_KEY", "local")
 
-_format = env.one_of("LOG_FORMAT", "json", "line", default="line")
-LOGGING["handlers"]["stderr"]["formatter"] = _format  # type: ignore[index]
+LOGGING["handlers"]["stderr"]["formatter"] = env.one_of(
+    "LOG_FORMAT", "json", "line", default="line"
+)

@@ -12,15 +12,20 @@ from tests.test_docstrings import PACKAGES
 
 # The main thread waits; the signal goes to another. Who misses it ends with 3.
 WAITING = """
-import os, signal, threading, time
+import os, signal, threading
 from core.stop_signals import set_on_stop_signal
 
-stopped = threading.Event()
+class Stopped(threading.Event):
+    def wait(self, timeout=None):
+        waiting.set()
+        return super().wait(timeout)
+
+waiting, stopped = threading.Event(), Stopped()
 set_on_stop_signal(stopped)
 threading.Timer(5, os._exit, [3]).start()
 
 def send():
-    time.sleep(0.2)
+    waiting.wait()
     signal.pthread_kill(threading.get_ident(), signal.{name})
 
 threading.Thread(target=send).start()

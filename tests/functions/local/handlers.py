@@ -280,7 +280,7 @@ def who(_: object, context: Any) -> dict[str, Any]:
 def talking(event: dict[str, Any], context: Any) -> Any:
     """Logs, prints, and tells the context of its client."""
     logging.getLogger("talking").warning("said %s", event["word"])
-    print("printed", event["word"])  # noqa: T201
+    sys.stdout.write(f"printed {event['word']}\n")
     sent = context.client_context
     return sent and {"custom": sent.custom, "env": sent.env, "title": sent.client.app_title}
 
