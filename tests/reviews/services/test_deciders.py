@@ -7,7 +7,8 @@ from itertools import product
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core import mail
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.roles import Role
@@ -205,3 +206,32 @@ def test_claim_of_somebody_who_can_decide_no_more_keeps_nobody_from_deciding(
         "senior",
         "senior2",
     }
+
+
+def looked(do: Callable[[], object]) -> bool:
+    """Tell whether the open tasks were looked at."""
+    with CaptureQueriesContext(connection) as captured:
+        do()
+    return any("reviews_reviewtask" in query["sql"] for query in captured.captured_queries)
+
+
+def test_change_of_people_looks_at_the_tasks_only_if_it_may_change_who_decides(
+    office: Office,
+) -> None:
+    two_approvals(office)
+    person = office.manager
+
+    def save(**fields: object) -> Callable[[], object]:
+        def change() -> None:
+            for name, value in fields.items():
+                setattr(person, name, value)
+            person.save(update_fields=list(fields))
+
+        return change
+
+    assert not looked(lambda: User.objects.create_user("new", "new@example.com", "demo"))
+    assert not looked(save(last_login=timezone.now()))
+    assert not looked(save(email="other@example.com", first_name="Other"))
+    assert looked(lambda: User.objects.create_superuser("boss", "boss@example.com", "demo"))
+    assert looked(person.groups.clear)
+    assert looked(save(is_active=False))
