@@ -70,14 +70,16 @@ def copy_sqlite(name: str) -> Callable[[], None]:
             new = folder / f"{PREFIX}new"
             _migrate(str(new))
             new.rename(template)
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{name}{suffix}").unlink(missing_ok=True)
-    shutil.copy(template, name)
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{name}{suffix}").unlink(missing_ok=True)
+        shutil.copy(template, name)
+        # One of its own, because a run on other sources may remove the template meanwhile.
+        first = shutil.copy(template, f"{name}.first")
     _use(name)
 
     def restore() -> None:
         connection.ensure_connection()
-        with closing(sqlite3.connect(template)) as source:
+        with closing(sqlite3.connect(first)) as source:
             source.backup(connection.connection)
 
     return restore

@@ -38,9 +38,9 @@ def outcome_of[T](
     returned: Callable[[T], None],
     raised: Callable[[BaseException], None],
 ) -> Callable[[], None]:
-    """Do some work; returns the call that tells how it ended to whoever waits for it.
+    """Do some work; returns the call that passes its value or its error to whoever waits.
 
-    An exit is told as well: who waits would wait for ever.
+    An exit is passed on as well: who waits would wait for ever.
     """
     try:
         value = work()
