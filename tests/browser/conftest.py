@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.accessibility import COLOURS, violations
@@ -81,10 +83,21 @@ def complaints() -> Iterator[list[str]]:
 def visit(
     browser: Browser, live_server: Any, complaints: list[str], make_user: Any
 ) -> Iterator[Callable[..., Page]]:
-    """``visit("manager")``: a page of a browser in which that person is logged in."""
+    """``visit("manager", at="/admin/")``: a page of a browser in which that person is logged in.
+
+    Without the form, which ``test_sign_in`` fills in.
+    """
     contexts: list[BrowserContext] = []
 
-    def log_in(username: str, *, size: tuple[int, int] = WIDE, scheme: Any = "light") -> Page:
+    def log_in(
+        username: str,
+        *,
+        at: str = "/admin/",
+        size: tuple[int, int] = WIDE,
+        scheme: Any = "light",
+    ) -> Page:
+        session = Client()
+        session.force_login(User.objects.get(username=username))
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
@@ -92,6 +105,10 @@ def visit(
             base_url=live_server.url,
         )
         contexts.append(context)
+        value = session.cookies[settings.SESSION_COOKIE_NAME].value
+        context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": live_server.url}]
+        )
         page = context.new_page()
         page.set_default_timeout(30_000)
         page.on(
@@ -103,11 +120,7 @@ def visit(
             ),
         )
         page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
-        page.goto("/admin/login/")
-        page.fill("#id_username", username)
-        page.fill("#id_password", "demo")
-        page.click("input[type=submit]")
-        page.wait_for_url("**/admin/")
+        page.goto(at)
         return page
 
     yield log_in

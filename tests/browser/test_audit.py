@@ -22,8 +22,7 @@ def test_details_are_masked_until_the_button_is_pressed_and_can_be_edited_then(
     visit: Visit, officer: User, picture: Picture
 ) -> None:
     application = casework.waiting_for_manager(officer)
-    page = visit("officer")
-    page.goto(address("change", application))
+    page = visit("officer", at=address("change", application))
     expect(page.locator("#content")).to_contain_text("6••-•••-••01")
     expect(page.locator("#content")).not_to_contain_text("613-555-0101")
     picture(page, "contact-masked")
@@ -45,8 +44,7 @@ def test_manager_reveals_without_being_able_to_edit_on_a_telephone(
     visit: Visit, officer: User, manager: User, picture: Picture
 ) -> None:
     application = casework.waiting_for_manager(officer)
-    page = visit("manager", size=NARROW, scheme="dark")
-    page.goto(address("change", application))
+    page = visit("manager", size=NARROW, scheme="dark", at=address("change", application))
     picture(page, "contact-masked-narrow")
     page.click("#reveal")
 
@@ -59,13 +57,11 @@ def test_auditor_finds_who_asked_and_takes_the_log_away(
     visit: Visit, officer: User, manager: User, auditor: User, picture: Picture
 ) -> None:
     application = casework.waiting_for_manager(officer)
-    page = visit("manager")
-    page.goto(address("change", application))
+    page = visit("manager", at=address("change", application))
     page.click("#reveal")
     page.goto(address("change", application))
 
-    page = visit("auditor")
-    page.goto("/admin/audit/auditentry/")
+    page = visit("auditor", at="/admin/audit/auditentry/")
     picture(page, "audit-log")
     page.fill("#searchbar", application.reference)
     page.keyboard.press("Enter")
@@ -82,8 +78,9 @@ def test_auditor_finds_who_asked_and_takes_the_log_away(
     page.goto(f"/admin/audit/auditentry/{edited.pk}/change/")
     expect(page.locator(".before-after")).to_contain_text("6••-•••-••01")
     picture(page, "audit-entry")
-    narrow = visit("auditor", size=NARROW, scheme="dark")
-    narrow.goto(f"/admin/audit/auditentry/{edited.pk}/change/")
+    narrow = visit(
+        "auditor", size=NARROW, scheme="dark", at=f"/admin/audit/auditentry/{edited.pk}/change/"
+    )
     picture(narrow, "audit-entry-narrow")
     narrow.goto("/admin/audit/auditentry/")
     picture(narrow, "audit-log-narrow")
@@ -93,8 +90,7 @@ def test_auditor_sees_bands_and_names_no_file_and_the_list_says_what_it_ignored(
     visit: Visit, officer: User, auditor: User, manager: User, inspect: Inspect
 ) -> None:
     application = casework.funded(officer)
-    page = visit("auditor")
-    page.goto(address("change", application))
+    page = visit("auditor", at=address("change", application))
     expect(page.locator("#application-panels")).to_contain_text("10 to 20 %")
     expect(page.locator("#documents-closed")).to_be_visible()
     assert page.locator("#application-panels .files a").count() == 0
@@ -103,8 +99,7 @@ def test_auditor_sees_bands_and_names_no_file_and_the_list_says_what_it_ignored(
     expect(page.locator(".messagelist")).to_contain_text("does not offer it: phone__startswith.")
     inspect(page, "filter-ignored")
 
-    page = visit("manager")
-    page.goto(address("change", application))
+    page = visit("manager", at=address("change", application))
     page.click("#reveal")
     expect(page.locator("#application-panels")).to_contain_text("17.65 %")
     inspect(page, "shown-to-manager")

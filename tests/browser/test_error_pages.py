@@ -56,8 +56,7 @@ def test_case_is_printed_without_what_can_be_pressed_and_with_its_whole_log(
     visit: Visit, officer: User, manager: User
 ) -> None:
     application = casework.waiting_for_manager(officer)
-    page = visit("manager", scheme="dark")
-    page.goto(address("change", application))
+    page = visit("manager", scheme="dark", at=address("change", application))
     expect(page.locator("#press-approve")).to_be_visible()
 
     page.emulate_media(media="print")

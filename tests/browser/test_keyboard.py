@@ -120,8 +120,7 @@ def test_list_case_and_decision_by_keyboard(
 def test_skip_link_is_the_first_stop_and_leads_past_the_navigation(
     visit: Callable[..., Page], officer: User
 ) -> None:
-    page = visit("officer")
-    page.goto(LIST)
+    page = visit("officer", at=LIST)
 
     page.keyboard.press("Tab")
     expect(page.locator(".skip-to-content-link")).to_be_focused()

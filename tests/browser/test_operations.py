@@ -17,6 +17,7 @@ from reviews.services import decisions, delegation, tasks
 from tests import casework
 from tests.applications.admin.conftest import page as address
 from tests.functions.engine_process import EngineProcess
+from tests.sizes import some
 from tests.workflows import trouble
 from tests.workflows.lambda_stub import lambda_stub
 from workflows import engine, incidents, operations
@@ -85,8 +86,7 @@ def test_operations_restarts_what_is_stuck_and_the_case_goes_on_to_be_funded(
             opened_at=timezone.now() - timedelta(hours=hours)
         )
     listen_to(engine_process, monkeypatch)
-    page = visit("operations")
-    page.goto(INCIDENTS)
+    page = visit("operations", at=INCIDENTS)
     expect(page.locator("#incident-sum")).to_have_text(
         "3 open, nobody works on them yet; 1 acknowledged."
     )
@@ -197,6 +197,6 @@ def test_every_page_of_operations_is_drawn_without_a_complaint(
     inspect: Picture,
 ) -> None:
     page = visit("root")
-    for name, where in addresses.items():
+    for name, where in some(addresses.items(), of=3):
         page.goto(where)
         inspect(page, name)

@@ -22,6 +22,7 @@ from tests.applications.admin.conftest import page as address
 from tests.browser.conftest import NARROW, WIDE
 from tests.browser.test_operations import engine_process, listen_to
 from tests.functions.engine_process import EngineProcess
+from tests.sizes import some
 from tests.workflows import trouble
 
 __all__ = ["engine_process"]
@@ -51,8 +52,7 @@ def test_submitted_with_a_profile_carried_by_the_engine_approved_and_funded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     listen_to(engine_process, monkeypatch)
-    page = visit("officer")
-    page.goto(ADD)
+    page = visit("officer", at=ADD)
     page.click("#profile-1111")
     page.click("text=Submit application")
     page.evaluate("window.notReloaded = true")
@@ -84,8 +84,7 @@ def test_second_approval_takes_another_person(
     for name in ("senior", "senior2"):
         make_user(name, Role.SENIOR_MANAGER)
     application = casework.waiting_for_manager(officer, loan_amount=600_000)
-    page = visit("senior")
-    page.goto(address("change", application))
+    page = visit("senior", at=address("change", application))
     expect(page.locator("#application-panels")).to_contain_text("0 of 2 given")
     page.click("#press-approve")
     page.click("button.press-good")
@@ -96,8 +95,7 @@ def test_second_approval_takes_another_person(
     page.goto(decide_page(application, "approve"))
     expect(page.locator(".messagelist .error")).to_contain_text("waiting for a second person")
 
-    other = visit("senior2")
-    other.goto(address("change", application))
+    other = visit("senior2", at=address("change", application))
     other.click("#press-approve")
     expect(other.locator("#content")).to_contain_text("senior")
     other.click("button.press-good")
@@ -111,8 +109,7 @@ def test_fifty_are_approved_at_once(
     visit: Visit, officer: User, manager: User, screen: Keep
 ) -> None:
     casework.many_waiting_for_manager(officer, 50)
-    page = visit("manager")
-    page.goto(LIST)
+    page = visit("manager", at=LIST)
     page.check("#action-toggle")
     page.select_option("select[name=action]", "approve_selected")
     page.click("button[name=index]")
@@ -132,8 +129,7 @@ def test_permission_that_was_lost_meanwhile_is_refused_and_nothing_is_recorded(
     visit: Visit, officer: User, manager: User
 ) -> None:
     application = casework.waiting_for_manager(officer)
-    page = visit("manager")
-    page.goto(decide_page(application, "approve"))
+    page = visit("manager", at=decide_page(application, "approve"))
     manager.groups.remove(Group.objects.get(name=Role.MANAGER))
     manager.groups.add(Group.objects.get(name=Role.AUDITOR))
 
@@ -262,6 +258,7 @@ def test_every_screen_of_the_desk_is_right_by_light_and_by_dark_on_a_desk_and_on
     inspect(alone, "dashboard-no-role")
 
 
+@pytest.mark.long
 def test_who_may_only_look_can_press_nothing_on_any_screen(
     visit: Visit, busy: LoanApplication, auditor: User, screen: Keep
 ) -> None:
@@ -283,7 +280,7 @@ def test_who_may_only_look_can_press_nothing_on_any_screen(
         MINE,
     }
     posting: set[str] = set()
-    for where in sorted(addresses):
+    for where in some(sorted(addresses), of=3):
         page.goto(where)
         presses = page.eval_on_selector_all(
             ".press-good, .press-bad, [id^=press-]", "(found) => found.map((press) => press.id)"

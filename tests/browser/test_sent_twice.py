@@ -54,8 +54,7 @@ def test_rotating_again_after_back_shows_the_first_result(
 def test_reload_of_the_page_with_a_secret_makes_no_other(
     visit: Callable[..., Page], partner_manager: User, endpoint: WebhookEndpoint
 ) -> None:
-    page = visit("partners")
-    page.goto(rotate_url(endpoint))
+    page = visit("partners", at=rotate_url(endpoint))
     page.click(SUBMIT)
     expect(page.locator("#issued-secret")).to_be_visible()
     endpoint.refresh_from_db()
@@ -72,8 +71,7 @@ def test_reload_of_the_page_with_a_secret_makes_no_other(
 def test_double_click_and_back_submit_one_application(
     visit: Callable[..., Page], officer: User
 ) -> None:
-    page = visit("officer")
-    page.goto("/admin/applications/loanapplication/add/?profile=1111")
+    page = visit("officer", at="/admin/applications/loanapplication/add/?profile=1111")
     page.dblclick("[name=_submit]")
     page.wait_for_url("**/change/")
 

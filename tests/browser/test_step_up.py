@@ -22,8 +22,7 @@ def test_password_is_asked_before_a_key_is_issued(
     partner: Partner,
     inspect: Callable[[Page, str], None],
 ) -> None:
-    page = visit("partners")
-    page.goto(f"/admin/partners/partner/{partner.pk}/change/")
+    page = visit("partners", at=f"/admin/partners/partner/{partner.pk}/change/")
     page.click("#press-issue-key")
     page.wait_for_url("**/account/again/**")
     expect(page.locator("#id_typed")).to_be_focused()

@@ -27,8 +27,7 @@ def test_endpoint_is_added_its_failed_delivery_looked_into_and_sent_again(
 ) -> None:
     make_user("root", *Role, is_superuser=True)
     make_user("operations", Role.OPERATIONS)
-    page = visit("root")
-    page.goto(ENDPOINTS)
+    page = visit("root", at=ENDPOINTS)
     expect(page.locator("#content")).to_contain_text("Events about a partner")
     with receiving() as receiver:
         page.goto(f"{ENDPOINTS}add/?partner={partner.pk}")
@@ -64,8 +63,7 @@ def test_endpoint_is_added_its_failed_delivery_looked_into_and_sent_again(
         expect(page.locator("#result_list")).to_contain_text("Failed")
         inspect(page, "endpoints")
 
-        page = visit("operations")
-        page.goto(DELIVERIES)
+        page = visit("operations", at=DELIVERIES)
         inspect(page, "deliveries")
         page.click("#result_list a[href*='/webhookdelivery/']")
         expect(page.locator(".try")).to_have_count(2)
@@ -95,8 +93,7 @@ def test_failed_deliveries_are_chosen_in_the_list_and_sent_again_together(
         for _ in range(3):
             submit(partner)
         WebhookDelivery.objects.update(status="failed")
-        page = visit("operations")
-        page.goto(f"{DELIVERIES}?status__exact=failed")
+        page = visit("operations", at=f"{DELIVERIES}?status__exact=failed")
         page.check("#action-toggle")
         page.select_option("select[name=action]", "resend_selected")
         page.click(".actions button")

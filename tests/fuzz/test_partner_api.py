@@ -29,7 +29,7 @@ from webhooks.models import WebhookEvent
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
-EXAMPLES = size(short=10, long=300, variable="FUZZ_EXAMPLES")
+EXAMPLES = size(short=5, long=300, variable="FUZZ_EXAMPLES")
 SEED = size(short=1, long=1, variable="FUZZ_SEED")
 LEAST = 10 * EXAMPLES  # requests of a partner
 STATES = ("submit", "waiting_for_manager", "offered", "disbursing", "funded")

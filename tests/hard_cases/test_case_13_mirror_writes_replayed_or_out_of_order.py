@@ -27,6 +27,7 @@ from tests.functions.test_loan_approval import open_task
 from tests.functions.wire import Wire, wire
 from tests.hard_cases.step_bodies import Body, bodies
 from tests.hard_cases.stored import everything_stored
+from tests.sizes import some
 from tests.waiting import eventually
 from workflows.callbacks import pending
 from workflows.errors import ProviderError
@@ -100,7 +101,8 @@ def people(officer: User, manager: User, analyst: User, operations: User) -> dic
     }
 
 
-@pytest.mark.parametrize("declined_by", [None, *TaskKind])
+@pytest.mark.long
+@pytest.mark.parametrize("declined_by", some([None, *TaskKind], of=2))
 def test_run_that_people_ended(
     aws: Wire, officer: User, people: dict[TaskKind, User], declined_by: TaskKind | None
 ) -> None:

@@ -22,6 +22,7 @@ from tests import casework
 from tests.applications.admin.conftest import LIST, Login, decide_page, page, said
 from tests.hard_cases.stored import everything_stored
 from tests.partners.api.calls import path
+from tests.sizes import some
 from workflows import handover
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +56,7 @@ LOSSES = (
     is_staff_no_more,
     is_deactivated,
 )
-every_loss = pytest.mark.parametrize("lose", LOSSES, ids=lambda lose: lose.__name__)
+every_loss = pytest.mark.parametrize("lose", some(LOSSES, of=2), ids=lambda lose: lose.__name__)
 
 
 def assert_refused_in_the_office(answer: Any) -> None:
@@ -67,6 +68,7 @@ def assert_refused_in_the_office(answer: Any) -> None:
         assert answer.status_code in {302, 403}
 
 
+@pytest.mark.long
 @every_loss
 @pytest.mark.parametrize("outcome", ["approve", "decline"])
 def test_decision_in_the_office_is_refused(
@@ -88,6 +90,7 @@ def test_decision_in_the_office_is_refused(
     assert everything_stored() == before
 
 
+@pytest.mark.long
 @every_loss
 @pytest.mark.parametrize("what", ["claim", "take-over", "release"])
 def test_claim_in_the_office_is_refused(
@@ -113,6 +116,7 @@ def test_claim_in_the_office_is_refused(
     assert everything_stored() == before
 
 
+@pytest.mark.long
 @every_loss
 def test_bulk_run_is_not_gone_on_with(
     login: Login, waiting: LoanApplication, manager: User, lose: Callable[[User], None]
@@ -132,6 +136,7 @@ def test_bulk_run_is_not_gone_on_with(
     assert everything_stored() == before
 
 
+@pytest.mark.long
 @every_loss
 def test_bulk_decision_is_refused(
     login: Login, waiting: LoanApplication, manager: User, lose: Callable[[User], None]
@@ -151,6 +156,7 @@ def test_bulk_decision_is_refused(
     assert everything_stored() == before
 
 
+@pytest.mark.long
 @every_loss
 def test_decision_by_the_api_is_refused(
     login: Login, waiting: LoanApplication, manager: User, lose: Callable[[User], None]
@@ -171,6 +177,7 @@ def test_decision_by_the_api_is_refused(
     assert everything_stored() == before
 
 
+@pytest.mark.long
 @every_loss
 def test_withdrawal_is_refused(
     login: Login, waiting: LoanApplication, officer: User, lose: Callable[[User], None]
@@ -184,6 +191,7 @@ def test_withdrawal_is_refused(
     assert everything_stored() == before
 
 
+@pytest.mark.long
 @every_loss
 def test_restart_is_refused(
     login: Login, waiting: LoanApplication, operations: User, lose: Callable[[User], None]

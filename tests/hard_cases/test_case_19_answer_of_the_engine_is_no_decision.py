@@ -6,6 +6,7 @@ workflow goes on waiting, so that nothing is lost, and the real decision is appl
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office
 from tests.functions.test_loan_approval import finish, open_task, state
 from tests.functions.wire import Wire, wire
+from tests.sizes import some
 from tests.waiting import eventually
 from workflows import engine
 from workflows.models import Incident, PendingCallback, SimulatedPayout
@@ -137,8 +139,8 @@ def deciders(officer: User, manager: User, analyst: User) -> dict[TaskKind, User
     }
 
 
-@pytest.mark.parametrize("outcome", [APPROVE, DECLINE])
-@pytest.mark.parametrize("kind", TaskKind)
+@pytest.mark.long
+@pytest.mark.parametrize(("kind", "outcome"), some(product(TaskKind, (APPROVE, DECLINE)), of=3))
 def test_no_forgery_decides_a_review_and_the_decision_after_them_is_applied(
     aws: Wire, officer: User, deciders: dict[TaskKind, User], kind: TaskKind, outcome: Outcome
 ) -> None:

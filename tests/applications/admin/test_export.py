@@ -28,6 +28,7 @@ from tests import casework
 from tests.applications.admin.conftest import LIST, Login, said
 from tests.permissions import permit
 from tests.plans import SORTS, plans
+from tests.sizes import some
 
 EXPORT = f"{LIST}export/"
 TABLE = LoanApplication._meta.db_table
@@ -145,20 +146,24 @@ def test_quotes_commas_line_ends_and_other_scripts_come_through(
 # --- Which rows ----------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "query",
-    [
-        "",
-        "status__exact=funded",
-        "q=s",
-        "q=s&status__exact=funded&partner__id__exact=none",
-        "current_step__exact=complete&amount=2",
-        "past=90&partner__id__exact=none",
-        "o=-2",
-        "o=2&status__exact=declined",
-        "o=7",
-        "q=nobody+is+called+that",
-    ],
+    some(
+        [
+            "",
+            "status__exact=funded",
+            "q=s",
+            "q=s&status__exact=funded&partner__id__exact=none",
+            "current_step__exact=complete&amount=2",
+            "past=90&partner__id__exact=none",
+            "o=-2",
+            "o=2&status__exact=declined",
+            "o=7",
+            "q=nobody+is+called+that",
+        ],
+        of=3,
+    ),
 )
 def test_export_is_what_the_list_shows_in_its_order(
     login: Login, auditor: User, query: str

@@ -103,6 +103,8 @@ def test_run_finds_nothing_lost_doubled_stuck_or_wrong(chaos: Chaos) -> None:
     assert chaos.scratch_databases() == 0
 
 
+@pytest.mark.long
+@pytest.mark.skipif(not LONG, reason="it starts the product only to stop it: in the long run")
 @pytest.mark.django_db
 def test_interrupted_run_stops_what_it_started_and_leaves_nothing(chaos: Chaos) -> None:
     chaos.start("--applications=2000", "--kills=0")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from partners.models import Partner, PartnerKey
 from partners.services.keys import partner_key_issue, partner_key_revoke
 from tests import casework
 from tests.partners.api.calls import ALICE, BASE, Caller, assert_problem, path
+from tests.sizes import some
 
 ENDPOINTS: list[tuple[str, str, Any]] = [
     ("GET", "", None),
@@ -70,8 +72,8 @@ def caller(
     return api_with(who) if ":" in who else make[who]()
 
 
-@pytest.mark.parametrize("who", MATRIX)
-@pytest.mark.parametrize("number", range(len(ENDPOINTS)), ids=[" ".join(e[:2]) for e in ENDPOINTS])
+@pytest.mark.long
+@pytest.mark.parametrize(("who", "number"), some(product(MATRIX, range(len(ENDPOINTS))), of=5))
 def test_caller_gets_what_the_matrix_says(
     caller: Caller, partner: Partner, who: str, number: int
 ) -> None:

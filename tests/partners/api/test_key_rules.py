@@ -23,6 +23,7 @@ from tests import casework
 from tests.applications.files import PDF
 from tests.hard_cases.stored import everything_stored
 from tests.partners.api.calls import ALICE, Caller, assert_problem
+from tests.sizes import some
 from webhooks.api import urls as webhook_urls
 
 METHODS = ("get", "post")
@@ -224,8 +225,9 @@ BAD = (
 )
 
 
+@pytest.mark.long
 @every
-@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.__name__)
+@pytest.mark.parametrize("bad", some(BAD, of=3), ids=lambda bad: bad.__name__)
 def test_bad_key_is_refused_whatever_is_wrong_with_it(
     endpoint: Endpoint,
     bad: Callable[[Partner], str],

@@ -57,7 +57,8 @@ SEEN = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.long
+@pytest.mark.parametrize("name", some(CASES, of=2))
 def test_operations_sees_what_may_be_pressed_now_and_nobody_else_sees_any(
     login: Login,
     operations: User,
@@ -110,7 +111,8 @@ def test_who_may_not_see_the_case_may_press_nothing(
     assert facts(running) == before
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.long
+@pytest.mark.parametrize("name", some(CASES, of=2))
 def test_get_and_head_show_the_question_and_change_nothing(
     login: Login, operations: User, request: pytest.FixtureRequest, name: str
 ) -> None:
