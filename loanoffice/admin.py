@@ -50,9 +50,11 @@ class LoanOfficeAdminSite(AdminSite):
         """Render the dashboard of this person."""
         from loanoffice.dashboard import dashboard_of
         from loanoffice.front_page import index_context
+        from loanoffice.header_badge import badge_for
 
         shown = dashboard_of(user=request.user, now=timezone.now())  # type: ignore[arg-type]
-        return super().index(request, {**index_context(shown), **(extra_context or {})})
+        context = {"open_tasks": badge_for(shown.waiting_on_me), **index_context(shown)}
+        return super().index(request, {**context, **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Return the context of every page; the badge is counted when the page renders it."""

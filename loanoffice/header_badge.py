@@ -32,7 +32,11 @@ def badge_of(request: HttpRequest) -> Badge | None:
     """Count the tasks of the user; ``None`` for a user who decides nothing."""
     if not isinstance(request.user, User) or not request.user.is_staff:
         return None
-    waiting = waiting_on(user=request.user, now=timezone.now())
+    return badge_for(waiting_on(user=request.user, now=timezone.now()))
+
+
+def badge_for(waiting: int | None) -> Badge | None:
+    """Return the badge of a count of ``dashboard.waiting_on``."""
     return None if waiting is None else Badge(waiting)
 
 

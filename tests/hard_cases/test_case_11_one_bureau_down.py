@@ -8,6 +8,7 @@ are an HTTP server of the test; the workflow runs on the durable SDK's own test 
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from itertools import product
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from reviews.services import decisions
 from tests.casework import submit
 from tests.functions.wire import Wire, wire
 from tests.hard_cases.loopback import Loopback, Reply
+from tests.sizes import some
 from tests.waiting import eventually
 from workflows.models import Incident, SimulatedPayout
 from workflows.operations import application_restart
@@ -124,8 +126,8 @@ def assert_named(application: LoanApplication, missing: list[Bureau], api: Clien
     assert any(text in event["message"] for event in events)
 
 
-@pytest.mark.parametrize("how", DOWN)
-@pytest.mark.parametrize("down", Bureau)
+@pytest.mark.long
+@pytest.mark.parametrize(("down", "how"), some(product(Bureau, DOWN), of=2))
 def test_bureau_that_stays_down_makes_a_referral_that_names_it(
     aws: Wire, bureaus: Bureaus, partner: Partner, api: Client, down: Bureau, how: str
 ) -> None:

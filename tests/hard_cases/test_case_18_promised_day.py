@@ -17,6 +17,7 @@ from tests import casework
 from tests.applications.admin.conftest import Login, page
 from tests.hard_cases.clock import Clock
 from tests.partners.api.calls import Caller, assert_problem, path
+from tests.sizes import some
 from workflows.models import PendingCallback
 from workflows.outbox.emails import Notice, build_email
 from workflows.review_deadlines import pass_deadlines
@@ -51,7 +52,8 @@ def letter_of(offer: LoanOffer) -> str:
     return " ".join(first.extract_text().split())
 
 
-@pytest.mark.parametrize(("zone", "made"), MADE)
+@pytest.mark.long
+@pytest.mark.parametrize(("zone", "made"), some(MADE, of=3))
 def test_letter_mail_page_api_and_deadline_name_the_same_day(
     zone: str,
     made: datetime,

@@ -32,6 +32,7 @@ from tests.applications import files
 from tests.applications.admin.conftest import Login, decide_page, said
 from tests.casework import ALICE
 from tests.partners.api.calls import BASE, assert_problem, path
+from tests.sizes import some
 
 pytestmark = pytest.mark.django_db
 AMOUNT = 300_000
@@ -150,7 +151,7 @@ CONTRIBUTIONS = {
     issued_the_key_of_a_document: BY_KEY,
 }
 every_contribution = pytest.mark.parametrize(
-    "contribute", CONTRIBUTIONS, ids=lambda contribute: contribute.__name__
+    "contribute", some(CONTRIBUTIONS, of=2), ids=lambda contribute: contribute.__name__
 )
 
 
@@ -159,6 +160,7 @@ def asked(application: LoanApplication, kind: TaskKind) -> ReviewTask:
     return casework.ask(application, kind)
 
 
+@pytest.mark.long
 @every_contribution
 @pytest.mark.parametrize("kind", [TaskKind.MANAGER_APPROVAL, TaskKind.FRAUD_REVIEW])
 def test_who_contributed_neither_decides_nor_is_asked(
@@ -178,6 +180,7 @@ def test_who_contributed_neither_decides_nor_is_asked(
     assert not ReviewDecision.objects.exists()
 
 
+@pytest.mark.long
 @every_contribution
 def test_who_contributed_decides_in_no_other_way(
     officer: User,
@@ -212,6 +215,7 @@ def test_who_contributed_decides_in_no_other_way(
     assert not ReviewDecision.objects.exists()
 
 
+@pytest.mark.long
 @every_contribution
 def test_right_of_who_contributed_is_used_by_nobody_else(
     officer: User,

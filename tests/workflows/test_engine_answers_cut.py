@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.sizes import some
 from workflows import engine
 from workflows.errors import EngineUnavailable, NotFound
 
@@ -106,7 +107,8 @@ def test_answer_that_was_cut_is_none(cut: CutEngine, operation: str) -> None:
     assert not engine.is_circuit_open()
 
 
-@pytest.mark.parametrize("operation", CALLS)
+@pytest.mark.long
+@pytest.mark.parametrize("operation", some(CALLS, of=3))
 def test_refusal_that_was_cut_is_none(cut: CutEngine, operation: str) -> None:
     error = "x-amzn-ErrorType: ResourceNotFoundException"
     cut.answer = answer("404 Not Found", {"Message": "There is none."}, error)
