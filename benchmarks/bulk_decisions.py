@@ -12,11 +12,8 @@ import argparse
 import contextlib
 import os
 import re
-import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import time
 from contextlib import nullcontext
 from datetime import timedelta
@@ -27,7 +24,8 @@ from typing import Any
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from benchmarks.applications_to_funded import PORT, ROOT, healthy, wait_until
+from benchmarks.support.office import office
+from benchmarks.support.processes import Database, wait_until
 
 LIST = "/admin/applications/loanapplication/"
 
@@ -68,11 +66,12 @@ def relay(source: socket.socket, target: socket.socket, delay: float) -> None:
 def wire(delay: float) -> int:
     """Start a proxy to the engine with a delay in seconds; return its port."""
     listener = socket.create_server(("127.0.0.1", 0))
+    engine = ("127.0.0.1", int(os.environ["ENGINE_PORT"]))
 
     def accept() -> None:
         while True:
             near, _ = listener.accept()
-            far = socket.create_connection(("127.0.0.1", PORT))
+            far = socket.create_connection(engine)
             Thread(target=relay, args=(near, far, delay), daemon=True).start()
             Thread(target=relay, args=(far, near, 0.0), daemon=True).start()
 
@@ -120,17 +119,8 @@ def decide(keys: list[int]) -> tuple[float, float]:
 
 
 def measure(count: int, delay: float) -> None:
-    import django
-
-    django.setup()
-    from django.core.management import call_command
     from django.db import connection
 
-    from devtools.demo_data import create_demo_data
-
-    call_command("migrate", verbosity=0)
-    create_demo_data()
-    wait_until("the engine", healthy)
     if delay:
         os.environ["AWS_ENDPOINT_URL_LAMBDA"] = f"http://127.0.0.1:{wire(delay)}"
     with (
@@ -154,21 +144,9 @@ def main() -> None:
     parser.add_argument("--wire", type=float, default=0.0, help="seconds to the engine")
     given = parser.parse_args()
     count = min(given.applications, 500)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ.update(
-            DJANGO_SETTINGS_MODULE="loanoffice.settings.local",
-            LOANOFFICE_DATA=folder,
-            LOANOFFICE_SIMULATED_LATENCY="0",
-            ENGINE_PORT=str(PORT),
-            AWS_ENDPOINT_URL_LAMBDA=f"http://127.0.0.1:{PORT}",
-            LOG_LEVEL="ERROR",
-        )
-        engine = subprocess.Popen([sys.executable, str(ROOT / "manage.py"), "durable_engine"])
-        try:
-            measure(count, given.wire)
-        finally:
-            engine.send_signal(signal.SIGTERM)
-            engine.wait(timeout=30)
+    url = os.environ.get("DATABASE_URL")
+    with office(Database("as DATABASE_URL says", "", url)):
+        measure(count, given.wire)
 
 
 if __name__ == "__main__":

