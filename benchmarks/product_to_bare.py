@@ -13,12 +13,11 @@ CPU is that of all processes: the submitting one, the engine and PostgreSQL's.
 
 import argparse
 import statistics
-import subprocess
 import sys
 
 from benchmarks.support.contenders import Bare, Comparison, Product, show, spread
 from benchmarks.support.office import office
-from benchmarks.support.processes import DATABASES, ROOT, database, wait_until
+from benchmarks.support.processes import DATABASES, database, on_each_database, wait_until
 from benchmarks.support.results import record
 
 MOST = 2000
@@ -79,11 +78,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="at most 20")
     parser.add_argument("--burst", type=int, default=1000, help=f"at most {MOST}, 0 for none")
     given = parser.parse_args()
-    if given.database == "both":  # Django is set up once in a process
-        for vendor in DATABASES:
-            again = [sys.executable, "-m", "benchmarks.product_to_bare", *sys.argv[1:]]
-            subprocess.run([*again, "--database", vendor], cwd=ROOT, check=True)
-        return
+    if given.database == "both":
+        sys.exit(on_each_database("benchmarks.product_to_bare"))
     measure(
         given.database,
         loans=max(1, min(given.loans, MOST)),

@@ -33,9 +33,9 @@ def healthy(port: int) -> bool:
 
 
 @contextmanager
-def process(module: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a module of this checkout with the present environment until the block ends."""
-    running = subprocess.Popen([sys.executable, "-m", module], cwd=ROOT)
+    running = subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=ROOT)
     try:
         yield running
     finally:

@@ -16,8 +16,9 @@ VARIABLE = "LOANOFFICE_BENCH_RESULTS"
 
 
 def commit() -> str:
-    """Return the commit of this checkout, as short as Git makes it."""
-    asked = ["git", "describe", "--always", "--exclude=*"]
+    """Return the last commit of this checkout that changed the product itself."""
+    beside = [":!benchmarks", ":!docs", ":!tests", ":!*.md"]
+    asked = ["git", "log", "-1", "--format=%h", "--", ".", *beside]
     found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
 
