@@ -97,8 +97,15 @@ format: .venv/dev ## format the code
 
 bench: export LOANOFFICE_BENCH_APPLICATIONS = $(BENCH_APPLICATIONS)
 bench: export PYTHONPATH = $(CURDIR)
-bench: .venv/dev ## run the benchmarks; BENCH_APPLICATIONS (50000) is the length of the lists
-	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: export LOANOFFICE_BENCH_RESULTS = $(CURDIR)/docs/performance.json
+bench: .venv/dev ## run the benchmarks and write docs/performance.md; BENCH_APPLICATIONS (50000) is the length of the lists
+	@failed=; for script in benchmarks/[a-z]*.py; do echo "== $$script"; \
+		$(BIN)/python $$script || failed="$$failed $$script"; done; \
+	$(BIN)/python -m docs.performance; \
+	test -z "$$failed" || { echo "Over a target, or stopped:$$failed"; exit 1; }
+
+performance: .venv/dev ## write docs/performance.md and its picture from the figures of the last make bench
+	$(BIN)/python -m docs.performance
 
 requirements: .venv/dev ## compile requirements/*.txt from pyproject.toml (needs uv)
 	for set in "base:" "local:--extra local" "dev:--extra local --extra dev" "deploy:--extra deploy"; do \
@@ -133,4 +140,4 @@ clean: ## remove the environment and the demo's data
 	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
 	@touch $@
 
-.PHONY: help demo test test-full test-rest test-sqlite test-postgresql test-browser screens test-deploy package lint schema roles architecture format bench requirements clean
+.PHONY: help demo test test-full test-rest test-sqlite test-postgresql test-browser screens test-deploy package lint schema roles architecture format bench performance requirements clean

@@ -1,6 +1,6 @@
 """Measure how long the functions of a package take to import, and their minimum.
 
-    python benchmarks/cold_start.py [dist/loanoffice-production.zip] [--rounds 9]
+    python -m benchmarks.cold_start [dist/loanoffice-production.zip] [--rounds 9]
 
 Unpacks the package (``make package`` builds it) and imports each handler in fresh processes
 that see nothing else, taking turns; prints the median of each, by the clock and in processor
@@ -17,6 +17,8 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.support.results import record
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "dist" / "loanoffice-production.zip"
@@ -107,7 +109,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(asked.package) as packed:
             packed.extractall(folder)
-        print(report_lines(measure(Path(folder), rounds=asked.rounds)))
+        figures = measure(Path(folder), rounds=asked.rounds)
+    print(report_lines(figures))
+    record(
+        "cold_start",
+        {f"{name}: CPU, s": figure.processor for name, figure in figures.items()},
+        setting=f"medians of {asked.rounds} rounds",
+    )
 
 
 if __name__ == "__main__":

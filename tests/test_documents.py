@@ -1,18 +1,24 @@
 """The documents for contributors are true: what they name exists, and the picture is current."""
 
 import importlib
+import json
 import re
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
-from docs import architecture
+from docs import architecture, performance
 
 ROOT = Path(settings.BASE_DIR)
 HOW_TO = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
-GUIDES = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md", *HOW_TO]
+GUIDES = [
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "docs" / "architecture.md",
+    ROOT / "docs" / "performance.md",
+    *HOW_TO,
+]
 PAGES = [ROOT / "README.md", *GUIDES, ROOT / "docs" / "decisions" / "README.md", *DECISIONS]
 TREES = "|".join([*architecture.packages(), "tests", "benchmarks", "docs", "requirements"])
 DOTTED = re.compile(rf"`((?:{TREES})(?:\.\w+)+)`")
@@ -42,6 +48,28 @@ def by_name(page: Path) -> str:
 
 def test_picture_of_the_architecture_is_the_current_one() -> None:
     assert architecture.PICTURE.read_text() == architecture.svg(), "run `make architecture`"
+
+
+def test_page_of_the_performance_has_the_figures_that_were_kept() -> None:
+    topics = json.loads(performance.FIGURES.read_text())
+
+    assert performance.PAGE.read_text() == performance.page(topics), "run `make performance`"
+    assert performance.PICTURE.read_text() == performance.svg(topics), "run `make performance`"
+
+
+def test_missed_aim_has_its_reason_on_the_page() -> None:
+    aim = performance.AIMS[0]
+    topics = {
+        aim.topic: {
+            "figures": {each.figure: 0.0 for each in performance.AIMS if each.topic == aim.topic},
+            **dict.fromkeys(("setting", "commit", "measured", "machine", "python", "others"), ""),
+        }
+    }
+
+    page = performance.page(topics)
+
+    assert f"{aim.figure} | 0 | at least 0.70 | no | reason 1 |" in page
+    assert f"1. {aim.why}" in page
 
 
 @pytest.mark.parametrize("page", HOW_TO, ids=by_name)

@@ -45,4 +45,4 @@ def record(topic: str, figures: dict[str, float], *, setting: str) -> None:
         "python": platform.python_version(),
         "setting": setting,
     }
-    path.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    path.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
