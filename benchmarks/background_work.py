@@ -65,7 +65,7 @@ def outbox_and_engine(place: Office, count: int) -> dict[str, float]:
             product.submit(number)
     took, cpu = timed(queue.send_due)
     figures |= {"outbox: starts/s": count / took, "outbox: CPU, ms a start": cpu / count * 1000}
-    wait_until("all to wait", lambda: len(product.pending()) == count, every=0.2)
+    wait_until("all to wait", lambda: len(product.pending(numbers)) == count, every=0.2)
     figures |= engine_size(place, f"{count} waiting")
     found: list[Any] = []
     took, cpu = timed(lambda: found.append(reconcile(calls_per_second=QUICK)))
@@ -76,7 +76,7 @@ def outbox_and_engine(place: Office, count: int) -> dict[str, float]:
         "reconcile: CPU, ms an execution": cpu / count * 1000,
     }
     spread(product.answer, numbers)
-    wait_until("all to end", lambda: len(product.ended()) == count, every=0.2)
+    wait_until("all to end", lambda: len(product.ended(numbers)) == count, every=0.2)
     return figures | engine_size(place, f"{count} ended")
 
 

@@ -135,13 +135,13 @@ class Dbos:
         on_dbos.set(True)
         self.product.answer(number)
 
-    def pending(self) -> dict[int, float]:
+    def pending(self, numbers: range) -> dict[int, float]:
         """Return the times at which the tasks were opened."""
-        return self.product.pending()
+        return self.product.pending(numbers)
 
-    def ended(self) -> dict[int, float]:
+    def ended(self, numbers: range) -> dict[int, float]:
         """Return the times at which the applications were funded."""
-        return self.product.ended()
+        return self.product.ended(numbers)
 
 
 def work() -> None:

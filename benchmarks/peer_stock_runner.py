@@ -85,17 +85,17 @@ class StockRunner:
         """Start an execution."""
         self.runner.run_async(input=json.dumps({"number": number}), execution_name=f"loan-{number}")
 
-    def pending(self) -> dict[int, float]:
+    def pending(self, numbers: range) -> dict[int, float]:
         """Return the times at which the handlers had a callback."""
-        return {number: at for number, (at, _) in list(self.waiting.items())}
+        return {n: self.waiting[n][0] for n in numbers if n in self.waiting}
 
     def answer(self, number: int) -> None:
         """Answer the callback."""
         self.runner.send_callback_success(self.waiting[number][1], b'"approve"')
 
-    def ended(self) -> dict[int, float]:
+    def ended(self, numbers: range) -> dict[int, float]:
         """Return the times of the last steps."""
-        return dict(self.ends)
+        return {n: self.ends[n] for n in numbers if n in self.ends}
 
     def close(self) -> None:
         """Stop the runner."""

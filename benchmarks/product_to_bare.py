@@ -28,12 +28,8 @@ def burst(product: Product, count: int, bare_rate: float) -> dict[str, float]:
     """Submit many at once; return the percentiles of the time until each waits for a manager."""
     numbers = range(BURST_NUMBERS, BURST_NUMBERS + count)
     began = spread(product.submit, numbers)
-
-    def waiting() -> dict[int, float]:
-        return {n: at for n, at in product.pending().items() if n in numbers}
-
-    wait_until("the burst to wait", lambda: len(waiting()) == count, every=0.5)
-    pending = waiting()
+    wait_until("the burst to wait", lambda: len(product.pending(numbers)) == count, every=1)
+    pending = product.pending(numbers)
     first = min(began.values())
     took = sorted(at - first for at in pending.values())
     bare_median = count / bare_rate / 2

@@ -28,14 +28,14 @@ class Contender(Protocol):
     def submit(self, number: int) -> None:
         """Start the loan of this number."""
 
-    def pending(self) -> dict[int, float]:
-        """Return since when each loan waits for a manager, in seconds of the epoch."""
+    def pending(self, numbers: range) -> dict[int, float]:
+        """Return since when each of these loans waits for a manager, in seconds of the epoch."""
 
     def answer(self, number: int) -> None:
         """Approve as a manager."""
 
-    def ended(self) -> dict[int, float]:
-        """Return when each loan ended."""
+    def ended(self, numbers: range) -> dict[int, float]:
+        """Return when each of these loans ended."""
 
 
 @dataclass
@@ -77,11 +77,12 @@ class Product:
         )
         self.numbers[application.pk], self.keys[number] = number, application.pk
 
-    def pending(self) -> dict[int, float]:
+    def pending(self, numbers: range) -> dict[int, float]:
         """Return the times at which the tasks were opened."""
         from reviews.models import ReviewTask
 
-        tasks = ReviewTask.objects.filter(application__in=list(self.numbers))
+        keys = [self.keys[number] for number in numbers]
+        tasks = ReviewTask.objects.filter(application__in=keys)
         rows = tasks.values_list("application", "opened_at")
         return {self.numbers[pk]: at.timestamp() for pk, at in rows}
 
@@ -95,11 +96,12 @@ class Product:
         task = tasks.get(application=self.keys[number])
         decisions.task_decide(task=task, user=self.manager, outcome=Outcome.APPROVE)
 
-    def ended(self) -> dict[int, float]:
+    def ended(self, numbers: range) -> dict[int, float]:
         """Return the times at which the applications were funded."""
         from applications.models import LoanApplication
 
-        rows = LoanApplication.objects.filter(pk__in=list(self.numbers), status="funded")
+        keys = [self.keys[number] for number in numbers]
+        rows = LoanApplication.objects.filter(pk__in=keys, status="funded")
         closed = rows.values_list("pk", "closed_at")
         return {self.numbers[pk]: at.timestamp() for pk, at in closed}
 
@@ -119,18 +121,18 @@ class Bare:
 
         engine.start(function="bare-loan:live", name=f"bare-{number}", payload={"number": number})
 
-    def _noted(self, kind: str) -> dict[int, float]:
+    def _noted(self, kind: str, numbers: range) -> dict[int, float]:
         path, found = Path(os.environ[NOTES]), {}
         for line in path.read_text().splitlines() if path.exists() else []:
             what, number, at, callback = line.split()
-            if what == kind:
+            if what == kind and int(number) in numbers:
                 found[int(number)] = float(at)
                 self.callbacks.setdefault(int(number), callback)
         return found
 
-    def pending(self) -> dict[int, float]:
+    def pending(self, numbers: range) -> dict[int, float]:
         """Return the times at which the handlers had a callback."""
-        return self._noted("pending")
+        return self._noted("pending", numbers)
 
     def answer(self, number: int) -> None:
         """Answer the callback."""
@@ -138,9 +140,9 @@ class Bare:
 
         engine.callback_success(callback_id=self.callbacks[number], result={"outcome": "approve"})
 
-    def ended(self) -> dict[int, float]:
+    def ended(self, numbers: range) -> dict[int, float]:
         """Return the times of the last steps."""
-        return self._noted("ended")
+        return self._noted("ended", numbers)
 
 
 def spread(call: Callable[[int], None], numbers: range) -> dict[int, float]:
@@ -166,15 +168,11 @@ def take_turn(contender: Contender, numbers: range, database: Database) -> Turn:
     def cpu() -> float:
         return time.process_time() + database.cpu() + sum(map(cpu_seconds, contender.processes))
 
-    def times(of: Callable[[], dict[int, float]], what: str) -> dict[int, float]:
-        found: dict[int, float] = {}
-
-        def all_there() -> bool:
-            found.update({n: at for n, at in of().items() if n in numbers})
-            return len(found) == len(numbers)
-
-        wait_until(f"{len(numbers)} of {contender.name} to {what}", all_there, every=0.1)
-        return found
+    def times(of: Callable[[range], dict[int, float]], what: str) -> dict[int, float]:
+        # Seldom, for it costs CPU of the same machine; the times come from what is noted.
+        asked = f"{len(numbers)} of {contender.name} to {what}"
+        wait_until(asked, lambda: len(of(numbers)) == len(numbers), every=0.3)
+        return of(numbers)
 
     spent = cpu()
     began = spread(contender.submit, numbers)
