@@ -124,7 +124,7 @@ HEAD = """\
 commit that changed the product. Where a load is given, other work shared the machine: there rates
 and seconds are those of a busy machine, and ratios of turns that followed each other (A B A B) are
 what holds. CPU time holds roughly: it grows with such a load, too, but far less. PostgreSQL waits
-for the disk at each commit here, as in production.
+for the disk at each commit here, as in production; SQLite does at its checkpoints.
 
 What one application costs in operations, checkpoint calls and statements is in
 [architecture.md](architecture.md#what-one-application-costs); a test holds it.
@@ -162,6 +162,12 @@ def shown(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
+def _place(topic: str) -> tuple[int, str]:
+    """Return a key to sort by: the order of the titles, then whatever has none."""
+    known = list(TITLES)
+    return (known.index(topic) if topic in known else len(known), topic)
+
+
 def page(topics: Topics) -> str:
     """Write the page."""
     lines, reasons = [HEAD.rstrip("\n")], list[str]()
@@ -181,15 +187,14 @@ def page(topics: Topics) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", *(f"{number}. {why}" for number, why in enumerate(reasons, start=1))]
-    for topic, title in TITLES.items():
-        if topic not in topics:
-            continue
+    for topic in sorted(topics, key=_place):
         about = topics[topic]
+        script = topic.split()[0]
         lines += [
             "",
-            f"## {title}",
+            f"## {TITLES.get(topic, topic)}",
             "",
-            NOTES[topic.split()[0]],
+            NOTES.get(script, f"By `benchmarks/{script}.py`."),
             "",
             f"{about['setting']}. Commit {about['commit']}, {about['measured']} UTC, "
             f"{about['machine']}, Python {about['python']}, load {about['others']}.",
