@@ -1,10 +1,10 @@
 """Measure how long the functions of a package take to import, and their minimum.
 
-    python -m benchmarks.cold_start [dist/loanoffice-production.zip] [--rounds 9]
+    python -m benchmarks.cold_start [PACKAGE] [--rounds 9]
 
-Unpacks the package (``make package`` builds it) and imports each handler in fresh processes
-that see nothing else, taking turns; prints the median of each, by the clock and in processor
-time, and how it compares with the bare import of Django's ORM, the durable SDK and boto3
+Unpacks the package, or one that is built for it where none is named, and imports each handler in
+fresh processes that see nothing else, taking turns; prints the median of each, by the clock and in
+processor time, and how it compares with the bare import of Django's ORM, the durable SDK and boto3
 from the same package. On a machine that is busy otherwise, look at the processor time.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.support.results import record
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "dist" / "loanoffice-production.zip"
+BUILDER = ROOT / ".venv-deploy" / "ready"
 BARE = "Django's ORM, the SDK and boto3"
 ROUNDS = 9
 IMPORTS = {
@@ -50,6 +50,14 @@ ENVIRONMENT = {
     "SITE_URL": "https://loans.example.com",
     "LOANOFFICE_SIMULATED_PROVIDERS": "true",
 }
+
+
+def built(folder: Path) -> Path:
+    """Build the package of this checkout in a folder, as the tests of it do."""
+    from tests.deploy.package.build import build
+
+    folder.mkdir()
+    return build(folder)
 
 
 def run(package: Path, code: str) -> str:
@@ -100,16 +108,17 @@ def report_lines(figures: dict[str, Figure]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("package", type=Path, nargs="?", default=PACKAGE)
+    parser.add_argument("package", type=Path, nargs="?", help="else one is built")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     asked = parser.parse_args()
-    if not asked.package.exists():
-        print(f"There is no {asked.package}; `make package` builds it.")
+    if asked.package is None and not BUILDER.exists():
+        print("Nothing to build a package with: `make .venv-deploy/ready` makes that environment.")
         return
     with tempfile.TemporaryDirectory() as folder:
-        with zipfile.ZipFile(asked.package) as packed:
-            packed.extractall(folder)
-        figures = measure(Path(folder), rounds=asked.rounds)
+        unpacked = Path(folder) / "unpacked"
+        with zipfile.ZipFile(asked.package or built(Path(folder) / "checkout")) as packed:
+            packed.extractall(unpacked)
+        figures = measure(unpacked, rounds=max(1, min(asked.rounds, 50)))
     print(report_lines(figures))
     record(
         "cold_start",
