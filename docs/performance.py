@@ -48,20 +48,20 @@ class Aim:
 
 SERVICES = (
     "A loan writes its record beside its checkpoints: the statements that "
-    "[architecture.md](architecture.md#what-one-application-costs) counts, through Django's ORM, "
-    "a PDF letter, the timeline and the audit log. The two lines of CPU say how much that is."
+    "[architecture.md](architecture.md#what-one-application-costs) counts. Samples of the engine's "
+    "process on SQLite: 58 % of its CPU is Django's ORM, 16 % the engine itself, 14 % the letter."
 )
 SLOW_QUEUE = (
     "It follows from the ratio to pending: the submissions themselves are done sooner, and the "
     "engine works off what waits."
 )
 RENDERING = (
-    "The queries take little; Django's admin builds and renders a hundred rows and their filters "
-    "for each page. Where other work shares the cores, CPU time is longer, too."
+    "A profile of the first page and of *My approvals*: 89 and 81 % of the time is spent in "
+    "rendering, half to two thirds of that on the list's rows, and under a tenth in queries."
 )
 DELIVERY = (
-    "One process sends, and CPU is what limits it: for each delivery a claim, a connection, a "
-    "signature and three writes. A second process beside it adds as much."
+    "A profile on SQLite: nine statements for a delivery, through Django's ORM and on the one thread "
+    "that sends; noting the answers, one at a time, is most of it, and the requests are a seventh."
 )
 OVER_HTTP = "The SDK's runner is spared HTTP: it runs in the process of its client."
 SCANS = "An exponent of 1 is that of reading a whole table."
