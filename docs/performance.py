@@ -60,7 +60,7 @@ RENDERING = (
     "rendering, half to two thirds of that on the list's rows, and under a tenth in queries."
 )
 DELIVERY = (
-    "A profile on SQLite: nine statements for a delivery, through Django's ORM and on the one thread "
+    "A profile on SQLite: nine statements for a delivery, through Django's ORM on the one thread "
     "that sends; noting the answers, one at a time, is most of it, and the requests are a seventh."
 )
 OVER_HTTP = "The SDK's runner is spared HTTP: it runs in the process of its client."
