@@ -87,18 +87,26 @@ def seal_after_restore(*, reason: str) -> tuple[Seal, int]:
     return seal, len(lost)
 
 
-def seals_copy() -> int:
-    """Copy the seals that have no copy yet; return how many. Raises ``CopiesUnreachable``."""
+def seals_copy(*, seconds: float | None = None) -> int:
+    """Copy the seals that have no copy yet; go on for ``seconds``, or to the end of a batch.
+
+    Returns how many. Raises ``CopiesUnreachable``.
+    """
+    began = time.monotonic()
     copies = seal_copies.configured()
     if copies is None:
         return 0
     state = _state()
     missing = Seal.objects.filter(number__gt=state.copied).order_by("number")
     seals = list(missing[:COPIES_AT_ONCE])
+    copied = 0
     for seal in seals:
+        if copied and seconds is not None and time.monotonic() - began >= seconds:
+            break
         copies.write(seal.number, seal.hash, seal.document)
         SealingState.objects.filter(pk=ONLY_ROW, copied__lt=seal.number).update(copied=seal.number)
-    return len(seals)
+        copied += 1
+    return copied
 
 
 def given_up(document: Document) -> list[str]:

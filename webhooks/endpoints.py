@@ -168,12 +168,13 @@ def endpoint_enable(*, endpoint: WebhookEndpoint, why: str = "", by: User | None
     return bool(done)
 
 
-def secrets_forget(*, now: datetime) -> int:
-    """Delete secrets that no longer sign; return how many. For the sweep."""
+def secrets_forget(*, now: datetime, limit: int) -> int:
+    """Delete up to ``limit`` secrets that no longer sign; return how many. For the sweep."""
     over = WebhookEndpoint.objects.filter(previous_until__lte=now)
-    if not over.exists():  # a read without a lock: mostly there is nothing to delete
+    found = list(over.values_list("pk", flat=True)[:limit])
+    if not found:  # a read without a lock: mostly there is nothing to delete
         return 0
-    return over.update(previous_secret="", previous_until=None)
+    return over.filter(pk__in=found).update(previous_secret="", previous_until=None)
 
 
 def _require(by: User | None, permission: str) -> None:

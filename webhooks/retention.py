@@ -18,7 +18,7 @@ from workflows.models import OutboxMessage
 
 PENDING = WebhookDelivery.Status.PENDING
 FAILED_LONGER = 3  # times as long, as it may still be sent again
-AT_ONCE = 1000  # events, each with its deliveries and their attempts
+AT_ONCE = 1000  # events, each with its deliveries and their attempts; and secrets
 
 
 def forget() -> dict[str, int]:
@@ -26,7 +26,7 @@ def forget() -> dict[str, int]:
     now = timezone.now()
     return {
         "forgotten": webhooks_forget(now=now, limit=AT_ONCE),
-        "secrets": secrets_forget(now=now),
+        "secrets": secrets_forget(now=now, limit=AT_ONCE),
     }
 
 

@@ -55,6 +55,14 @@ class Listed:
     ended_at: datetime | None
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page of the engine's list, and where the next one begins; empty: it was the last."""
+
+    items: list[Listed]
+    next_marker: str
+
+
 class _Circuit:
     """The last time that the endpoint could not be reached, on ``time.monotonic``'s clock."""
 
@@ -227,6 +235,31 @@ def executions(
     Newest first unless asked otherwise. ``before_page`` is called before each request, to
     keep within the service's limits.
     """
+    marker = ""
+    while True:
+        before_page()
+        page = executions_page(
+            statuses=statuses,
+            started_after=started_after,
+            name=name,
+            oldest_first=oldest_first,
+            marker=marker,
+        )
+        yield from page.items
+        if not page.next_marker:
+            return
+        marker = page.next_marker
+
+
+def executions_page(
+    *,
+    statuses: Sequence[str] = (),
+    started_after: datetime | None = None,
+    name: str | None = None,
+    oldest_first: bool = False,
+    marker: str = "",
+) -> Page:
+    """Read one page of the list of executions, behind a marker. Raises ``EngineError``."""
     arguments: dict[str, Any] = {
         "FunctionName": settings.LOAN_APPROVAL_FUNCTION.partition(":")[0],
         "MaxItems": LARGEST_PAGE,
@@ -239,22 +272,22 @@ def executions(
         arguments["DurableExecutionName"] = name
     if started_after is not None:
         arguments["StartedAfter"] = started_after
-    while True:
-        before_page()
-        with _translated():
-            page = _client().list_durable_executions_by_function(**arguments)
-        for item in page["DurableExecutions"]:
-            yield Listed(
-                arn=item["DurableExecutionArn"],
-                name=item["DurableExecutionName"],
-                status=item["Status"],
-                version=_version_of(item["FunctionArn"]),
-                started_at=item["StartTimestamp"],
-                ended_at=item.get("EndTimestamp"),
-            )
-        if not page.get("NextMarker"):
-            return
-        arguments["Marker"] = page["NextMarker"]
+    if marker:
+        arguments["Marker"] = marker
+    with _translated():
+        page = _client().list_durable_executions_by_function(**arguments)
+    items = [
+        Listed(
+            arn=item["DurableExecutionArn"],
+            name=item["DurableExecutionName"],
+            status=item["Status"],
+            version=_version_of(item["FunctionArn"]),
+            started_at=item["StartTimestamp"],
+            ended_at=item.get("EndTimestamp"),
+        )
+        for item in page["DurableExecutions"]
+    ]
+    return Page(items, page.get("NextMarker") or "")
 
 
 def _version_of(function_arn: str) -> str:

@@ -315,13 +315,15 @@ class Incident(models.Model):
 class PeriodicRun(models.Model):
     """The last start and end of a periodic job of the sweep, in whichever process.
 
-    Several sweeps share the work: the one that updates ``started_at`` runs the job.
+    Several sweeps share the work: the one that updates ``started_at`` runs the job. A job that
+    takes more than one run keeps in ``place`` where the next one goes on.
     """
 
     name = models.CharField(max_length=40, unique=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     result = models.JSONField(default=dict, blank=True)
+    place = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ["name"]

@@ -4,6 +4,9 @@ Each task is one short transaction under its application's lock, so that a deadl
 beside a decision, a withdrawal and another sweep.
 """
 
+import math
+import time
+from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import transaction
@@ -24,16 +27,18 @@ from workflows.outbox.emails import TO_APPLICANT, Notice
 BATCH = 200  # tasks of one sweep, for each kind of deadline
 
 
-def pass_deadlines(*, now: datetime) -> dict[str, int]:
-    """Expire, remind and escalate what is due by ``now``.
+def pass_deadlines(*, now: datetime, seconds: float = math.inf) -> dict[str, int]:
+    """Expire, remind and escalate what is due by ``now``, at most ``BATCH`` tasks of each kind.
 
-    Returns ``{"expired": n, "reminded": n, "escalated": n}``.
+    Begins nothing more after so many seconds. Returns
+    ``{"expired": n, "reminded": n, "escalated": n}``.
     """
+    ends_at = time.monotonic() + seconds
     still_open = ReviewTask.objects.filter(status=TaskStatus.OPEN)
-    over = _keys(still_open.filter(expires_at__lte=now))
+    over = _keys(still_open.filter(expires_at__lte=now), ends_at)
     expired = sum(pending.task_time_out(task_id=pk) for pk in over)
-    reminded = sum(remind(task_id=pk, now=now) for pk in _keys(_due(still_open, now)))
-    half_way = _keys(_half_way(still_open, now))
+    reminded = sum(remind(task_id=pk, now=now) for pk in _keys(_due(still_open, now), ends_at))
+    half_way = _keys(_half_way(still_open, now), ends_at)
     escalated = sum(escalate(task_id=pk, now=now) for pk in half_way)
     return {"expired": expired, "reminded": reminded, "escalated": escalated}
 
@@ -104,8 +109,12 @@ def _half_way(tasks: QuerySet[ReviewTask], now: datetime) -> QuerySet[ReviewTask
     return waiting.annotate(spent=spent, left=left).filter(spent__gte=F("left"))
 
 
-def _keys(tasks: QuerySet[ReviewTask]) -> list[int]:
-    return list(tasks.order_by("pk").values_list("pk", flat=True)[:BATCH])
+def _keys(tasks: QuerySet[ReviewTask], ends_at: float) -> Iterator[int]:
+    """Yield the tasks while there is time, and the first one in any case."""
+    for number, pk in enumerate(list(tasks.order_by("pk").values_list("pk", flat=True)[:BATCH])):
+        if number and time.monotonic() >= ends_at:
+            return
+        yield pk
 
 
 def _locked(task_id: int) -> tuple[LoanApplication, ReviewTask]:

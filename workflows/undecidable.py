@@ -3,6 +3,7 @@
 The superusers get a mail: they give roles and enter delegations. Operations sees the incident.
 """
 
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -61,18 +62,21 @@ def somebody_can_decide(*, task: ReviewTask) -> None:
     incidents.mark_resolved(rows, by=None, note="Somebody can decide it again.")
 
 
-def look() -> dict[str, Any]:
+def look(*, seconds: float = math.inf) -> dict[str, Any]:
     """Look again at all open tasks, and end the incidents of those that are closed.
 
-    For what nothing announces, as a delegation that begins or ends at its time.
+    For what nothing announces, as a delegation that begins or ends at its time. Changes at most
+    ``MOST`` tasks, and begins none after so many seconds; ends at most ``MOST`` incidents.
     """
-    changed = tasks_recheck(now=timezone.now(), limit=MOST)
+    changed = tasks_recheck(now=timezone.now(), limit=MOST, seconds=seconds)
     rows = Incident.objects.filter(kind=Incident.Kind.NOBODY_CAN_DECIDE)
     rows = rows.exclude(status=Incident.Status.RESOLVED)
-    waiting = {incidents.undecidable_key(task) for task in incidents.tasks_undecidable()}
-    over = [row.pk for row in rows if row.key not in waiting]
+    waiting = {incidents.undecidable_key(task) for task in incidents.tasks_undecidable().only("pk")}
+    over = [pk for pk, key in rows.values_list("pk", "key") if key not in waiting]
     ended = incidents.mark_resolved(
-        Incident.objects.filter(pk__in=over), by=None, note="It waits for no decision any more."
+        Incident.objects.filter(pk__in=over[:MOST]),
+        by=None,
+        note="It waits for no decision any more.",
     )
     return {"changed": changed, "ended": ended}
 

@@ -5,6 +5,8 @@ announces: a delegation that begins or ends, a partner key that somebody made. `
 at each one.
 """
 
+import math
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -39,18 +41,20 @@ CHUNK = 200
 
 
 @transaction.atomic
-def tasks_recheck(*, now: datetime, limit: int = AT_ONCE) -> int:
+def tasks_recheck(*, now: datetime, limit: int = AT_ONCE, seconds: float = math.inf) -> int:
     """Look again at the tasks for which another answer may be true; returns how many changed.
 
-    Locks only what it changes, and leaves what others have locked to the next time.
+    Locks only what it changes, and leaves what others have locked to the next time, as what it
+    cannot begin in so many seconds.
     """
+    ends_at = time.monotonic() + seconds
     if not ReviewTask.objects.filter(status=TaskStatus.OPEN).exists():
         return 0
     office = office_now(now=now)
     undecidable: dict[ReviewTask, str] = {}
     changed = 0
     for pk in _to_change(office, now):
-        if changed >= limit:
+        if changed >= limit or (changed and time.monotonic() >= ends_at):
             break
         found = _locked(pk)
         if found is None:

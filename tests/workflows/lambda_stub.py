@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.http_server import LoopbackServer
 from workflows import engine
+
+type Page = dict[str, Any] | tuple[int, str]
 
 
 class LambdaStub:
@@ -20,6 +23,10 @@ class LambdaStub:
 
     ``pages``: what the next reads find; (status, error type) instead is an error. Empty means
     that nothing is known of what is asked. ``reads`` are the paths that were read.
+
+    ``known``: what reads of a path find each time, an error as in ``pages``; a list by name finds
+    what has it.
+    ``answering``: reads wait for it. ``calls`` are the paths of all requests in their order.
     """
 
     def __init__(self) -> None:
@@ -30,8 +37,12 @@ class LambdaStub:
         self.takes = 0.0  # seconds for each answer
         self.ended: dict[str, str] = {}  # path of an execution: how it ended by itself
         self.lock = threading.Lock()
-        self.pages: deque[dict[str, Any] | tuple[int, str]] = deque()
+        self.pages: deque[Page] = deque()
         self.reads: list[str] = []
+        self.known: dict[str, Page] = {}
+        self.answering = threading.Event()
+        self.answering.set()
+        self.calls: list[str] = []
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -45,6 +56,7 @@ class LambdaStub:
                 body = json.loads(self.rfile.read(size) or b"{}")
                 is_invoke = self.path.endswith("/invocations")
                 with stub.lock:
+                    stub.calls.append(self.path)
                     stub.requests.append((self.path, dict(self.headers), body))
                     stub.clients.add(self.client_address)
                     stub.together += 1
@@ -61,9 +73,13 @@ class LambdaStub:
 
             def do_GET(self) -> None:
                 """The next of ``pages``; an execution that was asked to stop has stopped."""
+                stub.calls.append(self.path)
                 stub.reads.append(self.path)
+                stub.answering.wait(60)
                 path = self.path.partition("?")[0]
-                if stub.pages:
+                if path in stub.known:
+                    page = of_name(stub.known[path], self.path)
+                elif stub.pages:
                     page = stub.pages.popleft()
                 elif path in stub.ended:
                     page = {"Status": stub.ended[path]}
@@ -95,6 +111,14 @@ class LambdaStub:
         return self.requests[index][1].get("X-Amz-Durable-Execution-Name", "")
 
 
+def of_name(page: Page, path: str) -> Page:
+    names = parse_qs(urlsplit(path).query).get("DurableExecutionName")
+    if names is None or isinstance(page, tuple):
+        return page
+    items = page["DurableExecutions"]
+    return {"DurableExecutions": [item for item in items if item["DurableExecutionName"] in names]}
+
+
 @contextmanager
 def lambda_stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
     """A stub that the product's boto3 speaks to until the block ends."""
@@ -104,5 +128,6 @@ def lambda_stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
     try:
         yield stub
     finally:
+        stub.answering.set()
         stub.server.stop()
         engine.forget_client()

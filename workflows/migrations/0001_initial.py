@@ -23,6 +23,7 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('result', models.JSONField(blank=True, default=dict)),
+                ('place', models.JSONField(blank=True, default=dict)),
             ],
             options={
                 'ordering': ['name'],

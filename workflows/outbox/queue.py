@@ -12,6 +12,7 @@ what is read before and written after stays with the sender's own connection.
 
 import contextvars
 import logging
+import math
 import random
 import time
 from collections import Counter
@@ -43,9 +44,9 @@ BESIDE = 16  # webhooks of one process under way at once
 FOR_ONE = 4  # of them to one recipient
 # Seconds until other messages are looked for again while webhooks are under way.
 LOOK_AGAIN = 0.5
-# Seconds in which one pass begins webhooks: with the longest that one takes, 15 s, the sweep
-# still ends within the 30 s that a function is given.
-LONGEST_PASS = 10.0
+# Seconds in which one pass begins webhooks. The longest that one takes is 15 s more: ``sweep`` has
+# the sum.
+LONGEST_PASS = 8.0
 # Longer than the slowest batch: BATCH / PARALLEL rounds of one call's longest wait, 18 s.
 LEASE = timedelta(seconds=45)
 FIRST_DELAY = 1.0  # seconds
@@ -178,17 +179,18 @@ def _send_new(message: OutboxMessage) -> None:
         _deliver([message])
 
 
-def send_due(*, limit: int | None = None) -> int:
-    """Send what is due, ``limit`` messages at most; returns how many left.
+def send_due(*, limit: int | None = None, seconds: float = math.inf) -> int:
+    """Send what is due, ``limit`` messages at most, begun in ``seconds``; returns how many left.
 
     A message that cannot be sent is put off and stands in nobody's way. What applications need
     goes first, in batches, whatever webhooks are under way beside it.
     """
     sent = looked_at = 0
-    beside = _Beside()
+    beside, ends_at = _Beside(), time.monotonic() + seconds
     urgent = OutboxMessage.objects.exclude(kind=OutboxMessage.Kind.WEBHOOK)
     while True:
         size = BATCH if limit is None else min(BATCH, limit - looked_at)
+        size = size if time.monotonic() < ends_at else 0
         # A look that takes no lock: mostly there is nothing. And others may have what is due.
         claimed = _claim(urgent, limit=size) if size > 0 and _due(urgent).exists() else []
         if claimed:

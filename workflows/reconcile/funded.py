@@ -1,9 +1,9 @@
 """Compare funded applications with the decisions on record that their payout needed."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from itertools import batched
 
 from applications.choices import Status
 from applications.models import LoanApplication
@@ -11,12 +11,15 @@ from workflows.callbacks.flags import FLAG_REVIEWS
 from workflows.funding_requirements import BEFORE_PAYOUT, facts_read, lacking
 from workflows.models import Incident
 from workflows.reconcile import repairs
-from workflows.reconcile.findings import CHUNK, Comparison, Finding
+from workflows.reconcile.findings import Comparison, Finding, Place
+from workflows.reconcile.questions import chunks, in_time
 
 ABOUT_DECISIONS = (Incident.Kind.NOT_APPROVED, Incident.Kind.FLAGGED_AFTER_PAYOUT)
 
 
-def compare_funded(comparison: Comparison, *, since: datetime | None) -> None:
+def compare_funded(
+    comparison: Comparison, after: Place, *, since: datetime | None
+) -> Iterator[Place]:
     """Find the applications that were funded without a decision that they needed.
 
     ``since``: only those that closed after it. Each is found once: its incident says it from then
@@ -25,17 +28,18 @@ def compare_funded(comparison: Comparison, *, since: datetime | None) -> None:
     rows = LoanApplication.objects.filter(status=Status.FUNDED).only("reference", "attempt")
     if since is not None:
         rows = rows.filter(closed_at__gte=since)
-    for chunk in batched(rows.order_by("pk").iterator(chunk_size=CHUNK), CHUNK):
+    for chunk in chunks(comparison, rows, after):
         comparison.count(0)  # executions are counted; this only shows that it goes on
         facts = facts_read(application.pk for application in chunk)
         lacks = {
             application.pk: lacking(facts[application.pk], BEFORE_PAYOUT) for application in chunk
         }
         known = _known([pk for pk, found in lacks.items() if found])
-        for application in chunk:
+        for application in in_time(comparison, chunk):
             unreported = _unreported(lacks[application.pk], known[application.pk])
             if unreported:
                 _found(comparison, application, unreported)
+            yield application.pk
 
 
 def _unreported(lacks: tuple[str, ...], known: set[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ module does not call the engine.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -49,14 +49,14 @@ def note_start(listed: Listed, execution: Execution) -> None:
 
 def start_again(execution: Execution) -> None:
     """Queue a start again that did not arrive; the same name twice starts one execution."""
-    if not queue_again(starts_of(execution)):
+    if not queue_again(starts_of([execution])):
         executions.start_put(execution)
 
 
-def starts_of(execution: Execution) -> QuerySet[OutboxMessage]:
-    """Select the message that starts an execution."""
+def starts_of(executions: Collection[Execution]) -> QuerySet[OutboxMessage]:
+    """Select the messages that start some executions."""
     return OutboxMessage.objects.filter(
-        execution=execution, kind=OutboxMessage.Kind.START_EXECUTION
+        execution__in=executions, kind=OutboxMessage.Kind.START_EXECUTION
     )
 
 

@@ -5,7 +5,7 @@ it has no callback, wait or retry that is still to come. On Lambda an invocation
 minutes, so whatever was under way then is over.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,7 +17,8 @@ from workflows import engine
 from workflows.errors import NotFound
 from workflows.models import Execution, Incident, PendingCallback
 from workflows.reconcile import repairs
-from workflows.reconcile.findings import CHUNK, Comparison, Finding
+from workflows.reconcile.findings import Comparison, Finding, Pace, Place
+from workflows.reconcile.questions import answered, chunks, later_pages, pk_of
 
 # Longer than an invocation may take, and than the engine waits between two attempts.
 STILL = timedelta(minutes=30)
@@ -25,7 +26,9 @@ BEGINNINGS = frozenset({"CallbackStarted", "WaitStarted", "ChainedInvokeStarted"
 KINDS = ("Callback", "Wait", "ChainedInvoke")
 
 
-def compare_standstill(comparison: Comparison, *, still: timedelta) -> None:
+def compare_standstill(
+    comparison: Comparison, after: Place, *, still: timedelta
+) -> Iterator[Place]:
     """Report the executions in which nothing has happened for ``still`` and nothing is to come.
 
     Only those are read from the engine in which the record waits for nobody and shows no progress.
@@ -39,30 +42,41 @@ def compare_standstill(comparison: Comparison, *, still: timedelta) -> None:
     reported = Incident.objects.filter(
         execution=OuterRef("pk"), kind=Incident.Kind.ENGINE_DISAGREES
     ).exclude(status=Incident.Status.RESOLVED)
-    rows = (
-        Execution.objects.filter(
-            ~Exists(waiting),
-            ~Exists(moved),
-            ~Exists(reported),
-            status=Execution.Status.RUNNING,
-            ended_at__isnull=True,
-            paused_at__isnull=True,
-            arn__isnull=False,
-        )
-        .select_related("application")
-        .order_by("pk")
-    )
-    for execution in rows.iterator(chunk_size=CHUNK):
-        comparison.count(1)
-        try:
-            events = engine.history(arn=str(execution.arn), before_page=comparison.pace)
-        except NotFound:
-            continue  # reported as lost by the engine
-        latest = max((event["EventTimestamp"] for event in events), default=None)
-        if latest is None or latest > before or _is_armed(events, comparison.now):
-            continue
-        finding = Finding(execution.name, "RUNNING", execution.status, "stands still", "incident")
-        comparison.found(finding, partial(repairs.stands_still, execution, latest))
+    rows = Execution.objects.filter(
+        ~Exists(waiting),
+        ~Exists(moved),
+        ~Exists(reported),
+        status=Execution.Status.RUNNING,
+        ended_at__isnull=True,
+        paused_at__isnull=True,
+        arn__isnull=False,
+    ).select_related("application")
+    for chunk in chunks(comparison, rows, after):
+        for execution, events in answered(
+            comparison,
+            chunk,
+            place=pk_of,
+            question=lambda execution: partial(_history, execution, comparison.pace),
+        ):
+            comparison.count(1)
+            latest = max((event["EventTimestamp"] for event in events or ()), default=None)
+            if events and latest and latest <= before and not _is_armed(events, comparison.now):
+                finding = Finding(
+                    execution.name, "RUNNING", execution.status, "stands still", "incident"
+                )
+                comparison.found(finding, partial(repairs.stands_still, execution, latest))
+            yield execution.pk
+
+
+def _history(execution: Execution, pace: Pace) -> list[dict[str, Any]]:
+    """Read the history; without events where the engine does not know the execution.
+
+    That is reported as lost by the engine. Runs in a thread, and touches no database.
+    """
+    try:
+        return engine.history(arn=str(execution.arn), before_page=later_pages(pace))
+    except NotFound:
+        return []
 
 
 def _is_armed(events: Iterable[dict[str, Any]], now: datetime) -> bool:

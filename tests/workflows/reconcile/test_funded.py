@@ -35,7 +35,10 @@ def compared(*, everything: bool = True, dry_run: bool = False) -> list[Finding]
         on_progress=no_progress,
         on_finding=no_progress,
     )
-    compare_funded(comparison, since=None if everything else now - timedelta(days=1))
+    for _ in compare_funded(
+        comparison, None, since=None if everything else now - timedelta(days=1)
+    ):
+        pass
     return comparison.report.findings
 
 

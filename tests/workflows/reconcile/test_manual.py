@@ -46,7 +46,9 @@ def test_run_ends_when_the_time_is_over_and_keeps_what_it_mended(
     assert [finding.reference for finding in looked.findings] == [cases[0].reference]
     assert [incident.application for incident in Incident.objects.all()] == [cases[0]]
     assert ApplicationEvent.objects.filter(kind="reconciled").count() == 1
-    assert len(aws.reads) == 2
+    # Others may have been asked about with the first one; nothing was begun afterwards.
+    assert 2 <= len(aws.reads) <= 1 + len(cases)
+    assert sum("/durable-executions?" in path for path in aws.reads) == 1
 
 
 def test_each_mended_case_has_a_line_and_a_dry_run_leaves_none(
