@@ -1,5 +1,7 @@
 """Read review tasks and decisions."""
 
+from collections.abc import Collection
+
 from django.contrib.auth.models import User
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -61,11 +63,10 @@ def task_to_decide(*, reference: str) -> ReviewTask:
     return next((task for task in tasks if task.status == TaskStatus.OPEN), tasks[-1])
 
 
-def answered_alike(*, task: ReviewTask, user: User, outcome: Outcome) -> bool:
-    """True if this person gave this task the same outcome before, in time, and it still counts."""
-    return ReviewDecision.objects.filter(
-        COUNTED, task=task, decided_by=user, outcome=outcome
-    ).exists()
+def answered_alike(*, tasks: Collection[int], user: User, outcome: Outcome) -> set[int]:
+    """Return which tasks this person gave the same outcome before, in time, and it still counts."""
+    rows = ReviewDecision.objects.filter(COUNTED, decided_by=user, outcome=outcome)
+    return set(rows.filter(task__in=tasks).values_list("task", flat=True))
 
 
 def approvals_counting(

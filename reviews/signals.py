@@ -2,7 +2,8 @@
 
 from django.dispatch import Signal
 
-# sender: ReviewTask. task=ReviewTask, decision=ReviewDecision (the one that settled it)
+# sender: ReviewTask. decisions=list[ReviewDecision], of one outcome and one time: each settled its
+# task, which is locked and has its new status in memory
 task_decided = Signal()
 # sender: ReviewTask. task=ReviewTask, decisions=list[ReviewDecision] (kept, not applied)
 decision_came_late = Signal()
@@ -18,7 +19,8 @@ task_opened = Signal()
 tasks_undecidable = Signal()
 # sender: ReviewTask. task=ReviewTask: somebody can decide it again
 task_decidable_again = Signal()
-# sender: ReviewTask. task=ReviewTask (open), decision=ReviewDecision (it takes another approval)
+# sender: ReviewTask. decisions=list[ReviewDecision]: the task of each is open and takes another
+# approval
 task_needs_another = Signal()
 # sender: Delegation: somebody delegated their tasks, or ended that
 delegations_changed = Signal()

@@ -56,8 +56,8 @@ def ask_again(
 
 
 @receiver(task_decided)
-def resume_workflow(task: ReviewTask, decision: ReviewDecision, **_: Any) -> None:
-    pending.task_answer(task=task, decision=decision)
+def resume_workflows(decisions: list[ReviewDecision], **_: Any) -> None:
+    pending.tasks_answer(decisions=decisions)
 
 
 @receiver(decision_came_late)
@@ -71,8 +71,8 @@ def notify_deciders_again(task: ReviewTask, decision: ReviewDecision, **_: Any) 
 
 
 @receiver(task_needs_another)
-def notify_deciders_of_the_next(task: ReviewTask, decision: ReviewDecision, **_: Any) -> None:
-    review_deadlines.notify_next(task=task, decision=decision)
+def notify_deciders_of_the_next(decisions: list[ReviewDecision], **_: Any) -> None:
+    review_deadlines.notify_next(decisions=decisions)
 
 
 @receiver(tasks_undecidable)
@@ -82,12 +82,12 @@ def open_incidents_that_nobody_can_decide(tasks: dict[ReviewTask, str], **_: Any
 
 @receiver(task_decidable_again)
 def end_incident_that_nobody_can_decide(task: ReviewTask, **_: Any) -> None:
-    undecidable.somebody_can_decide(task=task)
+    undecidable.somebody_can_decide(tasks=[task])
 
 
 @receiver(task_decided)
-def end_incident_of_a_decided_task(task: ReviewTask, **_: Any) -> None:
-    undecidable.somebody_decided(task=task)
+def end_incidents_of_decided_tasks(decisions: list[ReviewDecision], **_: Any) -> None:
+    undecidable.somebody_decided(tasks=[decision.task for decision in decisions])
 
 
 @receiver(task_opened)

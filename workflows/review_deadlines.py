@@ -6,7 +6,7 @@ beside a decision, a withdrawal and another sweep.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from django.db import transaction
@@ -69,22 +69,25 @@ def escalate(*, task_id: int, now: datetime) -> bool:
 def notify(*, task: ReviewTask, notice: Notice) -> None:
     """Queue one notice about a task; the outbox handler finds its recipients."""
     key = f"task/{task.pk}" if notice == Notice.OPENED else f"task/{task.pk}/{notice.value}"
-    _put(task, notice, key)
+    queue.put_many([_message(task, notice, key)])
 
 
 def notify_again(*, task: ReviewTask, decision: ReviewDecision) -> None:
     """Queue the notice that a task is open once more: this approval of it was voided."""
-    _put(task, Notice.OPENED, f"task/{task.pk}/again/{decision.pk}")
+    queue.put_many([_message(task, Notice.OPENED, f"task/{task.pk}/again/{decision.pk}")])
 
 
-def notify_next(*, task: ReviewTask, decision: ReviewDecision) -> None:
-    """Queue the notice to whoever may give the approval that a task takes besides this one."""
-    _put(task, Notice.OPENED, f"task/{task.pk}/next/{decision.pk}")
+def notify_next(*, decisions: Iterable[ReviewDecision]) -> None:
+    """Queue the notices to whoever may give the approvals that tasks take besides these."""
+    queue.put_many(
+        _message(decision.task, Notice.OPENED, f"task/{decision.task_id}/next/{decision.pk}")
+        for decision in decisions
+    )
 
 
-def _put(task: ReviewTask, notice: Notice, key: str) -> None:
+def _message(task: ReviewTask, notice: Notice, key: str) -> OutboxMessage:
     asks_applicant = not REVIEW_KINDS[TaskKind(task.kind)].decided_by_staff
-    queue.put(
+    return OutboxMessage(
         kind=OutboxMessage.Kind.EMAIL,
         key=key,
         payload={

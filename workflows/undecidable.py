@@ -4,7 +4,7 @@ The superusers get a mail: they give roles and enter delegations. Operations see
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -50,15 +50,16 @@ def nobody_can_decide(*, tasks: Mapping[ReviewTask, str]) -> None:
     )
 
 
-def somebody_decided(*, task: ReviewTask) -> None:
-    """End the incident of a decided task, if it was marked."""
-    if task.undecidable_since is not None:
-        somebody_can_decide(task=task)
+def somebody_decided(*, tasks: Iterable[ReviewTask]) -> None:
+    """End the incidents of those decided tasks that were marked."""
+    if marked := [task for task in tasks if task.undecidable_since is not None]:
+        somebody_can_decide(tasks=marked)
 
 
-def somebody_can_decide(*, task: ReviewTask) -> None:
-    """End the incident of a task that somebody can decide again."""
-    rows = Incident.objects.filter(key=incidents.undecidable_key(task))
+def somebody_can_decide(*, tasks: Iterable[ReviewTask]) -> None:
+    """End the incidents of tasks that somebody can decide again."""
+    keys = [incidents.undecidable_key(task) for task in tasks]
+    rows = Incident.objects.filter(key__in=keys)
     incidents.mark_resolved(rows, by=None, note="Somebody can decide it again.")
 
 

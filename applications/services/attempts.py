@@ -6,6 +6,8 @@ refused with ``ApplicationClosed`` when the application is closed or needs atten
 attempt.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -116,6 +118,29 @@ def stop_waiting(application: LoanApplication) -> None:
     """Clear the fields that show who is waited for, in memory."""
     application.waiting_on = ""
     application.waiting_since = application.waiting_until = None
+
+
+def reviews_end(applications: Iterable[LoanApplication]) -> None:
+    """Let locked applications go on after a review: in review again, waiting for nobody.
+
+    In one statement for those that were pending approval, and one for the others.
+    """
+    now = timezone.now()
+    by_status: defaultdict[Status, list[int]] = defaultdict(list)
+    for application in applications:
+        stop_waiting(application)
+        if application.status == Status.PENDING_APPROVAL:
+            move(application, Status.IN_REVIEW)
+        application.updated_at = now
+        by_status[Status(application.status)].append(application.pk)
+    for status, keys in by_status.items():
+        LoanApplication.objects.filter(pk__in=keys).update(
+            status=status,
+            waiting_on="",
+            waiting_since=None,
+            waiting_until=None,
+            updated_at=now,
+        )
 
 
 def close_declined(application: LoanApplication, reasons: list[dict[str, str]]) -> None:

@@ -1,5 +1,6 @@
 """Write timeline entries, and audit entries for what staff and partners do."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -61,7 +62,59 @@ def event_record(
     personal values are masked (``pii.masked_changes``). Contact details that somebody typed into
     a text are masked.
     """
-    event = ApplicationEvent(
+    event = event_make(
+        application=application,
+        kind=kind,
+        message=message,
+        step=step,
+        level=level,
+        is_internal=is_internal,
+        actor=actor,
+        partner=partner,
+        partner_key=partner_key,
+        data=data,
+        key=key,
+    )
+    if key is None:
+        events_record([event], changes=changes)
+        return True
+    if not insert_once(event, unique="key"):
+        return False
+    _audit([event], changes)
+    return True
+
+
+def events_record(events: Sequence[ApplicationEvent], *, changes: Changes | None = None) -> None:
+    """Append timeline entries without a key, of one or many applications; in two statements.
+
+    They are recorded in the audit log as those of ``event_record``; ``changes`` are of each.
+    """
+    ApplicationEvent.objects.bulk_create(events)
+    _audit(events, changes)
+
+
+def _audit(events: Sequence[ApplicationEvent], changes: Changes | None) -> None:
+    caused = [event for event in events if event.actor is not None or event.partner is not None]
+    if caused:
+        entries_record([entry_of_event(event, changes=changes) for event in caused])
+
+
+def event_make(
+    *,
+    application: LoanApplication,
+    kind: str,
+    message: str,
+    step: str = "",
+    level: Level = Level.INFO,
+    is_internal: bool = False,
+    actor: User | None = None,
+    partner: Partner | None = None,
+    partner_key: PartnerKey | None = None,
+    data: dict[str, Any] | None = None,
+    key: str | None = None,
+) -> ApplicationEvent:
+    """Make a timeline entry that is not stored yet; takes what ``event_record`` takes."""
+    return ApplicationEvent(
         application=application,
         kind=kind,
         message=text_for_everybody(message, application),
@@ -75,14 +128,6 @@ def event_record(
         key=key,
         request_id=request_id.get(),
     )
-    if key is not None:
-        if not insert_once(event, unique="key"):
-            return False
-    else:
-        ApplicationEvent.objects.bulk_create([event])
-    if actor is not None or partner is not None:
-        entries_record([entry_of_event(event, changes=changes)])
-    return True
 
 
 def text_for_everybody(text: str, application: LoanApplication) -> str:

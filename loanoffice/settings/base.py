@@ -195,6 +195,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes; api.md: over 1 MB is refused
+# A bulk decision of the most rows (``reviews.services.bulk_decisions.MOST``) has a field for each.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_500
 
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Loan Office <no-reply@localhost>")
 MAILERS: dict[str, dict[str, Any]] = {

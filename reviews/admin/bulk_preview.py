@@ -1,4 +1,4 @@
-"""Approve or decline many applications: a preview of every row, then one service call for each.
+"""Approve or decline many applications: a preview of every row, then one service call for all.
 
 The form carries the version of each row that the preview showed, and a token: sent twice it is
 the same bulk decision (``services.bulk_decisions``). The result of each row is a page of its own
@@ -40,7 +40,9 @@ from reviews.errors import NothingToDecide
 from reviews.kinds import STAFF_KINDS
 from reviews.models import BulkDecision, ReviewTask
 from reviews.services import bulk_decisions, decisions
+from reviews.services.authority import facts_of
 from reviews.services.bulk_decisions import Read
+from reviews.services.delegation import Rights
 
 MOST = bulk_decisions.MOST
 # Beyond this the page says "more than".
@@ -71,6 +73,7 @@ class Narrowed:
 
     matching: str
     taken: int
+    most: str
 
 
 @dataclass(frozen=True)
@@ -100,13 +103,13 @@ def preview(
         if request.POST.get("select_across") != "1":
             model_admin.message_user(
                 request,
-                f"At most {MOST} applications are decided at once; choose fewer.",
+                f"At most {MOST:,} applications are decided at once; choose fewer.",
                 messages.WARNING,
             )
             return None
         mine = decisions.tasks_decidable(user=user, now=timezone.now()).filter(kind__in=STAFF_KINDS)
         chosen = _keys(queryset.filter(pk__in=mine.order_by().values("application")))[:MOST]
-        narrowed = Narrowed(_counted(queryset), len(chosen))
+        narrowed = Narrowed(_counted(queryset), len(chosen), f"{MOST:,}")
     return _ask(
         model_admin,
         request,
@@ -236,21 +239,29 @@ def rows_of(keys: list[int], user: User) -> list[Row]:
         .order_by("pk")
     )
     now = timezone.now()
+    rights = Rights(user, now)
     similar = similar_applications(list(applications))
+    shown = {application.pk: _task_shown(application) for application in applications}
+    found = facts_of([task for task in shown.values() if task is not None])
+    facts = {each.task.pk: each for each in found}
     rows = []
     for application in applications:
-        asked: list[ReviewTask] = getattr(application, "asked")  # noqa: B009
-        still_open = (task for task in asked if task.status == TaskStatus.OPEN)
-        task = next(still_open, asked[-1] if asked else None)
+        task = shown[application.pk]
         try:
             if task is None:
                 raise NothingToDecide(reference=application.reference, status=application.status)
-            right = decisions.decision_check(application=application, task=task, user=user, now=now)
+            right = decisions.facts_check(facts=facts[task.pk], rights=rights, now=now)
         except DomainError as refused:
             rows.append(Row(application, task, str(refused)))
         else:
             rows.append(Row(application, task, "", right, similar.get(application.pk, ())))
     return rows
+
+
+def _task_shown(application: LoanApplication) -> ReviewTask | None:
+    asked: list[ReviewTask] = getattr(application, "asked")  # noqa: B009
+    still_open = (task for task in asked if task.status == TaskStatus.OPEN)
+    return next(still_open, asked[-1] if asked else None)
 
 
 def _kinds(read: list[Read]) -> list[TaskKind]:

@@ -11,7 +11,7 @@ from reviews.models.tasks import ReviewTask
 
 
 class BulkDecision(models.Model):
-    """One decision of one person for many tasks. Its rows are decided one by one.
+    """One decision of one person for many tasks. Its rows are decided in chunks.
 
     It is stored before the first row is decided. A process that crashes leaves the remaining
     rows waiting, and a later process decides only those.

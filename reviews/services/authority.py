@@ -5,19 +5,24 @@ person's authority gives one approval of a task, whoever uses it. ``decisions`` 
 call these checks under their locks; queries over many tasks are in ``decisions``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, Q
+from django.db.models import Exists, Manager, Q, QuerySet
 
 from accounts.rights import person_now
 from accounts.roles import APPROVERS, Role, role_above, role_by_key
 from applications.choices import Status
-from applications.contributions import Contribution, contributions_of
+from applications.contributions import (
+    Contribution,
+    contributions_load_many,
+    contributions_of,
+)
 from applications.models import LoanApplication
 from applications.transitions import is_terminal
 from core.errors import DomainError, NotPermitted
@@ -28,7 +33,7 @@ from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS, ReviewKind
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.selectors import COUNTED, why_not_counting
-from reviews.services.delegation import Right, delegated_rights, own_right
+from reviews.services.delegation import Right, Rights
 
 # A claim lapses after this time.
 CLAIM_LASTS = timedelta(minutes=30)
@@ -122,9 +127,10 @@ def person_or_refuse(user: User) -> User:
 
 
 class Facts:
-    """The approvals of a task and the work on its application, read when first needed.
+    """The decisions on a task and the work on its application, read when first needed.
 
-    ``given`` are the approvals that count, where they were read before.
+    ``given`` are the approvals that count, and ``counted`` the decisions that ``COUNTED`` selects,
+    where they were read before.
     """
 
     def __init__(
@@ -132,10 +138,19 @@ class Facts:
         application: LoanApplication,
         task: ReviewTask,
         given: list[ReviewDecision] | None = None,
+        counted: list[ReviewDecision] | None = None,
     ) -> None:
         self.application, self.task = application, task
         if given is not None:
             self.given = given
+        if counted is not None:
+            self.counted = counted
+
+    def including(self, approval: ReviewDecision) -> "Facts":
+        """Return the facts as they are once this approval counts as well."""
+        facts = Facts(self.application, self.task, given=[*self.given, approval])
+        facts.worked = self.worked
+        return facts
 
     @property
     def row(self) -> ReviewKind:
@@ -147,9 +162,23 @@ class Facts:
         return contributions_of(self.application) if self.row.four_eyes else []
 
     @cached_property
+    def counted(self) -> list[ReviewDecision]:
+        """The decisions on the task that are neither late nor voided, the first one first."""
+        return list(_counted(self.task.decisions))
+
+    @cached_property
     def given(self) -> list[ReviewDecision]:
         """The approvals of the task that count, the first one first."""
-        return approvals_given(self.application, self.task)
+        return [each for each in self._approvals if not why_not_counting(each, self.application)]
+
+    @property
+    def has_stale_approvals(self) -> bool:
+        """Tell whether an approval counts no more and was not voided."""
+        return any(why_not_counting(each, self.application) for each in self._approvals)
+
+    @property
+    def _approvals(self) -> list[ReviewDecision]:
+        return [each for each in self.counted if each.outcome == Outcome.APPROVE]
 
     @cached_property
     def ceilings(self) -> Mapping[Role, Decimal | None]:
@@ -165,18 +194,31 @@ class Facts:
         ).role
 
 
+def facts_of(tasks: Collection[ReviewTask]) -> list[Facts]:
+    """Read the facts of tasks, whose applications are loaded; at most four queries for many."""
+    watched = [task.application for task in tasks if REVIEW_KINDS[TaskKind(task.kind)].four_eyes]
+    contributions_load_many(watched)
+    counted: defaultdict[int, list[ReviewDecision]] = defaultdict(list)
+    for decision in _counted(ReviewDecision.objects.filter(task__in=tasks)):
+        counted[decision.task_id].append(decision)
+    return [Facts(task.application, task, counted=counted[task.pk]) for task in tasks]
+
+
 def authority(
     application: LoanApplication, task: ReviewTask, user: User, now: datetime
 ) -> User | None:
-    """Check whether ``user`` may decide this task, apart from its expiry and claim.
+    """Check whether ``user`` may decide this task, as ``authority_used``."""
+    return authority_used(Facts(application, task), Rights(user, now))
+
+
+def authority_used(facts: Facts, rights: Rights) -> User | None:
+    """Check whether a person may decide a task, apart from its expiry and claim.
 
     Returns ``None`` for their own authority, else the delegator whose authority they use.
     Raises the reason why they may not.
     """
-    right = right_to_decide(
-        Facts(application, task), own_right(user), lambda: delegated_rights(user=user, now=now)
-    )
-    return None if right.person == user else right.person
+    right = right_to_decide(facts, rights.own, lambda: rights.delegated)
+    return None if right.person == rights.person else right.person
 
 
 def right_to_decide(facts: Facts, own: Right, delegated: Callable[[], Iterable[Right]]) -> Right:
@@ -191,7 +233,7 @@ def right_to_decide(facts: Facts, own: Right, delegated: Callable[[], Iterable[R
     if not may and not lent:
         raise NotPermitted(f"You may not decide {row.named}.")
     if task.status == TaskStatus.DECIDED:
-        raise already_decided(application, task)
+        raise already_decided(facts)
     if not can_be_answered(application, task):
         raise errors.NothingToDecide(reference=application.reference, status=application.status)
     _check_four_eyes(facts, user, "You")
@@ -214,11 +256,11 @@ def right_to_decide(facts: Facts, own: Right, delegated: Callable[[], Iterable[R
     return _first_that_may(facts, lent)
 
 
-def approvals_given(application: LoanApplication, task: ReviewTask) -> list[ReviewDecision]:
-    """Return the approvals of an undecided task that count, the first one first."""
-    given = task.decisions.filter(COUNTED, outcome=Outcome.APPROVE)
-    given = given.select_related("decided_by", "on_behalf_of").order_by("decided_at", "pk")
-    return [decision for decision in given if not why_not_counting(decision, application)]
+def _counted(
+    decisions: Manager[ReviewDecision] | QuerySet[ReviewDecision],
+) -> QuerySet[ReviewDecision]:
+    people = ("decided_by", "on_behalf_of", "partner")
+    return decisions.filter(COUNTED).select_related(*people).order_by("decided_at", "pk")
 
 
 def _lent(delegated: Callable[[], Iterable[Right]], permission: str) -> list[Right]:
@@ -273,15 +315,14 @@ def _check_right(facts: Facts, right: Right) -> None:
     )
 
 
-def already_decided(application: LoanApplication, task: ReviewTask) -> errors.AlreadyDecided:
+def already_decided(facts: Facts) -> errors.AlreadyDecided:
     """Return the error for a decided task, with who decided it and when."""
-    counted = task.decisions.filter(COUNTED)
-    last = counted.select_related("decided_by", "partner").last()
-    if last is None:
-        raise RuntimeError(f"task {task.pk} is decided but has no decision")
+    if not facts.counted:
+        raise RuntimeError(f"task {facts.task.pk} is decided but has no decision")
+    last = facts.counted[-1]
     decider = last.decided_by.get_username() if last.decided_by else str(last.partner)
     return errors.AlreadyDecided(
-        reference=application.reference,
+        reference=facts.application.reference,
         outcome=last.get_outcome_display().lower(),
         decided_by=decider,
         at=last.decided_at,

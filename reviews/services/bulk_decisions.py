@@ -1,13 +1,15 @@
-"""Decide many tasks with one outcome, each row in its own transaction.
+"""Decide many tasks with one outcome, in chunks of one transaction each.
 
-A row that fails does not undo others. The bulk decision is stored before its first row is
-decided, and the state of a row changes in the transaction of its decision. So continuing after
-a crash, or sending the same form twice, decides only the waiting rows, each once. Lock order:
-the row of the bulk decision, then application, task and the rest; rows by primary key.
+A row that is refused does not undo others, and a chunk that another transaction is in the way of
+is decided row by row. The bulk decision is stored before its first row is decided, and the state
+of a row changes in the transaction of its decision. So continuing after a crash, or sending the
+same form twice, decides only the waiting rows, each once. Lock order: the rows of the bulk
+decision, then applications, tasks and the rest; rows by primary key.
 """
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -19,17 +21,19 @@ from django.utils import timezone
 
 from applications.services.timeline import text_for_everybody
 from core.errors import DomainError, NotPermitted
-from core.locking import is_contention
+from core.locking import is_contention, locked
 from lending.choices import Outcome
-from reviews import selectors
 from reviews.errors import AlreadyDecided
 from reviews.kinds import STAFF_KINDS
 from reviews.models import BulkDecision, BulkDecisionRow, ReviewTask
+from reviews.selectors import answered_alike
 from reviews.services import decisions
 
 State = BulkDecisionRow.State
-# The largest number of rows: a form is limited by DATA_UPLOAD_MAX_NUMBER_FIELDS.
-MOST = 500
+# The largest number of rows; a form has a field for each (DATA_UPLOAD_MAX_NUMBER_FIELDS).
+MOST = 2_000
+# Rows of one transaction. Whoever waits for one of their locks waits for all of them.
+CHUNK = 100
 # API Gateway ends an HTTP request after 29 seconds; the remaining rows wait to be continued.
 PATIENCE = timedelta(seconds=15)
 # A process that started longer ago than this has crashed.
@@ -103,10 +107,9 @@ def bulk_carry_on(*, run: BulkDecision) -> bool:
     if not mine.update(carried_on_at=now):
         return not waiting_rows(run).exists()
     deadline = time.monotonic() + PATIENCE.total_seconds()
-    for row in waiting_rows(run).select_related("task__application").order_by("application_id"):
-        if time.monotonic() >= deadline:
-            break
-        _decide(run, row)
+    while time.monotonic() < deadline and (chunk := _next_chunk(run)):
+        if _decide(run, chunk):
+            _decide_each(run, chunk, deadline)
     done = not waiting_rows(run).exists()
     BulkDecision.objects.filter(pk=run.pk, carried_on_at=now).update(
         carried_on_at=None, finished_at=timezone.now() if done else None
@@ -125,38 +128,73 @@ def waiting_rows(run: BulkDecision) -> QuerySet[BulkDecisionRow]:
     return BulkDecisionRow.objects.filter(run=run, state=State.WAITING)
 
 
-def _decide(run: BulkDecision, row: BulkDecisionRow) -> None:
-    """Decide a row, with one retry when the database rolled back because of contention."""
+def _next_chunk(run: BulkDecision) -> list[int]:
+    """Return the keys of the next rows, by their applications; one row of each application.
+
+    A second task of an application is checked after the first one is decided.
+    """
+    rows = waiting_rows(run).order_by("application_id", "pk")
+    chosen: dict[int, int] = {}
+    for application, row in rows.values_list("application_id", "pk")[:CHUNK]:
+        chosen.setdefault(application, row)
+    return list(chosen.values())
+
+
+def _decide_each(run: BulkDecision, rows: Collection[int], deadline: float) -> None:
+    """Decide the rows of a chunk each in its own transaction; one in the way refuses one row."""
+    for row in rows:
+        if time.monotonic() >= deadline:
+            break
+        if why := _decide(run, [row]):
+            waiting_rows(run).filter(pk=row).update(state=State.REFUSED, why=why)
+
+
+def _decide(run: BulkDecision, rows: Collection[int]) -> str:
+    """Decide rows in one transaction; returns why that was rolled back, empty if it was not.
+
+    With one retry when the database rolled back because of contention.
+    """
     for _ in range(2):
         try:
-            _decide_once(run, row)
+            _decide_once(run, rows)
+        except DomainError as refused:
+            return str(refused)
         except OperationalError as error:
             if not is_contention(error):
                 raise
         else:
-            return
-    waiting_rows(run).filter(pk=row.pk).update(state=State.REFUSED, why=IN_THE_WAY)
+            return ""
+    return IN_THE_WAY
 
 
 @transaction.atomic
-def _decide_once(run: BulkDecision, row: BulkDecisionRow) -> None:
-    # The update locks the row, so a second process finds that it is no longer waiting.
-    if not waiting_rows(run).filter(pk=row.pk).update(state=State.DECIDED):
+def _decide_once(run: BulkDecision, keys: Collection[int]) -> None:
+    # Under their locks, so that a second process finds that they are no longer waiting.
+    rows = list(locked(waiting_rows(run).filter(pk__in=keys)))
+    if not rows:
         return
     outcome = Outcome(run.outcome)
-    try:
-        decisions.task_decide(
-            task=row.task,
-            user=run.decided_by,
-            outcome=outcome,
-            reason=run.reason,
-            reason_code=run.reason_code,
-            version=row.version,
-        )
-    except DomainError as refused:
-        alike = isinstance(refused, AlreadyDecided) and selectors.answered_alike(
-            task=row.task, user=run.decided_by, outcome=outcome
-        )
-        row.state = State.REPEATED if alike else State.REFUSED
-        row.why = "" if alike else str(refused)
-        row.save(update_fields=["state", "why"])
+    results = decisions.tasks_decide(
+        versions={row.task_id: row.version for row in rows},
+        user=run.decided_by,
+        outcome=outcome,
+        reason=run.reason,
+        reason_code=run.reason_code,
+    )
+    refused = {task: result for task, result in results.items() if isinstance(result, DomainError)}
+    decided = [task for task, result in results.items() if isinstance(result, AlreadyDecided)]
+    alike = answered_alike(tasks=decided, user=run.decided_by, outcome=outcome) if decided else ()
+    by_state: defaultdict[State, list[int]] = defaultdict(list)
+    for row in rows:
+        why = refused.get(row.task_id)
+        if why is None:
+            by_state[State.DECIDED].append(row.pk)
+        elif row.task_id in alike:
+            by_state[State.REPEATED].append(row.pk)
+        else:
+            row.state, row.why = State.REFUSED, str(why)
+    for state, them in by_state.items():
+        BulkDecisionRow.objects.filter(pk__in=them).update(state=state)
+    BulkDecisionRow.objects.bulk_update(
+        [row for row in rows if row.state == State.REFUSED], ["state", "why"]
+    )

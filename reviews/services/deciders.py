@@ -167,10 +167,15 @@ def is_claim_in_the_way(task: ReviewTask, found: Standing) -> bool:
 
 
 def look_again_at(
-    *, application: LoanApplication, task: ReviewTask, now: datetime, facts: Facts | None = None
+    *,
+    application: LoanApplication,
+    task: ReviewTask,
+    now: datetime,
+    facts: Facts | None = None,
+    office: Iterable[Member] | None = None,
 ) -> None:
     """Look again at one task, and announce it when nobody can decide it."""
-    if why := look_again(application=application, task=task, now=now, facts=facts):
+    if why := look_again(application=application, task=task, now=now, facts=facts, office=office):
         tasks_undecidable.send(ReviewTask, tasks={task: why})
 
 

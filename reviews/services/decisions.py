@@ -1,45 +1,47 @@
 """Record decisions on review tasks, and select the tasks that a person may decide.
 
-The checks of one person and one task are in ``authority``; an applicant's answer to an offer,
-sent by a partner, is in ``offer_answers``.
+The checks of one person and one task are in ``authority``, and what a decision writes is in
+``answers``: one task and many go the same way. An applicant's answer to an offer, sent by a
+partner, is in ``offer_answers``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, prefetch_related_objects
 from django.utils import timezone
 
-from applications.choices import Level, Status
 from applications.contributions import contributed
 from applications.errors import StaleVersion
 from applications.locking import application_lock
-from applications.models import LoanApplication, LoanOffer
-from applications.services.attempts import move, save, stop_waiting
-from applications.services.timeline import event_record, text_for_everybody
+from applications.models import LoanApplication
+from applications.services.timeline import text_for_everybody
+from core.errors import DomainError, NotPermitted
+from core.locking import locked
 from lending.choices import Outcome
 from reviews.choices import TaskKind, TaskStatus
 from reviews.errors import DecisionExpired, UnknownReason
 from reviews.kinds import CEILING_KINDS, FOUR_EYES_KINDS, REVIEW_KINDS
 from reviews.locking import task_lock
-from reviews.models import ReviewDecision, ReviewTask
-from reviews.selectors import COUNTED, approvals_counting
+from reviews.models import DeclineReason, ReviewDecision, ReviewTask
+from reviews.selectors import approvals_counting
+from reviews.services.answers import Answer, answers_keep
 from reviews.services.approvals import approvals_void_stale
 from reviews.services.authority import (
     CLAIM_LASTS,
+    Facts,
     approval_authority,
-    approvals_given,
-    authority,
+    authority_used,
     check_not_claimed,
     check_still_open,
+    facts_of,
     person_or_refuse,
 )
-from reviews.services.deciders import look_again_at
-from reviews.services.decline_reasons import Reason, reason_read
-from reviews.services.delegation import Right, delegated_rights, own_right
-from reviews.signals import decision_came_late, task_decided, task_needs_another
+from reviews.services.decline_reasons import Reason, reason_chosen, reason_read
+from reviews.services.delegation import Right, Rights, delegated_rights, own_right
 
 
 def decision_check(
@@ -50,9 +52,14 @@ def decision_check(
     Returns ``None`` for their own authority, else the delegator whose authority they use. Pages
     call it to show or hide buttons; ``task_decide`` makes the same checks under its locks.
     """
-    right = authority(application, task, user, now)
-    check_still_open(application, task, now)
-    check_not_claimed(application, task, user, now)
+    return facts_check(facts=Facts(application, task), rights=Rights(user, now), now=now)
+
+
+def facts_check(*, facts: Facts, rights: Rights, now: datetime) -> User | None:
+    """Check as ``decision_check``, with what was read before for many tasks."""
+    right = authority_used(facts, rights)
+    check_still_open(facts.application, facts.task, now)
+    check_not_claimed(facts.application, facts.task, rights.person, now)
     return right
 
 
@@ -143,34 +150,88 @@ def task_decide(
     Raises ``DecisionExpired`` when the time is over; then the decision is stored as late and is
     not applied.
     """
-    if outcome not in {Outcome.APPROVE, Outcome.DECLINE}:
-        raise ValueError("a person approves or declines")
     with transaction.atomic():
         application = application_lock(task.application.reference)
         task = task_lock(task.pk)
-        now = timezone.now()  # under the lock, so that times follow the order of decisions
-        person = person_or_refuse(user)
-        right = authority(application, task, person, now)
+        task.application = application
+        draft = Draft(user, outcome, reason, reason_code)
+        (result,) = _decide(draft, [(Facts(application, task), version)])
+    if isinstance(result, DomainError):
+        raise result  # after the commit, so that a late decision is stored
+    return result
+
+
+def tasks_decide(
+    *,
+    versions: Mapping[int, int],
+    user: User,
+    outcome: Outcome,
+    reason: str = "",
+    reason_code: str = "",
+) -> dict[int, ReviewDecision | DomainError]:
+    """Record one person's decision on many tasks of different applications, as ``task_decide``.
+
+    ``versions`` are the versions that the decider read, by the task's key. Returns for each task
+    its decision, or the error that ``task_decide`` raises; such a task does not keep others from
+    being decided. In a transaction: applications and then tasks are locked in the order of their
+    keys, and the person's rights are read once, under the locks.
+    """
+    asked = ReviewTask.objects.filter(pk__in=versions)
+    owners = LoanApplication.objects.filter(pk__in=asked.values("application"))
+    applications = {application.pk: application for application in locked(owners)}
+    tasks = list(locked(asked))
+    for task in tasks:
+        task.application = applications[task.application_id]
+    prefetch_related_objects(tasks, "claimed_by")
+    draft = Draft(user, outcome, reason, reason_code)
+    results = _decide(draft, [(facts, versions[facts.task.pk]) for facts in facts_of(tasks)])
+    return {task.pk: result for task, result in zip(tasks, results, strict=True)}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The outcome and the reason that one person gives one or many tasks."""
+
+    user: User
+    outcome: Outcome
+    words: str
+    code: str
+
+    @property
+    def declines(self) -> bool:
+        return self.outcome == Outcome.DECLINE
+
+
+def _decide(
+    draft: Draft, asked: Sequence[tuple[Facts, int | None]]
+) -> list[ReviewDecision | DomainError]:
+    """Decide locked tasks, each with the version that was read; the results in this order."""
+    if draft.outcome not in {Outcome.APPROVE, Outcome.DECLINE}:
+        raise ValueError("a person approves or declines")
+    now = timezone.now()  # under the lock, so that times follow the order of decisions
+    try:
+        rights = Rights(person_or_refuse(draft.user), now)
+    except NotPermitted as refused:
+        return [refused] * len(asked)
+    chosen = reason_chosen(draft.code) if draft.declines else None
+    results: list[ReviewDecision | DomainError] = []
+    answers = []
+    for facts, version in asked:
         try:
-            check_still_open(application, task, now)
-        except DecisionExpired as refused:
-            too_late: DecisionExpired | None = refused
-        else:
-            too_late = None
-            check_not_claimed(application, task, person, now)
-            if version is not None and version != application.version:
-                raise StaleVersion(
-                    reference=application.reference, read=version, current=application.version
-                )
-        words = text_for_everybody(reason, application)
-        given = _reason(application, task, outcome, code=reason_code, words=words)
-        if task.status == TaskStatus.OPEN and task.approvals_required > 1:
+            right, too_late = _check(facts, rights, version, now)
+            given = _reason(facts, draft, chosen)
+        except DomainError as refused:
+            results.append(refused)
+            continue
+        application, task = facts.application, facts.task
+        several = task.status == TaskStatus.OPEN and task.approvals_required > 1
+        if several and facts.has_stale_approvals:
             approvals_void_stale(application=application, task=task, now=now)
         decision = ReviewDecision(
             task=task,
-            decided_by=person,
+            decided_by=rights.person,
             on_behalf_of=right,
-            outcome=outcome,
+            outcome=draft.outcome,
             reason=given.whole,
             reason_code=given.code,
             reason_text=given.text,
@@ -178,156 +239,42 @@ def task_decide(
             decided_at=now,
             late=too_late is not None,
         )
-        answer_keep(application=application, task=task, decision=decision)
-    if too_late is not None:
-        raise too_late  # after the commit, so that the late decision is stored
-    return decision
+        answers.append(Answer(facts, decision))
+        results.append(too_late or decision)
+    answers_keep(answers)
+    return results
 
 
-def answer_keep(
-    *, application: LoanApplication, task: ReviewTask, decision: ReviewDecision
-) -> None:
-    """Store the decision of a person or a partner on a locked task and continue the workflow.
+def _check(
+    facts: Facts, rights: Rights, version: int | None, now: datetime
+) -> tuple[User | None, DecisionExpired | None]:
+    """Check as ``facts_check``, and the version.
 
-    A ``late`` decision is not applied, and is stored once for each person or partner.
+    Returns whose authority is used, and the error of a decision that comes too late: it is stored.
     """
-    if not decision.late:
-        decision.save(force_insert=True)
-        _count(application, task, decision)
-    elif not task.decisions.filter(
-        decided_by=decision.decided_by, partner=decision.partner, voided_at__isnull=True
-    ).exists():
-        decision.save(force_insert=True)
-        _keep_late(application, task, decision)
+    application, task = facts.application, facts.task
+    right = authority_used(facts, rights)
+    try:
+        check_still_open(application, task, now)
+    except DecisionExpired as too_late:
+        return right, too_late
+    check_not_claimed(application, task, rights.person, now)
+    if version is not None and version != application.version:
+        raise StaleVersion(
+            reference=application.reference, read=version, current=application.version
+        )
+    return right, None
 
 
-def _reason(
-    application: LoanApplication, task: ReviewTask, outcome: Outcome, *, code: str, words: str
-) -> Reason:
-    reference = application.reference
-    if outcome == Outcome.DECLINE:
-        return reason_read(reference=reference, kind=TaskKind(task.kind), code=code, words=words)
-    if code:
+def _reason(facts: Facts, draft: Draft, chosen: DeclineReason | None) -> Reason:
+    reference = facts.application.reference
+    words = text_for_everybody(draft.words, facts.application)
+    if draft.declines:
+        kind = facts.row.kind
+        return reason_read(
+            reference=reference, kind=kind, code=draft.code, chosen=chosen, words=words
+        )
+    if draft.code:
         why = "Only a decline has a reason of the catalogue."
-        raise UnknownReason(reference=reference, reason_code=code, why=why)
+        raise UnknownReason(reference=reference, reason_code=draft.code, why=why)
     return Reason(words.strip())
-
-
-def _count(application: LoanApplication, task: ReviewTask, decision: ReviewDecision) -> None:
-    kind = TaskKind(task.kind)
-    # Where one approval is enough, this is the only one.
-    is_enough = task.approvals_required == 1
-    approvals = 1 if is_enough else len(approvals_given(application, task))
-    settled = decision.outcome == Outcome.DECLINE or approvals >= task.approvals_required
-    _record_decision(application, kind, decision, left=task.approvals_required - approvals)
-    # Also after the first of two approvals: the claim was for giving this one.
-    task.claimed_by = task.claimed_at = None
-    if settled:
-        task.status = TaskStatus.DECIDED
-        task.outcome = decision.outcome
-        task.closed_at = decision.decided_at
-    task.save(update_fields=["status", "outcome", "closed_at", "claimed_by", "claimed_at"])
-    if settled:
-        if REVIEW_KINDS[kind].answers_offer:
-            accepted = decision.outcome == Outcome.APPROVE
-            _note_on_offer(
-                application,
-                accepted_at=decision.decided_at if accepted else None,
-                declined_at=None if accepted else decision.decided_at,
-            )
-        stop_waiting(application)
-        if application.status == Status.PENDING_APPROVAL:
-            move(application, Status.IN_REVIEW)
-        save(application)
-        task_decided.send(ReviewTask, task=task, decision=decision)
-    else:
-        look_again_at(application=application, task=task, now=decision.decided_at)
-        task_needs_another.send(ReviewTask, task=task, decision=decision)
-
-
-def _note_on_offer(
-    application: LoanApplication, *, accepted_at: datetime | None, declined_at: datetime | None
-) -> None:
-    LoanOffer.objects.filter(application=application, attempt=application.attempt).update(
-        accepted_at=accepted_at, declined_at=declined_at
-    )
-
-
-def _keep_late(application: LoanApplication, task: ReviewTask, decision: ReviewDecision) -> None:
-    answer = "an approval" if decision.outcome == Outcome.APPROVE else "a decline"
-    event_record(
-        application=application,
-        kind="late_decision",
-        message=f"{task.get_kind_display()}: {answer} came too late and was not applied.",
-        step=REVIEW_KINDS[TaskKind(task.kind)].step,
-        level=Level.WARNING,
-        is_internal=True,
-        actor=decision.decided_by,
-        partner=decision.partner,
-        data=_facts(decision),
-    )
-    decision_came_late.send(ReviewTask, task=task, decisions=[decision])
-
-
-def decisions_undo_as_late(*, application: LoanApplication, task: ReviewTask) -> None:
-    """Mark a decided task as expired and its decisions as late.
-
-    For a decision that did not reach the engine before its wait ended, so it is not applied.
-    Application and task must be locked.
-    """
-    counted = task.decisions.filter(COUNTED)
-    decisions = list(counted.select_related("decided_by", "partner"))
-    counted.update(late=True)
-    row = REVIEW_KINDS[TaskKind(task.kind)]
-    if row.answers_offer:
-        _note_on_offer(application, accepted_at=None, declined_at=None)
-    task.status = TaskStatus.EXPIRED
-    task.outcome = ""
-    task.save(update_fields=["status", "outcome"])
-    event_record(
-        application=application,
-        kind="late_decision",
-        message=f"{task.get_kind_display()}: the decision did not reach the workflow in time "
-        "and was not applied.",
-        step=row.step,
-        level=Level.WARNING,
-        is_internal=True,
-        data={"task": task.pk},
-    )
-    decision_came_late.send(ReviewTask, task=task, decisions=decisions)
-
-
-def _record_decision(
-    application: LoanApplication, kind: TaskKind, decision: ReviewDecision, *, left: int
-) -> None:
-    approved = decision.outcome == Outcome.APPROVE
-    verb = "approved" if approved else "declined"
-    row = REVIEW_KINDS[kind]
-    # The applicant accepts an offer; nobody approves it.
-    outcome = Outcome(decision.outcome)
-    message = f"{row.words[outcome]}." if row.answers_offer else f"{kind.label}: {verb}."
-    if approved and left > 0:
-        message += f" {left} more approval needed."
-    event_record(
-        application=application,
-        kind=f"{kind.value}_{verb}",
-        message=message,
-        step=row.step,
-        level=Level.SUCCESS if approved else Level.WARNING,
-        actor=decision.decided_by,
-        partner=decision.partner,
-        data=_facts(decision),
-        changes={"decision": (None, decision.outcome)},
-    )
-
-
-def _facts(decision: ReviewDecision) -> dict[str, object]:
-    """Return the facts of a decision for its timeline entry and audit entry."""
-    right = decision.on_behalf_of
-    return {
-        "reason": decision.reason,
-        **({"reason_code": decision.reason_code} if decision.reason_code else {}),
-        "version": decision.application_version,
-        "task": decision.task_id,
-        **({"on_behalf_of": right.get_username()} if right is not None else {}),
-    }

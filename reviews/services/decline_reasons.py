@@ -29,17 +29,24 @@ def reasons_for(kinds: Collection[TaskKind]) -> list[DeclineReason]:
     return [reason for reason in in_use if any(reason.fits(kind) for kind in kinds)]
 
 
-def reason_read(*, reference: str, kind: TaskKind, code: str, words: str) -> Reason:
+def reason_chosen(code: str) -> DeclineReason | None:
+    """Return the reason of the catalogue with this code, if there is one."""
+    return DeclineReason.objects.filter(code=code).first() if code else None
+
+
+def reason_read(
+    *, reference: str, kind: TaskKind, code: str, chosen: DeclineReason | None, words: str
+) -> Reason:
     """Return the reason for declining a task of this kind.
 
-    Raises ``ReasonRequired`` and ``UnknownReason``.
+    ``chosen`` is that of the catalogue with this code. Raises ``ReasonRequired`` and
+    ``UnknownReason``.
     """
     words = words.strip()
     if not code:
         if not words:
             raise ReasonRequired(reference=reference)
         return Reason(words)
-    chosen = DeclineReason.objects.filter(code=code).first()
     why_not = _why_not(chosen, kind)
     if chosen is None or why_not:
         raise UnknownReason(reference=reference, reason_code=code, why=why_not)

@@ -12,6 +12,7 @@ e-mail and decision; ``delegations_end_without_role`` revokes what a change of r
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -50,6 +51,22 @@ class Right:
 def own_right(user: User) -> Right:
     """Return what ``user`` may decide without a delegation."""
     return Right(user, frozenset(name for name in RIGHTS if user.has_perm(name)))
+
+
+class Rights:
+    """The rights of a person now, their own and those delegated to them; each is read once."""
+
+    def __init__(self, person: User, now: datetime) -> None:
+        self.person, self._now = person, now
+
+    @cached_property
+    def own(self) -> Right:
+        return own_right(self.person)
+
+    @cached_property
+    def delegated(self) -> list[Right]:
+        """The rights that others delegated to them, read when their own is not enough."""
+        return delegated_rights(user=self.person, now=self._now)
 
 
 def delegated_rights(*, user: User, now: datetime) -> list[Right]:

@@ -17,8 +17,13 @@ from reviews.choices import TaskKind, TaskStatus
 from reviews.errors import DecisionExpired, NothingToDecide, StaleOffer
 from reviews.locking import task_lock
 from reviews.models import ReviewDecision, ReviewTask
-from reviews.services.authority import already_decided, can_be_answered, check_still_open
-from reviews.services.decisions import answer_keep
+from reviews.services.answers import Answer, answers_keep
+from reviews.services.authority import (
+    Facts,
+    already_decided,
+    can_be_answered,
+    check_still_open,
+)
 
 
 def offer_answer(
@@ -47,27 +52,25 @@ def offer_answer(
         if application.partner_id != partner.pk:
             raise LoanApplication.DoesNotExist
         task = _task(application, offer_id)
+        facts = Facts(application, task)
         now = timezone.now()  # under the lock, so that times follow the order of answers
         if task.status == TaskStatus.DECIDED:
             if task.outcome == outcome:
                 return
-            raise already_decided(application, task)
+            raise already_decided(facts)
         if not can_be_answered(application, task):
             raise NothingToDecide(reference=reference, status=application.status)
         too_late = _too_late(application, task, now)
-        answer_keep(
-            application=application,
+        decision = ReviewDecision(
             task=task,
-            decision=ReviewDecision(
-                task=task,
-                partner=partner,
-                outcome=outcome,
-                reason=_reason_text(outcome, reason),
-                application_version=application.version,
-                decided_at=now,
-                late=too_late is not None,
-            ),
+            partner=partner,
+            outcome=outcome,
+            reason=_reason_text(outcome, reason),
+            application_version=application.version,
+            decided_at=now,
+            late=too_late is not None,
         )
+        answers_keep([Answer(facts, decision)])
     if too_late is not None:
         raise too_late  # after the commit, so that the late answer is stored
 

@@ -266,6 +266,7 @@ ACTS = {
     "partners.services.keys.partner_key_expire": "admin:partners_partnerkey_expire",
     "lending.proposals.publication_propose": "admin:lending_lendingpolicy_publish",
     "reviews.services.decisions.task_decide": "review_api:decision",
+    "reviews.services.decisions.tasks_decide": "admin:applications_loanapplication_decide_selected",
     "applications.services.access_log.contact_reveal": "admin:applications_loanapplication_reveal",
     "applications.services.access_log.document_downloaded": (
         "admin:applications_loanapplication_document"
@@ -308,6 +309,7 @@ ACTS = {
 TRIED_ELSEWHERE = {
     "reviews.proposals.delegation_propose",  # tests/reviews/services/test_delegation_proposals.py
     "reviews.services.approvals.approvals_void_after_edit",  # tests/hard_cases/test_case_28
+    "applications.services.timeline.event_make",  # inside of nearly all of the others
     "applications.services.timeline.event_record",  # inside of nearly all of the others
     "workflows.steps.payout.payout_found",  # tests/workflows/test_payout_settlement.py
     "accounts.services.access.host_act_record",  # tests/accounts/test_access_notices.py

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from applications.choices import AmountBand
 from applications.models import ApplicationEvent, LoanApplication
 from applications.services import intake
-from core.database import NotLookedUp, insert_once
+from core.database import NotLookedUp, insert_many_once, insert_once
 from core.migration_operations import AddIndexOnline
 from tests import casework
 
@@ -176,6 +176,26 @@ def test_row_is_inserted_once_in_one_statement_and_learns_its_key(draft: LoanApp
     assert len(ran) == 2
     assert ApplicationEvent.objects.get(key="note/1").pk == first.pk
     assert second.pk is None
+
+
+def test_of_many_rows_those_are_inserted_whose_key_is_new(draft: LoanApplication) -> None:
+    def entry(number: int) -> ApplicationEvent:
+        return ApplicationEvent(
+            application=draft, kind="note", message=f"{number}.", key=f"note/{number}"
+        )
+
+    assert insert_once(entry(1), unique="key")
+    rows = [entry(number) for number in (0, 1, 2, 2)]
+
+    with CaptureQueriesContext(connection) as ran:
+        inserted = insert_many_once(rows, unique="key")
+
+    assert len(ran) == 1
+    assert inserted == [rows[0], rows[2]]
+    assert [row.pk is None for row in rows] == [False, True, False, True]
+    stored = ApplicationEvent.objects.filter(kind="note").order_by("message")
+    assert list(stored.values_list("pk", "key"))[::2] == [(row.pk, row.key) for row in inserted]
+    assert insert_many_once([], unique="key") == []
 
 
 @pytest.mark.parametrize("missing", ["message", "application_id"])

@@ -106,8 +106,13 @@ def test_role_removed_while_the_press_waits_for_the_lock_decides_nothing(
 
 @every_loss
 def test_rest_of_a_bulk_decision_is_refused_once_the_right_is_lost(
-    officer: User, manager: User, lose: Callable[[User], None]
+    officer: User,
+    manager: User,
+    lose: Callable[[User], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """They are read again for each chunk of rows, under its locks."""
+    monkeypatch.setattr(bulk_decisions, "CHUNK", 1)
     cases: list[LoanApplication] = casework.many_waiting_for_manager(officer, 3)
     run = bulk_decisions.bulk_begin(
         user=manager,

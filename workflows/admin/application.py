@@ -26,7 +26,7 @@ from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.outbox import queue
 
 # How long a bulk decision's request waits for the answers to be sent; the sweep sends the rest.
-SENDING = 3.0  # seconds
+SENDING = 1.0  # seconds
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Write pending callbacks and their answers. Lock order: see ``core.locking``."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -53,12 +54,24 @@ def callback_move(*, task: ReviewTask, callback_id: str) -> None:
     )
 
 
-def task_answer(*, task: ReviewTask, decision: ReviewDecision) -> None:
-    """Record a review task's outcome as the answer of its callback. In the deciding transaction."""
-    callback = locked(PendingCallback.objects.all()).filter(review_task=task).first()
-    if callback is None:
-        raise RuntimeError(f"task {task.pk} has no callback")
-    _answer(callback, {"outcome": task.outcome, "task": task.pk, "decision": decision.pk})
+def tasks_answer(*, decisions: Iterable[ReviewDecision]) -> None:
+    """Record the outcomes of review tasks as the answers of their callbacks.
+
+    In the deciding transaction; ``decisions`` are those that settled the tasks.
+    """
+    settled = {decision.task_id: decision for decision in decisions}
+    callbacks = list(locked(PendingCallback.objects.filter(review_task__in=settled)))
+    if missing := settled.keys() - {callback.review_task_id for callback in callbacks}:
+        raise RuntimeError(f"tasks without a callback: {sorted(missing)}")
+    for callback in callbacks:
+        if callback.review_task_id is not None:
+            decision = settled[callback.review_task_id]
+            callback.answer = {
+                "outcome": decision.task.outcome,
+                "task": decision.task_id,
+                "decision": decision.pk,
+            }
+    _answered(callbacks)
 
 
 class CallbackReceipt(Enum):
@@ -185,16 +198,26 @@ def _expire(callbacks: QuerySet[PendingCallback]) -> None:
 
 
 def _answer(callback: PendingCallback, answer: dict[str, Any]) -> None:
-    callback.status = PendingCallback.Status.ANSWERED
     callback.answer = answer
-    callback.answered_at = timezone.now()
-    callback.save(update_fields=["status", "answer", "answered_at"])
-    answer_put(callback)
+    _answered([callback])
+
+
+def _answered(callbacks: list[PendingCallback]) -> None:
+    """Store the answers of callbacks and queue their delivery; two statements for many."""
+    now = timezone.now()
+    for callback in callbacks:
+        callback.status, callback.answered_at = PendingCallback.Status.ANSWERED, now
+    PendingCallback.objects.bulk_update(callbacks, ["status", "answer", "answered_at"])
+    queue.put_many(map(_delivery, callbacks))
 
 
 def answer_put(callback: PendingCallback) -> None:
     """Queue the delivery of a callback's answer."""
-    queue.put(
+    queue.put_many([_delivery(callback)])
+
+
+def _delivery(callback: PendingCallback) -> OutboxMessage:
+    return OutboxMessage(
         kind=OutboxMessage.Kind.ANSWER_CALLBACK,
         key=f"answer/{callback.pk}",
         callback=callback,

@@ -29,7 +29,7 @@ from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
 from audit.masking import mask_mailboxes
-from core.database import insert_once
+from core.database import insert_many_once
 from core.once import once
 from workflows import engine
 from workflows.errors import AlreadyStarted, EndpointGone, EngineUnavailable, WebhookError
@@ -101,16 +101,18 @@ _held: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("held",
 
 def put(*, kind: OutboxMessage.Kind, key: str, payload: dict[str, Any], **links: Any) -> None:
     """Write a message to be delivered; a ``key`` that was written before stays as it was."""
-    message = OutboxMessage(kind=kind, key=key, payload=payload, **links)
-    is_new = insert_once(message, unique="key")
-    if kind in AT_ONCE:
-        send = partial(_send_new, message) if is_new else partial(send_now, key)
-        transaction.on_commit(partial(_committed, key, send), robust=True)
+    put_many([OutboxMessage(kind=kind, key=key, payload=payload, **links)])
 
 
 def put_many(messages: Iterable[OutboxMessage]) -> None:
-    """Write messages that the sweep delivers, in one statement; as ``put``, each key once."""
-    OutboxMessage.objects.bulk_create(messages, ignore_conflicts=True)
+    """Write messages as ``put`` does, in as few statements as the database allows."""
+    rows = list(messages)
+    insert_many_once(rows, unique="key")
+    for message in rows:
+        if message.kind in AT_ONCE:
+            is_new = message.pk is not None
+            send = partial(_send_new, message) if is_new else partial(send_now, message.key)
+            transaction.on_commit(partial(_committed, message.key, send), robust=True)
 
 
 @contextmanager

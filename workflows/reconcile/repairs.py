@@ -24,7 +24,7 @@ from core.locking import locked
 from reviews.choices import TaskKind, TaskStatus
 from reviews.locking import task_lock
 from reviews.models import ReviewTask
-from reviews.services import decisions
+from reviews.services import answers
 from reviews.services.tasks import task_expire, tasks_cancel
 from workflows import executions, handover, incidents
 from workflows.callbacks import pending
@@ -167,7 +167,7 @@ def _close_open_questions(application: LoanApplication, execution: Execution) ->
         review_task__status=TaskStatus.DECIDED,
     )
     for pk in undelivered.order_by("pk").values_list("review_task", flat=True):
-        decisions.decisions_undo_as_late(application=application, task=task_lock(pk))
+        answers.decisions_undo_as_late(application=application, task=task_lock(pk))
     tasks_cancel(application=application)
     pending.callbacks_expire(attempt_of(execution))
 
@@ -250,7 +250,7 @@ def close_callback(callback: PendingCallback) -> None:
             status=OutboxMessage.Status.CANCELLED
         )
         if task is not None and task.status == TaskStatus.DECIDED:
-            decisions.decisions_undo_as_late(application=application, task=task)
+            answers.decisions_undo_as_late(application=application, task=task)
         elif task is not None:
             task_expire(task=task, now=timezone.now())
 

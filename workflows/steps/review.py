@@ -13,7 +13,7 @@ from reviews.kinds import REVIEW_KINDS, Trigger
 from reviews.locking import task_lock
 from reviews.models import ReviewDecision
 from reviews.selectors import COUNTED
-from reviews.services import decisions, tasks
+from reviews.services import answers, tasks
 from reviews.services.decline_reasons import reasons_shown
 from workflows import executions, handover
 from workflows.callbacks import pending
@@ -222,7 +222,7 @@ def expired(attempt: attempts.Attempt, kind: TaskKind) -> bool:
         raise RuntimeError(f"{attempt.name} never asked for {kind.value}")
     task = task_lock(last.pk)
     if task.status == TaskStatus.DECIDED:
-        decisions.decisions_undo_as_late(application=application, task=task)
+        answers.decisions_undo_as_late(application=application, task=task)
         return False
     if not attempts.log(
         attempt,

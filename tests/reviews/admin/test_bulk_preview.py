@@ -1,10 +1,13 @@
-"""Many decisions at once: a preview of every row, then each row on its own."""
+"""Many decisions at once: a preview of every row, and what becomes of each."""
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.roles import Role
 from applications.models import LoanApplication
@@ -12,7 +15,7 @@ from applications.services import intake
 from lending.choices import Outcome
 from reviews.choices import TaskKind
 from reviews.models import ReviewDecision
-from reviews.services import decisions
+from reviews.services import bulk_decisions, decisions
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login, page, said
 from tests.reviews.admin.bulk_forms import DECIDE, choose, row
@@ -174,6 +177,31 @@ def test_too_many_rows_are_refused_before_the_preview(
 
     assert answer.status_code == 302
     assert said(answer) == ["At most 4 applications are decided at once; choose fewer."]
+
+
+def test_form_of_the_most_rows_is_read_whole(login: Login, manager: User) -> None:
+    """Django refuses a form of more fields than ``DATA_UPLOAD_MAX_NUMBER_FIELDS`` with 400."""
+    rows = [f"{number}:{number}:1" for number in range(1, bulk_decisions.MOST + 1)]
+
+    answer = login(manager).post(
+        DECIDE["approve"], {"row": rows, "reason": "", "run": str(uuid4()), "csrf": "x"}
+    )
+
+    assert said(answer) == ["Nothing was selected."]
+
+
+def test_preview_costs_as_many_statements_for_many_rows_as_for_few(
+    login: Login, officer: User, manager: User
+) -> None:
+    client = login(manager)
+    cases = casework.many_waiting_for_manager(officer, 12)
+    counted = []
+    for some in (cases[:2], cases):
+        with CaptureQueriesContext(connection) as ran:
+            assert len(carried(choose(client, "approve", some))) == len(some)
+        counted.append(len(ran))
+
+    assert counted[0] == counted[1]
 
 
 @pytest.mark.parametrize("who", ["auditor", "officer", "operations"])

@@ -1,4 +1,4 @@
-"""Runs of many decisions: stored first, decided row by row, gone on with and never twice."""
+"""Runs of many decisions: stored first, decided in chunks, gone on with and never twice."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -117,23 +117,24 @@ def test_process_that_dies_in_the_middle_leaves_the_rest_to_be_gone_on_with(
     cases: list[LoanApplication], manager: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begin(manager, read(cases))
-    decide, calls = decisions.task_decide, []
+    decide, calls = decisions.tasks_decide, []
 
-    def dies(**how: Any) -> ReviewDecision:
+    def dies(**how: Any) -> Any:
         calls.append(how)
-        decision = decide(**how)
-        if len(calls) == 3:
-            raise SystemExit("killed between the decision and its commit")
-        return decision
+        results = decide(**how)
+        if len(calls) == 2:
+            raise SystemExit("killed between the decisions and their commit")
+        return results
 
     with monkeypatch.context() as patched:
-        patched.setattr(decisions, "task_decide", dies)
+        patched.setattr(bulk_decisions, "CHUNK", 2)
+        patched.setattr(decisions, "tasks_decide", dies)
         with pytest.raises(SystemExit):
             bulk_carry_on(run=run)
 
     run.refresh_from_db()
     assert states(run) == ["decided", "decided", "waiting", "waiting"]
-    assert ReviewDecision.objects.count() == 2  # the third was rolled back with its row
+    assert ReviewDecision.objects.count() == 2  # the second chunk was rolled back
     assert not is_left_alone(run)
     assert not bulk_carry_on(run=run)  # for all that anybody knows, a process is at it
     assert ReviewDecision.objects.count() == 2
@@ -146,7 +147,7 @@ def test_process_that_dies_in_the_middle_leaves_the_rest_to_be_gone_on_with(
     assert ReviewDecision.objects.count() == 4
 
 
-def test_run_that_takes_too_long_stops_between_two_rows_and_goes_on_later(
+def test_run_that_takes_too_long_stops_between_two_chunks_and_goes_on_later(
     cases: list[LoanApplication], manager: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begin(manager, read(cases))
@@ -161,25 +162,49 @@ def test_run_that_takes_too_long_stops_between_two_rows_and_goes_on_later(
     assert not is_left_alone(run)
 
 
-def test_row_that_the_database_rolled_back_is_tried_once_more(
+def test_chunk_that_the_database_rolled_back_is_tried_again_and_then_row_by_row(
     cases: list[LoanApplication], manager: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decide = decisions.task_decide
-    in_the_way = {cases[0].pk: 1, cases[1].pk: 2}
+    decide, tried = decisions.tasks_decide, []
+    tasks = [case.review_tasks.get().pk for case in cases]
+    in_the_way = {tasks[0]: 3, tasks[1]: 2}  # the first: twice in the chunk, once alone
 
-    def contended(*, task: ReviewTask, **how: Any) -> ReviewDecision:
-        if in_the_way.get(task.application_id, 0):
-            in_the_way[task.application_id] -= 1
-            raise OperationalError("database is locked")
-        return decide(task=task, **how)
+    def contended(*, versions: dict[int, int], **how: Any) -> Any:
+        tried.append(len(versions))
+        for task in versions:
+            if in_the_way.get(task, 0):
+                in_the_way[task] -= 1
+                raise OperationalError("database is locked")
+        return decide(versions=versions, **how)
 
-    monkeypatch.setattr(decisions, "task_decide", contended)
+    monkeypatch.setattr(decisions, "tasks_decide", contended)
     run = begin(manager, read(cases))
 
     assert bulk_carry_on(run=run)
 
+    assert tried == [4, 4, 1, 1, 1, 1, 1, 1]
     assert states(run) == ["decided", "refused", "decided", "decided"]
     assert run.rows.all()[1].sentence == f"{cases[1].reference}: {bulk_decisions.IN_THE_WAY}"
+
+
+def test_two_tasks_of_one_application_are_decided_one_after_the_other(
+    cases: list[LoanApplication], make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_user("root", *Role, is_superuser=True)
+    casework.ask(cases[0], TaskKind.FRAUD_REVIEW)
+    tasks = ReviewTask.objects.filter(application__in=cases[:2])
+    run = begin(root, [Read(task.application_id, task.pk, 1) for task in tasks])
+    decide, together = decisions.tasks_decide, []
+
+    def noted(*, versions: dict[int, int], **how: Any) -> Any:
+        together.append(set(ReviewTask.objects.filter(pk__in=versions).values_list("kind")))
+        return decide(versions=versions, **how)
+
+    monkeypatch.setattr(decisions, "tasks_decide", noted)
+    bulk_carry_on(run=run)
+
+    assert together == [{("manager_approval",)}, {("fraud_review",)}]
+    assert states(run) == ["decided"] * 3
 
 
 def test_late_decision_of_a_row_is_kept_as_late(
