@@ -47,8 +47,9 @@ class Answer:
 def answers_keep(answers: Sequence[Answer]) -> None:
     """Store decisions on locked tasks of different applications and continue the workflows.
 
-    All have one outcome and one time; as many statements for many as for one. A ``late`` decision
-    is not applied, and is stored once for each person or partner.
+    All have one outcome and one time. Those that settle their tasks cost as many statements as one
+    does; one that leaves its task open costs one more. A ``late`` decision is not applied, and is
+    stored once for each person or partner.
     """
     if in_time := [answer for answer in answers if not answer.decision.late]:
         _count(in_time)

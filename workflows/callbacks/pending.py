@@ -6,7 +6,7 @@ from enum import Enum, auto
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, QuerySet, Subquery
+from django.db.models import Case, JSONField, Max, QuerySet, Subquery, Value, When
 from django.utils import timezone
 
 from applications.choices import FraudVerdict, Level
@@ -207,7 +207,13 @@ def _answered(callbacks: list[PendingCallback]) -> None:
     now = timezone.now()
     for callback in callbacks:
         callback.status, callback.answered_at = PendingCallback.Status.ANSWERED, now
-    PendingCallback.objects.bulk_update(callbacks, ["status", "answer", "answered_at"])
+    # What ``bulk_update`` would write, with one value for each row only where they differ.
+    answers = (
+        When(pk=callback.pk, then=Value(callback.answer, JSONField())) for callback in callbacks
+    )
+    PendingCallback.objects.filter(pk__in=[callback.pk for callback in callbacks]).update(
+        status=PendingCallback.Status.ANSWERED, answered_at=now, answer=Case(*answers)
+    )
     queue.put_many(map(_delivery, callbacks))
 
 
