@@ -183,6 +183,7 @@ def test_run_is_bounded_and_the_next_one_goes_on(
     aws.known["/2025-12-01/functions/loan-approval/durable-executions"] = {"DurableExecutions": []}
     monkeypatch.setattr(retention, "AT_ONCE", 2)
     monkeypatch.setattr(undecidable, "MOST", 2)
+    monkeypatch.setattr(questions, "GRACE", 30.0)  # this machine may be slow
     run = grows(officer)
     done = [run() for _ in range(ROWS + 1)]
     assert max(done) <= 2
