@@ -17,7 +17,7 @@ VARIABLE = "LOANOFFICE_BENCH_RESULTS"
 
 def commit() -> str:
     """Return the last commit of this checkout that changed the product itself."""
-    beside = [":!benchmarks", ":!docs", ":!tests", ":!*.md"]
+    beside = [":!benchmarks", ":!docs", ":!tests", ":!*.md", ":!Makefile"]
     asked = ["git", "log", "-1", "--format=%h", "--", ".", *beside]
     found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
