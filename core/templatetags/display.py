@@ -21,6 +21,12 @@ register.simple_tag(times.zone_sentence)
 
 
 @register.filter
+def count(number: int) -> str:
+    """Format a number of rows that may be over a thousand."""
+    return f"{number:,}"
+
+
+@register.filter
 def figures(amount: Decimal) -> str:
     """Format an amount in a column whose heading has the currency."""
     return f"{amount:,.2f}"

@@ -73,7 +73,7 @@ class Narrowed:
 
     matching: str
     taken: int
-    most: str
+    most: int
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def preview(
             return None
         mine = decisions.tasks_decidable(user=user, now=timezone.now()).filter(kind__in=STAFF_KINDS)
         chosen = _keys(queryset.filter(pk__in=mine.order_by().values("application")))[:MOST]
-        narrowed = Narrowed(_counted(queryset), len(chosen), f"{MOST:,}")
+        narrowed = Narrowed(_counted(queryset), len(chosen), MOST)
     return _ask(
         model_admin,
         request,
@@ -281,11 +281,11 @@ def _report(
     if result.decided:
         many = "application" if result.decided == 1 else "applications"
         model_admin.message_user(
-            request, f"{result.decided} {many} {result.outcome_word}.", messages.SUCCESS
+            request, f"{result.decided:,} {many} {result.outcome_word}.", messages.SUCCESS
         )
     if result.repeated:
         word = result.outcome_word
-        again = f"{result.repeated} not {word} again: already {word} by you, nothing changed."
+        again = f"{result.repeated:,} not {word} again: already {word} by you, nothing changed."
         model_admin.message_user(request, again, messages.INFO)
     if result.failed:
         listed = result.failed if all_failed else result.failed[:MOST_LISTED]
@@ -294,7 +294,7 @@ def _report(
         )
         if len(listed) < len(result.failed):
             sentences = format_html("{}{}", sentences, "The others are below.")
-        head = f"{len(result.failed)} not {result.outcome_word}, nothing recorded for them:"
+        head = f"{len(result.failed):,} not {result.outcome_word}, nothing recorded for them:"
         model_admin.message_user(
             request,
             format_html("{}{}", head, sentences),
@@ -336,7 +336,7 @@ def _ask(
         back=back,
         totals=sorted(totals.items()),
         form=form or BulkDecideForm(outcome=outcome, kinds=_kinds_of(ready)),
-        button=f"{verb} {len(ready)} {many}",
+        button=f"{verb} {len(ready):,} {many}",
         outcome=outcome.value,
         tone="good" if outcome == Outcome.APPROVE else "bad",
     )

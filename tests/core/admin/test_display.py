@@ -1,4 +1,4 @@
-"""The words of a deadline in the admin."""
+"""The words of a deadline and the numbers of rows in the admin."""
 
 import re
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from core.admin.display import deadline
+from core.templatetags.display import count
 
 NOW = datetime(2026, 11, 28, 17, tzinfo=UTC)  # noon in Toronto
 
@@ -36,3 +37,7 @@ def test_due_comes_before_expiry_in_words(
     assert re.sub("<[^>]+>", "", html) == said
     for at in (due_at, expires_at):
         assert f'datetime="{timezone.localtime(at).isoformat()}"' in html
+
+
+def test_number_of_rows_over_a_thousand_is_read_in_groups_of_three() -> None:
+    assert [count(number) for number in (0, 999, 1_000, 12_345)] == ["0", "999", "1,000", "12,345"]
