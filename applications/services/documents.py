@@ -27,6 +27,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import File
 from django.core.files.storage import Storage
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from applications.choices import DocumentKind, Status
@@ -218,15 +219,20 @@ def upload_settle(*, reference: str, upload: Upload) -> None:
 
 
 def uploads_forget(*, now: datetime, limit: int) -> int:
-    """Delete up to ``limit`` files that no document took in an hour; returns how many."""
+    """Delete up to ``limit`` files that no document took in an hour; returns how many.
+
+    Those that storage did not delete come after the others, the last tried at the end.
+    """
     forgotten = 0
-    for row in StoredUpload.objects.filter(begun_at__lte=now - ABANDONED)[:limit]:
+    old = StoredUpload.objects.filter(begun_at__lte=now - ABANDONED)
+    for row in old.order_by(F("given_up_at").asc(nulls_first=True), "pk")[:limit]:
         try:
             if row.given_up_at is not None or _give_up(row.path, now=now):
                 _delete(row.path)
                 forgotten += 1
         except Exception:  # any error of storage; the other files must not wait for this one
             logger.exception("A file could not be deleted", extra={"path": row.path})
+            old.filter(pk=row.pk, given_up_at__isnull=False).update(given_up_at=timezone.now())
     return forgotten
 
 

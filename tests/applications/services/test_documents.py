@@ -233,6 +233,23 @@ def test_file_that_storage_does_not_delete_is_tried_again_and_keeps_nobody_waiti
     assert stored(media) == []
 
 
+def test_files_that_storage_never_deletes_take_turns_with_the_others(
+    submitted: LoanApplication, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [documents.upload_store(reference=submitted.reference, upload=read()) for _ in "123"]
+    delete = FileSystemStorage.delete
+
+    def refuses(self: FileSystemStorage, name: str) -> None:
+        if name != paths[2]:
+            raise OSError("read-only")
+        delete(self, name)
+
+    monkeypatch.setattr(FileSystemStorage, "delete", refuses)
+    assert [documents.uploads_forget(now=later(), limit=1) for _ in paths] == [0, 0, 1]
+    assert [documents.uploads_forget(now=later(), limit=1) for _ in paths] == [0, 0, 0]
+    assert set(stored(media)) == set(paths[:2])
+
+
 def test_settling_what_a_document_took_changes_nothing(
     submitted: LoanApplication, officer: User, media: Path
 ) -> None:
