@@ -105,6 +105,7 @@ def reconcile_for(
     try:
         is_complete = _go_on(comparison, at, parts, store=store)
     except EngineError as error:
+        at.after = comparison.refused_at or at.after
         at.failures = at.failures + 1 if (at.part, at.after) == began_at else 1
         if at.failures >= TRIES and comparison.failed_at is not None:
             at.after, at.failures = comparison.failed_at, 0
@@ -142,8 +143,9 @@ def _go_on(
                 store(at)
                 stored_at = time.monotonic()
         if comparison.is_cut:
+            at.after = comparison.refused_at or at.after
             return False
-        at.part, at.after = following, None
+        at.part, at.after, comparison.refused_at = following, None, None
         if following and comparison.is_over:
             return False
     return True

@@ -72,7 +72,8 @@ class Comparison:
     After ``ends_at``, on ``time.monotonic``'s clock, it begins nothing more; ``is_cut`` says that
     something of the part under way was left. ``seen`` has the keys of the executions that were
     compared with what the engine says now. ``failed_at`` is the place of a question that the engine
-    did not answer, ``refused`` the first error of one that it refused.
+    did not answer, ``refused`` the first error of one that it refused, and ``refused_at`` the place
+    of the last one, when no other row came after it.
     """
 
     report: Report
@@ -86,6 +87,7 @@ class Comparison:
     seen: set[int] = field(default_factory=set)
     failed_at: Place = None
     refused: EngineError | None = None
+    refused_at: Place = None
 
     @property
     def is_over(self) -> bool:

@@ -86,7 +86,9 @@ def answered[I, T](
             except EngineError as error:
                 logger.warning("The engine refused a question", extra={"why": str(error)})
                 comparison.refused = comparison.refused or error
+                comparison.refused_at = place(item)
                 continue
+            comparison.refused_at = None
             yield item, answer
 
 

@@ -259,6 +259,20 @@ def test_question_that_the_engine_refuses_is_told_at_the_end(
     assert (result["complete"], "InvalidParameterValue" in result["error"]) == (True, True)
 
 
+def test_refused_questions_are_in_nobodys_way(
+    application: LoanApplication, aws: LambdaStub
+) -> None:
+    rows = executions(application, 3)
+    for row in rows[:2]:
+        path = f"/2025-12-01/durable-executions/{str(row.arn).replace(':', '%3A')}"
+        aws.known[path] = (400, "InvalidParameterValueException")
+    found, going_on = [], None
+    for _ in range(4):  # the list, then one row in each pass
+        names, going_on, _ = go_on(going_on)
+        found += names
+    assert found == [rows[2].name]
+
+
 def test_engine_that_does_not_answer_ends_the_pass_which_keeps_its_place(
     application: LoanApplication, aws: LambdaStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
