@@ -223,6 +223,7 @@ FOR_PROGRAMS = {
     "workflows/outbox/queue.py",  # failures that are stored
     "workflows/providers/vendor.py",
     "workflows/undecidable.py",  # the key of a message
+    "workflows/reconcile/rounds.py",  # JSON that is stored
 }
 PACKAGES = (
     "accounts",
