@@ -1,16 +1,23 @@
 """Forms of sign-in. They read the input; services check it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from django import forms
 from django.contrib.admin.forms import AdminPasswordChangeForm
-from django.contrib.auth.forms import SetPasswordForm, UserCreationForm
+from django.contrib.auth.forms import SetPasswordForm, SetPasswordMixin, UserCreationForm
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.errors import PasswordRefused, TooManyCodes
 from accounts.services import second_factor, sessions, sign_in
+from core.locking import locked
+
+if TYPE_CHECKING:
+    SetsPassword = SetPasswordMixin[User]
+else:
+    SetsPassword = SetPasswordMixin
 
 
 class CodeForm(forms.Form):
@@ -86,8 +93,33 @@ class AgainForm(forms.Form):
         )
 
 
-class OwnPasswordForm(AdminPasswordChangeForm):
+class HashedBefore(SetsPassword):
+    """Hash the new password when it is validated: one hash takes half a second.
+
+    So ``is_valid`` has to be called before the transaction that saves the form, or all who write
+    would wait for it.
+    """
+
+    cleaned_data: dict[str, Any]
+    errors: Any
+    hashed = ""
+
+    def validate_password_for_user(self, user: User, *args: str, **fields: str) -> None:
+        super().validate_password_for_user(user, *args, **fields)
+        (typed,) = (*args, *fields.values()) or ("password2",)
+        if not self.errors and (password := self.cleaned_data.get(typed)):
+            self.hashed = make_password(password)
+
+    def set_password_and_save(self, user: User, *_: Any, **__: Any) -> User:
+        user.password = self.hashed
+        user.save(update_fields=["password"])
+        return user
+
+
+class OwnPasswordForm(AdminPasswordChangeForm, HashedBefore):
     """Django's own form, with an audit entry, and a limit on tries of the old password."""
+
+    checked = ""  # the hash of the password that was typed as the old one
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -96,10 +128,20 @@ class OwnPasswordForm(AdminPasswordChangeForm):
     def clean_old_password(self) -> str:
         old: str = self.cleaned_data["old_password"]
         try:
-            sign_in.password_check(request=self.request, user=self.user, password=old)
+            self.checked = sign_in.password_check(
+                request=self.request, user=self.user, password=old
+            )
         except PasswordRefused as refused:
             raise forms.ValidationError(str(refused), code="password_incorrect") from refused
         return old
+
+    def look_again(self, **_: object) -> Self:
+        """Refuse the old password if somebody changed it since. In the transaction that saves."""
+        if self.is_valid():
+            person = locked(User.objects.all()).get(pk=self.user.pk)
+            if person.password != self.checked:
+                self.add_error("old_password", str(PasswordRefused()))
+        return self
 
     @transaction.atomic
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002

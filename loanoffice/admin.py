@@ -78,14 +78,26 @@ class LoanOfficeAdminSite(AdminSite):
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """Change one's own password, once, with a form that knows the request."""
+        """Change one's own password, once, with a form that knows the request.
+
+        Its passwords are hashed before the transaction begins.
+        """
         from django.contrib.auth.views import PasswordChangeView
 
-        from core.admin.sent_once import answer_once
+        from core.admin.sent_once import answer_once, sent_before
 
         request.current_app = self.name
+        form: Any = partial(OwnPasswordForm, request=request)
+        if request.method == "POST":
+            done = sent_before(request)
+            if done is not None:
+                return done
+            filled_in = form(request.user, request.POST)
+            filled_in.is_valid()
+            form = filled_in.look_again
+
         view: Any = PasswordChangeView.as_view(
-            form_class=partial(OwnPasswordForm, request=request),
+            form_class=form,
             success_url=reverse("admin:password_change_done", current_app=self.name),
             extra_context={**self.each_context(request), **(extra_context or {})},
         )

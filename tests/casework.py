@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from applications.choices import Bureau
-from applications.models import LoanApplication
+from applications.models import LoanApplication, LoanOffer
 from applications.services import intake
 from applications.services.attempts import Attempt
 from lending.models import LendingPolicy
@@ -196,13 +196,21 @@ def _keyed(row: Model, first: LoanApplication, case: LoanApplication) -> dict[st
     return {} if key is None else {"key": key.replace(first.reference, case.reference)}
 
 
+def make_offer(attempt: Attempt) -> LoanOffer:
+    """Make the offer of an attempt on this thread's connection, as ``generate_offer`` does."""
+    planned = offer.offer_plan(attempt)
+    if isinstance(planned, LoanOffer):
+        return planned
+    return offer.offer_record(attempt, planned, offer.letter_store(attempt, planned))
+
+
 def offered(user: User | None = None, **fields: Any) -> LoanApplication:
     """Charlie's application, approved by the policy alone: an offer is made, nothing is paid."""
     application = submit(user, **{"sin_last4": "3333", "loan_amount": Decimal(25000), **fields})
     assess(application)
     pass_fraud_check(application)
     assert offer.offer_begin(run_of(application)) is None
-    offer.offer_make(run_of(application))
+    make_offer(run_of(application))
     application.refresh_from_db()
     return application
 

@@ -19,9 +19,10 @@ from partners.models import Partner
 from partners.services import keys
 from tests.casework import ALICE, staff, waiting_for_manager
 from tests.databases import django_db_setup, module_rows
+from tests.outside_calls import noted, slow_work_watched
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 
-__all__ = ["django_db_setup", "module_rows"]
+__all__ = ["django_db_setup", "module_rows", "slow_work_watched"]
 
 # No test fails because the machine is slow.
 hypothesis.settings.register_profile("any machine", deadline=None)
@@ -167,3 +168,12 @@ def _database_owners_end_with_the_test() -> Iterator[None]:
     from workflows import db_threads  # noqa: PLC0415
 
     db_threads.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_slow_under_a_lock(slow_work_watched: None) -> Iterator[None]:
+    """Fail the test in which slow work ran while others had to wait for the database."""
+    noted()
+    yield
+    found = noted()
+    assert not found, "\n".join(found)

@@ -4,18 +4,20 @@ With checkboxes: Django's lists that move things from left to right cannot be us
 screen reader.
 """
 
-from typing import TYPE_CHECKING, Any, override
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self, override
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group, Permission, User
 from django.http import HttpRequest, HttpResponse
 
 from accounts import selectors
-from accounts.forms import NewUserForm
+from accounts.forms import HashedBefore, NewUserForm
 from accounts.models import RequiredSecondFactor
 from accounts.proposals import single_admin_notice
 from accounts.services import access, access_grants, invitations, role_grants
@@ -23,7 +25,7 @@ from audit import times
 from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
 from audit.models import Action, AuditEntry
 from core.admin.row_actions import RowAction, RowActionsAdmin
-from core.admin.sent_once import SentOnceAdmin, answer_once
+from core.admin.sent_once import SentOnceAdmin, answer_once, sent_before
 
 if TYPE_CHECKING:
     DjangoUserAdmin = UserAdmin[User]
@@ -134,8 +136,13 @@ class ChangeAccess(RowAction[User]):
         return change.sentence
 
 
-class OthersPasswordForm(AdminPasswordChangeForm[User]):
+class OthersPasswordForm(AdminPasswordChangeForm[User], HashedBefore):
     """Set or disable a person's password; Django's form reports no change when it is disabled."""
+
+    def read_again(self, user: User, data: object) -> Self:
+        """Return this form for the person as the transaction that saves it has read them."""
+        self.user = user
+        return self
 
     @property
     def changed_data(self) -> list[str]:
@@ -241,7 +248,18 @@ class AuditedUserAdmin(
         id: str,
         form_url: str = "",
     ) -> HttpResponse:
-        view = super().user_change_password
+        page = self
+        if request.method == "POST":
+            done = sent_before(request)
+            if done is not None:
+                return done
+            user = self.get_object(request, unquote(id))
+            if user is not None and self.has_change_permission(request, user):
+                form = OthersPasswordForm(user, request.POST)
+                form.is_valid()  # hashes the password before the transaction begins
+                page = copy(self)
+                page.change_password_form = form.read_again  # type: ignore[assignment]
+        view = super(AuditedUserAdmin, page).user_change_password
         return answer_once(request, lambda: view(request, id, form_url))
 
     def _note(self, request: HttpRequest, obj: Any, action: Action) -> AuditEntry:

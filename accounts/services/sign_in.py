@@ -44,16 +44,18 @@ def signed_out(*, user: User, why: str = "") -> None:
     entry_record(action=Action.SIGNED_OUT, message=why or "Signed out.", actor=user, target=user)
 
 
-def password_check(*, request: HttpRequest, user: User, password: str) -> None:
-    """Check one's own password within a session. Raises ``PasswordRefused``.
+def password_check(*, request: HttpRequest, user: User, password: str) -> str:
+    """Check one's own password within a session; returns its hash. Raises ``PasswordRefused``.
 
     A wrong one counts as a failed sign-in does, towards the same lockout.
     """
     cast("SignInRequest", request).asked_again = True
     name = user.get_username()
-    if authenticate(request, username=name, password=password) != user:
+    found = authenticate(request, username=name, password=password)
+    if not isinstance(found, User) or found != user:
         raise PasswordRefused
     AxesProxyHandler.get_implementation().reset_user_attempts(request, {"username": name})
+    return found.password
 
 
 def sign_in_failed(*, username: str, again: bool = False) -> None:

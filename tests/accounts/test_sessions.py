@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 
+from accounts.services import sign_in as sign_in_service
 from audit.models import Action, AuditEntry
 from tests import casework
 from tests.accounts.conftest import HOME, Clock, is_signed_in, sign_in
@@ -159,6 +160,26 @@ def test_password_has_to_be_another_one(manager: User, client: Client) -> None:
 
     assert refused.value.error_list[0].code == "same-again"
     assert change_password(client, NEW, old=NEW).status_code == 200
+
+
+def test_password_that_somebody_else_changed_meanwhile_is_not_the_old_one_any_more(
+    manager: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = sign_in_service.password_check
+
+    def overtaken(**typed: Any) -> str:
+        found = check(**typed)
+        User.objects.filter(pk=manager.pk).update(password="changed by another session")
+        return found
+
+    monkeypatch.setattr(sign_in_service, "password_check", overtaken)
+    refused = change_password(client, NEW)
+
+    assert refused.status_code == 200
+    assert "That is not your password." in refused.content.decode()
+    manager.refresh_from_db()
+    assert manager.password == "changed by another session"
+    assert not AuditEntry.objects.filter(action=Action.PASSWORD).exists()
 
 
 def test_superuser_sets_a_password_and_that_is_on_record_without_it(

@@ -68,7 +68,7 @@ def test_profile_in_one_click_submit_and_the_page_follows_without_a_reload(
     run = casework.run_of(application)
     casework.pass_fraud_check(application)
     offer.offer_begin(run)
-    offer.offer_make(run)
+    casework.make_offer(run)
     expect(page.locator("#panel-offer")).to_be_visible()
     page.click("text=Repayment schedule")
     page.focus("#application-log")

@@ -45,7 +45,7 @@ def offer_letter_of(application: LoanApplication) -> Document:
     run = casework.run_of(application)
     casework.pass_fraud_check(application)
     offer.offer_begin(run)
-    offer.offer_make(run)
+    casework.make_offer(run)
     return Document.objects.get(application=application, kind=Document.Kind.OFFER_LETTER)
 
 

@@ -66,7 +66,7 @@ class Course:
             case "offer":
                 missing = offer.offer_begin(attempt, operation=f"generating_offer-{self.number}")
                 if missing is None:
-                    offer.offer_make(attempt)
+                    casework.make_offer(attempt)
                     self.stage = "pay"
                 else:
                     self._resolve(missing)

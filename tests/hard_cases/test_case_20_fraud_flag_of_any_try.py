@@ -92,7 +92,7 @@ def test_flag_after_the_offer_was_made_stops_the_payout(
 ) -> None:
     attempt = casework.run_of(tried_twice)
     assert offer.offer_begin(attempt) is None
-    offer.offer_make(attempt)
+    casework.make_offer(attempt)
     receive(first_try(tried_twice), FLAGGED)
 
     assert request(tried_twice) == Missing({"fraud_review": 0})
@@ -115,7 +115,7 @@ def test_flag_beside_a_flag_that_was_cleared_is_reviewed_as_well(
     review_flag(application, analyst, APPROVE)
     attempt = casework.run_of(application)
     assert offer.offer_begin(attempt) is None
-    offer.offer_make(attempt)
+    casework.make_offer(attempt)
 
     receive(first_try(application), FLAGGED)
 

@@ -196,7 +196,7 @@ def test_edit_after_the_offer_pays_nothing_by_the_approvals_before(
     approve(application, manager)
     casework.pass_fraud_check(application)
     assert offer.offer_begin(run) is None
-    offer.offer_make(run)
+    casework.make_offer(run)
 
     edit(application, officer)
 
@@ -212,7 +212,7 @@ def test_edit_once_the_payout_was_requested_voids_nothing(officer: User, manager
     approve(application, manager)
     casework.pass_fraud_check(application)
     assert offer.offer_begin(run) is None
-    offer.offer_make(run)
+    casework.make_offer(run)
     payout.disbursement_request(run)
 
     edit(application, officer)

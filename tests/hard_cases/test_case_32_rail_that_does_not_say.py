@@ -264,7 +264,7 @@ def test_new_order_takes_two_people_and_pays_under_a_key_derived_from_the_old_on
     casework.pass_fraud_check(refused)
     run = casework.run_of(refused)
     offer.offer_begin(run)
-    offer.offer_make(run)
+    casework.make_offer(run)
     assert payout.disburse(run) == Closed("funded")
     assert rail.payments == [new]
     assert Disbursement.objects.get().rail_reference == f"RAIL-{new}"
@@ -280,7 +280,7 @@ def test_payment_under_the_old_key_is_found_before_the_new_one_is_paid(
     casework.pass_fraud_check(refused)
     run = casework.run_of(refused)
     offer.offer_begin(run)
-    offer.offer_make(run)
+    casework.make_offer(run)
     book(rail, key_of(refused), "settled")
     assert payout.disburse(run) == Closed("funded")
     assert rail.payments == []

@@ -58,7 +58,7 @@ def carry(application: LoanApplication) -> LoanOffer:
     risk.risk_record(run)
     casework.pass_fraud_check(application)
     assert offer.offer_begin(run) is None
-    offer.offer_make(run)
+    casework.make_offer(run)
     return application.offers.get(attempt=run.number)
 
 

@@ -89,7 +89,7 @@ def test_every_status_that_partners_know_is_told_once_and_no_other(
     run = casework.run_of(application)
     casework.pass_fraud_check(application)
     offer.offer_begin(run)
-    offer.offer_make(run)
+    casework.make_offer(run)
     payout.disbursement_request(run)
     payout.disbursement_settle(run, rail_reference="RAIL-1")
 

@@ -32,6 +32,7 @@ from audit.masking import mask_mailboxes
 from core.database import insert_many_once
 from core.once import once
 from workflows import engine
+from workflows.db_threads import is_owner, outcome_of, run_outside
 from workflows.errors import AlreadyStarted, EndpointGone, EngineUnavailable, WebhookError
 from workflows.models import OutboxMessage
 from workflows.outbox.failures import note_failure
@@ -260,11 +261,8 @@ class _Beside:
         return chosen
 
     def _send(self, message: OutboxMessage) -> None:
-        try:
-            send = _route(message).prepare(message)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong is written on the row
-            _put_off(message, error)
-        else:
+        send = _prepare(message)
+        if send is not None:
             self.under_way[_pool_beside().submit(_in_context(send))] = message
 
 
@@ -312,31 +310,34 @@ def _pool_beside() -> ThreadPoolExecutor:
 
 
 def _deliver(messages: Sequence[OutboxMessage]) -> int:
-    """Send claimed messages side by side; returns how many left."""
+    """Send claimed messages side by side; returns how many left.
+
+    What an owner of a connection sends, the thread sends that it works for, a moment later.
+    """
     under_way: dict[Future[Any], OutboxMessage] = {}
     for message in messages:
-        try:
-            send = _route(message).prepare(message)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong is written on the row
-            _put_off(message, error)
+        send = _prepare(message)
+        if send is None:
             continue
-        future = _run(send) if len(messages) == 1 else _pool().submit(_in_context(send))
+        if is_owner():
+            run_outside(send, then=partial(_settle, message))
+            continue
+        future = outcome_of(send) if len(messages) == 1 else _pool().submit(_in_context(send))
         under_way[future] = message
     return sum(_settle(under_way[future], future) for future in as_completed(under_way))
 
 
+def _prepare(message: OutboxMessage) -> Send | None:
+    """Return what goes outside; ``None`` when the message was put off."""
+    try:
+        return _route(message).prepare(message)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong is written on the row
+        _put_off(message, error)
+        return None
+
+
 def _route(message: OutboxMessage) -> Handler:
     return HANDLERS[OutboxMessage.Kind(message.kind)]
-
-
-def _run(send: Send) -> "Future[Any]":
-    """Here and now, for one message alone."""
-    future: Future[Any] = Future()
-    try:
-        future.set_result(send())
-    except Exception as error:  # noqa: BLE001 - ``settle`` looks at it
-        future.set_exception(error)
-    return future
 
 
 def _in_context(send: Send) -> Send:

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from applications.choices import Level, Status, Step
+from applications.errors import ApplicationClosed
 from applications.models import (
     Document,
     Instalment,
@@ -39,6 +40,14 @@ class Offered:
     seconds_left: int
 
 
+@dataclass(frozen=True)
+class Planned:
+    """An offer that is to be made, with its schedule."""
+
+    offer: LoanOffer
+    plan: Schedule
+
+
 def generate_offer(
     attempt: attempts.Attempt, *, operation: str = GENERATING_OFFER, wakeup: WakeUp | None = None
 ) -> Offered | Missing:
@@ -50,8 +59,19 @@ def generate_offer(
     if missing is not None:
         return missing
     simulate_latency(STEP_SECONDS)
-    offer = run_in_db_thread(lambda: offer_make(attempt))
+    planned = run_in_db_thread(lambda: offer_plan(attempt))
+    offer = planned if isinstance(planned, LoanOffer) else _offer_make(attempt, planned)
+    letters_forget(offer)
     return Offered(offer.offer_id, seconds_until(offer.expires_at))
+
+
+def _offer_make(attempt: attempts.Attempt, planned: Planned) -> LoanOffer:
+    letter = letter_store(attempt, planned)
+    try:
+        return run_in_db_thread(lambda: offer_record(attempt, planned, letter))
+    except ApplicationClosed:  # nothing was written, and nothing will be
+        letter.file.storage.delete(str(letter.file.name))
+        raise
 
 
 @transaction.atomic(savepoint=False)
@@ -81,12 +101,10 @@ def offer_begin(
     return None
 
 
-def offer_make(attempt: attempts.Attempt) -> LoanOffer:
-    """Make the offer, its schedule and its letter, or return the one that was made before.
+def offer_plan(attempt: attempts.Attempt) -> Planned | LoanOffer:
+    """Work out the offer and its schedule, or find the offer that was made before. Writes nothing.
 
-    It can be answered until ``expires_at``, the end of a day of the office. The letter
-    is drawn and stored before the rows are written: storage is outside of the database.
-    Raises ``ApplicationClosed``.
+    It can be answered until ``expires_at``, the end of a day of the office.
     """
     made = LoanOffer.objects.filter(application=OuterRef("application"), attempt=attempt.number)
     assessment = (
@@ -117,14 +135,16 @@ def offer_make(attempt: attempts.Attempt) -> LoanOffer:
         issued_at=now,
         expires_at=promised_until(now, attempts.pinned_policy(application).offer_life),
     )
-    letter = _store_letter(attempt, offer, plan)
-    return _offer_record(attempt, offer, plan, letter)
+    return Planned(offer, plan)
 
 
 @transaction.atomic(savepoint=False)
-def _offer_record(
-    attempt: attempts.Attempt, offer: LoanOffer, plan: Schedule, letter: Document
-) -> LoanOffer:
+def offer_record(attempt: attempts.Attempt, planned: Planned, letter: Document) -> LoanOffer:
+    """Write the offer, its schedule and its letter, or return the offer that was made before.
+
+    Raises ``ApplicationClosed``.
+    """
+    offer, plan = planned.offer, planned.plan
     application, seen = attempts.begin_step(attempt, "generating_offer")
     if seen:
         return _known(attempt, application)
@@ -166,14 +186,18 @@ def _offer_record(
 
 
 def _known(attempt: attempts.Attempt, application: LoanApplication) -> LoanOffer:
-    return LoanOffer.objects.get(application=application, attempt=attempt.number)
+    offers = LoanOffer.objects.select_related("letter__application")
+    return offers.get(application=application, attempt=attempt.number)
 
 
-def _store_letter(attempt: attempts.Attempt, offer: LoanOffer, plan: Schedule) -> Document:
-    # Drawing a PDF is half a second of import, paid for only where a letter is made.
-    from applications.offer_letter import offer_letter  # noqa: PLC0415
+def letter_store(attempt: attempts.Attempt, planned: Planned) -> Document:
+    """Draw the letter and store it; its row is written with the offer's, later.
 
-    content = offer_letter(offer=offer, plan=plan)
+    Drawing and storing take long, so never call it where others wait for the database. The path
+    has the hash of the letter, so no run replaces the letter that another run has recorded.
+    """
+    offer = planned.offer
+    content = _draw_letter(offer, planned.plan)
     letter = Document(
         application=offer.application,
         kind=Document.Kind.OFFER_LETTER,
@@ -183,10 +207,33 @@ def _store_letter(attempt: attempts.Attempt, offer: LoanOffer, plan: Schedule) -
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
     )
-    # No row names a letter that a run left behind when it died here: it is replaced.
-    storage = letter.file.storage
-    path = document_path(letter, letter.original_name)
-    if storage.exists(path):
-        storage.delete(path)
-    letter.file.name = storage.save(path, ContentFile(content))
+    path = f"{_letters(letter)}{letter.sha256[:16]}.pdf"
+    letter.file.name = letter.file.storage.save(path, ContentFile(content))
     return letter
+
+
+def letters_forget(offer: LoanOffer) -> None:
+    """Delete the letters that other runs of the step stored: the attempt's offer is recorded.
+
+    Such a run died before it recorded its letter, or was too late with it.
+    """
+    if offer.letter is None:
+        raise RuntimeError(f"offer {offer.offer_id} has no letter")
+    kept, storage = offer.letter.file.name, offer.letter.file.storage
+    folder, _, start = _letters(offer.letter).rpartition("/")
+    for name in storage.listdir(folder)[1]:
+        path = f"{folder}/{name}"
+        if name.startswith(start) and path != kept:
+            storage.delete(path)
+
+
+def _letters(letter: Document) -> str:
+    """Return the beginning of the paths of all letters of the attempt."""
+    return f"{document_path(letter, letter.original_name).removesuffix('.pdf')}-"
+
+
+def _draw_letter(offer: LoanOffer, plan: Schedule) -> bytes:
+    # Drawing a PDF is half a second of import, paid for only where a letter is made.
+    from applications.offer_letter import offer_letter  # noqa: PLC0415
+
+    return offer_letter(offer=offer, plan=plan)

@@ -30,7 +30,7 @@ def funded(officer: User) -> LoanApplication:
     run = casework.run_of(application)
     casework.pass_fraud_check(application)
     offer.offer_begin(run)
-    offer.offer_make(run)
+    casework.make_offer(run)
     payout.disbursement_request(run)
     payout.disbursement_settle(run, rail_reference="RAIL-1")
     application.refresh_from_db()

@@ -146,7 +146,7 @@ def _pay(application: LoanApplication) -> None:
         casework.pass_fraud_check(application)
     pending.callbacks_settle(run)
     assert offer.offer_begin(run) is None
-    offer.offer_make(run)
+    casework.make_offer(run)
     order = payout.disbursement_request(run)
     assert isinstance(order, payout.PayoutOrder)
     paid = pay(application, key=order.keys[-1])

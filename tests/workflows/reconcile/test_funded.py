@@ -52,7 +52,7 @@ def funded(officer: User, manager: User, analyst: User) -> LoanApplication:
     casework.pass_fraud_check(application, "flagged")
     _approve(application, TaskKind.FRAUD_REVIEW, analyst)
     assert offer.offer_begin(run) is None
-    offer.offer_make(run)
+    casework.make_offer(run)
     _approve(application, TaskKind.OFFER_ACCEPTANCE, officer)
     assert isinstance(payout.disbursement_request(run), payout.PayoutOrder)
     payout.disbursement_settle(run, rail_reference="RAIL-1")

@@ -29,6 +29,7 @@ from reviews.services import decisions
 from tests.casework import (
     ask,
     assess,
+    make_offer,
     offered,
     pass_fraud_check,
     run_of,
@@ -104,8 +105,8 @@ def test_offer_and_payout_run_again_are_the_same_offer_and_payout(officer: User)
     pass_fraud_check(application)
     for _ in range(2):
         assert offer.offer_begin(run) is None
-    first = offer.offer_make(run)
-    assert offer.offer_make(run) == first
+    first = make_offer(run)
+    assert make_offer(run) == first
     assert Instalment.objects.count() == 60
     order = payout.disbursement_request(run)
     assert payout.disbursement_request(run) == order

@@ -66,7 +66,7 @@ def test_each_step_of_a_case_with_a_manager_costs_a_bounded_number_of_statements
         lambda: pending.callback_receive(callback_id="F", answer={"result": "passed"})
     )
     spent["begin offer"] = cost(lambda: offer.offer_begin(run))
-    spent["make offer"] = cost(lambda: offer.offer_make(run))
+    spent["make offer"] = cost(lambda: casework.make_offer(run))
     spent["request payout"] = cost(lambda: payout.disbursement_request(run))
     spent["settle"] = cost(lambda: payout.disbursement_settle(run, rail_reference="R"))
 
