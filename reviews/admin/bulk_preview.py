@@ -33,6 +33,7 @@ from core.admin.view_helpers import admin_page
 from core.errors import DomainError
 from lending.choices import Outcome
 from reviews.admin import bulk_result
+from reviews.admin.bulk_choice import Chosen, application_keys, counted_text, tasks_of
 from reviews.admin.bulk_result import Result
 from reviews.admin.forms import BulkDecideForm
 from reviews.choices import TaskKind, TaskStatus
@@ -45,8 +46,6 @@ from reviews.services.bulk_decisions import Read
 from reviews.services.delegation import Rights
 
 MOST = bulk_decisions.MOST
-# Beyond this the page says "more than".
-MOST_COUNTED = 10_000
 # The most refused rows in a message, where a table has all of them.
 MOST_LISTED = 3
 CARRIED = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):([0-9]{1,9})")
@@ -87,17 +86,18 @@ class NotDecided:
 def preview(
     model_admin: NoDeleteAdmin[Any],
     request: HttpRequest,
-    queryset: QuerySet[LoanApplication],
+    queryset: Chosen,
     *,
     outcome: str,
 ) -> HttpResponse | None:
     """Render what would be decided, and what cannot be and why.
 
-    When more match a filter than can be decided at once, it takes the oldest that this person
-    can decide; the page says how many match.
+    Applications are chosen, or tasks, which stand for their applications. When more match a filter
+    than can be decided at once, it takes the oldest that this person can decide; the page says how
+    many match.
     """
     user = staff(request)
-    chosen = _keys(queryset)
+    chosen = application_keys(queryset, most=MOST + 1)
     narrowed = None
     if len(chosen) > MOST:
         if request.POST.get("select_across") != "1":
@@ -107,9 +107,9 @@ def preview(
                 messages.WARNING,
             )
             return None
-        mine = decisions.tasks_decidable(user=user, now=timezone.now()).filter(kind__in=STAFF_KINDS)
-        chosen = _keys(queryset.filter(pk__in=mine.order_by().values("application")))[:MOST]
-        narrowed = Narrowed(_counted(queryset), len(chosen), MOST)
+        mine = decisions.tasks_decidable(user=user, now=timezone.now(), among=tasks_of(queryset))
+        chosen = application_keys(mine.filter(kind__in=STAFF_KINDS), most=MOST)
+        narrowed = Narrowed(counted_text(queryset), len(chosen), MOST)
     return _ask(
         model_admin,
         request,
@@ -118,15 +118,6 @@ def preview(
         narrowed=narrowed,
         back=request.get_full_path(),
     )
-
-
-def _keys(queryset: QuerySet[LoanApplication]) -> list[int]:
-    return list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
-
-
-def _counted(queryset: QuerySet[LoanApplication]) -> str:
-    found = queryset.order_by()[: MOST_COUNTED + 1].count()
-    return f"{found:,}" if found <= MOST_COUNTED else f"More than {MOST_COUNTED:,}"
 
 
 @require_POST

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from applications.admin.display import outcome_badge
 from applications.admin.view_helpers import ApplicationColumn
-from applications.models import LoanApplication, RiskAssessment
+from applications.models import RiskAssessment
 from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import badge, clock, deadline, moment, money
 from core.admin.paging import BoundedChangeList
@@ -30,10 +30,6 @@ from reviews.services.authority import claim_stands
 def is_mine(request: HttpRequest) -> bool:
     """Tell whether the list is "My approvals"."""
     return request.GET.get(WaitingOnMe.parameter_name) == "yes"
-
-
-def _applications(tasks: QuerySet[ReviewTask]) -> QuerySet[LoanApplication]:
-    return LoanApplication.objects.filter(pk__in=tasks.order_by().values("application"))
 
 
 class TaskChangeList(BoundedChangeList):
@@ -142,13 +138,13 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
     def approve_selected(
         self, request: HttpRequest, queryset: QuerySet[ReviewTask]
     ) -> HttpResponse | None:
-        return bulk_preview.preview(self, request, _applications(queryset), outcome="approve")
+        return bulk_preview.preview(self, request, queryset, outcome="approve")
 
     @admin.action(permissions=["decide"], description="Decline selected tasks")
     def decline_selected(
         self, request: HttpRequest, queryset: QuerySet[ReviewTask]
     ) -> HttpResponse | None:
-        return bulk_preview.preview(self, request, _applications(queryset), outcome="decline")
+        return bulk_preview.preview(self, request, queryset, outcome="decline")
 
     @admin.action(permissions=["decide"], description="Claim selected tasks")
     def claim_selected(self, request: HttpRequest, queryset: QuerySet[ReviewTask]) -> None:

@@ -72,10 +72,16 @@ def may_decide_some(*, user: User, kinds: Iterable[TaskKind]) -> bool:
     return any(right.may(permission) for right in lent for permission in permissions)
 
 
-def tasks_decidable(*, user: User, now: datetime) -> QuerySet[ReviewTask]:
-    """Return the open tasks that ``decision_check`` lets ``user`` decide now."""
+def tasks_decidable(
+    *, user: User, now: datetime, among: QuerySet[ReviewTask] | None = None
+) -> QuerySet[ReviewTask]:
+    """Return the open tasks that ``decision_check`` lets ``user`` decide now.
+
+    Of all tasks, or of those of ``among``.
+    """
     claimed = Q(claimed_by__isnull=False, claimed_at__gt=now - CLAIM_LASTS)
-    return tasks_waiting_on(user=user, now=now).exclude(claimed & ~Q(claimed_by=user))
+    waiting = tasks_waiting_on(user=user, now=now, among=among)
+    return waiting.exclude(claimed & ~Q(claimed_by=user))
 
 
 def tasks_waiting_on(

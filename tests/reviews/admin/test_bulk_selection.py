@@ -70,7 +70,7 @@ def test_counting_what_matches_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("reviews.admin.bulk_preview.MOST", 2)
-    monkeypatch.setattr("reviews.admin.bulk_preview.MOST_COUNTED", 3)
+    monkeypatch.setattr("reviews.admin.bulk_choice.MOST_COUNTED", 3)
 
     html = across(login(manager), cases[:1]).content.decode()
 
