@@ -2,8 +2,8 @@
 
 One lock order everywhere: idempotency key or form submission, then application, task, callback,
 then outbox; rows of a bulk by primary key. SQLite has one write lock, which ``atomic()``
-takes when it begins (``transaction_mode`` IMMEDIATE), so row locks are not needed and
-Django leaves them out.
+takes when it begins (``transaction_mode`` IMMEDIATE), in turn (``core.sqlite``), so row locks are
+not needed and Django leaves them out.
 """
 
 from collections.abc import Callable, Iterator

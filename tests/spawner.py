@@ -28,7 +28,7 @@ LIBRARIES = (
     "boto3.session",
     "django.core.management",
     "django.core.management.commands.check",
-    "django.db.backends.sqlite3.base",
+    "core.sqlite.base",
     "django.db.migrations.executor",
     "django.db.models.sql.compiler",
     "django.forms",

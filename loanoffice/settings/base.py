@@ -95,9 +95,9 @@ DATABASES = {
 # A thread keeps its connection: opening one costs as much as ten queries.
 DATABASES["default"]["CONN_MAX_AGE"] = None
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # One writer at a time: take the write lock when a transaction begins, so that two
-    # requests queue for it instead of failing half way ("database is locked"). A REPLACE fires
-    # the triggers of ``audit.append_only`` with ``recursive_triggers`` only.
+    # One writer at a time, in turn: the write lock is taken when a transaction begins. A REPLACE
+    # fires the triggers of ``audit.append_only`` with ``recursive_triggers`` only.
+    DATABASES["default"]["ENGINE"] = "core.sqlite"
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         transaction_mode="IMMEDIATE",
         timeout=20,

@@ -22,7 +22,7 @@ LOANOFFICE_SEAL_FILE = None  # tests of the copies name a file of their own
 
 # The threads of a test come and go; a connection that outlives them keeps its database open.
 DATABASES["default"]["CONN_MAX_AGE"] = 0
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+if DATABASES["default"]["ENGINE"] == "core.sqlite":
     # A file, as in real use: a shared in-memory database locks whole tables.
     DATABASES["default"]["TEST"] = {"NAME": str(TEST_DIR / "test.sqlite3")}
 
