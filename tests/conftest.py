@@ -8,17 +8,15 @@ import hypothesis
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
-from django.core.cache import cache
 
 from accounts.roles import Role
 from accounts.step_up import mark_stepped_up
 from applications.models import LoanApplication
 from applications.services import intake
-from lending.services import policy_published
 from partners.models import Partner
 from partners.services import keys
 from tests.casework import ALICE, staff, waiting_for_manager
-from tests.databases import django_db_setup, module_rows
+from tests.databases import caches_clear, django_db_setup, module_rows
 from tests.outside_calls import noted, slow_work_watched
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 
@@ -142,9 +140,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LambdaStub]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_cached() -> None:
-    """Empty the caches, so that no test depends on the one before."""
-    cache.clear()
-    policy_published.cache_clear()
+    caches_clear()
 
 
 @pytest.fixture(autouse=True)

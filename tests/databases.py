@@ -7,17 +7,18 @@ ran before it. ``conftest`` loads the fixture ``django_db_setup`` from here, in 
 pytest-django.
 """
 
+import functools
 import hashlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import TransactionTestCase
@@ -25,6 +26,7 @@ from filelock import FileLock
 from psycopg import sql
 from pytest_django import DjangoDbBlocker
 
+from lending.services import policy_published
 from tests import append_only
 
 PREFIX = "test_template_"
@@ -47,7 +49,7 @@ def django_db_setup(
         connection.creation.destroy_test_db(original, verbosity=0)
 
 
-@cache
+@functools.cache
 def fingerprint() -> str:
     """A hash of all that the tables and their first rows can depend on."""
     digest = hashlib.sha256()
@@ -165,6 +167,12 @@ def as_login(url: str, name: str, password: str) -> str:
     return parts._replace(netloc=f"{name}:{password}@{host}").geturl()
 
 
+def caches_clear() -> None:
+    """Empty the caches of this process, so that no test depends on the one before."""
+    cache.clear()
+    policy_published.cache_clear()
+
+
 @pytest.fixture(scope="module")
 def module_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A transaction around the tests of a module, for rows that are costly to make.
@@ -173,6 +181,7 @@ def module_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> It
     finds them as they were made: what a test does is rolled back to a savepoint. Not for
     modules with tests that commit.
     """
+    caches_clear()  # the modules before may have kept what is not in the database any more
     atomic = transaction.atomic()
     atomic._from_testcase = True  # durable blocks may stand in it
     with django_db_blocker.unblock():
