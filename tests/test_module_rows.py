@@ -10,13 +10,13 @@ from lending.services import policy_published
 
 @pytest.fixture(scope="module")
 def left_behind() -> None:
-    """What a module before this one kept."""
+    """Keep something as a module before this one does."""
     cache.set("left-behind", "yes")
 
 
 @pytest.fixture(scope="module")
 def found(left_behind: None, module_rows: None) -> dict[str, Any]:
-    """What a fixture of this module's scope finds when it makes its rows."""
+    """Read the caches as a fixture of this scope does that makes rows."""
     return {"key": cache.get("left-behind"), "policies": policy_published.cache_info().currsize}
 
 
