@@ -190,12 +190,15 @@ def compare(counts: list[int], seconds: float, folder: Path) -> None:
 
     django.setup()
     from django.core.management import call_command
+    from django.db import connection
 
+    from benchmarks.support.results import record
     from devtools.demo_data import create_demo_data
     from loanoffice.demo_logins import PARTNER_KEY
 
     call_command("migrate", verbosity=0)
     create_demo_data()
+    kept: dict[str, float] = {}
     with running():
         measure(1, 2.0, PARTNER_KEY)  # not counted: imports, connections
         for clients in counts:
@@ -203,6 +206,11 @@ def compare(counts: list[int], seconds: float, folder: Path) -> None:
             figures = measure(clients, seconds, PARTNER_KEY)
             print(f"{clients:>3} clients  " + "  ".join(f"{k} {v:.1f}" for k, v in figures.items()))
             report_transactions(folder, since)
+            kept |= {f"{clients} clients: POSTs/s": figures["a second"]}
+            kept |= {f"{clients} clients: {k}, ms": figures[k] for k in ("p50", "p95", "max")}
+            kept |= {f"{clients} clients: p95 to p50": figures["p95"] / figures["p50"]}
+    setting = f"{connection.vendor}, {seconds:g} s for each number of clients"
+    record(f"api_latency {connection.vendor}", kept, setting=setting)
 
 
 def main() -> None:

@@ -64,9 +64,17 @@ DELIVERY = (
     "that sends; noting the answers, one at a time, is most of it, and the requests are a seventh. "
     "CPU alone allows 1,000 ms by the CPU of each, where nothing else takes the core."
 )
+ONE_WRITER = "SQLite has one writer: the web server, the engine and the sweep take turns."
+POSTING = (
+    "Clients, web server, engine, sweep and PostgreSQL share the two cores, and each POST starts a "
+    "loan that the engine works on at once."
+)
 OVER_HTTP = "The SDK's runner is spared HTTP: it runs in the process of its client."
 SCANS = "An exponent of 1 is that of reading a whole table."
 AIMS = (
+    Aim("api_latency sqlite", "8 clients: p95 to p50", 5, ONE_WRITER),
+    Aim("api_latency sqlite", "8 clients: max, ms", 2000, ONE_WRITER),
+    Aim("api_latency postgresql", "8 clients: POSTs/s", 40, POSTING, at_least=True),
     *(
         Aim(
             f"product_to_bare {vendor}",
@@ -107,6 +115,8 @@ AIMS = (
     Aim("peer_stock_runner", "stock runner to bare engine: CPU", 1, OVER_HTTP, at_least=True),
 )
 TITLES = {
+    "api_latency sqlite": "The API, SQLite",
+    "api_latency postgresql": "The API, PostgreSQL",
     "product_to_bare sqlite": "Product and bare engine, SQLite",
     "product_to_bare postgresql": "Product and bare engine, PostgreSQL",
     "peer_dbos": "Product and DBOS",
@@ -138,6 +148,9 @@ What one application costs in operations, checkpoint calls and statements is in
 | --- | --- | --- | --- | --- |
 """
 NOTES = {
+    "api_latency": "POSTs of applications to the processes of the demo, which work on the loans "
+    "meanwhile (`benchmarks/api_latency.py`). PostgreSQL is that of the tests here, which does not "
+    "wait for the disk.",
     "product_to_bare": "The bare engine runs the same twelve operations with nothing in its steps "
     "(`benchmarks/product_to_bare.py`). CPU is that of the submitting process, the engine and "
     "PostgreSQL.",
