@@ -221,7 +221,11 @@ def letters_forget(offer: LoanOffer) -> None:
         raise RuntimeError(f"offer {offer.offer_id} has no letter")
     kept, storage = offer.letter.file.name, offer.letter.file.storage
     folder, _, start = _letters(offer.letter).rpartition("/")
-    for name in storage.listdir(folder)[1]:
+    try:
+        _, names = storage.listdir(folder)
+    except FileNotFoundError:  # a file system says so of a folder in which nothing was stored
+        return
+    for name in names:
         path = f"{folder}/{name}"
         if name.startswith(start) and path != kept:
             storage.delete(path)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,3 +88,15 @@ def test_letter_of_an_application_that_was_closed_meanwhile_is_deleted(
     with pytest.raises(ApplicationClosed):
         offer.generate_offer(run_of(application))
     assert stored(application) == []
+
+
+def test_step_that_runs_again_goes_on_where_the_letter_is_kept_elsewhere(
+    application: LoanApplication, tmp_path: Path
+) -> None:
+    run = run_of(application)
+    first = offer.generate_offer(run)
+    with override_settings(MEDIA_ROOT=tmp_path / "elsewhere"):
+        again = offer.generate_offer(run)
+    assert isinstance(first, offer.Offered)
+    assert isinstance(again, offer.Offered)
+    assert again.offer_id == first.offer_id
