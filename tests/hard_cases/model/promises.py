@@ -15,6 +15,7 @@ from django.db.models.signals import post_save
 
 from applications.choices import Status
 from applications.models import LoanApplication
+from applications.signals import application_moved
 from applications.transitions import ALLOWED, is_terminal
 from lending.models import LendingPolicy
 from tests.hard_cases.model.outside import Outside
@@ -32,20 +33,28 @@ class Moves:
     def __init__(self) -> None:
         self.of: dict[int, list[tuple[int, str]]] = defaultdict(list)
 
-    def note(self, instance: LoanApplication, **_: Any) -> None:
-        moved = (instance.attempt, str(instance.status))
-        transaction.on_commit(lambda: self.of[instance.pk].append(moved))
+    def saved(self, instance: LoanApplication, **_: Any) -> None:
+        now = (instance.attempt, str(instance.status))
+        transaction.on_commit(lambda: self.of[instance.pk].append(now))
+
+    def moved(self, application: LoanApplication, **_: Any) -> None:
+        """Note the move as it is committed; a restart moves before it counts the attempt."""
+        transaction.on_commit(
+            lambda: self.of[application.pk].append((application.attempt, str(application.status)))
+        )
 
 
 @contextmanager
 def moves() -> Iterator[Moves]:
-    """Watches until the block ends."""
+    """Watches until the block ends. What is updated in bulk is not saved, but told as a move."""
     noted = Moves()
-    post_save.connect(noted.note, sender=LoanApplication)
+    post_save.connect(noted.saved, sender=LoanApplication)
+    application_moved.connect(noted.moved, sender=LoanApplication)
     try:
         yield noted
     finally:
-        post_save.disconnect(noted.note, sender=LoanApplication)
+        post_save.disconnect(noted.saved, sender=LoanApplication)
+        application_moved.disconnect(noted.moved, sender=LoanApplication)
 
 
 class Promises:
