@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
@@ -28,11 +29,12 @@ def test_each_error_has_a_page_that_says_what_to_do(
     def fail(**_: object) -> None:
         raise RuntimeError("the page breaks")
 
+    too_many = "a&" * (settings.DATA_UPLOAD_MAX_NUMBER_FIELDS + 1)
     page = visit("auditor")
     monkeypatch.setattr(dashboard, "dashboard_of", fail)
     for status, where, heading in (
         (404, "/nowhere/", "There is no such page"),
-        (400, f"{LIST}?{'a&' * 1001}", "This request was not understood"),
+        (400, f"{LIST}?{too_many}", "This request was not understood"),
         (403, ADD, "You may not do this"),
         (500, "/admin/", "Something went wrong here"),
     ):
