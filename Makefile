@@ -12,10 +12,14 @@ PYTEST := $(BIN)/python -m pytest
 POSTGRESQL := $(BIN)/python -m tests.postgresql
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 # Tests of one module share what is costly to set up, so they run in one process.
-# One worker more than the two cores of CI: many tests wait for an engine.
-WORKERS ?= 3
-TEST_FLAGS ?= -n $(WORKERS) --dist loadscope --no-loadscope-reorder
-POSTGRESQL_FLAGS ?= $(TEST_FLAGS)
+# More workers than the two cores of CI: many tests wait for an engine. PostgreSQL's server and the
+# browser take a share of the cores themselves.
+WORKERS ?= 4
+WORKERS_BESIDE ?= 3
+SCOPE := --dist loadscope --no-loadscope-reorder
+TEST_FLAGS ?= -n $(WORKERS) $(SCOPE)
+POSTGRESQL_FLAGS ?= -n $(WORKERS_BESIDE) $(SCOPE)
+BROWSER_FLAGS ?= -n $(WORKERS_BESIDE)
 STAGE ?= production
 BENCH_APPLICATIONS ?= 50000
 
@@ -48,12 +52,12 @@ test-postgresql: .venv/dev ## run the tests that may differ between databases, o
 		$$(grep -rl --include='test_*.py' both_databases tests)
 
 test-browser: .venv/dev ## run the browser tests, if a Chromium is installed
-	$(PYTEST) -m browser -n $(WORKERS) tests/browser
+	$(PYTEST) -m browser $(BROWSER_FLAGS) tests/browser
 
 LONG := LOANOFFICE_TEST_LONG=1
 test-rest: .venv/dev ## run what test-full adds to test
 	$(LONG) $(PYTEST) $(TEST_FLAGS) -m "long and not browser"
-	$(LONG) $(PYTEST) -m "browser and long" -n $(WORKERS) tests/browser
+	$(LONG) $(PYTEST) -m "browser and long" $(BROWSER_FLAGS) tests/browser
 	$(LONG) $(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m long \
 		tests/core/admin/test_declared_filters.py tests/devtools/chaos tests/fuzz tests/hard_cases
 	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m "not both_databases and not browser and not deploy"
