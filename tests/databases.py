@@ -28,6 +28,7 @@ from pytest_django import DjangoDbBlocker
 
 from lending.services import policy_published
 from tests import append_only
+from workflows import engine
 
 PREFIX = "test_template_"
 
@@ -168,9 +169,10 @@ def as_login(url: str, name: str, password: str) -> str:
 
 
 def caches_clear() -> None:
-    """Empty the caches of this process, so that no test depends on the one before."""
+    """Forget what this process kept, so that no test depends on the one before."""
     cache.clear()
     policy_published.cache_clear()
+    engine.circuit_close()
 
 
 @pytest.fixture(scope="module")

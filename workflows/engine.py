@@ -109,6 +109,11 @@ def _refuse_cut_answer(
 def forget_client() -> None:
     """Make a new client at the next call; for tests that move the endpoint."""
     _client.forget()
+    circuit_close()
+
+
+def circuit_close() -> None:
+    """Call the endpoint again, however short ago it could not be reached; for tests."""
     _circuit.failed_at = -CIRCUIT_OPEN
 
 
