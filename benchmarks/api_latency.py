@@ -13,6 +13,7 @@ both sides, so compare ratios, not seconds.
 import argparse
 import http.client
 import json
+import math
 import os
 import signal
 import statistics
@@ -25,12 +26,13 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
 PORT, ENGINE_PORT = 9378, 9379
-DEADLINE = 120.0  # seconds
 PROCESSES = ("engine", "sweep", "web")
 HELD = "LOANOFFICE_BENCHMARK_HELD"  # the folder for what the processes note of transactions
 
@@ -79,8 +81,7 @@ def _note_transactions(file: Path) -> None:
         held = time.perf_counter() - mine.begun
         lines.write(json.dumps([time.time(), mine.name, mine.waited, held]) + "\n")
 
-    BaseDatabaseWrapper.set_autocommit = begin  # type: ignore[method-assign]
-    BaseDatabaseWrapper._commit = end  # type: ignore[method-assign]
+    mock.patch.multiple(BaseDatabaseWrapper, set_autocommit=begin, _commit=end).start()
 
 
 def _opened_by() -> str:
@@ -96,13 +97,15 @@ def _opened_by() -> str:
 @contextmanager
 def running() -> Iterator[None]:
     """The processes, from when they are healthy until they have ended."""
+    from benchmarks.support.processes import wait_until
+
     started = [
         subprocess.Popen([sys.executable, __file__, "--serve", name], stderr=subprocess.DEVNULL)
         for name in PROCESSES
     ]
     try:
         for address in (f"{ENGINE_PORT}/health", f"{PORT}/health/live/"):
-            _wait_for(f"http://127.0.0.1:{address}")
+            wait_until(address, partial(_answers, f"http://127.0.0.1:{address}"))
         yield
     finally:
         for process in started:
@@ -111,15 +114,12 @@ def running() -> Iterator[None]:
             process.wait(timeout=30)
 
 
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.1)
-    sys.exit(f"gave up waiting for {url}")
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except OSError:
+        return False
 
 
 # --- The clients ------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def measure(clients: int, seconds: float, key: str) -> dict[str, float]:
     for thread in threads:
         thread.join()
     all_taken = [one * 1000 for each in taken for one in each]
-    good = [one for one in all_taken if one == one]  # noqa: PLR0124 - not a number: refused
+    good = [one for one in all_taken if not math.isnan(one)]  # not a number: refused
     parts = statistics.quantiles(good, n=100, method="inclusive")
     return {
         "a second": len(good) / seconds,

@@ -63,7 +63,7 @@ class DatabaseWrapper(DjangoWrapper):
     def _timeout(self) -> float:
         return float(self.settings_dict["OPTIONS"].get("timeout", DEFAULT_TIMEOUT))
 
-    def create_cursor(self, name: str | None = None) -> QueuedCursor:  # noqa: ARG002 - Django's
+    def create_cursor(self, _name: str | None = None) -> QueuedCursor:
         cursor: QueuedCursor = self.connection.cursor(factory=QueuedCursor)
         cursor.database = self
         return cursor
