@@ -112,10 +112,12 @@ performance: .venv/dev ## write docs/performance.md and its picture from the fig
 	$(BIN)/python -m docs.performance
 
 requirements: .venv/dev ## compile requirements/*.txt from pyproject.toml (needs uv)
-	for set in "base:" "local:--extra local" "dev:--extra local --extra dev" "deploy:--extra deploy"; do \
+	for set in "base:pyproject.toml" "local:pyproject.toml --extra local" \
+		"dev:pyproject.toml --extra local --extra dev" "deploy:pyproject.toml --extra deploy" \
+		"emulator:--group emulator"; do \
 		uv pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 			--no-emit-index-url --no-emit-find-links --no-header \
-			pyproject.toml $${set#*:} --output-file requirements/$${set%%:*}.txt; done
+			$${set#*:} --output-file requirements/$${set%%:*}.txt; done
 
 clean: ## remove the environment and the demo's data
 	rm -rf .venv .venv-deploy var
