@@ -119,6 +119,7 @@ class Role(StrEnum):
             "workflows.resend_message",
             "workflows.restart_execution",
             "workflows.stop_execution",
+            "workflows.view_sweeprun",
             "webhooks.resend_webhookdelivery",
         ),
     )
@@ -156,6 +157,7 @@ class Role(StrEnum):
             "audit.export_auditentry",
             "audit.view_auditentry",
             "reviews.view_bulkdecision",
+            "workflows.view_sweeprun",
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Executions, callbacks, outbox messages, incidents and the simulated payout rail."""
+"""Executions, callbacks, outbox messages, incidents, sweeps and the simulated payout rail."""
 
 from django.conf import settings
 from django.db import models
@@ -330,6 +330,33 @@ class PeriodicRun(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SweepRun(models.Model):
+    """A sweep that came to its end, and what waited then: the first one of each minute.
+
+    The System page draws the last day from these rows; the sweep deletes them after eight days.
+    """
+
+    minute = models.DateTimeField(unique=True, help_text="When it ended, without the seconds.")
+    ended_at = models.DateTimeField()
+    seconds = models.FloatField(help_text="How long it took.")
+    outbox_pending = models.PositiveIntegerField()
+    outbox_oldest_seconds = models.PositiveIntegerField()
+    incidents_open = models.PositiveIntegerField()
+    tasks_overdue = models.PositiveIntegerField()
+    engine_error = models.CharField(
+        max_length=300, blank=True, help_text="Why the engine was not reached; empty when it was."
+    )
+
+    class Meta:
+        ordering = ["-minute"]
+        default_permissions = ("view",)
+        verbose_name = "sweep"
+        verbose_name_plural = "system"
+
+    def __str__(self) -> str:
+        return f"Sweep of {self.minute.isoformat()}"
 
 
 class SimulatedPayout(models.Model):

@@ -33,12 +33,14 @@ from audit.seal_copies import CopiesUnreachable
 from core.form_submissions import form_submissions_forget
 from partners.services.idempotency import idempotency_keys_forget
 from partners.services.throttling import rate_counters_forget
-from workflows import review_deadlines, undecidable
+from workflows import engine, review_deadlines, undecidable
+from workflows.backlog import backlog_read
 from workflows.callbacks.fraud_vendor import callback_requests_forget
 from workflows.models import PeriodicRun
 from workflows.outbox import queue
 from workflows.reconcile.compare import reconcile_for
 from workflows.reconcile.rounds import Round
+from workflows.sweep_runs import sweep_run_record, sweep_runs_forget
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +72,8 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     ``reminded`` and ``escalated``, and ``reconciled`` findings. Safe to run beside
     another sweep.
     """
-    ends_at = time.monotonic() + LONGEST
+    begun_at = time.monotonic()
+    ends_at = begun_at + LONGEST
     # A scheduled event is not a request, so Django does not check whether the connection of a
     # function that was frozen is still usable. In a transaction of the caller it is.
     if not connection.in_atomic_block:
@@ -78,6 +81,11 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     passed = review_deadlines.pass_deadlines(now=timezone.now(), seconds=DEADLINES_FOR)
     sent = queue.send_due(seconds=queue.LONGEST_PASS)
     done = {name: now_and_then(name, every, do) for name, (every, do) in jobs(ends_at).items()}
+    sweep_run_record(
+        backlog_read(now=timezone.now()),
+        seconds=time.monotonic() - begun_at,
+        engine_error=_engine_error(),
+    )
     return {"sent": sent, **passed, "reconciled": done[RECONCILE].get("findings", 0)}
 
 
@@ -94,6 +102,14 @@ def jobs(ends_at: float = math.inf) -> dict[str, Job]:
         "seal": (settings.LOANOFFICE_SEAL_EVERY, timed(_seal)),
         RECONCILE: (settings.LOANOFFICE_RECONCILE_EVERY, timed(_reconcile)),
     }
+
+
+def _engine_error() -> str:
+    """Return why the engine was not reached just now or at the last comparison; else empty."""
+    if engine.is_circuit_open():
+        return "The engine cannot be reached."
+    result = PeriodicRun.objects.filter(name=RECONCILE).values_list("result", flat=True).first()
+    return str((result or {}).get("error", ""))
 
 
 def _left(ends_at: float) -> float:
@@ -194,5 +210,6 @@ FORGETTING: dict[str, Job] = {
         ("forget_callback_requests", 1, callback_requests_forget, 10_000),
         ("forget_form_submissions", 5, form_submissions_forget, 10_000),
         ("forget_rate_counters", 1, rate_counters_forget, 10_000),
+        ("forget_sweep_runs", 60, sweep_runs_forget, 10_000),
     )
 }

@@ -32,6 +32,7 @@ from workflows.models import (
     OutboxMessage,
     PendingCallback,
     PeriodicRun,
+    SweepRun,
 )
 from workflows.outbox import queue
 from workflows.reconcile import questions
@@ -85,6 +86,20 @@ def rate_counters(officer: User) -> Run:
     for number in range(ROWS):
         RateCounter.objects.create(name=str(number), full_at=0, allowed=True)
     return forgets("forget_rate_counters")
+
+
+def sweep_runs(officer: User) -> Run:
+    for number in range(ROWS):
+        SweepRun.objects.create(
+            minute=LONG_AGO + timedelta(minutes=number),
+            ended_at=LONG_AGO,
+            seconds=0.1,
+            outbox_pending=0,
+            outbox_oldest_seconds=0,
+            incidents_open=0,
+            tasks_overdue=0,
+        )
+    return forgets("forget_sweep_runs")
 
 
 def webhook_events(officer: User) -> Run:
@@ -156,6 +171,7 @@ GROWS: dict[str, tuple[Callable[[User], Run], ...]] = {
     "forget_callback_requests": (callback_requests,),
     "forget_form_submissions": (form_submissions,),
     "forget_rate_counters": (rate_counters,),
+    "forget_sweep_runs": (sweep_runs,),
     "forget_webhooks": (webhook_events, webhook_secrets),
     "look_for_deciders": (undecidable_tasks, undecidable_incidents),
     "seal": (seals, seal_copies),

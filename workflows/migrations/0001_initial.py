@@ -45,6 +45,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SweepRun',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('minute', models.DateTimeField(help_text='When it ended, without the seconds.', unique=True)),
+                ('ended_at', models.DateTimeField()),
+                ('seconds', models.FloatField(help_text='How long it took.')),
+                ('outbox_pending', models.PositiveIntegerField()),
+                ('outbox_oldest_seconds', models.PositiveIntegerField()),
+                ('incidents_open', models.PositiveIntegerField()),
+                ('tasks_overdue', models.PositiveIntegerField()),
+                ('engine_error', models.CharField(blank=True, help_text='Why the engine was not reached; empty when it was.', max_length=300)),
+            ],
+            options={
+                'verbose_name': 'sweep',
+                'verbose_name_plural': 'system',
+                'ordering': ['-minute'],
+                'default_permissions': ('view',),
+            },
+        ),
+        migrations.CreateModel(
             name='Execution',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
