@@ -12,7 +12,7 @@ from workflows.models import Incident, OutboxMessage
 
 @dataclass(frozen=True)
 class Backlog:
-    """The work that waits at one moment. ``outbox_oldest_seconds`` is the age of the oldest message.
+    """The work that waits at one moment. ``outbox_oldest_seconds`` is of the oldest message.
 
     A message is as old as its row, whenever it is tried again; 0 when none is pending.
     """
