@@ -1,10 +1,10 @@
-"""``docs/partners.md`` is true: its lines run in their order, its Python does what it says."""
+"""The Python of ``docs/partners.md`` does what it says.
+
+Its lines for a shell run in ``tests.devtools.test_demo``, which has a demo already.
+"""
 
 import http.client
-import json
 import re
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,92 +15,23 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
-from django.conf import settings
 
-from applications.choices import Status
 from applications.models import LoanApplication
-from devtools.management.commands.demo_partner import ENDPOINT
 from partners.models import Partner
-from tests.devtools.demo_process import Demo, demo
+from tests.guide import blocks
 from tests.hard_cases.serving import WebProcess, served
 from tests.http_server import LoopbackServer
-from tests.waiting import eventually
 from webhooks.delivery import Outgoing, headers_of
-
-__all__ = ["demo"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-GUIDE = (settings.BASE_DIR / "docs" / "partners.md").read_text()
-OWN = {"LOANOFFICE_URL", "LOANOFFICE_KEY"}  # what a reader with a Loan Office of their own sets
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
-
-
-def objects(text: str) -> list[dict[str, Any]]:
-    """The JSON objects in what curl printed, one after the other, whatever stands between."""
-    found, at = [], text.find("{")
-    while at >= 0:
-        value, end = json.JSONDecoder().raw_decode(text, at)
-        found.append(value)
-        at = text.find("{", end)
-    return found
 
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebProcess]:
     with served(tmp_path, monkeypatch) as process:
         yield process
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl is installed")
-def test_every_line_runs_as_it_stands_on_the_demo(demo: Demo) -> None:
-    """Run it as a reader does, who has started the demo and gives the guide nothing."""
-    demo.start()
-    environment = {k: v for k, v in demo.environment.items() if k not in OWN}
-    environment["TMPDIR"] = str(demo.data)
-    lines = [f"echo '== {number}'\n{block}\necho" for number, block in enumerate(blocks("sh"))]
-
-    run = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
-        cwd=settings.BASE_DIR,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-    assert run.returncode == 0, f"{run.stdout}\n{run.stderr}"
-    said = [part.split("\n", 1)[1].strip() for part in run.stdout.split("== ")[1:]]
-    assert len(said) == len(lines) == 12
-    assert "is registered. Its secret: whsec_" in said[1]
-    assert "Policy version 2 is in force" in said[1]
-    assert said[4].endswith("304")
-    told = [objects(part) for part in said]
-    (submitted,), (replayed,), (followed,), (events, found) = told[2:6]
-    (kept, files), (approved,), (accepted,), (withdrawn,), (wrong,), (missed, event) = told[6:]
-    assert submitted == replayed
-    assert followed["reference"] == submitted["reference"]
-    assert followed["waiting_on"]["who"] == "manager"
-    assert events["results"][-1]["message"] == "Waiting for a manager to decide."
-    assert found["results"] == [followed]
-    assert kept["kind"] == "proof_of_income"
-    assert files["results"][0]["url"].startswith(f"http://127.0.0.1:{demo.port}/")
-    assert accepted["reference"] == approved["reference"]
-    assert accepted["offer"]["offer_id"]
-    assert withdrawn["reference"] == submitted["reference"]
-    assert withdrawn["status"] == Status.WITHDRAWN
-    shown = json.loads(next(block for block in blocks("json") if "invalid-application" in block))
-    assert {**wrong, "request_id": ""} == {**shown, "request_id": ""}
-    assert missed["results"][0]["id"] == event["id"]
-    assert event["data"]["reference"] == submitted["reference"]
-    assert [delivery["url"] for delivery in event["deliveries"]] == [ENDPOINT]
-    funded = f"/api/v1/applications/{accepted['reference']}/"
-    eventually(lambda: demo.ask(funded)["status"] == Status.FUNDED, seconds=60)
 
 
 def python(name: str) -> dict[str, Any]:

@@ -9,6 +9,9 @@ LOANOFFICE_DEMO = True
 LOANOFFICE_SINGLE_ADMIN = env.truth("LOANOFFICE_SINGLE_ADMIN", default=True)
 INSTALLED_APPS = [*INSTALLED_APPS, "devtools"]
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+# Documents and letters are nobody else's, as the folder is.
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 SECRET_KEY = env("SECRET_KEY", default="demo-only-not-a-secret")
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env.list("ALLOWED_HOSTS", default=[])]
 

@@ -47,6 +47,9 @@ class Demo:
             lambda: self.alive() and self.text().count("Ctrl-C stops it.") > told, seconds=90
         )
 
+    def is_running(self) -> bool:
+        return self.popen is not None and self.popen.poll() is None
+
     def alive(self) -> bool:
         assert self.popen is not None
         assert self.popen.poll() is None, self.text()
@@ -79,9 +82,18 @@ class Demo:
             return False
 
 
+@pytest.fixture(scope="module")
+def module_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that the tests of a module share, because its start costs seconds of CPU."""
+    shared = Demo(tmp_path_factory.mktemp("demo"))
+    yield shared
+    if shared.is_running():
+        shared.interrupt()
+
+
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    running = Demo(tmp_path)
-    yield running
-    if running.popen is not None and running.popen.poll() is None:
-        running.interrupt()
+def demo(module_demo: Demo) -> Demo:
+    """The module's demo, started unless it runs already."""
+    if not module_demo.is_running():
+        module_demo.start()
+    return module_demo
