@@ -35,9 +35,17 @@ LIBRARIES = (
     "django.template.loader_tags",
     "django.template.loader",
     "django.test.client",
+    "environ",
+    "fpdf",
     "functions.local.engine",
     "psycopg",
+    "pygments.lexers",
+    "requests",
+    "segno",
+    "standardwebhooks",
+    "uritemplate",
     "waitress",
+    "yaml",
 )
 
 CHUNK = 1 << 16
