@@ -39,8 +39,14 @@ test: .venv/dev
 	$(if $(filter sqlite postgresql,$(DB)),,$(error DB is "$(DB)"; it has to be sqlite or postgresql))
 	$(ON_$(DB)) $(PYTEST) -m "" $(T)
 else
-test: test-sqlite test-postgresql test-browser ## run every test once; T=path runs one file or test, DB=postgresql on PostgreSQL
+test: test-sqlite test-beside ## run every test once; T=path runs one file or test, DB=postgresql on PostgreSQL
 endif
+
+# Each of the two waits a good deal, for the server and for the browser.
+BESIDE := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
+test-beside: .venv/dev
+	@echo "On PostgreSQL and in the browser, side by side; each prints when it ends"
+	@$(BESIDE) test-postgresql test-browser
 
 test-full: test test-rest ## run every test on both databases, the long ones at length
 
@@ -55,11 +61,22 @@ test-browser: .venv/dev ## run the browser tests, if a Chromium is installed
 	$(PYTEST) -m browser $(BROWSER_FLAGS) tests/browser
 
 LONG := LOANOFFICE_TEST_LONG=1
-test-rest: .venv/dev ## run what test-full adds to test
-	$(LONG) $(PYTEST) $(TEST_FLAGS) -m "long and not browser"
-	$(LONG) $(PYTEST) -m "browser and long" $(BROWSER_FLAGS) tests/browser
-	$(LONG) $(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m long \
+test-rest: rest-sqlite rest-beside rest-postgresql ## run what test-full adds to test
+
+rest-sqlite: .venv/dev # the long tests
+	$(LONG) $(PYTEST) $(TEST_FLAGS) --durations=15 -m "long and not browser"
+
+rest-beside: .venv/dev
+	@$(BESIDE) rest-long-postgresql rest-browser
+
+rest-browser: .venv/dev
+	$(LONG) $(PYTEST) -m "browser and long" $(BROWSER_FLAGS) --durations=5 tests/browser
+
+rest-long-postgresql: .venv/dev # those whose length matters on both databases
+	$(LONG) $(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) --durations=15 -m long \
 		tests/core/admin/test_declared_filters.py tests/devtools/chaos tests/fuzz tests/hard_cases
+
+rest-postgresql: .venv/dev # what make test ran on SQLite only
 	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m "not both_databases and not browser and not deploy"
 
 screens: .venv/dev ## write the screenshots in docs/screens
@@ -146,4 +163,4 @@ clean: ## remove the environment and the demo's data
 	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
 	@touch $@
 
-.PHONY: help demo test test-full test-rest test-sqlite test-postgresql test-browser screens test-deploy package lint schema roles architecture format bench performance requirements clean
+.PHONY: help demo test test-full test-rest test-sqlite test-beside test-postgresql test-browser rest-sqlite rest-beside rest-browser rest-long-postgresql rest-postgresql screens test-deploy package lint schema roles architecture format bench performance requirements clean
