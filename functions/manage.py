@@ -1,4 +1,4 @@
-"""Run a management command inside the network, for the deploy: a plain function.
+"""Run a management command inside the network, for the deploy and for support: a plain function.
 
 It runs from the version that is about to go live, before anything does. Only the listed
 commands are allowed: its callers get no shell.
@@ -20,6 +20,7 @@ COMMANDS = frozenset(
         "database_login",
         "drain",
         "migrate",
+        "story",
     }
 )
 MOST = 100_000  # characters of the output that are returned, the last ones

@@ -152,6 +152,7 @@ def test_manage_may_list_executions_put_static_files_and_read_the_copies_of_seal
     may = allowed(policy(aws, MANAGE))
 
     assert set(may) == COMMON | {
+        "lambda:GetDurableExecutionHistory",  # for the story of an application
         "lambda:ListDurableExecutionsByFunction",
         "s3:GetObject",
         "s3:PutObject",

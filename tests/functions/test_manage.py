@@ -2,6 +2,7 @@
 
 import pytest
 
+from applications.models import LoanApplication
 from functions import manage
 
 
@@ -39,6 +40,18 @@ def test_options_are_handed_on(db: None) -> None:
 
     assert answer["exit"] == 2
     assert answer["output"].startswith('{"error":')
+
+
+def test_story_of_an_application_is_told_there(submitted: LoanApplication) -> None:
+    answer = manage.handler({"command": ["story", submitted.reference]}, None)
+
+    assert answer["exit"] == 0
+    assert answer["output"].startswith(f"Story of {submitted.reference}\n")
+    unknown = manage.handler({"command": ["story", "x"]}, None)
+    assert unknown == {
+        "exit": 1,
+        "output": "CommandError: There is no application LOAN-X.\n",
+    }
 
 
 def test_option_that_there_is_not_is_an_answer_and_not_a_crash() -> None:
