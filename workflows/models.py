@@ -6,6 +6,7 @@ from django.db.models import F, Func, Q
 from django.utils import timezone
 
 from applications.models import LoanApplication
+from audit.times import moment
 from lending.fields import money_field
 from reviews.models import ReviewTask
 
@@ -356,7 +357,7 @@ class SweepRun(models.Model):
         verbose_name_plural = "system"
 
     def __str__(self) -> str:
-        return f"Sweep of {self.minute.isoformat()}"
+        return f"Sweep of {moment(self.minute)}"
 
 
 class SimulatedPayout(models.Model):

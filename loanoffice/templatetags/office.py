@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django import template
 
-from workflows.admin.history import span
+from workflows.admin.durations import span
 
 register = template.Library()
 

@@ -12,10 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from core.admin.base import ReadOnlyAdmin
 from core.admin.view_helpers import admin_page
 from workflows import engine
+from workflows.admin.durations import span
+from workflows.admin.waterfall import waterfall
 from workflows.errors import EngineError, EngineUnavailable, NotFound
 from workflows.models import Execution
 
@@ -26,7 +29,6 @@ GONE = (
 )
 SILENT = "The engine cannot be reached now, so its history cannot be shown. Try again later."
 REFUSED = "The engine did not tell its history: {}"
-UNITS = (("day", 86_400), ("h", 3_600), ("min", 60))
 
 
 @dataclass(frozen=True)
@@ -44,25 +46,32 @@ class Shown:
 def history_page(
     model_admin: ReadOnlyAdmin[Execution], request: HttpRequest, execution: Execution
 ) -> HttpResponse:
-    """Render the table of events, or the sentence that says why there is none."""
-    events, sentence = read(execution)
+    """Render the waterfall and the table of events, or the sentence that says why there is none."""
+    told, sentence = read_events(execution)
     return admin_page(
         model_admin,
         request,
         "workflows/admin/history.html",
         title=f"History of {execution}",
         original=execution,
-        events=events,
+        events=list(shown(told)),
+        waterfall=waterfall(told, now=timezone.now()),
         sentence=sentence,
     )
 
 
 def read(execution: Execution) -> tuple[list[Shown], str]:
+    """Return the engine's events as the pages show them, or none and the sentence that says why."""
+    told, sentence = read_events(execution)
+    return list(shown(told)), sentence
+
+
+def read_events(execution: Execution) -> tuple[list[dict[str, Any]], str]:
     """Return the engine's events, or none and the sentence that says why."""
     if execution.arn is None:
         return [], NOT_STARTED
     try:
-        return list(shown(engine.history(arn=execution.arn))), ""
+        return engine.history(arn=execution.arn), ""
     except NotFound:
         return [], GONE
     except EngineUnavailable:
@@ -114,21 +123,3 @@ def _details(details: dict[str, Any]) -> Iterator[str]:
     ):
         if details.get(field):
             yield f"{words} {span(details[field])}"
-
-
-def span(seconds: float) -> str:
-    """``0.35 s``, ``12 s``, ``3 min 5 s``, ``7 days 1 h``: two units at the most."""
-    if seconds < 0.01:
-        return "under 0.01 s"
-    if seconds < 10:
-        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
-    left = round(seconds)
-    parts = []
-    for unit, size in UNITS:
-        number, left = divmod(left, size)
-        if number:
-            plural = "s" if unit == "day" and number > 1 else ""
-            parts.append(f"{number} {unit}{plural}")
-    if left:
-        parts.append(f"{left} s")
-    return " ".join(parts[:2])

@@ -13,7 +13,8 @@ from tests.applications.admin.conftest import Login, page
 from tests.permissions import permit
 from tests.workflows import trouble
 from tests.workflows.lambda_stub import LambdaStub
-from workflows.admin.history import shown, span
+from workflows.admin.durations import span
+from workflows.admin.history import shown
 from workflows.models import Execution
 
 BEGAN = 1_790_000_000.0  # Unix seconds
@@ -140,6 +141,23 @@ def test_history_is_a_table_of_names_times_and_words(
     assert "secret-callback-id" not in html
 
 
+def test_waterfall_is_drawn_above_the_table_and_names_are_escaped(
+    login: Login, auditor: User, execution: Execution, aws: LambdaStub
+) -> None:
+    strange = '"><script>alert(1)</script>'
+    renamed = [{**each, "Name": strange} if "Name" in each else each for each in EVENTS]
+    aws.pages.append({"Events": renamed})
+
+    html = login(auditor).get(history_of(execution)).content.decode()
+
+    drawing = html[html.index('id="waterfall"') : html.index('id="history"')]
+    assert drawing.count('class="fall-bar fall-is-failed"') == 3  # a try, a callback, the key
+    assert "Failed or timed out: 7 days 1 h" in drawing
+    assert strange not in html
+    assert drawing.count("&quot;&gt;&lt;script&gt;") == 4  # two names, each with its title
+    assert "style=" not in drawing
+
+
 def test_data_are_not_asked_for_and_what_comes_all_the_same_is_not_shown(
     login: Login, auditor: User, execution: Execution, aws: LambdaStub
 ) -> None:
@@ -188,6 +206,7 @@ def test_history_that_cannot_be_read_is_a_sentence(
     assert answer.status_code == 200
     assert said in answer.content.decode()
     assert 'id="history"' not in answer.content.decode()
+    assert 'id="waterfall"' not in answer.content.decode()
 
 
 def test_engine_that_is_not_there_is_a_sentence(
