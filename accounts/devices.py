@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 COOKIE = "known_device"
 SALT = "accounts.known_device"
@@ -49,7 +50,7 @@ def remember_device(request: HttpRequest, response: HttpResponse, *, person: int
         COOKIE,
         signing.dumps(content, salt=SALT),
         max_age=REMEMBERED,
-        path="/admin/",
+        path=reverse("admin:index"),
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",

@@ -6,7 +6,6 @@ Loaded where accounts are installed.
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.db.models import Q
@@ -15,6 +14,7 @@ from django.dispatch import receiver
 from accounts.signals import account_changed
 from audit.models import AuditEntry
 from audit.times import moment, readable
+from core.site_urls import site_url
 from workflows.models import OutboxMessage
 from workflows.outbox import emails, queue
 
@@ -62,7 +62,7 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
         f"By {entry.who or 'nobody signed in'}, at {moment(entry.at)}.",
         "",
         "If you did not expect this, tell an administrator at once.",
-        f"{settings.SITE_URL}/admin/",
+        site_url("/admin/"),
     ]
     return emails.letter_to(
         sorted(to),

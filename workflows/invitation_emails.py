@@ -16,6 +16,7 @@ from accounts.invitation_tokens import token_of
 from accounts.models import Invitation
 from accounts.signals import invitation_made
 from audit.times import moment
+from core.site_urls import site_url_of
 from workflows.models import OutboxMessage
 from workflows.outbox import emails, queue
 
@@ -60,7 +61,7 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
         f"Your username is {invitation.user.get_username()}.",
         "",
         "Open this page:",
-        f"{settings.SITE_URL}{link}",
+        site_url_of(link),
         "",
         "1. Choose a password.",
         "2. Scan the picture with an authenticator app on your telephone, and enter the code "

@@ -5,7 +5,6 @@ Loaded where accounts are installed: the functions on AWS have neither people no
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.db.models import TextChoices
@@ -14,6 +13,7 @@ from django.dispatch import receiver
 from accounts import proposals
 from accounts.models import Proposal
 from accounts.signals import proposal_closed, proposal_opened
+from core.site_urls import site_url
 from workflows.models import OutboxMessage
 from workflows.outbox import emails, queue
 
@@ -69,7 +69,7 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
         subject = f"{proposal.get_status_display()}: {proposal.title}"
         by = "" if proposal.decided_by is None else f"By {proposal.decided_by.get_username()}. "
         said = f"{by}{proposal.result}".strip()
-    address = f"{settings.SITE_URL}/admin/accounts/proposal/{proposal.pk}/change/"
+    address = site_url(f"/admin/accounts/proposal/{proposal.pk}/change/")
     return emails.letter_to(person.email, subject, f"{said}\n{address}".strip())
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.utils import timezone
 
+from core.site_urls import site_url
 from reviews.choices import TaskStatus
 from reviews.models import ReviewTask
 from reviews.services.rechecks import tasks_recheck
@@ -100,7 +100,7 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
     return emails.letter_to(
         person.email,
         f"Nobody can decide {task.application.reference}{also}",
-        f"{incident.sentence if incident else ''}\n{settings.SITE_URL}{PEOPLE}",
+        f"{incident.sentence if incident else ''}\n{site_url(PEOPLE)}",
     )
 
 

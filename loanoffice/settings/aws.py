@@ -63,7 +63,7 @@ def refuse(*, needed: Iterable[str], also: Iterable[str] = ()) -> None:
     reasons = _missing([*needed, *USES.needed])
     if env.ENVIRON.get("DATABASE_URL"):  # one that is missing is named as such
         reasons += database_weaknesses(DATABASES["default"])
-    reasons += url_weaknesses("SITE_URL", env("SITE_URL", default=""), loopback=False)
+    reasons += url_weaknesses("SITE_URL", env.site("SITE_URL", default=""), loopback=False)
     if USES.vendor:
         reasons += url_weaknesses("LOANOFFICE_FRAUD_VENDOR_URL", LOANOFFICE_FRAUD_VENDOR_URL)
     for provider in USES.providers:

@@ -283,8 +283,8 @@ SPECTACULAR_SETTINGS = {
 
 # --- Loan Office -------------------------------------------------------------------
 
-# The address of the admin for staff; links in e-mails begin with it.
-SITE_URL = env("SITE_URL", default="http://127.0.0.1:8000")
+# The office's address, perhaps with the path of a stage: links in e-mails and callbacks have it.
+SITE_URL = env.site("SITE_URL", default="http://127.0.0.1:8000")
 
 # How many addresses our own proxies append to X-Forwarded-For; 0: REMOTE_ADDR is the client.
 LOANOFFICE_TRUSTED_PROXIES = env.whole("LOANOFFICE_TRUSTED_PROXIES", default=0)

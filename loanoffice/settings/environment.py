@@ -10,6 +10,7 @@ from collections.abc import MutableMapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import environ
@@ -101,6 +102,20 @@ class Environment:
             Rate.read(text)
         except ValueError as error:
             raise _refused(name, text, f"a rate. {error}") from error
+        return text
+
+    def site(self, name: str, *, default: str) -> str:
+        """Return the address of a site without a slash at its end; empty where there is none."""
+        text = self._text(name, default).rstrip("/")
+        parts = urlsplit(text)
+        if text and (
+            parts.scheme not in {"http", "https"}
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+            or re.search(r"\s", text)
+        ):
+            raise _refused(name, text, "an address, as https://loans.example.com")
         return text
 
     def one_of(self, name: str, *words: str, default: str) -> str:

@@ -38,7 +38,7 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
 
 PORT = env.whole("PORT", default=8000)
-SITE_URL = env("SITE_URL", default=f"http://127.0.0.1:{PORT}")
+SITE_URL = env.site("SITE_URL", default=f"http://127.0.0.1:{PORT}")
 
 # The port of the embedded engine, and its URL for boto3. Removing these is all
 # that it takes to use AWS.

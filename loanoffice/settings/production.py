@@ -4,6 +4,7 @@ They refuse to start when a variable is missing or unsafe.
 """
 
 import secrets
+from urllib.parse import urlsplit
 
 from loanoffice.settings.aws import *
 from loanoffice.settings.aws import NEEDED, USES, refuse
@@ -14,6 +15,7 @@ from loanoffice.settings.base import (
     MIDDLEWARE,
     SECRET_KEY,
     SECURE_CSP,
+    SITE_URL,
     STORAGES,
     env,
 )
@@ -92,6 +94,8 @@ SECURE_SSL_REDIRECT = True
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
+# Other stages at the same host get no cookies of this one.
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{urlsplit(SITE_URL).path}/"
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])

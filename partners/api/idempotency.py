@@ -44,7 +44,7 @@ def once(post: Callable[..., Response]) -> Callable[..., HttpResponse]:
             caller=caller_of(request),
             key=_key(request),
             method=str(request.method),
-            path=request.path,
+            path=request.path_info,  # the same at a stage's own address and on the domain
             body=view.same_body(request),
         )
 

@@ -1,7 +1,8 @@
-"""Serve the OpenAPI document, made once: it is the same for everybody."""
+"""Serve the OpenAPI document, made once, with the address at which it was asked for."""
 
 from typing import Any
 
+from django.urls import get_script_prefix
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,12 +24,16 @@ def document() -> dict[str, Any]:
 
 
 class SchemaView(ApiView):
-    """The OpenAPI document, for anybody. It says the same to everybody, so it is made once."""
+    """The OpenAPI document, for anybody. It is made once; only the address of the server is the
+    caller's, which may have the path of a stage.
+    """
 
     authentication_classes = []
     permission_classes = []
     renderer_classes = [OpenApiJsonRenderer2, OpenApiJsonRenderer]
 
     @operations.hidden
-    def get(self, request: Request) -> Response:  # noqa: ARG002
-        return Response(document())
+    def get(self, request: Request) -> Response:
+        site = request.build_absolute_uri(get_script_prefix()).rstrip("/")
+        servers = [{**server, "url": site} for server in document()["servers"]]
+        return Response({**document(), "servers": servers})

@@ -1,10 +1,13 @@
-"""The stand-in for AWS, once; for every test a fresh account."""
+"""The stand-in for AWS, once; for every test a fresh account. And the path of a stage."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.urls import set_script_prefix
 
 from tests.aws.process import Aws, standing_in
+from tests.loanoffice.stage import STAGE
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +21,16 @@ def aws(the_stand_in: Aws) -> Aws:
     """An AWS account with nothing in it."""
     the_stand_in.reset()
     return the_stand_in
+
+
+@pytest.fixture
+def behind_the_stage(settings: Any) -> Iterator[None]:
+    """Set what a server sets for each request, which the test client does not.
+
+    Django keeps the address of the static files, with the prefix of the first request.
+    """
+    set_script_prefix(f"{STAGE}/")
+    settings.STATIC_URL = f"{STAGE}/static/"
+    settings.STORAGES = dict(settings.STORAGES)  # makes the storages anew
+    yield
+    set_script_prefix("/")

@@ -23,6 +23,14 @@ REFUSED = {
     "zone": ("Mars/Olympus", "EST5EDT4", "../etc/passwd", ""),
     "log_level": ("LOUD", ""),
     "one_of": ("xml", ""),
+    "site": (
+        "loans.example.com",
+        "ftp://x",
+        "https://",
+        "https://x/?a",
+        "https://x/#b",
+        "https://x /",
+    ),
     "database": ("many", "mars://user:secret@host/name", "postgresql://user:secret@host:x/name"),
 }
 # Text, and lists of text, of which some may be empty.

@@ -13,7 +13,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.core.mail import EmailMessage
-from django.test import Client
 from django.utils import timezone
 
 from accounts.roles import Role
@@ -31,6 +30,7 @@ from reviews.services.delegation import delegation_create
 from tests import casework
 from tests.applications.admin.conftest import page
 from tests.hard_cases.test_case_17_links_that_are_followed import Addresses
+from tests.loanoffice import stage
 from tests.workflows import trouble
 from workflows import executions
 from workflows.models import OutboxMessage
@@ -146,14 +146,20 @@ def _refusals_are_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger("django.request"), "disabled", True)
 
 
-@pytest.mark.usefixtures("_refusals_are_not_logged")
-def test_pages_write_all_times_in_one_format_and_name_the_zone_once(root: User) -> None:
-    client = Client()
+@pytest.mark.usefixtures("_refusals_are_not_logged", "behind_the_stage")
+def test_pages_write_all_times_in_one_format_and_lead_nowhere_outside_of_the_stage(
+    root: User,
+) -> None:
+    """One walk for both, because it takes seconds. Each page names the zone once."""
+    client = stage.caller()
     client.force_login(root)
     wrong: dict[str, list[str]] = {}
+    outside: dict[str, set[str]] = {}
     drawn, moments = 0, 0
-    for address in addresses():
+    for address in dict.fromkeys(each.removeprefix(stage.STAGE) for each in addresses()):
         answer = client.get(address)
+        if leads := stage.leads_outside(answer):
+            outside[address] = leads
         if answer.status_code != 200 or not answer.get("Content-Type", "").startswith("text/html"):
             continue
         html = answer.content.decode()
@@ -167,6 +173,7 @@ def test_pages_write_all_times_in_one_format_and_name_the_zone_once(root: User) 
             wrong[address] = problems
 
     assert wrong == {}
+    assert outside == {}
     assert drawn > 80
     assert moments > 100
 

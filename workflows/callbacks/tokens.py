@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from core.locking import locked
+from core.site_urls import site_url
 from workflows.callbacks.signatures import secret_of
 from workflows.models import CallbackToken, PendingCallback
 
@@ -85,7 +86,7 @@ def callback_url_issue(*, callback_id: str) -> CallbackURL | None:
     if hash_of(token) not in known:
         CallbackToken.objects.create(callback=callback, token_hash=hash_of(token))
     return CallbackURL(
-        url=f"{settings.SITE_URL.rstrip('/')}{PREFIX}{token}/",
+        url=site_url(f"{PREFIX}{token}/"),
         name=f"{callback.execution.name}-{callback.name}",
         until=callback.expires_at,
     )

@@ -21,6 +21,7 @@ from applications.choices import Status
 from applications.models import LoanApplication
 from audit.masking import mask_email
 from audit.times import day, moment, zone_sentence
+from core.site_urls import site_url
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewTask
@@ -128,7 +129,7 @@ def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
         prefix[notice] + subject,
         f"{application.loan_amount:,.2f} {application.currency} waits for a "
         f"{application.get_waiting_on_display().lower()}. {sentences[notice]}\n"
-        f"{settings.SITE_URL}/admin/applications/loanapplication/{application.pk}/change/",
+        + site_url(f"/admin/applications/loanapplication/{application.pk}/change/"),
     )
 
 

@@ -18,7 +18,7 @@ from core.stop_signals import set_on_stop_signal
 from functions.local.credentials import Credentials, credentials_read
 from functions.local.engine import GRACE_SECONDS, HANDLER_THREADS, LocalEngine
 from functions.local.errors import EngineError
-from functions.local.function import Function
+from functions.local.function import DEFAULT_REGION, Function
 from functions.local.private_files import UMASK
 
 DEFAULT_PORT = 9001
@@ -100,6 +100,7 @@ class Command(BaseCommand):
                 functions=configured_functions(),
                 data=options["data"],
                 port=options["port"],
+                region=os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION,
                 handler_threads=options["handler_threads"],
                 credentials=configured_credentials(),
             )

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
@@ -21,6 +20,7 @@ from accounts.proposals import confirmers_of_proposal
 from audit.models import Action
 from audit.services import entry_record
 from core.errors import DomainError
+from core.site_urls import site_url
 from partners.choices import KeyState
 from partners.models import Partner, PartnerKey
 from partners.proposals import MadeKey, key_issue, key_rotate
@@ -144,7 +144,7 @@ class Command(BaseCommand):
         """Write the key, or raise ``CommandError`` that says who has to confirm it."""
         if isinstance(made, Proposal):
             names = ", ".join(person.get_username() for person in confirmers_of_proposal(made))
-            address = f"{settings.SITE_URL}/admin/accounts/proposal/{made.pk}/change/"
+            address = site_url(f"/admin/accounts/proposal/{made.pk}/change/")
             raise CommandError(
                 f"Proposed: {made.title}. There is no key yet: it is shown once to whoever "
                 f"confirms it, one of {names}, at {address}",

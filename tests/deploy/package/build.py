@@ -8,6 +8,9 @@ from pathlib import Path
 from tests.deploy.office import STAGE, VENV, copy_project, filled_in
 
 DOMAIN = "loans.example.com"  # the stage's
+# The address that API Gateway gives the stage, whose path Zappa tells Django.
+STAGE_HOST = "abc123.execute-api.ca-central-1.amazonaws.com"
+STAGE_SITE = f"https://{STAGE_HOST}/{STAGE}"
 
 
 def build(folder: Path) -> Path:

@@ -20,7 +20,7 @@ from tests.aws.process import REGION, Aws, standing_in
 from tests.aws.production import COMPLETE, run
 from tests.databases import as_login
 from tests.deploy.office import needs_the_deploy_environment
-from tests.deploy.package.build import DOMAIN, build
+from tests.deploy.package.build import DOMAIN, STAGE_HOST, build
 from tests.deploy.package.runtime import Function
 from tests.functions.local.support import ENDED, client_for
 
@@ -144,7 +144,7 @@ class Office:
             }
             | account.environment
             | {
-                "ALLOWED_HOSTS": DOMAIN,
+                "ALLOWED_HOSTS": f"{DOMAIN},{STAGE_HOST}",
                 "LOANOFFICE_SECRETS": path,
                 "AWS_ENDPOINT_URL_LAMBDA": self.engine.url,
                 "DJANGO_SETTINGS_MODULE": "loanoffice.settings.production",

@@ -4,7 +4,7 @@ import base64
 import json
 from http.cookies import SimpleCookie
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from tests.deploy.package.build import DOMAIN
 from tests.deploy.package.runtime import Function
@@ -19,17 +19,22 @@ class Answer:
         }
         self.cookies: list[str] = told["multiValueHeaders"].get("Set-Cookie", [])
         body = told.get("body", "")
-        self.text = base64.b64decode(body).decode() if told.get("isBase64Encoded") else body
+        self.is_base64: bool = told.get("isBase64Encoded", False)
+        self.text = base64.b64decode(body).decode() if self.is_base64 else body
 
     def json(self) -> Any:
         return json.loads(self.text)
 
 
 class Caller:
-    """Somebody outside, who keeps cookies and sends these headers with each request."""
+    """Somebody outside, who keeps cookies and sends these headers with each request.
 
-    def __init__(self, web: Function, **headers: str) -> None:
+    ``site`` is the domain, or the address that API Gateway gives the stage.
+    """
+
+    def __init__(self, web: Function, *, site: str = f"https://{DOMAIN}", **headers: str) -> None:
         self.web = web
+        self.site = site
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
         self.cookies: dict[str, str] = {}
 
@@ -46,13 +51,13 @@ class Caller:
     def post_form(self, path: str, body: dict[str, str]) -> Answer:
         sent = {
             "Content-Type": "application/x-www-form-urlencoded",
-            "Referer": f"https://{DOMAIN}{path}",
+            "Referer": f"{self.site}{path}",
         }
         return self._ask("POST", path, urlencode(body), sent)
 
     def _ask(self, method: str, path: str, body: str, headers: dict[str, str]) -> Answer:
         sent = {
-            "Host": DOMAIN,
+            "Host": urlsplit(self.site).netloc,
             "X-Forwarded-For": "203.0.113.7, 198.51.100.1",
             "X-Forwarded-Port": "443",
             "X-Forwarded-Proto": "https",

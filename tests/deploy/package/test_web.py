@@ -9,8 +9,9 @@ import psycopg
 import pytest
 
 from tests.aws.production import COMPLETE
-from tests.deploy.package.conftest import Office
-from tests.deploy.package.gateway import Caller
+from tests.deploy.package.build import STAGE_SITE
+from tests.deploy.package.conftest import MANAGER, PASSWORD, Office
+from tests.deploy.package.gateway import Answer, Caller
 from tests.functions.office import PEOPLE
 from tests.waiting import eventually
 
@@ -66,6 +67,35 @@ def test_a_stranger_gets_a_problem(office: Office) -> None:
     refused = Caller(office.web, Authorization="Bearer nobody").get(API)
     assert refused.status == 401
     assert refused.headers["content-type"] == "application/problem+json"
+    assert not refused.is_base64
+
+
+def test_everything_leads_behind_the_stage_at_its_own_address(
+    office: Office, partner_key: str
+) -> None:
+    """API Gateway strips the stage from the path, and Zappa makes it the script's name."""
+    partner = Caller(office.web, site=STAGE_SITE, Authorization=f"Bearer {partner_key}")
+    person = Caller(office.web, site=STAGE_SITE)
+    admin = f"{urlsplit(STAGE_SITE).path}/admin/"
+    for path in ("/", "/admin", "/admin/"):
+        assert person.get(path).headers["location"].startswith(admin)
+    signed_in = person.post_form(
+        "/admin/login/",
+        {
+            "csrfmiddlewaretoken": form_token(person.get("/admin/login/")),
+            "username": MANAGER,
+            "password": PASSWORD,
+        },
+    )
+    assert signed_in.status == 302, signed_in.text
+    assert signed_in.headers["location"].startswith(admin)
+    assert any(f"Path={admin}" in line for line in signed_in.cookies)
+    assert f'href="{admin}"' in person.get("/nothing-is-here/").text
+    made = partner.post_json(API, PEOPLE["bob"] | {"external_id": "stage"})
+    assert made.status == 201, made.text
+    assert made.headers["location"] == f"{STAGE_SITE}{API}{made.json()['reference']}/"
+    schema = partner.get("/api/v1/schema/").json()
+    assert [server["url"] for server in schema["servers"]] == [STAGE_SITE]
 
 
 def test_the_schedule_sweeps(office: Office) -> None:
@@ -113,6 +143,12 @@ def test_log_lines_are_json(office: Office) -> None:
         ]
     )
     assert all(json.loads(line)["logger"] for line in lines)
+
+
+def form_token(page: Answer) -> str:
+    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    assert found, page.text
+    return found[1]
 
 
 def scheduled() -> dict[str, object]:

@@ -56,6 +56,7 @@ def test_command_serves_until_a_signal_and_exits_with_zero(
         client = client_for(url)
         assert client.invoke(FunctionName="echo", Payload=b"1")["Payload"].read() == b"1"
         arn = start(client, "echo-durable", "two")
+        assert arn.split(":")[3] == os.environ["AWS_DEFAULT_REGION"] == "ca-central-1"
         details = client.get_durable_execution(DurableExecutionArn=arn)
         assert details["DurableConfig"]["ExecutionTimeout"] == 2 * 86_400
         process.send_signal(number)
