@@ -26,7 +26,7 @@ BENCH_APPLICATIONS ?= 50000
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/local ## run the whole product here; PORT, ENGINE_PORT and LOANOFFICE_DATA are optional
+demo: .venv/local ## run the whole product here; PORT, ENGINE_PORT, LOANOFFICE_DATA and TRACES=1 are optional
 	@$(BIN)/python manage.py demo
 
 DB ?= sqlite

@@ -2,9 +2,15 @@
 
 import signal
 import socket
+import sys
 import threading
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def exit_on_stop_signal() -> None:
+    """End the process by SIGTERM as Ctrl-C does: what runs at an exit runs. For the main thread."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
 def set_on_stop_signal(stopped: threading.Event) -> None:

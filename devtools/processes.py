@@ -1,5 +1,6 @@
 """Define the processes of the product on one machine: engine, sweep, web server."""
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +24,7 @@ def stack_processes(
     """Return the processes in the order in which they start; they read their own settings.
 
     ``environment`` replaces this process's own; with ``logs``, a folder, each process writes
-    to a file of its own there.
+    to a file of its own there. Spans name the process that made them.
     """
     manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
 
@@ -32,7 +33,10 @@ def stack_processes(
             name=name,
             command=command,
             health=health,
-            environment=environment,
+            environment={
+                **(os.environ if environment is None else environment),
+                "OTEL_SERVICE_NAME": f"loanoffice-{file.partition('.')[0]}",
+            },
             folder=settings.BASE_DIR,
             log=None if logs is None else logs / file,
         )

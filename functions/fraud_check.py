@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from applications.models import LoanApplication
+from core.traces import spans
 from workflows.callbacks import pending
 from workflows.callbacks.pending import CallbackReceipt
 from workflows.callbacks.tokens import callback_url_issue
@@ -25,8 +26,14 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
 
     Returns ``{"result": "passed" | "flagged", "applied": bool}``; when a vendor was asked,
     ``asked``, or ``closed`` when the callback is no longer pending. Raises what the fraud service
-    or the vendor raises: Lambda then invokes the function again.
+    or the vendor raises: Lambda then invokes the function again. While traces are on, the event
+    has the ``traceparent`` of the step that asks.
     """
+    with spans.span("fraud check", parent=event.get("traceparent", "")):
+        return _check(event)
+
+
+def _check(event: dict[str, Any]) -> dict[str, Any]:
     subject = run_in_db_thread(
         lambda: Subject.of(LoanApplication.objects.get(reference=event["application"]))
     )

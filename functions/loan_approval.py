@@ -20,6 +20,7 @@ import functions.setup  # noqa: F401, I001 - Django first
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 from aws_durable_execution_sdk_python import (
@@ -41,6 +42,7 @@ from applications.errors import ApplicationClosed
 from applications.services.attempts import Attempt
 from audit.tracing import execution_name, request_id
 from applications.choices import Bureau, FraudVerdict, Status
+from core.traces import spans
 from functions.operation_config import ALL_BUREAUS, BUREAU_STEP, STEP, fraud_wait
 from functions.operation_results import TIMED_OUT, incident_of, kind_of, missing_in, reported
 from lending.choices import Outcome
@@ -74,10 +76,11 @@ class Ended(Exception):
         super().__init__(closed.status)
 
 
-@durable_execution
+@partial(durable_execution, plugins=spans.durable_plugins())
 def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
     """Carry one attempt of an application. ``event``: ``{"application", "attempt", "request_id"}``.
 
+    While traces are on it has a ``traceparent`` as well, which the plugin reads.
     Returns ``{"status": ...}``: the application's final status, or ``superseded`` when
     the application was closed meanwhile. Raises ``NeedsAttention`` or ``StepError`` after handing a
     stuck application over.

@@ -41,6 +41,7 @@ def execution_queue(*, application: LoanApplication) -> Execution:
 
 def start_put(execution: Execution) -> None:
     """Queue the start of an execution; its payload never changes, so a resend is harmless."""
+    traced = {"traceparent": execution.traceparent} if execution.traceparent else {}
     queue.put(
         kind=OutboxMessage.Kind.START_EXECUTION,
         key=f"start/{execution.name}",
@@ -49,6 +50,7 @@ def start_put(execution: Execution) -> None:
             "application": execution.application.reference,
             "attempt": execution.attempt,
             "request_id": execution.request_id,
+            **traced,
         },
     )
 

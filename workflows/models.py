@@ -7,8 +7,20 @@ from django.utils import timezone
 
 from applications.models import LoanApplication
 from audit.times import moment
+from core.traces.spans import LONGEST_TRACEPARENT, traceparent
 from lending.fields import money_field
 from reviews.models import ReviewTask
+
+
+def traceparent_field() -> "models.CharField[str, str]":
+    """Make the column of the span in which a row was written; empty while traces are off."""
+    return models.CharField(
+        max_length=LONGEST_TRACEPARENT,
+        blank=True,
+        default=traceparent,
+        db_default="",
+        help_text="The span that wrote it, as W3C's traceparent.",
+    )
 
 
 class Execution(models.Model):
@@ -30,6 +42,7 @@ class Execution(models.Model):
     arn = models.CharField(max_length=500, unique=True, null=True, blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     request_id = models.CharField(max_length=128, blank=True)
+    traceparent = traceparent_field()
     result = models.JSONField(default=dict, blank=True)
     error = models.TextField(blank=True)
     queued_at = models.DateTimeField(default=timezone.now)
@@ -74,6 +87,7 @@ class PendingCallback(models.Model):
     execution = models.ForeignKey(Execution, on_delete=models.PROTECT, related_name="callbacks")
     name = models.CharField(max_length=40, help_text="The operation's name in the workflow.")
     callback_id = models.CharField(max_length=1024, unique=True)
+    traceparent = traceparent_field()
     review_task = models.OneToOneField(
         ReviewTask, on_delete=models.PROTECT, null=True, blank=True, related_name="callback"
     )
@@ -184,6 +198,7 @@ class OutboxMessage(models.Model):
         help_text="What an e-mail is about; other messages belong to an execution.",
     )
     payload = models.JSONField(default=dict)
+    traceparent = traceparent_field()
     recipient = models.CharField(
         max_length=40,
         blank=True,

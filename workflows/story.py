@@ -15,6 +15,7 @@ from django.utils.dateparse import parse_datetime
 from applications.models import LoanApplication
 from audit.story import Facts, Kind, Line
 from audit.times import moment
+from core.traces.spans import trace_id_of
 from workflows.admin import history
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.outbox.emails import SPLIT, to_applicant
@@ -56,9 +57,8 @@ def workflow_story(application: LoanApplication) -> WorkflowStory:
 
 
 def trace_of(row: Execution | OutboxMessage) -> str:
-    """Return the trace id of the row's W3C ``traceparent``: its second part; empty without one."""
-    parts = str(getattr(row, "traceparent", "") or "").split("-")
-    return parts[1] if len(parts) == 4 else ""
+    """Return the id of the trace in which the row was written; empty while traces are off."""
+    return trace_id_of(row.traceparent)
 
 
 def _recorded(execution: Execution) -> Iterator[Line]:

@@ -115,6 +115,10 @@ LOANOFFICE_SEAL_FILE = None  # a function's own disk ends with it
 # ``refuse`` refuses to start.
 MAILERS["default"]["OPTIONS"]["use_tls"] = env.truth("EMAIL_USE_TLS", default=True)
 
+# The deploy sets this variable together with the layer that has OpenTelemetry.
+LOANOFFICE_TRACES = "layer" if env("AWS_LAMBDA_EXEC_WRAPPER", default="") else ""
+LOANOFFICE_TRACES_FILE = None
+
 LOANOFFICE_STORAGE_SIGNS_LINKS = True
 # Documents: nobody reads one without a link that we signed, and a link is short-lived.
 STORAGES["default"] = {

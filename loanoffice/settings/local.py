@@ -59,6 +59,14 @@ else:
     env.ENVIRON.setdefault("AWS_ACCESS_KEY_ID", "local")
     env.ENVIRON.setdefault("AWS_SECRET_ACCESS_KEY", "local")
 
+# Where spans go: to a collector, into a file (``make demo TRACES=1``), or nowhere: then nothing of
+# OpenTelemetry is imported. Its own variables say the rest (docs/observability.md).
+LOANOFFICE_TRACES, LOANOFFICE_TRACES_FILE = "", None
+if any(env(f"OTEL_EXPORTER_OTLP_{which}ENDPOINT", default="") for which in ("", "TRACES_")):
+    LOANOFFICE_TRACES = "otlp"
+elif env.truth("TRACES", default=False):
+    LOANOFFICE_TRACES, LOANOFFICE_TRACES_FILE = "file", DATA_DIR / "traces.jsonl"
+
 LOGGING["handlers"]["stderr"]["formatter"] = env.one_of(
     "LOG_FORMAT", "json", "line", default="line"
 )

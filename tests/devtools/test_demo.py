@@ -117,10 +117,28 @@ def test_demo_serves_survives_the_death_of_its_engine_and_keeps_its_data(demo: D
 
     assert demo.interrupt() == 0
     assert not demo.ready()
+    traces = demo.data / "traces.jsonl"
+    assert not traces.exists()
+    demo.environment["TRACES"] = "1"
     demo.start()
-    assert status() == "pending_approval"
+    assert f"traces      {traces}" in demo.text()
+    third = demo.ask("/api/v1/applications/", {**ALICE, "sin_last4": "2222"})["reference"]
+    eventually(lambda: demo.ask(f"/api/v1/applications/{third}/")["status"] == "declined")
+    looks = [status() for _ in range(3)]
+    assert looks == ["pending_approval"] * 3
     assert demo.interrupt() == 0
     assert "Traceback" not in demo.text()
+    assert traces.stat().st_mode & 0o077 == 0
+    found = [json.loads(line) for line in traces.read_text().splitlines()]
+    (post,) = (span for span in found if span["name"] == "POST api/v1/applications/")
+    loan = [span for span in found if span["trace_id"] == post["trace_id"]]
+    # Nothing is lost of the last second, when the processes were stopped.
+    assert [span["service"] for span in found if span["kind"] == "server"][-3:] == [
+        "loanoffice-web"
+    ] * 3
+    assert sum(span["name"].startswith("GET api/v1/applications/") for span in found) > 3
+    assert {span["service"] for span in loan} >= {"loanoffice-web", "loanoffice-engine"}
+    assert {span["parent_id"] for span in loan} - {span["span_id"] for span in loan} == {""}
 
 
 def test_demo_says_which_port_is_taken(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from applications.models import LoanApplication
 from applications.services.attempts import Attempt
 from applications.services.timeline import event_record
 from core.locking import locked
+from core.traces import spans
 from reviews.choices import TaskKind, TaskStatus
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.tasks import task_expire
@@ -204,6 +205,7 @@ def _answer(callback: PendingCallback, answer: dict[str, Any]) -> None:
 
 def _answered(callbacks: list[PendingCallback]) -> None:
     """Store the answers of callbacks and queue their delivery; two statements for many."""
+    spans.link(*(callback.traceparent for callback in callbacks))
     now = timezone.now()
     for callback in callbacks:
         callback.status, callback.answered_at = PendingCallback.Status.ANSWERED, now

@@ -1,3 +1,4 @@
+import core.traces.spans
 import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
@@ -73,6 +74,7 @@ class Migration(migrations.Migration):
                 ('arn', models.CharField(blank=True, max_length=500, null=True, unique=True)),
                 ('status', models.CharField(choices=[('QUEUED', 'Queued'), ('RUNNING', 'Running'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('TIMED_OUT', 'Timed out'), ('STOPPED', 'Stopped')], default='QUEUED', max_length=10)),
                 ('request_id', models.CharField(blank=True, max_length=128)),
+                ('traceparent', models.CharField(blank=True, db_default='', default=core.traces.spans.traceparent, help_text="The span that wrote it, as W3C's traceparent.", max_length=55)),
                 ('result', models.JSONField(blank=True, default=dict)),
                 ('error', models.TextField(blank=True)),
                 ('queued_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -96,6 +98,7 @@ class Migration(migrations.Migration):
                 ('key', models.CharField(help_text='A message with this key is written once.', max_length=200, unique=True)),
                 ('application', models.ForeignKey(blank=True, help_text='What an e-mail is about; other messages belong to an execution.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='applications.loanapplication')),
                 ('payload', models.JSONField(default=dict)),
+                ('traceparent', models.CharField(blank=True, db_default='', default=core.traces.spans.traceparent, help_text="The span that wrote it, as W3C's traceparent.", max_length=55)),
                 ('recipient', models.CharField(blank=True, db_default='', default='', help_text='The webhook endpoint. Only a few messages are under way to one of them at once.', max_length=40)),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('sent', 'Sent'), ('dead', 'Given up'), ('cancelled', 'Cancelled')], default='pending', max_length=10)),
                 ('attempts', models.PositiveIntegerField(default=0)),
@@ -144,6 +147,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(help_text="The operation's name in the workflow.", max_length=40)),
                 ('callback_id', models.CharField(max_length=1024, unique=True)),
+                ('traceparent', models.CharField(blank=True, db_default='', default=core.traces.spans.traceparent, help_text="The span that wrote it, as W3C's traceparent.", max_length=55)),
                 ('status', models.CharField(choices=[('open', 'Open'), ('answered', 'Answered, not delivered'), ('delivered', 'Delivered'), ('expired', 'Expired'), ('cancelled', 'Cancelled')], default='open', max_length=10)),
                 ('answer', models.JSONField(blank=True, null=True)),
                 ('opened_at', models.DateTimeField(default=django.utils.timezone.now)),

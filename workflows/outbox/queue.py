@@ -36,6 +36,7 @@ from workflows.db_threads import is_owner, outcome_of, run_outside
 from workflows.errors import AlreadyStarted, EndpointGone, EngineUnavailable, WebhookError
 from workflows.models import OutboxMessage
 from workflows.outbox.failures import note_failure
+from workflows.outbox.traced import traced
 
 logger = logging.getLogger(__name__)
 
@@ -330,7 +331,7 @@ def _deliver(messages: Sequence[OutboxMessage]) -> int:
 def _prepare(message: OutboxMessage) -> Send | None:
     """Return what goes outside; ``None`` when the message was put off."""
     try:
-        return _route(message).prepare(message)
+        return traced(message, _route(message).prepare(message))
     except Exception as error:  # noqa: BLE001 - whatever went wrong is written on the row
         _put_off(message, error)
         return None

@@ -10,6 +10,7 @@ from django.utils import timezone
 from applications.choices import Step, WaitingOn
 from applications.models import LoanApplication
 from applications.services.attempts import Attempt, log, save
+from core.traces import spans
 from workflows import engine
 from workflows.callbacks import pending
 from workflows.callbacks.wakeups import WakeUp
@@ -46,7 +47,11 @@ def request_fraud_check(
     if opened:
         engine.invoke_event(
             function=settings.FRAUD_CHECK_FUNCTION,
-            payload={"application": attempt.reference, "callback_id": callback_id},
+            payload={
+                "application": attempt.reference,
+                "callback_id": callback_id,
+                **({"traceparent": spans.traceparent()} if spans.is_on() else {}),
+            },
         )
     return None
 

@@ -52,7 +52,7 @@ Loan Office is running at {web}/admin/
   log in as   {", ".join(ROLES)}
   password    {PASSWORD}
   data        {settings.DATA_DIR} (kept for the next start)
-
+{traces_line()}
 Submit an application as a partner:
   curl -s {web}/api/v1/applications/ \\
     -H 'Authorization: Bearer {PARTNER_KEY}' -H 'Content-Type: application/json' \\
@@ -64,6 +64,13 @@ Ctrl-C stops it.
 """
         )
         self.stdout.flush()
+
+
+def traces_line() -> str:
+    """Say where spans go, if they go anywhere."""
+    file = settings.LOANOFFICE_TRACES_FILE
+    where = f"{file} (manage.py traces shows them)" if file else "OTEL_EXPORTER_OTLP_ENDPOINT"
+    return f"  traces      {where}\n" if settings.LOANOFFICE_TRACES else ""
 
 
 def refuse_another_version() -> None:

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.module_loading import import_string
 
 from core.stop_signals import set_on_stop_signal
+from core.traces import spans
 from functions.local.credentials import Credentials, credentials_read
 from functions.local.engine import GRACE_SECONDS, HANDLER_THREADS, LocalEngine
 from functions.local.errors import EngineError
@@ -116,4 +117,5 @@ class Command(BaseCommand):
             # A function is still running. Its threads would keep the process alive; the
             # next engine starts it again.
             sys.stderr.flush()
+            spans.shut_down()
             os._exit(0)
