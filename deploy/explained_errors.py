@@ -7,7 +7,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from click import ClickException
 
-MISSING = frozenset({"ResourceNotFoundException", "NoSuchEntity"})
+MISSING = frozenset(
+    {
+        "NoSuchEntity",
+        "ResourceNotFound",  # CloudWatch
+        "ResourceNotFoundException",
+    }
+)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from typing import Any
 
 from click import ClickException
 
+from deploy import alarms
+
 ALIAS = "live"
 SECRETS = "LOANOFFICE_SECRETS"
 FUNCTION = "LOANOFFICE_FUNCTION"
@@ -129,6 +131,7 @@ def faults(config: dict[str, Any]) -> Iterator[str]:
                 f"{SECRETS} of its environment; that of the stage is for the other functions."
             )
     yield from _shared_secrets(config)
+    yield from alarms.faults(config)
     if config.get("slim_handler"):
         yield "slim_handler leaves the code out of the package, and all functions run from it."
 

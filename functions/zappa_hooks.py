@@ -18,7 +18,7 @@ import click
 # The command runs in the project's folder, but does not import from it.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from deploy import commands, companions, package, releases, undeploying
+from deploy import commands, companions, monitoring, package, releases, undeploying
 from deploy.retries import retry_temporary_errors
 from deploy.stage import refuse_invalid_settings
 
@@ -42,13 +42,14 @@ def on_settings(cli: Any) -> None:
 
 
 def on_post(cli: Any) -> None:
-    """Move the companions' aliases: the web function runs the new package now."""
+    """Move the companions' aliases: the web function runs the new package now; then the alarms."""
     published = getattr(cli, "companions_published", None)
     if published is None:
         click.echo("No package was uploaded, so the companions stay as they are.")
-        return
-    releases.go_live(cli, published)
-    releases.delete_old_versions(cli)
+    else:
+        releases.go_live(cli, published)
+        releases.delete_old_versions(cli)
+    monitoring.monitoring_update(cli)
 
 
 def publish_companions(cli: Any, **web: Any) -> None:
@@ -64,8 +65,12 @@ def publish_companions(cli: Any, **web: Any) -> None:
 
 
 def delete_companions(cli: Any, *_: Any) -> None:
-    """Check again for open executions, as no new ones start any more, and delete."""
+    """Check again for open executions, as no new ones start any more, and delete.
+
+    The alarms go first: one of them rings when the sweep does not run.
+    """
     undeploying.refuse_while_executions_are_open(cli)
+    monitoring.monitoring_remove(cli)
     undeploying.remove_companions(cli)
 
 

@@ -82,8 +82,8 @@ def test_companion_that_is_gone_already_does_not_stop_it(deployed: Office, aws: 
 
 def test_logs_go_when_they_are_asked_to(deployed: Office, aws: Aws) -> None:
     logs = aws.client("logs")
-    for function in (WEB, *COMPANIONS):
-        logs.create_log_group(logGroupName=f"/aws/lambda/{function}")
+    there = {each["logGroupName"] for each in logs.describe_log_groups()["logGroups"]}
+    assert there == {f"/aws/lambda/{function}" for function in (WEB, *COMPANIONS)}
     deployed.zappa("undeploy", "--yes", "--remove-logs")
 
     assert logs.describe_log_groups()["logGroups"] == []

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import botocore.session
 
 SIGNED_FOR = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
+OPERATION_IN_PATH = re.compile(r"\A/service/\w+/operation/(\w+)\Z")
 NAMED_BY_PATH = ("lambda", "apigateway")
 SUBJECTS = ("FunctionName", "RoleName", "StackName", "Name", "Rule", "SecretId", "Path")
 S3 = {
@@ -38,6 +39,8 @@ def named(service: str, method: str, path: str, target: str, body: bytes) -> tup
                 subject = next(iter(found.groups()), "") or _subject(_json(body))
                 return name, unqualified(subject) if service == "lambda" else subject
         return f"{method} {path}", ""
+    if found := OPERATION_IN_PATH.search(path):  # CBOR, as CloudWatch speaks
+        return found[1], ""
     if target:
         return target.rpartition(".")[2], _subject(_json(body))
     form = {key: values[0] for key, values in parse_qs(body.decode(errors="replace")).items()}
