@@ -35,6 +35,7 @@ def stack_processes(
             health=health,
             environment={
                 **(os.environ if environment is None else environment),
+                "LOANOFFICE_PROCESS": file.partition(".")[0],
                 "OTEL_SERVICE_NAME": f"loanoffice-{file.partition('.')[0]}",
             },
             folder=settings.BASE_DIR,

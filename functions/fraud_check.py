@@ -10,6 +10,8 @@ import logging
 from typing import Any
 
 from applications.models import LoanApplication
+from audit.tracing import work_on
+from core import invocations
 from core.traces import spans
 from workflows.callbacks import pending
 from workflows.callbacks.pending import CallbackReceipt
@@ -21,15 +23,21 @@ from workflows.providers.interfaces import FraudVendor, Screening, Subject
 logger = logging.getLogger(__name__)
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """Check ``{"application": reference, "callback_id": ...}``.
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Check ``{"application": reference, "callback_id": ..., "execution", "request_id"}``.
 
     Returns ``{"result": "passed" | "flagged", "applied": bool}``; when a vendor was asked,
     ``asked``, or ``closed`` when the callback is no longer pending. Raises what the fraud service
     or the vendor raises: Lambda then invokes the function again. While traces are on, the event
     has the ``traceparent`` of the step that asks.
     """
-    with spans.span("fraud check", parent=event.get("traceparent", "")):
+    invocations.begin(context)
+    about = work_on(
+        execution=event.get("execution", ""),
+        application=event["application"],
+        request=event.get("request_id", ""),
+    )
+    with about, spans.span("fraud check", parent=event.get("traceparent", "")):
         return _check(event)
 
 

@@ -40,9 +40,10 @@ from django.conf import settings
 
 from applications.errors import ApplicationClosed
 from applications.services.attempts import Attempt
-from audit.tracing import execution_name, request_id
+from audit.tracing import execution_name, request_id, work_on
 from applications.choices import Bureau, FraudVerdict, Status
 from core.traces import spans
+from core import invocations
 from functions.operation_config import ALL_BUREAUS, BUREAU_STEP, STEP, fraud_wait
 from functions.operation_results import TIMED_OUT, incident_of, kind_of, missing_in, reported
 from lending.choices import Outcome
@@ -87,6 +88,12 @@ def handler(event: dict[str, Any], context: DurableContext) -> dict[str, str]:
     """
     attempt = Attempt(reference=event["application"], number=event["attempt"])
     flow = Workflow(attempt, context, request=event.get("request_id", ""))
+    invocations.begin(context.lambda_context)
+    with work_on(execution=attempt.name, request=flow.request):
+        return _run(attempt, flow)
+
+
+def _run(attempt: Attempt, flow: "Workflow") -> dict[str, str]:
     try:
         return asdict(carry(attempt, flow))
     except Ended as ended:
@@ -193,6 +200,9 @@ class Workflow:
 
         def branch(bureau: Bureau) -> ParallelBranch[str]:
             def pull(child: DurableContext) -> str:
+                # A branch runs in a thread of the SDK, as bodies do.
+                execution_name.set(self.attempt.name)
+                request_id.set(self.request)
                 try:
                     self._step(
                         child,

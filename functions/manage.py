@@ -11,6 +11,8 @@ from typing import Any
 
 from django.core.management import CommandError, call_command
 
+from core import invocations
+
 COMMANDS = frozenset(
     {
         "audit_seal",
@@ -26,12 +28,13 @@ COMMANDS = frozenset(
 MOST = 100_000  # characters of the output that are returned, the last ones
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Run ``{"command": ["migrate", "--noinput"]}``.
 
     Returns ``{"exit": code, "output": text}``. Raises ``ValueError`` for another command,
     and any exception of the command that is not an exit code.
     """
+    invocations.begin(context)
     name, *options = event["command"]
     if name not in COMMANDS:
         raise ValueError(f"{name} is not run here, only {', '.join(sorted(COMMANDS))}")

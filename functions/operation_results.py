@@ -76,7 +76,7 @@ def incident_of(error: StepError) -> tuple[Incident.Kind, str]:
     if kind_of(error) in OF_THE_DATABASE:
         return kind, (
             "The workflow failed: the database did not take what a step wrote "
-            f"({kind_of(error)}). The function's log has its words. Restart the application when "
+            f"({kind_of(error)}). The function's log says where. Restart the application when "
             "the cause is mended."
         )
     says_all = kind in {Incident.Kind.ANSWER_DIFFERS, Incident.Kind.NOT_APPROVED}

@@ -46,7 +46,14 @@ class ProviderError(Exception):
 
 
 class PayoutRefused(Exception):
-    """The rail refused the payout finally: nothing was paid."""
+    """The rail refused the payout finally: nothing was paid.
+
+    ``reason`` is in the rail's own words, which may be personal: log lines leave it out.
+    """
+
+    def __init__(self, sentence: str, *, reason: str = "") -> None:
+        self.for_log = sentence
+        super().__init__(f"{sentence} {reason}".strip())
 
 
 class PayoutUnknown(Exception):

@@ -30,6 +30,7 @@ from django.utils import timezone
 from applications.services.documents import uploads_forget
 from audit import sealing
 from audit.seal_copies import CopiesUnreachable
+from core import invocations
 from core.form_submissions import form_submissions_forget
 from partners.services.idempotency import idempotency_keys_forget
 from partners.services.throttling import rate_counters_forget
@@ -74,6 +75,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     """
     begun_at = time.monotonic()
     ends_at = begun_at + LONGEST
+    invocations.begin(context)
     # A scheduled event is not a request, so Django does not check whether the connection of a
     # function that was frozen is still usable. In a transaction of the caller it is.
     if not connection.in_atomic_block:

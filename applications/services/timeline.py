@@ -1,9 +1,12 @@
 """Write timeline entries, and audit entries for what staff and partners do."""
 
+import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import transaction
 
 from applications.choices import Level
 from applications.models import ApplicationEvent, LoanApplication
@@ -13,6 +16,8 @@ from audit.services import Changes, entries_record, entry_make
 from audit.tracing import request_id
 from core.database import insert_once
 from partners.models import Partner, PartnerKey
+
+logger = logging.getLogger(__name__)
 
 # The audit action of each kind of timeline entry; the message has the details.
 ACTIONS = {
@@ -80,7 +85,7 @@ def event_record(
         return True
     if not insert_once(event, unique="key"):
         return False
-    _audit([event], changes)
+    _recorded([event], changes)
     return True
 
 
@@ -90,13 +95,23 @@ def events_record(events: Sequence[ApplicationEvent], *, changes: Changes | None
     They are recorded in the audit log as those of ``event_record``; ``changes`` are of each.
     """
     ApplicationEvent.objects.bulk_create(events)
-    _audit(events, changes)
+    _recorded(events, changes)
 
 
-def _audit(events: Sequence[ApplicationEvent], changes: Changes | None) -> None:
+def _recorded(events: Sequence[ApplicationEvent], changes: Changes | None) -> None:
+    """Record new entries in the audit log, and in the log once they are committed."""
+    if logger.isEnabledFor(logging.INFO):
+        transaction.on_commit(partial(_log, events), robust=True)
     caused = [event for event in events if event.actor is not None or event.partner is not None]
     if caused:
         entries_record([entry_of_event(event, changes=changes) for event in caused])
+
+
+def _log(events: Sequence[ApplicationEvent]) -> None:
+    """Log kinds and steps only: what an entry says may be personal."""
+    for event in events:
+        facts = {"entry": event.kind, "step": event.step}
+        logger.info("Recorded", extra={"application": event.application.reference, **facts})
 
 
 def event_make(

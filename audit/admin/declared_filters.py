@@ -8,6 +8,7 @@ finds an admin without it.
 """
 
 import logging
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +23,8 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from audit.admin.typed import TypedAdmin
 
 logger = logging.getLogger(__name__)
+
+FIELD_LIKE = re.compile(r"[a-z_][a-z0-9_]{0,99}", re.ASCII)
 
 LONGEST_SEARCH = 200  # characters: each word is a condition, and SQLite nests at most 1,000
 MOST_VALUES = 50  # of one parameter, for the same reason
@@ -154,10 +157,14 @@ class DeclaredFiltersAdmin[M: Model](TypedAdmin[M]):
         changelist: Any = super().get_changelist_instance(request)
         ignored = sorted({*malformed, *changelist.ignored})
         if ignored:
-            # Names only: a value may be what somebody tries to find out.
+            # Names only, of a form that fields have: others may be what somebody looks for.
             logger.warning(
                 "A list was asked for what it does not offer",
-                extra={"list": self.opts.label, "user": request.user.pk, "ignored": ignored},
+                extra={
+                    "list": self.opts.label,
+                    "user": request.user.pk,
+                    "ignored": [name if FIELD_LIKE.fullmatch(name) else "..." for name in ignored],
+                },
             )
             self.message_user(request, ignored_said(ignored), messages.WARNING)
         return changelist

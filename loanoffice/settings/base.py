@@ -345,6 +345,12 @@ LOANOFFICE_FUNCTIONS = {
 
 # The function on AWS that this process is, which has its own secrets only; empty: all of them.
 LOANOFFICE_FUNCTION = ""
+# What log lines and metrics call the product, the place where it runs, and, off AWS, the process.
+LOANOFFICE_SERVICE = "loanoffice"
+LOANOFFICE_STAGE = env("LOANOFFICE_STAGE", default="local")
+LOANOFFICE_PROCESS = env("LOANOFFICE_PROCESS", default="")
+# Lambda sets the variable in each of its processes.
+LOANOFFICE_ON_LAMBDA = bool(env("AWS_LAMBDA_FUNCTION_NAME", default=""))
 
 # Providers. One with a URL is called over HTTP; without one it is simulated. One whose token is
 # None is not called by this function.
@@ -395,6 +401,8 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         # Without their informational lines; warnings are still logged.
         name: {"level": "WARNING"}
-        for name in ("botocore", "urllib3", "fontTools", "fpdf", "axes")
+        # Zappa's (``handler`` in its package) write query strings and whole events, which have
+        # names; ``loanoffice.request_id`` logs requests without them.
+        for name in ("botocore", "urllib3", "fontTools", "fpdf", "axes", "zappa", "handler")
     },
 }

@@ -73,6 +73,7 @@ def test_functions_are_invoked_by_the_names_and_the_alias_that_the_hooks_give_th
         assert alias == "live"
     assert config["role_name"] == web
     assert config["aws_environment_variables"]["LOANOFFICE_SECRETS"] == f"/loanoffice/{stage}"
+    assert config["aws_environment_variables"]["LOANOFFICE_STAGE"] == stage
 
 
 def test_each_function_reads_its_own_secrets_and_is_told_which_one_it_is(

@@ -21,7 +21,7 @@ def test_refusal_of_the_database_is_told_in_words(kind: str) -> None:
     assert found == Incident.Kind.WORKFLOW_FAILED
     assert sentence == (
         "The workflow failed: the database did not take what a step wrote "
-        f"({kind.rpartition('.')[2]}). The function's log has its words. Restart the application "
+        f"({kind.rpartition('.')[2]}). The function's log says where. Restart the application "
         "when the cause is mended."
     )
 

@@ -61,7 +61,8 @@ def tasks_answer(*, decisions: Iterable[ReviewDecision]) -> None:
     In the deciding transaction; ``decisions`` are those that settled the tasks.
     """
     settled = {decision.task_id: decision for decision in decisions}
-    callbacks = list(locked(PendingCallback.objects.filter(review_task__in=settled)))
+    waiting = PendingCallback.objects.select_related("execution")
+    callbacks = list(locked(waiting.filter(review_task__in=settled)))
     if missing := settled.keys() - {callback.review_task_id for callback in callbacks}:
         raise RuntimeError(f"tasks without a callback: {sorted(missing)}")
     for callback in callbacks:
@@ -99,7 +100,8 @@ def callback_receive(*, callback_id: str, answer: dict[str, Any]) -> CallbackRec
         )
     except LoanApplication.DoesNotExist as error:
         raise PendingCallback.DoesNotExist(*error.args) from error
-    callback = locked(PendingCallback.objects.all()).get(callback_id=callback_id)
+    waiting = PendingCallback.objects.select_related("execution")
+    callback = locked(waiting).get(callback_id=callback_id)
     if answer.get("result") == FraudVerdict.FLAGGED:
         flag_record(application=application, callback=callback)
     if callback.status == PendingCallback.Status.OPEN:
@@ -225,10 +227,16 @@ def answer_put(callback: PendingCallback) -> None:
 
 
 def _delivery(callback: PendingCallback) -> OutboxMessage:
+    # With the execution itself where it was read, for the log lines of what is sent at once.
+    known: dict[str, Any] = (
+        {"execution": callback.execution}
+        if "execution" in callback._state.fields_cache
+        else {"execution_id": callback.execution_id}
+    )
     return OutboxMessage(
         kind=OutboxMessage.Kind.ANSWER_CALLBACK,
         key=f"answer/{callback.pk}",
         callback=callback,
-        execution_id=callback.execution_id,
+        **known,
         payload=callback.answer or {},
     )

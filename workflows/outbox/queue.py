@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -29,6 +29,7 @@ from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
 from audit.masking import mask_mailboxes
+from audit.tracing import request_id, work_on
 from core.database import insert_many_once
 from core.once import once
 from workflows import engine
@@ -262,9 +263,10 @@ class _Beside:
         return chosen
 
     def _send(self, message: OutboxMessage) -> None:
-        send = _prepare(message)
-        if send is not None:
-            self.under_way[_pool_beside().submit(_in_context(send))] = message
+        with _work_on(message):
+            send = _prepare(message)
+            if send is not None:
+                self.under_way[_pool_beside().submit(_in_context(send))] = message
 
 
 def _is_unanswered(error: BaseException | None) -> bool:
@@ -317,13 +319,15 @@ def _deliver(messages: Sequence[OutboxMessage]) -> int:
     """
     under_way: dict[Future[Any], OutboxMessage] = {}
     for message in messages:
-        send = _prepare(message)
-        if send is None:
-            continue
+        with _work_on(message):
+            send = _prepare(message)
+            if send is None:
+                continue
+            send = _in_context(send)
         if is_owner():
             run_outside(send, then=partial(_settle, message))
             continue
-        future = outcome_of(send) if len(messages) == 1 else _pool().submit(_in_context(send))
+        future = outcome_of(send) if len(messages) == 1 else _pool().submit(send)
         under_way[future] = message
     return sum(_settle(under_way[future], future) for future in as_completed(under_way))
 
@@ -346,7 +350,21 @@ def _in_context(send: Send) -> Send:
     return partial(contextvars.copy_context().run, send)
 
 
+def _work_on(message: OutboxMessage) -> AbstractContextManager[None]:
+    """Name the work of a message: its execution's, or its application's. It reads nothing."""
+    known = message._state.fields_cache
+    execution, application = known.get("execution"), known.get("application")
+    if execution is not None:
+        return work_on(execution=execution.name, request=request_id.get() or execution.request_id)
+    return work_on(application=application.reference if application is not None else "")
+
+
 def _settle(message: OutboxMessage, future: "Future[Any]") -> bool:
+    with _work_on(message):
+        return _settled(message, future)
+
+
+def _settled(message: OutboxMessage, future: "Future[Any]") -> bool:
     try:
         with transaction.atomic():
             _route(message).settle(message, future)
@@ -375,7 +393,7 @@ def _put_off(message: OutboxMessage, error: Exception) -> None:
     final = message.attempts >= route.tries or isinstance(error, HOPELESS)
     logger.warning(
         "Not sent",
-        extra={"kind": message.kind, "key": message.key, "attempt": message.attempts},
+        extra={"kind": message.kind, "key": message.key, "tries": message.attempts},
         exc_info=error if not isinstance(error, EngineUnavailable | WebhookError) else None,
     )
     now, said = timezone.now(), mask_mailboxes(f"{type(error).__name__}: {error}")[:2000]

@@ -85,17 +85,27 @@ class HttpBureau(HttpService):
             )
             return BureauReport(report=report, bureau_reference=_reference(found))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ProviderError(f"{self.url} sent no usable report: {error!r}") from error
+            raise ProviderError(f"{self.url} sent no usable report: {_why(error)}") from error
+
+
+class UnusableIdError(ValueError):
+    """A provider's own reference cannot be stored."""
+
+
+def _why(error: Exception) -> str:
+    """Say why an answer cannot be used, without quoting it: it may be personal."""
+    quotes_nothing = isinstance(error, UnusableIdError | KeyError)  # a key is one that we asked for
+    return repr(error) if quotes_nothing else type(error).__name__
 
 
 def _reference(found: dict[str, Any]) -> str:
     """Return a provider's own reference. Raises ``KeyError``, ``ValueError``."""
     given = found["id"]
     if isinstance(given, bool) or not isinstance(given, str | int):
-        raise ValueError("the id is no text")
+        raise UnusableIdError("the id is no text")
     reference = str(given)
     if not 0 < len(reference.strip()) <= len(reference) <= LONGEST_REFERENCE:
-        raise ValueError(f"the id has not 1 to {LONGEST_REFERENCE} characters")
+        raise UnusableIdError(f"the id has not 1 to {LONGEST_REFERENCE} characters")
     return reference
 
 
@@ -105,7 +115,7 @@ class HttpFraudService(HttpService):
         try:
             return FraudVerdict(found["result"])
         except (KeyError, ValueError) as error:
-            raise ProviderError(f"{self.url} sent no usable verdict: {error!r}") from error
+            raise ProviderError(f"{self.url} sent no usable verdict: {_why(error)}") from error
 
 
 class HttpPayoutRail(HttpService):
@@ -124,10 +134,10 @@ class HttpPayoutRail(HttpService):
             try:
                 return _reference(found)
             except (KeyError, ValueError) as error:
-                raise PayoutUnknown(f"{self.url} settled it without an id: {error!r}") from error
+                raise PayoutUnknown(f"{self.url} settled it, but no id: {_why(error)}") from error
         if status in REFUSALS and said == REFUSED:
             reason = str(found.get("reason", ""))[:LONGEST_REASON]
-            raise PayoutRefused(f"{self.url} refused it with {status}. {reason}".strip())
+            raise PayoutRefused(f"{self.url} refused it with {status}.", reason=reason)
         # Also a 409 "in progress", a 408, a 429, or a 200 that does not say "settled".
         raise PayoutUnknown(f"{self.url} answered {status}, which does not say whether it paid")
 
@@ -146,6 +156,6 @@ class HttpPayoutRail(HttpService):
             reference = _reference(found)
         except (KeyError, ValueError) as error:
             if state == PaymentState.SETTLED:
-                raise ProviderError(f"{self.url} settled it without an id: {error!r}") from error
+                raise ProviderError(f"{self.url} settled it, but no id: {_why(error)}") from error
             reference = ""
         return Payment(state, reference)

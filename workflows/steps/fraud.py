@@ -11,6 +11,7 @@ from applications.choices import Step, WaitingOn
 from applications.models import LoanApplication
 from applications.services.attempts import Attempt, log, save
 from core.traces import spans
+from audit.tracing import request_id
 from workflows import engine
 from workflows.callbacks import pending
 from workflows.callbacks.wakeups import WakeUp
@@ -51,6 +52,8 @@ def request_fraud_check(
                 "application": attempt.reference,
                 "callback_id": callback_id,
                 **({"traceparent": spans.traceparent()} if spans.is_on() else {}),
+                "execution": attempt.name,
+                "request_id": request_id.get(),
             },
         )
     return None

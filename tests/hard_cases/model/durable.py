@@ -116,6 +116,7 @@ class Context:
         self.forgetful = forgetful
         self.has_run = False
         self.logger = logging.getLogger(__name__)
+        self.lambda_context = None
         self.execution_context = SimpleNamespace(durable_execution_arn=execution.arn)
 
     def step(self, func: Callable[[Any], Any], name: str, config: Any) -> Any:

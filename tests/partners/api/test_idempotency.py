@@ -44,7 +44,8 @@ def test_what_leaves_at_commit_leaves_once(
     with django_capture_on_commit_callbacks() as second:
         api.post(BASE, ALICE, **KEY)
 
-    assert (len(first), len(second)) == (1, 0)
+    assert len([each for each in first if "_committed" in str(each)]) == 1
+    assert second == []
 
 
 def test_replay_is_the_answer_of_then_though_the_case_went_on(api: Caller) -> None:
