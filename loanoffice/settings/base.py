@@ -13,6 +13,7 @@ from typing import Any
 from django.utils.csp import CSP
 
 from loanoffice.settings.environment import Environment
+from loanoffice.settings.observability import *
 from workflows.providers.catalogue import TOKEN_VARIABLES, URL_VARIABLES, VARIABLES
 
 env = Environment()
@@ -345,12 +346,6 @@ LOANOFFICE_FUNCTIONS = {
 
 # The function on AWS that this process is, which has its own secrets only; empty: all of them.
 LOANOFFICE_FUNCTION = ""
-# What log lines and metrics call the product, the place where it runs, and, off AWS, the process.
-LOANOFFICE_SERVICE = "loanoffice"
-LOANOFFICE_STAGE = env("LOANOFFICE_STAGE", default="local")
-LOANOFFICE_PROCESS = env("LOANOFFICE_PROCESS", default="")
-# Lambda sets the variable in each of its processes.
-LOANOFFICE_ON_LAMBDA = bool(env("AWS_LAMBDA_FUNCTION_NAME", default=""))
 
 # Providers. One with a URL is called over HTTP; without one it is simulated. One whose token is
 # None is not called by this function.
@@ -387,22 +382,3 @@ LOANOFFICE_DOCUMENTS_MOST = env.whole("LOANOFFICE_DOCUMENTS_MOST", default=20)  
 LOANOFFICE_DOCUMENT_LINK_LIFE = timedelta(minutes=5)
 # Whether storage signs links of its own (S3 does); else the product serves what it signed.
 LOANOFFICE_STORAGE_SIGNS_LINKS = False
-
-LOG_LEVEL = env.log_level("LOG_LEVEL", default="INFO")
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "json": {"()": "loanoffice.logs.JsonFormatter"},
-        "line": {"()": "loanoffice.logs.LineFormatter"},
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        # Without their informational lines; warnings are still logged.
-        name: {"level": "WARNING"}
-        # Zappa's (``handler`` in its package) write query strings and whole events, which have
-        # names; ``loanoffice.request_id`` logs requests without them.
-        for name in ("botocore", "urllib3", "fontTools", "fpdf", "axes", "zappa", "handler")
-    },
-}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import IntegrityError
+from django.db import DataError
 from django.test import Client
 from django.urls import reverse
 
@@ -231,7 +231,7 @@ def test_lines_of_what_goes_wrong_have_no_personal_data(
     assert strict.post(f"{add}?name={name}", body()).status_code == 403
 
     def fail(**_: Any) -> None:
-        raise IntegrityError(f"Failing row contains ({name}, {mail})")
+        raise DataError(f"Failing row contains ({name}, {mail})")
 
     with monkeypatch.context() as broken:
         broken.setattr(intake, "_submit", fail)

@@ -17,7 +17,7 @@ from tests.workflows.lambda_stub import LambdaStub
 from workflows import engine
 from workflows.models import Incident, OutboxMessage, PendingCallback
 from workflows.operations import message_resend
-from workflows.outbox import queue
+from workflows.outbox import backoff, queue
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -54,14 +54,14 @@ def test_failed_delivery_is_tried_again_later_and_the_page_says_that_it_is_pendi
     failure: tuple[int, str],
 ) -> None:
     # The page may take longer than the first delay.
-    monkeypatch.setattr(queue, "FIRST_DELAY", queue.LONGEST_DELAY)
+    monkeypatch.setattr(backoff, "FIRST_DELAY", backoff.LONGEST_DELAY)
     aws.answers.append(failure)
     before = timezone.now()
     message = approve(waiting, manager)
 
     assert (message.status, message.attempts) == ("pending", 1)
     assert failure[1] in message.last_error
-    assert before + queue.backoff(1) / 2 < message.due_at
+    assert before + backoff.backoff(1) / 2 < message.due_at
     assert PendingCallback.objects.get().status == "answered"
     assert "Delivery pending" in page_of(waiting, login, manager)
     queue.send_due()
@@ -79,8 +79,8 @@ def test_failed_delivery_is_tried_again_later_and_the_page_says_that_it_is_pendi
 
 def test_delays_grow_and_are_never_the_same_for_all(aws: LambdaStub) -> None:
     for attempt in range(1, queue.TRIES):
-        delays = {queue.backoff(attempt).total_seconds() for _ in range(20)}
-        longest = min(queue.FIRST_DELAY * 2 ** (attempt - 1), queue.LONGEST_DELAY)
+        delays = {backoff.backoff(attempt).total_seconds() for _ in range(20)}
+        longest = min(backoff.FIRST_DELAY * 2 ** (attempt - 1), backoff.LONGEST_DELAY)
         assert len(delays) == 20
         assert all(longest / 2 <= delay <= longest for delay in delays)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
-from django.db import IntegrityError, OperationalError
+from django.db import DataError, OperationalError
 from django.test import Client, RequestFactory
 from opentelemetry import trace
 
@@ -114,7 +114,7 @@ def quoting() -> dict[str, Exception]:
         "key": raised(lambda: {}[NAME]),
         "json": raised(lambda: b"\xff".decode() or NAME),
         "mail": smtplib.SMTPRecipientsRefused({NAME: (550, b"unknown")}),
-        "row": IntegrityError(f"Failing row contains ({NAME})"),
+        "row": DataError(f"Failing row contains ({NAME})"),
         "connection": OperationalError(f"canceled\nCONTEXT: row of {NAME}"),
         "payout": PayoutRefused("The rail refused it with 403.", reason=f"{NAME} has no account"),
         "aws": ParamValidationError(report=f"invalid value: {NAME}"),

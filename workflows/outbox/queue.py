@@ -13,12 +13,11 @@ what is read before and written after stays with the sender's own connection.
 import contextvars
 import logging
 import math
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -29,14 +28,15 @@ from django.db import DatabaseError, connection, models, transaction
 from django.utils import timezone
 
 from audit.masking import mask_mailboxes
-from audit.tracing import request_id, work_on
 from core.database import insert_many_once
 from core.once import once
 from workflows import engine
 from workflows.db_threads import is_owner, outcome_of, run_outside
 from workflows.errors import AlreadyStarted, EndpointGone, EngineUnavailable, WebhookError
 from workflows.models import OutboxMessage
+from workflows.outbox.backoff import backoff
 from workflows.outbox.failures import note_failure
+from workflows.outbox.message_context import in_context, work_on_message
 from workflows.outbox.traced import traced
 
 logger = logging.getLogger(__name__)
@@ -52,8 +52,6 @@ LOOK_AGAIN = 0.5
 LONGEST_PASS = 8.0
 # Longer than the slowest batch: BATCH / PARALLEL rounds of one call's longest wait, 18 s.
 LEASE = timedelta(seconds=45)
-FIRST_DELAY = 1.0  # seconds
-LONGEST_DELAY = 300.0  # seconds
 TRIES = 20  # about an hour
 KEPT_FAILURES = 40  # of one message, each with its time; a message may be sent again by hand
 KEPT_OF_ERROR = 300  # characters
@@ -71,12 +69,6 @@ AT_ONCE = frozenset(
 HOPELESS = (AlreadyStarted, EndpointGone)
 
 type Send = Callable[[], Any]
-
-
-def backoff(attempts: int) -> timedelta:
-    """Exponential backoff with equal jitter (AWS Architecture Blog, 2015)."""
-    longest: float = min(FIRST_DELAY * 2 ** (attempts - 1), LONGEST_DELAY)
-    return timedelta(seconds=longest / 2 + random.uniform(0, longest / 2))
 
 
 @dataclass(frozen=True)
@@ -263,10 +255,10 @@ class _Beside:
         return chosen
 
     def _send(self, message: OutboxMessage) -> None:
-        with _work_on(message):
+        with work_on_message(message):
             send = _prepare(message)
             if send is not None:
-                self.under_way[_pool_beside().submit(_in_context(send))] = message
+                self.under_way[_pool_beside().submit(in_context(send))] = message
 
 
 def _is_unanswered(error: BaseException | None) -> bool:
@@ -319,11 +311,11 @@ def _deliver(messages: Sequence[OutboxMessage]) -> int:
     """
     under_way: dict[Future[Any], OutboxMessage] = {}
     for message in messages:
-        with _work_on(message):
+        with work_on_message(message):
             send = _prepare(message)
             if send is None:
                 continue
-            send = _in_context(send)
+            send = in_context(send)
         if is_owner():
             run_outside(send, then=partial(_settle, message))
             continue
@@ -345,22 +337,8 @@ def _route(message: OutboxMessage) -> Handler:
     return HANDLERS[OutboxMessage.Kind(message.kind)]
 
 
-def _in_context(send: Send) -> Send:
-    """With the caller's ids for the log lines."""
-    return partial(contextvars.copy_context().run, send)
-
-
-def _work_on(message: OutboxMessage) -> AbstractContextManager[None]:
-    """Name the work of a message: its execution's, or its application's. It reads nothing."""
-    known = message._state.fields_cache
-    execution, application = known.get("execution"), known.get("application")
-    if execution is not None:
-        return work_on(execution=execution.name, request=request_id.get() or execution.request_id)
-    return work_on(application=application.reference if application is not None else "")
-
-
 def _settle(message: OutboxMessage, future: "Future[Any]") -> bool:
-    with _work_on(message):
+    with work_on_message(message):
         return _settled(message, future)
 
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from applications.choices import Step, WaitingOn
 from applications.models import LoanApplication
 from applications.services.attempts import Attempt, log, save
-from core.traces import spans
 from audit.tracing import request_id
+from core.traces import spans
 from workflows import engine
 from workflows.callbacks import pending
 from workflows.callbacks.wakeups import WakeUp

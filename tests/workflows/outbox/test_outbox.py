@@ -17,7 +17,7 @@ from tests.workflows.lambda_stub import LambdaStub
 from workflows import engine, executions
 from workflows.callbacks import pending
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
-from workflows.outbox import queue
+from workflows.outbox import backoff, queue
 
 pytestmark = pytest.mark.django_db
 
@@ -80,10 +80,10 @@ def test_failure_is_put_off_with_its_reason_and_sent_later(
 
 
 def test_backoff_grows_and_is_bounded() -> None:
-    delays = [queue.backoff(attempt).total_seconds() for attempt in range(1, queue.TRIES)]
+    delays = [backoff.backoff(attempt).total_seconds() for attempt in range(1, queue.TRIES)]
     assert 0.5 <= delays[0] <= 1.0
     assert 2.0 <= delays[2] <= 4.0
-    assert all(delay <= queue.LONGEST_DELAY for delay in delays)
+    assert all(delay <= backoff.LONGEST_DELAY for delay in delays)
 
 
 def test_last_try_opens_an_incident(aws: LambdaStub, submitted: LoanApplication) -> None:

@@ -18,6 +18,7 @@ from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 from workflows import engine
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.operations import execution_pause, execution_resume
+from workflows.outbox import backoff
 from workflows.outbox import queue as outbox_queue
 
 ROWS = 60
@@ -79,7 +80,7 @@ def test_many_poison_rows_in_front_do_not_hold_up_the_one_behind(
     aws: LambdaStub, submitted: LoanApplication, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # None of them is due again before the last was tried, however slow the machine is.
-    monkeypatch.setattr(outbox_queue, "FIRST_DELAY", outbox_queue.LONGEST_DELAY)
+    monkeypatch.setattr(backoff, "FIRST_DELAY", backoff.LONGEST_DELAY)
     queue(submitted)
     good = OutboxMessage.objects.last()
     assert good is not None
