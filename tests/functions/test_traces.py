@@ -134,7 +134,13 @@ def test_one_loan_is_one_trace_without_personal_data(
         "request_id": execution.request_id,
         "traceparent": execution.traceparent,
     }
-    assert asked[1][1].keys() == {"application", "callback_id", "traceparent"}
+    assert asked[1][1].keys() == {
+        "application",
+        "callback_id",
+        "execution",
+        "request_id",
+        "traceparent",
+    }
     assert not [hook for hook in receiver.received if hook.headers.keys() & {"traceparent"}]
 
     everything = "\n".join(span.everything for span in found).lower()
