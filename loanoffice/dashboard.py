@@ -26,6 +26,7 @@ from reviews.choices import TaskKind, TaskStatus
 from reviews.models import ReviewTask
 from reviews.services import decisions
 from workflows.models import Incident
+from workflows.sweep_runs import SweepWarnings, sweep_run_last, warnings_of
 
 DAYS = 30
 KEPT_FOR = 60  # seconds
@@ -116,12 +117,18 @@ class Dashboard:
     flow: Flow | None
     is_new: bool  # nobody has entered an application yet
     seal: SealStatus
+    warnings: SweepWarnings | None  # of the last sweep, for whoever may see the System page
+
+    @property
+    def is_something_wrong(self) -> bool:
+        """Tell whether the System page has something that cannot wait."""
+        return self.warnings is not None and (self.warnings.some or bool(self.seal.finding))
 
 
 def dashboard_of(*, user: User, now: datetime) -> Dashboard:
     """Read the dashboard of one person.
 
-    At most seventeen queries, ten of them once a minute, whatever the size of the data.
+    At most eighteen queries, ten of them once a minute, whatever the size of the data.
     """
     sees_applications = user.has_perm("applications.view_loanapplication")
     sees_tasks = user.has_perm("reviews.view_reviewtask")
@@ -138,6 +145,11 @@ def dashboard_of(*, user: User, now: datetime) -> Dashboard:
         flow=_kept("flow", now, lambda: flow_of(now=now)) if sees_applications else None,
         is_new=sees_applications and not LoanApplication.objects.exists(),
         seal=_kept("seal", now, seal_status),
+        warnings=(
+            warnings_of(sweep_run_last(), now=now)
+            if user.has_perm("workflows.view_sweeprun")
+            else None
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from accounts.proposals import is_single_admin
-from loanoffice.charts import grouped_bars, shares
+from core.charts import grouped_bars, shares
 from loanoffice.dashboard import Dashboard
 
 

@@ -263,11 +263,12 @@ def executions_page(
     name: str | None = None,
     oldest_first: bool = False,
     marker: str = "",
+    size: int = LARGEST_PAGE,
 ) -> Page:
     """Read one page of the list of executions, behind a marker. Raises ``EngineError``."""
     arguments: dict[str, Any] = {
         "FunctionName": settings.LOAN_APPROVAL_FUNCTION.partition(":")[0],
-        "MaxItems": LARGEST_PAGE,
+        "MaxItems": size,
     }
     if oldest_first:
         arguments["ReverseOrder"] = True
@@ -329,9 +330,11 @@ def get(*, arn: str) -> dict[str, Any]:
         return dict(_client().get_durable_execution(DurableExecutionArn=arn))
 
 
-def ping() -> None:
+def ping() -> str:
     """Return when the engine would take a start of the loan approval. Raises ``EngineError``.
 
-    The embedded engine takes none while its disk refuses writes.
+    The embedded engine takes none while its disk refuses writes. Returns the version that a start
+    would run on, empty when the engine does not say.
     """
-    _invoke(FunctionName=settings.LOAN_APPROVAL_FUNCTION, InvocationType="DryRun")
+    answer = _invoke(FunctionName=settings.LOAN_APPROVAL_FUNCTION, InvocationType="DryRun")
+    return str(answer.get("ExecutedVersion") or "")

@@ -39,6 +39,7 @@ from workflows.backlog import backlog_read
 from workflows.callbacks.fraud_vendor import callback_requests_forget
 from workflows.models import PeriodicRun
 from workflows.outbox import queue
+from workflows.probes import sentence_of
 from workflows.reconcile.compare import reconcile_for
 from workflows.reconcile.rounds import Round
 from workflows.sweep_runs import sweep_run_record, sweep_runs_forget
@@ -111,7 +112,7 @@ def _engine_error() -> str:
     if engine.is_circuit_open():
         return "The engine cannot be reached."
     result = PeriodicRun.objects.filter(name=RECONCILE).values_list("result", flat=True).first()
-    return str((result or {}).get("error", ""))
+    return sentence_of(str((result or {}).get("error", "")))
 
 
 def _left(ends_at: float) -> float:

@@ -22,14 +22,15 @@ from audit import sealing
 from audit.models import Action, AuditEntry
 from audit.seal_verification import seals_verify
 from audit.services import entry_record
+from core.charts import grouped_bars, round_up, shares
 from lending.choices import Outcome
-from loanoffice.charts import grouped_bars, round_up, shares
 from loanoffice.dashboard import DAYS, dashboard_of, flow_of, oldest_waiting, open_tasks_of
 from loanoffice.median import median_span
 from reviews.models import ReviewTask
 from reviews.services import decisions
 from tests import casework
 from tests.workflows import trouble
+from workflows.models import SweepRun
 
 pytestmark = pytest.mark.django_db
 HOME = "/admin/"
@@ -198,6 +199,43 @@ def test_everybody_sees_the_last_verified_seal_and_what_is_not_sealed(
     html = nobody.get(HOME).content.decode()
     assert "Not as it was sealed" in html
     assert "was changed after seal 1 closed it" in html
+
+
+def test_what_is_wrong_with_the_system_is_said_to_operations_at_the_cost_of_one_query(
+    make_user: Callable[..., User], manager: User
+) -> None:
+    operations = as_user(make_user("operations", Role.OPERATIONS))
+    assert "No sweep has come to its end yet" in operations.get(HOME).content.decode()
+    now = timezone.now()
+    row = SweepRun.objects.create(
+        minute=now,
+        ended_at=now,
+        seconds=0.2,
+        outbox_pending=3,
+        outbox_oldest_seconds=20,
+        incidents_open=0,
+        tasks_overdue=0,
+    )
+    assert 'id="system-notice"' not in operations.get(HOME).content.decode()
+    SweepRun.objects.filter(pk=row.pk).update(
+        ended_at=now - timedelta(minutes=9),
+        outbox_oldest_seconds=3600,
+        engine_error="The engine cannot be reached.",
+    )
+
+    with CaptureQueriesContext(connection) as captured:
+        html = operations.get(HOME).content.decode()
+
+    assert sum("workflows_sweeprun" in query["sql"] for query in captured) == 1
+    notice = html[html.index('id="system-notice"') :]
+    assert "No sweep has come to its end for 9 min" in notice
+    assert "a message had waited for 1 h." in notice
+    assert "The last sweep could not ask the engine." in notice
+    assert 'href="/admin/workflows/sweeprun/"' in notice
+    with CaptureQueriesContext(connection) as captured:
+        html = as_user(manager).get(HOME).content.decode()
+    assert 'id="system-notice"' not in html
+    assert not any("workflows_sweeprun" in query["sql"] for query in captured)
 
 
 def test_figures_are_kept_for_a_minute_and_what_waits_on_me_is_not(

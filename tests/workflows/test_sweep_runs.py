@@ -79,9 +79,11 @@ def test_row_says_why_the_engine_could_not_be_asked(settings: Any) -> None:
     last = sweep_run_last()
     assert last is not None
     assert last.engine_error == "The engine cannot be reached."
-    PeriodicRun.objects.filter(name=sweep.RECONCILE).update(result={"error": "Rate exceeded"})
+    PeriodicRun.objects.filter(name=sweep.RECONCILE).update(
+        result={"error": 'Not reached: "http://127.0.0.1:9/x"'}
+    )
     engine.circuit_close()
-    assert sweep._engine_error() == "Rate exceeded"
+    assert sweep._engine_error() == "Not reached."
     PeriodicRun.objects.filter(name=sweep.RECONCILE).update(result={"compared": 3})
     assert sweep._engine_error() == ""
 

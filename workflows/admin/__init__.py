@@ -9,7 +9,8 @@ from workflows.admin.bulk_decisions import DeliveredBulkDecisionAdmin
 from workflows.admin.executions import ExecutionAdmin, PendingCallbackAdmin
 from workflows.admin.incidents import IncidentAdmin
 from workflows.admin.messages import OutboxMessageAdmin
-from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
+from workflows.admin.system import SweepRunAdmin
+from workflows.models import Execution, Incident, OutboxMessage, PendingCallback, SweepRun
 
 admin.site.unregister(LoanApplication)
 admin.site.register(LoanApplication, WorkflowApplicationAdmin)
@@ -19,3 +20,4 @@ admin.site.register(Execution, ExecutionAdmin)
 admin.site.register(PendingCallback, PendingCallbackAdmin)
 admin.site.register(OutboxMessage, OutboxMessageAdmin)
 admin.site.register(Incident, IncidentAdmin)
+admin.site.register(SweepRun, SweepRunAdmin)
