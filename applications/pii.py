@@ -46,17 +46,20 @@ def masked_changes(
     return {name: (masked(name, old), masked(name, new)) for name, (old, new) in changed.items()}
 
 
-def debt_to_income_band(ratio: Decimal | None) -> str:
+def debt_to_income_band(ratio: Decimal | None, *, times: Decimal = Decimal(1)) -> str:
     """Return the band of a share of the income, for who may not see the income.
 
-    The exact share, with the amount beside it, is the income.
+    The exact share, with the amount beside it, is the income. ``times`` gives the band of another
+    payment, which is so many times the one of ``ratio``: with a band of its own, the two together
+    would tell the income better than either.
     """
     if ratio is None:
         return "not known"
     for below, end in pairwise((None, *BAND_ENDS)):
         if ratio <= (end or 0):
-            return f"up to {end} %" if below is None else f"{below} to {end} %"
-    return f"over {BAND_ENDS[-1]} %"
+            upper = f"{(end or 0) * times:.0f} %"
+            return f"up to {upper}" if below is None else f"{below * times:.0f} to {upper}"
+    return f"over {BAND_ENDS[-1] * times:.0f} %"
 
 
 def without_contact(text: str, *, phone: str, email: str, address: str) -> str:

@@ -15,6 +15,9 @@ DAY = "j F Y"  # 5 December 2026
 DAY_OF_YEAR = "j F"
 TIME = "H:i"  # 17:08
 TIME_TO_THE_SECOND = "H:i:s"
+MINUTE = 60
+# Seconds and their name. From two days on in days: 30 hours are said better than a day.
+SPANS = ((172_800, 86_400, "day"), (3600, 3600, "hour"), (MINUTE, MINUTE, "minute"))
 
 
 def zone_name() -> str:
@@ -91,6 +94,20 @@ def near_day(at: date, now: datetime) -> str:
 def near_moment(at: datetime, now: datetime) -> str:
     """Format a time as people say it: ``tomorrow 17:08``, ``5 December 17:08``."""
     return f"{near_day(at, now)} {hour(at)}"
+
+
+def due_in_words(due_at: datetime, now: datetime) -> str:
+    """Tell how far a deadline is, as people say it: ``in 3 hours``, ``2 days late``.
+
+    In whole minutes, hours or days that are over, so that nothing is due later than it says.
+    """
+    seconds = int((due_at - now).total_seconds())
+    if abs(seconds) < MINUTE:
+        return "now"
+    size, unit = next(found[1:] for found in SPANS if abs(seconds) >= found[0])
+    number = abs(seconds) // size
+    span = f"{number} {unit}{'' if number == 1 else 's'}"
+    return f"in {span}" if seconds > 0 else f"{span} late"
 
 
 def for_programs(at: datetime) -> str:

@@ -88,9 +88,16 @@ class Assessment:
 
 def debt_to_income(*, loan_amount: Decimal, annual_income: Decimal | None) -> Decimal | None:
     """Compute the estimated monthly payment over monthly income, in percent with two decimals."""
+    return share_of_income(
+        payment=loan_amount * ESTIMATED_PAYMENT_SHARE, annual_income=annual_income
+    )
+
+
+def share_of_income(*, payment: Decimal, annual_income: Decimal | None) -> Decimal | None:
+    """Compute a monthly payment over monthly income, in percent with two decimals."""
     if not annual_income:
         return None
-    ratio = loan_amount * ESTIMATED_PAYMENT_SHARE / (annual_income / 12) * 100
+    ratio = payment / (annual_income / 12) * 100
     return ratio.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
 
 

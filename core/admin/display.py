@@ -50,6 +50,21 @@ def deadline(due_at: datetime, expires_at: datetime) -> SafeString:
     return format_html("Due {}, expires {}", due, _time(expires_at, expires))
 
 
+def due_in_words(due_at: datetime, expires_at: datetime) -> SafeString:
+    """Format ``in 3 hours``, or a badge ``2 days late`` and until when it can still be decided."""
+    now = timezone.now()
+    words = times.due_in_words(due_at, now)
+    if due_at > now:
+        return _time(due_at, words)
+    late = _time(due_at, words)
+    expires = _time(expires_at, times.near_moment(expires_at, now))
+    return format_html(
+        '<span class="badge tone-alert">{}</span> <span class="quiet">expires {}</span>',
+        late,
+        expires,
+    )
+
+
 def _time(at: datetime, shown: str) -> SafeString:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',

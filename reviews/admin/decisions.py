@@ -5,9 +5,10 @@ asked again by the service, under a lock.
 """
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
 
 from applications.admin.application_page import ApplicationPageAdmin
@@ -19,6 +20,7 @@ from core.admin.sent_once import answer_once
 from core.admin.view_helpers import admin_page
 from core.errors import DomainError
 from lending.choices import Outcome
+from reviews.admin import queue
 from reviews.admin.bulk_result import OUTCOME_WORDS
 from reviews.admin.forms import DecideForm
 from reviews.choices import TaskKind
@@ -55,6 +57,7 @@ def _decide(
     user = staff(request)
     kind = TaskKind(task.kind)
     words = REVIEW_KINDS[kind].words
+    carried = queue.list_carried(request)
     try:
         if request.method == "POST":
             form = DecideForm(request.POST, outcome=wanted, kinds=[kind])
@@ -70,9 +73,8 @@ def _decide(
                 task.refresh_from_db()
                 if decision.outcome == Outcome.APPROVE and not task.outcome:
                     message += " A second person has to approve as well."
-                return back_to_application(
-                    model_admin, request, application, message, messages.SUCCESS
-                )
+                task.application = application
+                return _go_on(model_admin, request, task, wanted, message)
         else:
             initial = {"version": application.version}
             form = DecideForm(initial=initial, outcome=wanted, kinds=[kind])
@@ -81,6 +83,7 @@ def _decide(
         )
     except DomainError as refused:
         return back_to_application(model_admin, request, application, str(refused))
+    other = Outcome.DECLINE if wanted == Outcome.APPROVE else Outcome.APPROVE
     return admin_page(
         model_admin,
         request,
@@ -95,4 +98,32 @@ def _decide(
         form=form,
         button=words[wanted],
         tone="good" if wanted == Outcome.APPROVE else "bad",
+        back=queue.list_url(carried) if carried else "",
+        following=queue.next_after(task, user=user, now=timezone.now()) if carried else None,
+        other_url=queue.decide_url(task, other, carried),
+        other_word=words[other],
     )
+
+
+def _go_on(
+    model_admin: ApplicationPageAdmin,
+    request: HttpRequest,
+    task: ReviewTask,
+    outcome: Outcome,
+    message: str,
+) -> HttpResponse:
+    """Go to the next decision, back to *My approvals*, or to the application, as it was asked."""
+    carried = queue.list_carried(request)
+    following = queue.next_after(task, user=staff(request), now=timezone.now())
+    if following is not None and "next" in request.POST:
+        message = f"{message} {following.left_words.capitalize()}."
+        model_admin.message_user(request, message, messages.SUCCESS)
+        return HttpResponseRedirect(queue.decide_url(following.task, outcome, carried))
+    if following is not None:
+        message = format_html("{} {}", message, queue.next_sentence(following, outcome))
+    if not carried:
+        return back_to_application(
+            model_admin, request, task.application, message, messages.SUCCESS
+        )
+    model_admin.message_user(request, message, messages.SUCCESS)
+    return HttpResponseRedirect(queue.list_url(carried))

@@ -4,27 +4,36 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
+from django.forms import Script
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from applications.admin.contact_reveal import is_shown
 from applications.admin.display import outcome_badge
 from applications.admin.view_helpers import ApplicationColumn
-from applications.models import RiskAssessment
 from core.admin.base import ReadOnlyAdmin, staff
-from core.admin.display import badge, clock, deadline, moment, money
+from core.admin.display import badge, clock, deadline, due_in_words, moment, money
 from core.admin.paging import BoundedChangeList
-from lending.choices import Tier
+from core.admin.row_actions import row_url
+from lending.choices import Outcome
 from reviews.admin import bulk_preview, claims
 from reviews.admin.display import late_badge, voided_badge
+from reviews.admin.figures import Figures, figures_of
 from reviews.admin.filters import Overdue, WaitingOnMe
-from reviews.choices import TaskStatus
-from reviews.kinds import STAFF_KINDS
+from reviews.admin.queue import decide_url
+from reviews.choices import TaskKind, TaskStatus
+from reviews.kinds import REVIEW_KINDS, STAFF_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.selectors import approvals_counting
 from reviews.services import decisions
 from reviews.services.authority import claim_stands
+
+LINK = (
+    '<a class="press press-quiet" href="{}" data-key="{}">{}'
+    '<span class="visually-hidden"> {}</span></a>'
+)
 
 
 def is_mine(request: HttpRequest) -> bool:
@@ -40,17 +49,20 @@ class TaskChangeList(BoundedChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = graded(list(self.result_list))
+        self.preserved_filters = ""  # for a row's page, which belongs to another list
+        self.result_list = rows_shown(list(self.result_list), request)
+
+    def url_for_result(self, result: Any) -> str:
+        """Return the page of the application: it has the buttons, and all that a task says."""
+        return row_url(result.application)
 
 
-def graded(tasks: list[ReviewTask]) -> list[ReviewTask]:
-    """Set ``tier`` and ``score`` of the attempt, and how many approvals were ``given``."""
-    assessed = {
-        (one.application_id, one.attempt): one
-        for one in RiskAssessment.objects.filter(
-            application__in={task.application_id for task in tasks}
-        )
-    }
+def rows_shown(tasks: list[ReviewTask], request: HttpRequest) -> list[ReviewTask]:
+    """Set of each task its ``figures``, the approvals ``given``, and where it is decided.
+
+    ``carried`` is the query string of the list where this person can decide the task, else empty.
+    """
+    found = figures_of(tasks, income_shown=lambda application: is_shown(request, application))
     given = dict(
         approvals_counting()
         .filter(task__in=[task.pk for task in tasks])
@@ -58,14 +70,14 @@ def graded(tasks: list[ReviewTask]) -> list[ReviewTask]:
         .values_list("task")
         .annotate(Count("pk"))
     )
+    now, me, carried = timezone.now(), staff(request).pk, request.GET.urlencode()
     for task in tasks:
-        found = assessed.get((task.application_id, task.attempt))
-        shown = (
-            {"tier": None, "score": None}
-            if found is None
-            else {"tier": found.tier, "score": found.mean_score}
+        is_free = task.claimed_by_id in {None, me} or not claim_stands(task, now)
+        vars(task).update(
+            figures=found[task.pk],
+            given=given.get(task.pk, 0),
+            carried=carried if is_free and is_mine(request) else "",
         )
-        vars(task).update(shown, given=given.get(task.pk, 0))
     return tasks
 
 
@@ -74,10 +86,12 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
 
     changelist_class = TaskChangeList
 
+    class Media:
+        js = (Script("core/list_keys.js", defer=True),)
+
     list_display = (
+        "application_named",
         "kind",
-        "application_shown",
-        "applicant",
         "amount",
         "asked_of",
         "status_shown",
@@ -85,17 +99,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
         "claim",
         "asked_again",
     )
-    mine_display = (
-        "asked",
-        "application_shown",
-        "applicant",
-        "amount",
-        "grade",
-        "asked_by",
-        "since",
-        "due",
-        "claim",
-    )
+    mine_display = ("application_named", "amount", "why", "grade", "share", "due_soon", "decide")
     list_filter = (WaitingOnMe, Overdue, "status", "kind", "assigned_role")
     list_select_related = (
         "application__partner",
@@ -119,6 +123,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
         if is_mine(request):
             context = {
                 "title": "My approvals",
+                "is_mine": True,
                 "nothing_here": "Nothing waits on you.",
                 "empty_list_text": (
                     "What you may decide appears here, in your own right or on behalf of whoever "
@@ -156,38 +161,65 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
 
     # --- Columns --------------------------------------------------------------------------
 
-    @admin.display(description="Applicant")
-    def applicant(self, task: ReviewTask) -> str:
-        return task.application.applicant_name
+    @admin.display(description="Application")
+    def application_named(self, task: ReviewTask) -> SafeString:
+        """The reference, the applicant, and the partner or the person that submitted it."""
+        application = task.application
+        by = application.partner or application.submitted_by
+        return format_html(
+            '{}<br><span class="row-who">{}{}</span>',
+            application.reference,
+            application.applicant_name,
+            f", by {by}" if by else "",
+        )
 
     @admin.display(description="Amount")
     def amount(self, task: ReviewTask) -> SafeString:
         return money(task.application.loan_amount, task.application.currency)
 
+    @admin.display(description="Why")
+    def why(self, task: ReviewTask) -> SafeString | str:
+        """The reasons to ask, and how many approvals are given where more than one is required."""
+        words = "; ".join(_figures(task).why)
+        if task.approvals_required == 1:
+            return words
+        given = f"{getattr(task, 'given', 0)} of {task.approvals_required} given"
+        return format_html('{} <span class="quiet">{}</span>', words, given)
+
     @admin.display(description="Tier and score", empty_value="")
     def grade(self, task: ReviewTask) -> SafeString | str:
-        tier, score = getattr(task, "tier", None), getattr(task, "score", None)
-        if tier is None:
+        known = _figures(task)
+        return format_html('{} <span class="quiet">{}</span>', known.tier, known.score)
+
+    @admin.display(description="Instalment", empty_value="")
+    def share(self, task: ReviewTask) -> SafeString | str:
+        """The real instalment a month, and which share of the income it is."""
+        known = _figures(task)
+        if known.instalment is None:
             return ""
-        return format_html('{} <span class="quiet">{}</span>', Tier(tier).label, score)
+        shown = money(known.instalment, task.application.currency)
+        return format_html('{} <span class="quiet">{}</span>', shown, known.share)
 
-    @admin.display(description="Asked")
-    def asked(self, task: ReviewTask) -> str:
-        """The kind, and how many approvals are given where more than one is required."""
-        if task.approvals_required == 1:
-            return task.get_kind_display()
-        given = getattr(task, "given", 0)
-        return f"{task.get_kind_display()}, {given} of {task.approvals_required} given"
+    @admin.display(description="Due")
+    def due_soon(self, task: ReviewTask) -> SafeString:
+        return due_in_words(task.due_at, task.expires_at)
 
-    @admin.display(description="Who asked", empty_value="")
-    def asked_by(self, task: ReviewTask) -> str:
-        """The partner or the person that submitted the application."""
-        application = task.application
-        return str(application.partner or application.submitted_by or "")
-
-    @admin.display(description="Waiting since")
-    def since(self, task: ReviewTask) -> SafeString:
-        return moment(task.opened_at)
+    @admin.display(description="Decide")
+    def decide(self, task: ReviewTask) -> SafeString:
+        """The links to the decision pages, or who has claimed it; who claimed it sees both."""
+        carried = getattr(task, "carried", "")
+        if not carried:
+            return format_html("{}", self.claim(task))
+        words, reference = REVIEW_KINDS[TaskKind(task.kind)].words, task.application.reference
+        links = [
+            (decide_url(task, outcome, carried), key, words[outcome], reference)
+            for outcome, key in ((Outcome.APPROVE, "a"), (Outcome.DECLINE, "d"))
+        ]
+        return format_html(
+            '<span class="row-links">{}</span> {}',
+            format_html_join(" ", LINK, links),
+            self.claim(task),
+        )
 
     @admin.display(description="Claimed by", empty_value="")
     def claim(self, task: ReviewTask) -> SafeString | str:
@@ -232,6 +264,12 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
         else:
             return ""
         return format_html('{} <span class="quiet">{}</span>', shown, moment(at))
+
+
+def _figures(task: ReviewTask) -> Figures:
+    """Return what ``rows_shown`` has set."""
+    known: Figures = vars(task)["figures"]
+    return known
 
 
 class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):

@@ -31,6 +31,16 @@ def test_share_of_income_is_shown_as_the_band_that_it_is_in(ratio: str | None, b
     assert debt_to_income_band(None if ratio is None else Decimal(ratio)) == band
 
 
+def test_band_of_another_payment_tells_no_more_about_the_income() -> None:
+    """2,847.90 beside an estimate of 7,500.00: its band is that of the estimate, 0.37972 times."""
+    times = Decimal("2847.90") / Decimal("7500.00")
+
+    assert debt_to_income_band(Decimal("105.88"), times=times) == "30 to 61 %"
+    assert debt_to_income_band(Decimal("9.00"), times=times) == "up to 4 %"
+    assert debt_to_income_band(Decimal("161.00"), times=times) == "over 61 %"
+    assert debt_to_income_band(None, times=times) == "not known"
+
+
 @pytest.mark.parametrize(
     ("typed", "kept"),
     [

@@ -107,3 +107,21 @@ def test_django_writes_the_columns_and_fields_of_the_admin_in_the_same_format() 
 )
 def test_near_days_have_words(now: str, said: str) -> None:
     assert times.near_moment(AT, datetime.fromisoformat(now)) == said
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(seconds=59), "now"),
+        (timedelta(seconds=-59), "now"),
+        (timedelta(minutes=1), "in 1 minute"),
+        (timedelta(minutes=59, seconds=59), "in 59 minutes"),
+        (timedelta(hours=3, minutes=59), "in 3 hours"),
+        (timedelta(hours=47, minutes=59), "in 47 hours"),
+        (timedelta(days=2), "in 2 days"),
+        (timedelta(hours=-1), "1 hour late"),
+        (timedelta(days=-2, hours=-23), "2 days late"),
+    ],
+)
+def test_deadline_is_said_as_the_time_that_is_left_or_over(span: timedelta, words: str) -> None:
+    assert times.due_in_words(AT + span, AT) == words

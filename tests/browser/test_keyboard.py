@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests import casework
-from tests.applications.admin.conftest import LIST
+from tests.applications.admin.conftest import LIST, decide_page
 from tests.applications.admin.conftest import page as address
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+MINE = "/admin/reviews/reviewtask/?mine=yes"
 MOST = 200
 # Everything that a mouse can press, and where each stands in the order of the page.
 COUNT_CONTROLS = """() => {
@@ -115,6 +116,57 @@ def test_list_case_and_decision_by_keyboard(
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator(".messagelist .success")).to_contain_text("approved")
+
+
+def test_my_approvals_are_worked_through_by_keys(
+    visit: Callable[..., Page], picture: Callable[[Page, str], None], officer: User, manager: User
+) -> None:
+    cases = casework.many_waiting_for_manager(officer, 3)
+    page = visit("manager", at=MINE)
+
+    def row(number: int) -> Locator:
+        return page.locator("#result_list tbody tr").nth(number).locator("th a")
+
+    for keys, focused in (("j", 0), ("j", 1), ("jjj", 2), ("k", 1)):
+        for key in keys:
+            page.keyboard.press(key)
+        expect(row(focused)).to_be_focused()
+    page.locator("select[name=action]").focus()
+    page.keyboard.press("k")  # chooses in the field
+    expect(page.locator("select[name=action]")).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.locator("#list-keys")).not_to_be_visible()
+
+    row(1).focus()
+    page.keyboard.press("?")
+    dialog = page.locator("#list-keys")
+    expect(dialog).to_be_visible()
+    picture(page, "my-approvals-keys")
+    page.keyboard.press("a")
+    expect(dialog).to_be_visible()
+    page.locator("#list-keys-on").uncheck()
+    page.keyboard.press("Escape")
+    row(1).focus()
+    page.keyboard.press("j")
+    expect(row(1)).to_be_focused()  # they are switched off
+    page.keyboard.press("?")
+    page.locator("#list-keys-on").check()
+    page.get_by_role("button", name="Close").click()
+
+    row(1).focus()
+    page.keyboard.press("d")
+    page.wait_for_url(f"**{decide_page(cases[1], 'decline')}*")
+    page.go_back()
+    row(1).focus()
+    page.keyboard.press("a")
+    page.wait_for_url(f"**{decide_page(cases[1], 'approve')}*")
+    page.locator("#press-next").click()
+    page.wait_for_url(f"**{decide_page(cases[2], 'approve')}*")
+    page.locator("main button.press-good").click()
+    expect(page.locator(".messagelist .success")).to_contain_text("(1 left)")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{address('change', cases[0])}")
 
 
 def test_skip_link_is_the_first_stop_and_leads_past_the_navigation(
