@@ -1,8 +1,10 @@
-"""Template filters of the front page: counts and durations."""
+"""Template filters of the front page, and the menu of pages outside of the admin."""
 
 from datetime import timedelta
+from typing import Any
 
 from django import template
+from django.contrib import admin
 
 from workflows.admin.durations import span
 
@@ -26,3 +28,14 @@ def took(spent: timedelta) -> str:
     """Format a duration in its two largest units; to the minute once it is one."""
     seconds = spent.total_seconds()
     return span(seconds if seconds < 60 else seconds - seconds % 60)
+
+
+@register.inclusion_tag("admin/menu.html", takes_context=True)
+def staff_menu(context: template.Context) -> dict[str, Any]:
+    """Show the menu of a signed-in member of staff on an error page; nothing to others."""
+    request = context["request"]
+    if not admin.site.has_permission(request):
+        return {"apps": []}
+    apps = admin.site.get_app_list(request)
+    csrf_token = context.get("csrf_token")
+    return {"apps": apps, "request": request, "user": request.user, "csrf_token": csrf_token}

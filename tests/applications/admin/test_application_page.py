@@ -120,7 +120,7 @@ def test_funded_case_shows_offer_schedule_payout_and_letter(
         f"{offer.offer_id}.pdf",
     ):
         assert shown in html
-    assert html.count('<th scope="row" class="number">') == 60
+    assert html.count('<th scope="row" class="number" data-label="No.">') == 60
     assert 'data-live="off"' in html
 
 

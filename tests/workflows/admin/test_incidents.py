@@ -85,7 +85,7 @@ def test_open_ones_stand_first_then_acknowledged_then_resolved_the_newest_first(
     assert "<strong>2 open</strong>, nobody works on them yet; 2 acknowledged." in html
     assert made[0].sentence in html
     assert page("change", made[0].application) in html
-    assert '<td class="field-by">operations</td>' in html
+    assert 'class="field-by">operations</td>' in html
     assert "Resolved by operations" in html
     assert "3\xa0hours <span" in html
 

@@ -1,0 +1,51 @@
+/* Small helps on every page; each page works without them.
+
+   Filters and the menu close on Escape and on a click beside them; a form that was refused puts
+   the cursor into the first field that is wrong; a button copies what is shown only once; a page
+   that waits for something within seconds is read again. */
+"use strict";
+
+(() => {
+    const OPENED = "details.choices[open], details.menu[open]";
+
+    document.addEventListener("keydown", (event) => {
+        const opened = document.querySelector(OPENED);
+        if (event.key === "Escape" && opened) {
+            opened.open = false;
+            opened.querySelector("summary").focus();
+        }
+    });
+
+    document.addEventListener("click", (event) => {
+        for (const opened of document.querySelectorAll(OPENED)) {
+            if (!opened.contains(event.target)) {
+                opened.open = false;
+            }
+        }
+    });
+
+    const wrong = document.querySelector('#content [aria-invalid="true"]:not([type="hidden"])');
+    if (wrong) {
+        wrong.focus();
+    }
+
+    // Browsers offer the clipboard to a page by https and to one of this computer only.
+    for (const button of document.querySelectorAll("button[data-copy]")) {
+        button.hidden = !navigator.clipboard;
+        button.addEventListener("click", async () => {
+            const shown = document.querySelector(button.dataset.copy);
+            try {
+                await navigator.clipboard.writeText(shown.innerText.trim());
+                button.textContent = "Copied";
+            } catch {
+                window.getSelection().selectAllChildren(shown); // to be copied by the keyboard
+                button.textContent = "Selected: copy it now";
+            }
+        });
+    }
+
+    const soon = document.querySelector("[data-reload]");
+    if (soon) {
+        setTimeout(() => document.hidden || location.reload(), Number(soon.dataset.reload));
+    }
+})();
