@@ -26,6 +26,7 @@ from accounts.proposal_kinds import (
 )
 from audit import times
 from core.locking import locked
+from partners.choices import scopes_in_words
 from partners.errors import InvalidExpiry
 from partners.models import Partner, PartnerKey
 from partners.services import keys
@@ -148,7 +149,7 @@ def _describe_issue(given: Parameters) -> Description:
         rows=(
             ("Partner", "", partner.name),
             ("Label", "", given["label"] or "none"),
-            ("Scopes", "", ", ".join(given["scopes"])),
+            ("Scopes", "", scopes_in_words(given["scopes"])),
             ("Expires", "", _moment(_expiry(given))),
         ),
         target=partner,

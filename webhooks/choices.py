@@ -17,6 +17,10 @@ class EventType(TextChoices):
     EXPIRED = "application.expired", "Expired"
 
 
+# Sent to one endpoint by whoever sets it up; nobody subscribes to it, and it is about no
+# application.
+TEST = "endpoint.test"
+
 # Internal statuses (in review, needs attention) have no event.
 EVENT_OF_STATUS = {
     status: EventType(f"application.{status.value}")

@@ -23,7 +23,8 @@ from audit.services import entries_record, entry_make, entry_record
 from core.errors import DomainError, NotPermitted
 from core.locking import locked
 from partners.models import Partner
-from webhooks.choices import EVENT_OF_STATUS
+from webhooks.choices import EVENT_OF_STATUS, TEST
+from webhooks.endpoints import CHANGE
 from webhooks.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
@@ -76,22 +77,42 @@ def event_publish(*, application: LoanApplication) -> WebhookEvent | None:
     type_ = EVENT_OF_STATUS.get(Status(application.status))
     if type_ is None or application.partner_id is None:
         return None
-    now = timezone.now()
-    payload = {
-        "type": type_.value,
-        "timestamp": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "data": {"reference": application.reference, "status": application.status},
-    }
-    event = WebhookEvent.objects.create(
-        public_id=f"evt_{secrets.token_urlsafe(24)}".replace("-", "A"),
-        partner_id=application.partner_id,
+    event = _publish(
+        type_.value,
+        {"reference": application.reference, "status": application.status},
+        partner=application.partner_id,
         application=application,
-        type=type_.value,
-        payload=json.dumps(payload),
-        created_at=now,
     )
     _deliver(event, _listening(event))
     return event
+
+
+def endpoint_test_check(*, endpoint: WebhookEndpoint, by: User) -> None:
+    """Raise the reason why ``by`` may not send a test event to the endpoint now."""
+    if not by.has_perm(CHANGE):
+        raise NotPermitted("Only who sets up webhook endpoints sends a test event.")
+    if endpoint.status != WebhookEndpoint.Status.ACTIVE:
+        raise EndpointDisabled(endpoint.url)
+
+
+@transaction.atomic
+def endpoint_test(*, endpoint: WebhookEndpoint, by: User) -> WebhookDelivery:
+    """Send a test event to one endpoint, whatever it listens to; return its delivery.
+
+    It is signed, delivered and tried again as any other. Raises ``EndpointDisabled``,
+    ``NotPermitted``.
+    """
+    endpoint_test_check(endpoint=endpoint, by=by)
+    event = _publish(TEST, {"url": endpoint.url}, partner=endpoint.partner_id, application=None)
+    delivery = _deliver(event, [endpoint])[0]
+    entry_record(
+        action=Action.OPERATED,
+        message=f"A test event was sent to the webhook endpoint {endpoint.url}",
+        actor=by,
+        target=delivery,
+        details={"event": event.public_id, "partner": endpoint.partner.name},
+    )
+    return delivery
 
 
 @transaction.atomic
@@ -117,7 +138,7 @@ def event_resend(*, event: WebhookEvent, partner: Partner) -> int:
         who=partner.name,
         is_partner=True,
         target=event,
-        reference=event.application.reference,
+        reference=_reference_of(event),
         details={"endpoints": len(endpoints)},
     )
     return len(endpoints)
@@ -183,8 +204,11 @@ def events_of(
     created_after: datetime | None = None,
     created_before: datetime | None = None,
 ) -> QuerySet[WebhookEvent]:
-    """Read a partner's own events, with their deliveries: three queries in all."""
-    rows = WebhookEvent.objects.filter(partner=partner)
+    """Read a partner's own events, with their deliveries: three queries in all.
+
+    Without tests of its endpoints, which are about no application.
+    """
+    rows = WebhookEvent.objects.filter(partner=partner, application__isnull=False)
     if type_ is not None:
         rows = rows.filter(type=type_)
     if reference is not None:
@@ -210,12 +234,17 @@ def message_key(delivery: WebhookDelivery, number: int) -> str:
     return f"webhook/{delivery.pk}/{number}"
 
 
-def next_try(delivery: WebhookDelivery) -> datetime | None:
-    """Return when a delivery that is under way is tried next; ``None`` for one that is not."""
-    message = OutboxMessage.objects.filter(
-        key=message_key(delivery, delivery.round), status=OutboxMessage.Status.PENDING
-    )
-    return message.values_list("due_at", flat=True).first()
+def next_tries(deliveries: Iterable[WebhookDelivery]) -> dict[int, datetime]:
+    """Return when each of these that is under way is tried next, by primary key; one query."""
+    keys = {
+        message_key(delivery, delivery.round): delivery.pk
+        for delivery in deliveries
+        if delivery.status == WebhookDelivery.Status.PENDING
+    }
+    if not keys:
+        return {}
+    messages = OutboxMessage.objects.filter(key__in=keys, status=OutboxMessage.Status.PENDING)
+    return {keys[key]: due_at for key, due_at in messages.values_list("key", "due_at")}
 
 
 def _listening(event: WebhookEvent) -> list[WebhookEndpoint]:
@@ -231,24 +260,51 @@ def _resent(delivery: WebhookDelivery, user: User) -> AuditEntry:
         message=f"Sent again: {delivery}",
         actor=user,
         target=delivery,
-        reference=delivery.event.application.reference,
+        reference=_reference_of(delivery.event),
         details={"event": delivery.event.public_id, "round": delivery.round},
     )
 
 
-def _deliver(event: WebhookEvent, endpoints: Iterable[WebhookEndpoint]) -> None:
-    """Begin the deliveries of an event to these endpoints, which have none of it yet."""
-    _put(
-        WebhookDelivery.objects.bulk_create(
-            WebhookDelivery(
-                event=event,
-                endpoint=endpoint,
-                partner_id=event.partner_id,
-                event_type=event.type,
-            )
-            for endpoint in endpoints
-        )
+def _reference_of(event: WebhookEvent) -> str:
+    return event.application.reference if event.application is not None else ""
+
+
+def _publish(
+    type_: str,
+    data: dict[str, Any],
+    *,
+    partner: int,
+    application: LoanApplication | None,
+) -> WebhookEvent:
+    now = timezone.now()
+    payload = {
+        "type": type_,
+        "timestamp": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "data": data,
+    }
+    return WebhookEvent.objects.create(
+        public_id=f"evt_{secrets.token_urlsafe(24)}".replace("-", "A"),
+        partner_id=partner,
+        application=application,
+        type=type_,
+        payload=json.dumps(payload),
+        created_at=now,
     )
+
+
+def _deliver(event: WebhookEvent, endpoints: Iterable[WebhookEndpoint]) -> list[WebhookDelivery]:
+    """Begin the deliveries of an event to these endpoints, which have none of it yet."""
+    deliveries = WebhookDelivery.objects.bulk_create(
+        WebhookDelivery(
+            event=event,
+            endpoint=endpoint,
+            partner_id=event.partner_id,
+            event_type=event.type,
+        )
+        for endpoint in endpoints
+    )
+    _put(deliveries)
+    return deliveries
 
 
 def _again(deliveries: QuerySet[WebhookDelivery]) -> list[WebhookDelivery]:

@@ -40,12 +40,19 @@ class WebhookEndpoint(models.Model):
 
 
 class WebhookEvent(models.Model):
-    """A change that a partner is notified of, once, however many endpoints it has."""
+    """A change that a partner is notified of, once, however many endpoints it has.
+
+    A test of an endpoint is about no application.
+    """
 
     public_id = models.CharField(max_length=40, unique=True)
     partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="webhook_events")
     application = models.ForeignKey(
-        LoanApplication, on_delete=models.PROTECT, related_name="webhook_events"
+        LoanApplication,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="webhook_events",
     )
     type = models.CharField(max_length=40)
     payload = models.TextField(help_text="The body as it is sent, to the byte.")

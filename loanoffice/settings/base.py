@@ -251,13 +251,8 @@ SPECTACULAR_SETTINGS = {
     "WEBHOOKS": [
         f"webhooks.api.openapi_webhooks.{name}"
         for name in (
-            "SUBMITTED",
-            "PENDING_APPROVAL",
-            "APPROVED",
-            "FUNDED",
-            "DECLINED",
-            "WITHDRAWN",
-            "EXPIRED",
+            *("SUBMITTED", "PENDING_APPROVAL", "APPROVED", "FUNDED"),
+            *("DECLINED", "WITHDRAWN", "EXPIRED", "ENDPOINT_TEST"),
         )
     ],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,

@@ -16,7 +16,7 @@ from accounts.models import Proposal
 from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import badge
 from core.admin.row_actions import Button, RowAction, RowActionsAdmin, SecretAction, row_url
-from partners.choices import KeyState
+from partners.choices import KeyState, scopes_in_words
 from partners.models import Partner, PartnerKey
 from partners.proposals import MadeKey, key_rotate, rotation_open
 from partners.services import keys
@@ -82,7 +82,7 @@ class KeyColumns:
 
     @admin.display(description="Scopes")
     def scopes_shown(self, key: PartnerKey) -> str:
-        return ", ".join(key.scopes)
+        return scopes_in_words(key.scopes)
 
 
 class KeySecret[M: (Partner, PartnerKey)](SecretAction[M]):

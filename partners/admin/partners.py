@@ -16,6 +16,7 @@ from accounts.models import Proposal
 from core.admin.base import NoDeleteAdmin
 from core.admin.row_actions import RowActionsAdmin
 from partners.admin.keys import KEY_FIELDS, KeyColumns, KeySecret
+from partners.choices import Scope
 from partners.models import Partner, PartnerKey
 from partners.proposals import MadeKey, key_issue
 from partners.services import keys
@@ -33,7 +34,7 @@ class IssueForm(forms.Form):
         max_length=100, required=False, help_text="For people: where the key is used."
     )
     scopes = forms.MultipleChoiceField(
-        choices=[(scope, scope) for scope in keys.SCOPES],
+        choices=[(scope.value, f"{scope.label} ({scope.value})") for scope in Scope],
         initial=keys.SCOPES,
         widget=forms.CheckboxSelectMultiple,
     )

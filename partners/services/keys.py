@@ -16,13 +16,13 @@ from django.utils import timezone
 from audit.models import Action
 from audit.services import entry_record
 from core.locking import locked
-from partners.choices import KeyState
+from partners.choices import KeyState, Scope
 from partners.errors import InvalidExpiry, KeyIssuedAlready, KeyNotLive, KeyReplacedAlready
 from partners.models import Partner, PartnerKey, RateCounter
 from partners.services import throttling
 from partners.throttling import Verdict
 
-SCOPES = ("applications:read", "applications:write", "offers:write", "documents:write")
+SCOPES = tuple(Scope.values)
 KEY_PREFIX = "lo_"
 PREFIX_LENGTH = 8
 # The last-used time is for people, who need days: one write a minute is plenty.

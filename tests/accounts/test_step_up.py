@@ -34,6 +34,7 @@ NOT_ASKED = {
     "admin:workflows_incident_reconcile",
     "admin:webhooks_webhookendpoint_disable",
     "admin:webhooks_webhookendpoint_enable",
+    "admin:webhooks_webhookendpoint_test",
     "admin:webhooks_webhookdelivery_resend",
     "admin:webhooks_webhookdelivery_changelist",
     "admin:lending_lendingpolicy_add",  # a draft

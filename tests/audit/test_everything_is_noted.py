@@ -284,6 +284,7 @@ ACTS = {
     "webhooks.endpoints.endpoint_disable": "admin:webhooks_webhookendpoint_disable",
     "webhooks.endpoints.endpoint_enable": "admin:webhooks_webhookendpoint_enable",
     "webhooks.endpoints.endpoint_rotate": "admin:webhooks_webhookendpoint_rotate",
+    "webhooks.events.endpoint_test": "admin:webhooks_webhookendpoint_test",
     "webhooks.events.deliveries_resend": "admin:webhooks_webhookdelivery_changelist",
     "webhooks.events.delivery_resend": "admin:webhooks_webhookdelivery_resend",
     "webhooks.events.event_resend": "webhook_api:resend",

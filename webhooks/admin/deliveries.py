@@ -1,20 +1,24 @@
 """Webhook deliveries in the admin: the list, the page of one with its attempts, the resend."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from applications.admin import filters
 from applications.admin.view_helpers import ApplicationColumn
 from core.admin.base import ReadOnlyPageAdmin, staff
+from core.admin.display import moment
+from core.admin.paging import BoundedChangeList
 from core.admin.row_actions import RowAction, RowActionsAdmin
 from webhooks import events
 from webhooks.admin.badges import delivery_badge
-from webhooks.choices import EventType
+from webhooks.choices import TEST, EventType
 from webhooks.models import WebhookAttempt, WebhookDelivery
 
 TRIES_SHOWN = 50
@@ -37,7 +41,7 @@ class ByType(filters.OneOf):
     title = "event"
     parameter_name = "event_type__exact"
     field = "event_type"
-    options = EventType.choices
+    options = [*EventType.choices, (TEST, "Test")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset if self.value() is None else queryset.filter(event_type=self.value())
@@ -61,11 +65,23 @@ class ResendDelivery(RowAction[WebhookDelivery]):
         return "It is on its way again." if sent else "Somebody else was first: it is sent."
 
 
+class DeliveryChangeList(BoundedChangeList):
+    """Loads when the deliveries of the shown page are tried next: one query."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        found = events.next_tries(self.result_list)
+        for delivery in self.result_list:
+            vars(delivery)["next_try_at"] = found.get(delivery.pk)
+
+
 class WebhookDeliveryAdmin(
     RowActionsAdmin[WebhookDelivery],
     ApplicationColumn,
     ReadOnlyPageAdmin[WebhookDelivery],
 ):
+    changelist_class = DeliveryChangeList
     list_display = (
         "what",
         "application_shown",
@@ -74,6 +90,7 @@ class WebhookDeliveryAdmin(
         "status_shown",
         "attempts",
         "answer",
+        "next_try",
         "created_at",
     )
     list_filter = ("status", ByType, ByPartner)
@@ -102,6 +119,10 @@ class WebhookDeliveryAdmin(
     @admin.display(description="Last answer")
     def answer(self, delivery: WebhookDelivery) -> str:
         return answer_of(delivery)
+
+    @admin.display(description="Next try")
+    def next_try(self, delivery: WebhookDelivery) -> SafeString | str:
+        return next_try_of(delivery, getattr(delivery, "next_try_at", None))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[WebhookDelivery], search_term: str
@@ -135,12 +156,13 @@ class WebhookDeliveryAdmin(
     def page_context(self, request: HttpRequest, row: WebhookDelivery) -> dict[str, Any]:
         tries = WebhookAttempt.objects.filter(delivery=row).order_by("-id")
         return {
-            "title": f"Webhook {row.event_type}: {row.event.application.reference}",
+            "title": f"Webhook {row.event_type}"
+            + (f": {row.event.application.reference}" if row.event.application else ""),
             "badge": delivery_badge(row),
             "payload": json.dumps(json.loads(row.event.payload), indent=2, ensure_ascii=False),
             "tries": list(tries[:TRIES_SHOWN]),
             "resent": row.round - 1,
-            "next_try": events.next_try(row),
+            "next_try": events.next_tries([row]).get(row.pk),
             "buttons": self.row_buttons(request, row),
         }
 
@@ -153,3 +175,12 @@ def answer_of(delivery: WebhookDelivery) -> str:
     if delivery.last_attempt_at is None:
         return "Not tried yet"
     return str(delivery.last_status_code or "No answer")
+
+
+def next_try_of(delivery: WebhookDelivery, at: datetime | None) -> SafeString | str:
+    """Say when a delivery is tried next, or why it is not."""
+    if delivery.status == WebhookDelivery.Status.DELIVERED:
+        return "-"
+    if delivery.status == WebhookDelivery.Status.FAILED:
+        return "None: it was given up"
+    return "At once" if at is None or at <= timezone.now() else moment(at)

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -20,9 +20,10 @@ from core.admin.display import badge, moment
 from core.admin.forms import MomentField
 from core.admin.row_actions import Button, RowAction, RowActionsAdmin, SecretAction, row_url
 from partners.models import Partner
-from webhooks import endpoints
+from webhooks import endpoints, events
 from webhooks.admin.badges import delivery_badge
-from webhooks.choices import EventType
+from webhooks.admin.deliveries import next_try_of
+from webhooks.choices import TEST, EventType
 from webhooks.endpoints import ADD, BOTH_SIGN, CHANGE, LONGEST_REASON
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 
@@ -181,6 +182,29 @@ class EnableEndpoint(RowAction[WebhookEndpoint]):
         return f"{self.row} is enabled."
 
 
+class SendTest(RowAction[WebhookEndpoint]):
+    """Send a test event to the endpoint, and show what becomes of it."""
+
+    name = "test"
+    label = "Send a test event"
+    permissions = (CHANGE,)
+    sentence = (
+        f"The endpoint gets an event of the type {TEST}, signed as any other, whatever it listens "
+        "to. It is about no application. The next page shows what it answers."
+    )
+
+    def check(self) -> None:
+        events.endpoint_test_check(endpoint=self.row, by=self.user)
+
+    def act(self) -> str | HttpResponse:
+        delivery = events.endpoint_test(endpoint=self.row, by=self.user)
+        if not self.user.has_perm("webhooks.view_webhookdelivery"):
+            return "A test event is on its way."
+        message = "A test event is on its way. This page shows what the endpoint answers."
+        self.model_admin.message_user(self.request, message, messages.SUCCESS)
+        return HttpResponseRedirect(row_url(delivery))
+
+
 class WebhookEndpointAdmin(RowActionsAdmin[WebhookEndpoint], ReadOnlyAdmin[WebhookEndpoint]):
     list_display = ("url", "partner", "state", "events_shown", "last_outcome", "created_at")
     list_filter = ("status",)
@@ -199,9 +223,10 @@ class WebhookEndpointAdmin(RowActionsAdmin[WebhookEndpoint], ReadOnlyAdmin[Webho
         "disabled_why",
         "previous_until",
         "last_outcome",
+        "next_try",
         "created_at",
     )
-    row_actions = (RotateSecret, DisableEndpoint, EnableEndpoint)
+    row_actions = (SendTest, RotateSecret, DisableEndpoint, EnableEndpoint)
 
     @admin.display(description="State")
     def state(self, endpoint: WebhookEndpoint) -> SafeString:
@@ -224,6 +249,17 @@ class WebhookEndpointAdmin(RowActionsAdmin[WebhookEndpoint], ReadOnlyAdmin[Webho
             created_at=getattr(endpoint, "last_at", None) or endpoint.created_at,
         )
         return format_html("{} {}", delivery_badge(last), moment(last.created_at))
+
+    @admin.display(description="Next try")
+    def next_try(self, endpoint: WebhookEndpoint) -> SafeString | str:
+        """When the oldest delivery that is under way is tried next."""
+        waiting = WebhookDelivery.objects.filter(
+            endpoint=endpoint, status=WebhookDelivery.Status.PENDING
+        )
+        oldest = waiting.order_by("pk").first()
+        if oldest is None:
+            return "Nothing is under way"
+        return next_try_of(oldest, events.next_tries([oldest]).get(oldest.pk))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEndpoint]:
         newest = WebhookDelivery.objects.filter(endpoint=OuterRef("pk")).order_by("-id")

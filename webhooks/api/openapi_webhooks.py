@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiWebhook
 
 from partners.api.examples import REFERENCE
-from webhooks.choices import EVENT_OF_STATUS, EventType
+from webhooks.choices import EVENT_OF_STATUS, TEST, EventType
 
 DESCRIPTION = (
     "Signed as [Standard Webhooks](https://www.standardwebhooks.com/) says; verify it before "
@@ -39,15 +39,41 @@ HEADERS = (
 STATUSES = {type_: status for status, type_ in EVENT_OF_STATUS.items()}
 
 
-def _webhook(type_: EventType) -> OpenApiWebhook:
+def _of_status(type_: EventType) -> OpenApiWebhook:
     status = STATUSES[type_].value
+    subject = {
+        "reference": {"type": "string"},
+        "status": {
+            "type": "string",
+            "const": status,
+            "description": "As it was when the event happened.",
+        },
+    }
+    return _webhook(
+        type_.value,
+        operation=f"on{type_.name.title().replace('_', '')}",
+        summary=f"An application of yours is {type_.label.lower()}.",
+        subject=subject,
+        example={"reference": REFERENCE, "status": status},
+    )
+
+
+def _webhook(
+    type_: str,
+    *,
+    operation: str,
+    summary: str,
+    subject: dict[str, Any],
+    example: dict[str, str],
+    more: str = "",
+) -> OpenApiWebhook:
     return OpenApiWebhook(
-        name=type_.value,
+        name=type_,
         decorator={
             "post": {
-                "operationId": f"on{type_.name.title().replace('_', '')}",
-                "summary": f"An application of yours is {type_.label.lower()}.",
-                "description": DESCRIPTION,
+                "operationId": operation,
+                "summary": summary,
+                "description": f"{more}{DESCRIPTION}",
                 "tags": ["webhooks"],
                 "parameters": [
                     {
@@ -63,11 +89,11 @@ def _webhook(type_: EventType) -> OpenApiWebhook:
                     "required": True,
                     "content": {
                         "application/json": {
-                            "schema": _payload(type_.value, status),
+                            "schema": _payload(type_, subject),
                             "example": {
-                                "type": type_.value,
+                                "type": type_,
                                 "timestamp": "2026-11-23T10:30:05Z",
-                                "data": {"reference": REFERENCE, "status": status},
+                                "data": example,
                             },
                         }
                     },
@@ -82,7 +108,7 @@ def _webhook(type_: EventType) -> OpenApiWebhook:
     )
 
 
-def _payload(type_: str, status: str) -> dict[str, Any]:
+def _payload(type_: str, subject: dict[str, Any]) -> dict[str, Any]:
     """Open: a field that is added later is no reason to refuse it."""
     return {
         "type": "object",
@@ -96,24 +122,28 @@ def _payload(type_: str, status: str) -> dict[str, Any]:
             },
             "data": {
                 "type": "object",
-                "required": ["reference", "status"],
-                "properties": {
-                    "reference": {"type": "string"},
-                    "status": {
-                        "type": "string",
-                        "const": status,
-                        "description": "As it was when the event happened.",
-                    },
-                },
+                "required": list(subject),
+                "properties": subject,
             },
         },
     }
 
 
-SUBMITTED = _webhook(EventType.SUBMITTED)
-PENDING_APPROVAL = _webhook(EventType.PENDING_APPROVAL)
-APPROVED = _webhook(EventType.APPROVED)
-FUNDED = _webhook(EventType.FUNDED)
-DECLINED = _webhook(EventType.DECLINED)
-WITHDRAWN = _webhook(EventType.WITHDRAWN)
-EXPIRED = _webhook(EventType.EXPIRED)
+SUBMITTED = _of_status(EventType.SUBMITTED)
+PENDING_APPROVAL = _of_status(EventType.PENDING_APPROVAL)
+APPROVED = _of_status(EventType.APPROVED)
+FUNDED = _of_status(EventType.FUNDED)
+DECLINED = _of_status(EventType.DECLINED)
+WITHDRAWN = _of_status(EventType.WITHDRAWN)
+EXPIRED = _of_status(EventType.EXPIRED)
+ENDPOINT_TEST = _webhook(
+    TEST,
+    operation="onEndpointTest",
+    summary="A test of your endpoint.",
+    subject={
+        "url": {"type": "string", "description": "Your endpoint's URL, as it is registered."},
+    },
+    example={"url": "https://partner.example.com/loan-office"},
+    more="Your contact sent it from the page of the endpoint. It is about no application, and is "
+    "not listed among your events. Verify it and answer as you would any other.\n\n",
+)

@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
                 ('type', models.CharField(max_length=40)),
                 ('payload', models.TextField(help_text='The body as it is sent, to the byte.')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='webhook_events', to='applications.loanapplication')),
+                ('application', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='webhook_events', to='applications.loanapplication')),
                 ('partner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='webhook_events', to='partners.partner')),
             ],
             options={

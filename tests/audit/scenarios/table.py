@@ -63,6 +63,7 @@ CHANGES = {
     "admin:workflows_incident_resolve": Change(operations.resolve, Action.OPERATED),
     "admin:workflows_incident_reconcile": Change(operations.reconcile, Action.OPERATED),
     "admin:webhooks_webhookendpoint_add": Change(webhooks.endpoint_add, Action.CREATED),
+    "admin:webhooks_webhookendpoint_test": Change(webhooks.endpoint_tested, Action.OPERATED),
     "admin:webhooks_webhookendpoint_rotate": Change(webhooks.endpoint_rotate, Action.ISSUED),
     "admin:webhooks_webhookendpoint_disable": Change(webhooks.endpoint_disabled, Action.CHANGED),
     "admin:webhooks_webhookendpoint_enable": Change(webhooks.endpoint_enabled, Action.CHANGED),

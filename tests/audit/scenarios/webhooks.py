@@ -28,6 +28,11 @@ def endpoint_rotate(office: Office) -> None:
     office.client(Role.PARTNER_MANAGER).post(address("webhooks_webhookendpoint_rotate", row.pk))
 
 
+def endpoint_tested(office: Office) -> None:
+    row = _endpoint()
+    office.client(Role.PARTNER_MANAGER).post(address("webhooks_webhookendpoint_test", row.pk))
+
+
 def endpoint_disabled(office: Office) -> None:
     row = _endpoint()
     office.client(Role.PARTNER_MANAGER).post(
