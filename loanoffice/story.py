@@ -59,7 +59,7 @@ def story_of(application: LoanApplication) -> Story:
         created_at=application.created_at,
         people=people_of({line.who for line in lines if line.who}),
         requests=_values(lines, "request"),
-        traces=workflow.traces,
+        traces=_values(lines, "trace"),
         unread=[masked(sentence) for sentence in workflow.unread],
         lines=[_masked(line, masked) for line in lines],
     )

@@ -26,10 +26,9 @@ Status = OutboxMessage.Status
 
 @dataclass
 class WorkflowStory:
-    """Lines, the ids of traces, and a sentence for each history that could not be read."""
+    """Lines, and a sentence for each history that could not be read."""
 
     lines: list[Line] = field(default_factory=list)
-    traces: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
 
@@ -43,27 +42,18 @@ def workflow_story(application: LoanApplication) -> WorkflowStory:
     story = WorkflowStory()
     for execution in executions:
         story.lines += [*_recorded(execution), *_callbacks(execution)]
-        if trace := trace_of(execution):
-            story.traces.append(trace)
         found, sentence = history.read(execution)
         story.lines += _operations(execution, found)
         if sentence:
             story.unread.append(f"{execution.name}: {sentence}")
     messages = _messages(application, executions)
-    story.traces += [trace for message in messages if (trace := trace_of(message))]
     story.lines += [*_deliveries(messages), *_incidents(application)]
-    story.traces = list(dict.fromkeys(story.traces))
     return story
-
-
-def trace_of(row: Execution | OutboxMessage) -> str:
-    """Return the id of the trace in which the row was written; empty while traces are off."""
-    return trace_id_of(row.traceparent)
 
 
 def _recorded(execution: Execution) -> Iterator[Line]:
     begun = {"execution": execution.name, "request": execution.request_id}
-    begun["trace"] = trace_of(execution)
+    begun["trace"] = trace_id_of(execution.traceparent)
     ended = f"Execution ended: {execution.get_status_display().lower()}"
     moments: list[tuple[datetime | None, str, dict[str, str]]] = [
         (execution.queued_at, "Execution queued", begun),
@@ -81,6 +71,7 @@ def _callbacks(execution: Execution) -> Iterator[Line]:
         opened = {
             "until": moment(callback.expires_at),
             "status now": callback.get_status_display().lower(),
+            "trace": trace_id_of(callback.traceparent),
         }
         moments: list[tuple[datetime | None, str, dict[str, str]]] = [
             (callback.opened_at, f"Waits for an answer: {callback.name}", opened),
@@ -123,7 +114,7 @@ def _deliveries(messages: list[OutboxMessage]) -> Iterator[Line]:
         what = message.get_kind_display()
         attempt = message.execution.attempt if message.execution else None
         about = {"message": str(message.pk), "to": _recipient(message, logins) if is_mail else ""}
-        begun = about | {"trace": trace_of(message)}
+        begun = about | {"trace": trace_id_of(message.traceparent)}
         if message.status in {Status.PENDING, Status.CANCELLED}:
             begun["status now"] = message.get_status_display().lower()
         forgotten = message.attempts - len(message.failures) - (message.sent_at is not None)

@@ -44,7 +44,6 @@ from workflows.callbacks import pending
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.outbox import queue
 from workflows.steps import review
-from workflows.story import trace_of
 
 pytestmark = pytest.mark.django_db
 FILE = "alice_johnson_payslip.pdf"
@@ -56,6 +55,7 @@ PERSONAL = (
 )  # fmt: skip
 
 
+TRACES = ["0af7651916cd43dd8448eb211c80319c", "4bf92f3577b34da6a3ce929d0e0e4736"]
 NOT_THERE = r"\AThere is no application LOAN-NOWHERE\.\Z"
 
 
@@ -121,6 +121,9 @@ def _rich(patch: pytest.MonkeyPatch, url: str) -> Rich:
         rail_reference="RAIL-1",
         funded_at=timezone.now() + timedelta(seconds=1),
     )
+    application.executions.filter(attempt=1).update(traceparent=f"00-{TRACES[0]}-{'b' * 16}-01")
+    late = OutboxMessage.objects.filter(callback__isnull=False)
+    late.update(traceparent=f"00-{TRACES[1]}-{'b' * 16}-01")
     application.refresh_from_db()
     return Rich(application, partner)
 
@@ -217,6 +220,7 @@ def test_each_thing_that_happened_is_told_once_and_in_order(rich: Rich, engine: 
         {"login": "operations", "roles_now": ["Operations"], "active": True},
     ]
     assert found["request_ids"] == ["request-of-the-partner"]
+    assert found["trace_ids"] == TRACES
     (unread,) = found["not_read"]
     assert unread.startswith(f"{rich.application.reference}-2: The engine cannot be reached now")
 
@@ -324,15 +328,6 @@ def _more_of_each(application: LoanApplication) -> None:
         OutboxMessage.objects.create(kind="pause_execution", key=f"x{number}", execution=execution)
         Incident.objects.create(kind="stopped", key=f"x{number}", application=application)
         WebhookAttempt.objects.create(delivery=delivery)
-
-
-def test_trace_is_that_of_the_traceparent(monkeypatch: pytest.MonkeyPatch) -> None:
-    trace = "0af7651916cd43dd8448eb211c80319c"
-    execution = Execution(name="x")
-    monkeypatch.setattr(execution, "traceparent", f"00-{trace}-b7ad6b7169203331-01", raising=False)
-
-    assert trace_of(execution) == trace
-    assert trace_of(Execution(name="x")) == ""
 
 
 @pytest.mark.parametrize(
