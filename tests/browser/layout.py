@@ -4,12 +4,13 @@ from playwright.sync_api import Page
 
 TARGET = 44  # px, https://www.w3.org/TR/WCAG22/#target-size-enhanced
 PHONE = 767  # px, the widest screen that gets the narrow layout
-# Text that is shown as it was sent may be scrolled: its lines are nobody's to break.
+# Text that is shown as it was sent may be scrolled: its lines are nobody's to break. So may a
+# drawing whose width is time.
 MEASURE = """([target, phone]) => {
     const name = (e) => e.tagName.toLowerCase() + (e.id ? `#${e.id}` : "") +
         [...e.classList].map((c) => `.${c}`).join("");
     const seen = (e) => e.checkVisibility({visibilityProperty: true}) && !e.closest(
-        ".visually-hidden, .skip-to-content-link, pre, .reference");
+        ".visually-hidden, .skip-to-content-link, pre, .reference, .drawing");
     const found = [];
     for (const e of document.body.querySelectorAll("*")) {
         if (e.matches("input, select, textarea, svg, svg *") || !seen(e)) continue;

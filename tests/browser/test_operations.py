@@ -116,6 +116,8 @@ def test_operations_restarts_what_is_stuck_and_the_case_goes_on_to_be_funded(
     )
     page.click("text=History in the engine >> nth=0")
     expect(page.locator("#history")).to_contain_text("Execution succeeded")
+    expect(page.locator("#waterfall-summary")).to_contain_text("The execution succeeded")
+    expect(page.locator(".waterfall-names")).to_contain_text("experian")
     picture(page, "history")
 
     page.goto(INCIDENTS)
@@ -188,6 +190,7 @@ def addresses(people: dict[str, User]) -> dict[str, str]:
         "tasks-asked-again": "/admin/reviews/reviewtask/",
         "message": f"/admin/workflows/outboxmessage/{lost.message_id}/change/",
         "execution": f"/admin/workflows/execution/{execution.pk}/change/",
+        "system-down": "/admin/workflows/sweeprun/",
     }
 
 

@@ -1,7 +1,8 @@
 """The paths that people take through the office, from end to end, in a real browser."""
 
+import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -24,6 +25,10 @@ from tests.browser.test_operations import engine_process, listen_to
 from tests.functions.engine_process import EngineProcess
 from tests.sizes import some
 from tests.workflows import trouble
+from tests.workflows.admin.test_system import LISTED
+from tests.workflows.admin.test_waterfall import a_loan
+from tests.workflows.lambda_stub import lambda_stub
+from workflows.models import SweepRun
 
 __all__ = ["engine_process"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -256,6 +261,54 @@ def test_every_screen_of_the_desk_is_right_by_light_and_by_dark_on_a_desk_and_on
     alone = visit(nobody.username)
     expect(alone.locator("#no-role")).to_be_visible()
     inspect(alone, "dashboard-no-role")
+
+
+def a_day_of_sweeps() -> None:
+    """A row of the sweep for each minute of a day, in which mail did not go out for an hour."""
+    now = timezone.now()
+    figures = [(1200 < back < 1260, back % 7 == 0, back) for back in range(1440)]
+    SweepRun.objects.bulk_create(
+        SweepRun(
+            minute=(now - timedelta(minutes=back)).replace(second=0, microsecond=0),
+            ended_at=now - timedelta(minutes=back),
+            seconds=0.4,
+            outbox_pending=(1260 - back) // 2 if is_down else back % 5 if is_busy else 0,
+            outbox_oldest_seconds=(1260 - back) * 10 if is_down else 20 if is_busy else 0,
+            incidents_open=1,
+            tasks_overdue=4,
+        )
+        for is_down, is_busy, back in figures
+    )
+
+
+def test_what_operations_sees_of_the_system_and_of_an_execution(
+    visit: Visit,
+    officer: User,
+    make_user: Callable[..., User],
+    inspect: Keep,
+    screen: Keep,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_user("operations", Role.OPERATIONS)
+    execution = casework.waiting_for_manager(officer).executions.get()
+    trouble.stuck(officer)
+    a_day_of_sweeps()
+    events = [{**event, "EventId": number} for number, event in enumerate(a_loan(), start=1)]
+    history = json.loads(json.dumps(events, default=datetime.timestamp))
+    with lambda_stub(monkeypatch) as engine:
+        engine.known[LISTED] = {"DurableExecutions": []}
+        engine.pages.append({"Events": history})
+        page = visit("operations")
+        expect(page.locator("#system-notice")).to_have_count(0)
+        page.click("#nav-sidebar >> text=System")
+        expect(page.locator("#system-engine")).to_contain_text("All right")
+        screen(page, "system")
+        inspect(page, "system")
+
+        page.goto(f"/admin/workflows/execution/{execution.pk}/history/")
+        expect(page.locator("#waterfall-summary")).to_contain_text("folded: 3 days")
+        screen(page, "waterfall")
+        inspect(page, "waterfall")
 
 
 @pytest.mark.long
