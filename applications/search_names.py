@@ -15,3 +15,12 @@ def normalize(name: str) -> str:
     parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
     letters = "".join(sign for sign in parts if not unicodedata.combining(sign))
     return " ".join(letters.split())[:LENGTH].rstrip()
+
+
+def surname_first(name: str) -> str:
+    """``Émile  Côté`` becomes ``cote emile``: the normalized name, its last word before the others.
+
+    So that an index finds how a surname begins; of a surname of several words the last one.
+    """
+    first, _, last = normalize(name).rpartition(" ")
+    return f"{last} {first}".rstrip()

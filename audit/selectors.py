@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,18 +17,26 @@ from audit.sealed_tables import REGISTERED
 LOOKS_LIKE_REFERENCE = re.compile(r"LOAN-[A-Z0-9]{8}", re.IGNORECASE)
 
 
+# Functions that return the references of what a name may mean, such as an applicant's.
+REFERENCES_BY_NAME: list[Callable[[str], Iterable[str]]] = []
+
+
 def entries_found(term: str) -> QuerySet[AuditEntry]:
-    """Find the entries of one application, request, or person: each is one index lookup.
+    """Find the entries of one application, request, person or applicant; all are index lookups.
 
     A reference is recognised by its form; anything else is a request's id if there is one
-    like that, and a person's or partner's name otherwise.
+    like that, then the name of a person or partner who did something, and otherwise the beginning
+    of an applicant's name (``REFERENCES_BY_NAME``), whose newest applications are looked at.
     """
     rows = AuditEntry.objects.all()
     term = term.strip()
     if LOOKS_LIKE_REFERENCE.fullmatch(term):
         return rows.filter(reference=term.upper())
-    of_request = rows.filter(request_id=term)
-    return of_request if of_request.exists() else rows.filter(who=term)
+    for exact in (rows.filter(request_id=term), rows.filter(who=term)):
+        if exact.exists():
+            return exact
+    named = {reference for find in REFERENCES_BY_NAME for reference in find(term)}
+    return rows.filter(reference__in=sorted(named))
 
 
 def was_recorded(

@@ -7,7 +7,14 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from applications.choices import AmountBand, Purpose, Status, Step, waiting_choices
-from applications.models.fields import AmountBandField, FoldedNameField
+from applications.models.fields import (
+    AmountBandField,
+    EmailKeyField,
+    FoldedNameField,
+    PhoneKeyField,
+    SurnameFirstField,
+)
+from applications.search_contacts import LENGTH as PHONE_LENGTH
 from applications.search_names import LENGTH
 from lending.choices import Outcome
 from lending.fields import money_field
@@ -82,6 +89,25 @@ class LoanApplication(models.Model):
         blank=True,
         editable=False,
     )
+    surname_search = SurnameFirstField(
+        source="applicant_name",
+        max_length=LENGTH,
+        default="",
+        db_default="",
+        blank=True,
+        editable=False,
+    )
+    phone_search = PhoneKeyField(
+        source="phone",
+        max_length=PHONE_LENGTH,
+        default="",
+        db_default="",
+        blank=True,
+        editable=False,
+    )
+    email_search = EmailKeyField(
+        source="email", max_length=254, default="", db_default="", blank=True, editable=False
+    )
     amount_band = AmountBandField(
         source="loan_amount",
         choices=AmountBand.choices,
@@ -147,6 +173,31 @@ class LoanApplication(models.Model):
                 F("waiting_on"),
                 name="application_by_name",
             ),
+            # For the search in the header; one index for each way to find an application.
+            models.Index(
+                F("surname_search"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="application_by_surname",
+            ),
+            models.Index(
+                F("phone_search"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="application_by_phone",
+            ),
+            models.Index(
+                F("email_search"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="application_by_email",
+            ),
+            models.Index(
+                F("external_id"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="application_by_external",
+            ),
             models.Index(F("loan_amount").desc(), F("id").desc(), name="application_by_amount"),
             models.Index(
                 F("status"),
@@ -192,7 +243,13 @@ class LoanApplication(models.Model):
         ]
 
     # Fields that are derived from an edited field, and saved with it.
-    DERIVED = {"applicant_name": "applicant_search", "loan_amount": "amount_band"}
+    DERIVED = {
+        "applicant_search": "applicant_name",
+        "surname_search": "applicant_name",
+        "phone_search": "phone",
+        "email_search": "email",
+        "amount_band": "loan_amount",
+    }
 
     def __str__(self) -> str:
         return self.reference

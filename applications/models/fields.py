@@ -7,7 +7,8 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from applications.choices import AmountBand
-from applications.search_names import normalize
+from applications.search_contacts import email_key, phone_key
+from applications.search_names import normalize, surname_first
 from core.database import byte_order
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ else:
     TextColumn, NumberColumn = models.CharField, models.SmallIntegerField
 
 
-class FoldedNameField(TextColumn):
-    """The normalized name of the field ``source``, for searching; derived on every save.
+class SearchKeyField(TextColumn):
+    """What the field ``source`` is found by, derived on every save.
 
-    It sorts by bytes on every database, so that an index finds the beginning of a name.
+    It sorts by bytes on every database, so that an index finds the beginning of a key.
     """
 
     def __init__(self, *, source: str, **options: Any) -> None:
@@ -35,12 +36,40 @@ class FoldedNameField(TextColumn):
         return super().db_parameters(connection) | {"collation": byte_order(connection)}
 
     def derived(self, value: Any) -> str:
-        return normalize(str(value))
+        raise NotImplementedError
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002, FBT001
         value = self.derived(getattr(model_instance, self.source))
         setattr(model_instance, self.attname, value)
         return value
+
+
+class FoldedNameField(SearchKeyField):
+    """The normalized name (``search_names.normalize``)."""
+
+    def derived(self, value: Any) -> str:
+        return normalize(str(value))
+
+
+class SurnameFirstField(SearchKeyField):
+    """The normalized name, its surname first (``search_names.surname_first``)."""
+
+    def derived(self, value: Any) -> str:
+        return surname_first(str(value))
+
+
+class PhoneKeyField(SearchKeyField):
+    """The digits of a phone number from the last to the first (``search_contacts.phone_key``)."""
+
+    def derived(self, value: Any) -> str:
+        return phone_key(str(value))
+
+
+class EmailKeyField(SearchKeyField):
+    """An e-mail address without capitals (``search_contacts.email_key``)."""
+
+    def derived(self, value: Any) -> str:
+        return email_key(str(value))
 
 
 class AmountBandField(NumberColumn):

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from applications.models import Document, LoanApplication
+from audit.masking import mask, mask_email
 from audit.models import Action
 from audit.selectors import was_recorded
 from audit.services import entry_record
@@ -75,6 +76,29 @@ def contact_reveal(*, application: LoanApplication, user: User) -> None:
         actor=user,
         target=application,
         reference=application.reference,
+    )
+
+
+def contact_searched(*, user: User, term: str, references: Sequence[str]) -> None:
+    """Record that ``user`` searched among contact details, and what was found: one entry each time.
+
+    ``term`` is the phone number or e-mail address; it is stored masked. Raises ``NotPermitted``.
+    """
+    if not user.has_perm(REVEAL):
+        raise NotPermitted(
+            "A phone number or an e-mail address is searched for by those who may have contact "
+            "details shown."
+        )
+    by_mail = "@" in term
+    what = "an e-mail address" if by_mail else "a phone number"
+    entry_record(
+        action=Action.REVEALED,
+        message=f"Searched the applications for {what}.",
+        actor=user,
+        details={
+            "searched": mask_email(term) if by_mail else mask(term),
+            "references": list(references),
+        },
     )
 
 

@@ -168,7 +168,7 @@ def application_edit(
     )
     application.version += 1
     application.last_edited_by = user
-    derived = [name for source, name in LoanApplication.DERIVED.items() if source in changed]
+    derived = [name for name, source in LoanApplication.DERIVED.items() if source in changed]
     application.save(update_fields=[*changed, *derived, "version", "last_edited_by", "updated_at"])
     event_record(
         application=application,

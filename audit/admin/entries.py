@@ -50,7 +50,10 @@ class AuditEntryAdmin(ReadOnlyPermissions, DeclaredFiltersAdmin[AuditEntry]):
     list_display_links = ("when",)
     list_filter = (Person, "action", ObjectKind, Lately)
     search_fields = ("reference",)  # enables the search; ``entries_found`` does it
-    search_help_text = "A whole reference, request id, username or partner's name."
+    search_help_text = (
+        "A whole reference, request id, username or partner's name; or how the name of an "
+        "applicant begins."
+    )
     sortable_by = ()
     list_per_page = 50
     list_max_show_all = 50

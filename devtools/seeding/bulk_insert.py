@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import connection, models
 
-from applications.models.fields import AmountBandField, FoldedNameField
+from applications.models.fields import AmountBandField, SearchKeyField
 
 type Adapt = Callable[[Any], Any]
 IDS_AT_ONCE = 1000
@@ -37,7 +37,7 @@ class BulkInsert:
         self.derived = [
             (field.attname, field.source, field.derived)
             for field in fields
-            if isinstance(field, AmountBandField | FoldedNameField)
+            if isinstance(field, AmountBandField | SearchKeyField)
         ]
         self.rows: list[tuple[Any, ...]] = []
         self.with_ids = False

@@ -8,6 +8,7 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.roles import Role
 from applications.models import LoanApplication
+from applications.search import applications_found
 from devtools.seeding.seed import SeedRequest, seed
 from partners.models import Partner
 from tests.applications.admin.conftest import LIST, Login
@@ -110,6 +111,30 @@ def test_page_is_found_in_an_index_and_never_sorted(
     assert any(name in pages[0] for name in index.split("|")), pages[0]
     assert not [word for word in SORTS if word in pages[0]], pages[0]
     assert not [sql for sql, _ in asked if "COUNT(" in sql and "LIMIT 10001" not in sql]
+
+
+@pytest.mark.parametrize(
+    ("term", "index"),
+    [
+        ("q8", "application_by_external|application_by_name|application_by_surname"),
+        ("s", ""),  # too short: nothing is asked
+        ("sm", "application_by_external|application_by_name|application_by_surname"),
+        ("{reference}", "reference|application_by_external"),
+        ("416-555-0123", "application_by_external|application_by_phone"),
+        ("applicant7@example.com", "application_by_external|application_by_email"),
+    ],
+)
+def test_search_in_the_header_reads_one_index_for_each_way_and_never_sorts(
+    many: None, term: str, index: str
+) -> None:
+    term = term.format(reference=some_reference())
+
+    asked = plans(TABLE, lambda: applications_found(term, most=8, with_contact=True))
+
+    names = index.split("|") if index else []
+    assert all(any(name in how for name in names) for _, how in asked), asked
+    assert not [how for _, how in asked if any(word in how for word in SORTS)]
+    assert len(asked) <= 4
 
 
 def test_count_beside_a_search_reads_the_index_of_names_alone(
