@@ -19,7 +19,7 @@ else:
 
 
 class SearchKeyField(TextColumn):
-    """What the field ``source`` is found by, derived on every save.
+    """The key by which the field ``source`` is found, derived on every save.
 
     It sorts by bytes on every database, so that an index finds the beginning of a key.
     """

@@ -267,6 +267,7 @@ ACTS = {
     "lending.proposals.publication_propose": "admin:lending_lendingpolicy_publish",
     "reviews.services.decisions.task_decide": "review_api:decision",
     "reviews.services.decisions.tasks_decide": "admin:applications_loanapplication_decide_selected",
+    "applications.services.access_log.contact_searched": "admin:search",
     "applications.services.access_log.contact_reveal": "admin:applications_loanapplication_reveal",
     "applications.services.access_log.document_downloaded": (
         "admin:applications_loanapplication_document"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
 
 from accounts.roles import Role
 from applications.models import Document, LoanApplication
@@ -33,6 +34,11 @@ def change(office: Office) -> None:
 
 def reveal(office: Office) -> None:
     office.client(Role.MANAGER).post(page("reveal", office.waiting()))
+
+
+def search_contact(office: Office) -> None:
+    client = office.client(Role.MANAGER)
+    client.post(reverse("admin:search"), {"term": office.waiting().phone})
 
 
 def decide(office: Office) -> None:

@@ -57,6 +57,7 @@ BY_NATURE: dict[str, tuple[str, set[str]]] = {
     "account:again": ("Who proves it again has proved it.", {"audit.AuditEntry"}),
     "account:end_sessions": ("A session that was ended is not there.", set()),
     f"{CASE}reveal": ("It shows something, and each reveal is on record.", {"audit.AuditEntry"}),
+    "admin:search": ("It shows something, and each search is on record.", {"audit.AuditEntry"}),
     f"{CASE}export": ("It shows something, and each export is on record.", {"audit.AuditEntry"}),
     "admin:audit_auditentry_export": (
         "It shows something, and each export is on record.",
