@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from core import metrics
+
 
 @dataclass(frozen=True)
 class Invocation:
@@ -37,3 +39,5 @@ def begin(context: object) -> None:
         return
     name = getattr(context, "function_name", "")
     _Process.current = Invocation(name, request, is_cold_start=before is None)
+    if before is None:
+        metrics.emit({metrics.COLD_START: 1}, function=settings.LOANOFFICE_FUNCTION or name)

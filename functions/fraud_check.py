@@ -18,7 +18,9 @@ from workflows.callbacks.pending import CallbackReceipt
 from workflows.callbacks.tokens import callback_url_issue
 from workflows.db_threads import run_in_db_thread
 from workflows.providers import registry
+from workflows.providers.catalogue import FRAUD
 from workflows.providers.interfaces import FraudVendor, Screening, Subject
+from workflows.providers.measuring import measured
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,8 @@ def _check(event: dict[str, Any]) -> dict[str, Any]:
     vendor = registry.fraud_vendor()
     if vendor is not None:
         return _ask(vendor, subject, callback_id=event["callback_id"])
-    verdict = registry.fraud_service().check(subject)
+    with measured(FRAUD):
+        verdict = registry.fraud_service().check(subject)
     receipt = run_in_db_thread(
         lambda: pending.callback_receive(
             callback_id=event["callback_id"], answer={"result": verdict.value}
@@ -65,10 +68,10 @@ def _ask(vendor: FraudVendor, subject: Subject, *, callback_id: str) -> dict[str
     callback = run_in_db_thread(lambda: callback_url_issue(callback_id=callback_id))
     if callback is None:
         return {"result": "closed", "applied": False}
-    vendor.ask(
-        Screening(
-            name=callback.name, subject=subject, callback_url=callback.url, answer_by=callback.until
-        )
+    screening = Screening(
+        name=callback.name, subject=subject, callback_url=callback.url, answer_by=callback.until
     )
+    with measured(FRAUD):
+        vendor.ask(screening)
     logger.info("Fraud vendor asked", extra={"application": subject.reference})
     return {"result": "asked", "applied": False}

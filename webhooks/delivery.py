@@ -20,6 +20,7 @@ from standardwebhooks import Webhook
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from core import metrics
 from webhooks.endpoints import endpoint_disable
 from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from webhooks.url_safety import AddressRefusedError, Target, target_of
@@ -199,7 +200,7 @@ def accepted(message: OutboxMessage, future: "Future[Any]") -> None:
     """Record a 2xx answer; raise what the attempt raised otherwise."""
     result: DeliveryResult = future.result()
     rows = WebhookDelivery.objects.filter(pk=message.payload["delivery"])
-    _note(message, result)
+    _note(message, result, accepted=True)
     rows.filter(round=message.payload["round"]).update(
         status=WebhookDelivery.Status.DELIVERED, delivered_at=timezone.now()
     )
@@ -212,6 +213,7 @@ def failed(message: OutboxMessage, error: Exception, final: bool) -> None:  # no
         error.result
         if isinstance(error, WebhookError)
         else DeliveryResult(error=repr(error)[:500]),
+        accepted=False,
     )
     rows = WebhookDelivery.objects.filter(
         pk=message.payload["delivery"], round=message.payload["round"]
@@ -223,7 +225,7 @@ def failed(message: OutboxMessage, error: Exception, final: bool) -> None:  # no
         endpoint_disable(endpoint=delivery.endpoint, why="It answered 410 (gone).")
 
 
-def _note(message: OutboxMessage, result: DeliveryResult) -> None:
+def _note(message: OutboxMessage, result: DeliveryResult, *, accepted: bool) -> None:
     now = timezone.now()
     WebhookDelivery.objects.filter(pk=message.payload["delivery"]).update(
         attempts=F("attempts") + 1, last_attempt_at=now, last_status_code=result.status_code
@@ -238,6 +240,10 @@ def _note(message: OutboxMessage, result: DeliveryResult) -> None:
         error=result.error,
         took_ms=result.took_ms,
     )
+    counted: dict[metrics.Metric, float] = {} if accepted else {metrics.WEBHOOK_FAILURES: 1}
+    if result.headers:  # it was sent
+        counted[metrics.WEBHOOK_LATENCY] = result.took_ms
+    metrics.record(counted)
 
 
 HANDLER = Handler(prepare, accepted, failed, tries=len(SCHEDULE) + 1, delay=delay)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db.models import Count, Min
 
+from core import metrics
 from reviews.choices import TaskStatus
 from reviews.models import ReviewTask
 from workflows.models import Incident, OutboxMessage
@@ -33,4 +34,17 @@ def backlog_read(*, now: datetime) -> Backlog:
         outbox_oldest_seconds=0 if oldest is None else max(0, int((now - oldest).total_seconds())),
         incidents_open=Incident.objects.filter(status=Incident.Status.OPEN).count(),
         tasks_overdue=ReviewTask.objects.filter(status=TaskStatus.OPEN, due_at__lte=now).count(),
+    )
+
+
+def backlog_count(backlog: Backlog) -> None:
+    """Count a sweep that came to its end, with the backlog that it left: the gauges' metrics."""
+    metrics.record(
+        {
+            metrics.SWEEP_RAN: 1,
+            metrics.OUTBOX_PENDING: backlog.outbox_pending,
+            metrics.OUTBOX_OLDEST_SECONDS: backlog.outbox_oldest_seconds,
+            metrics.INCIDENTS_OPEN: backlog.incidents_open,
+            metrics.TASKS_OVERDUE: backlog.tasks_overdue,
+        }
     )

@@ -11,6 +11,7 @@ from applications.models import Disbursement
 from workflows import errors
 from workflows.providers import registry
 from workflows.providers.interfaces import PaymentState
+from workflows.providers.measuring import rail_find
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Orders:
 def orders_ask(ledger: Disbursement) -> Orders:
     """Ask the rail about every key that an order was ever sent under. Raises ``ProviderError``."""
     rail = registry.payout_rail()
-    payments = [rail.find(idempotency_key=key) for key in ledger.order_keys]
+    payments = [rail_find(rail, key) for key in ledger.order_keys]
     known = [payment for payment in payments if payment is not None]
     settled = [each.reference for each in known if each.state == PaymentState.SETTLED]
     return Orders(

@@ -35,7 +35,7 @@ from core.form_submissions import form_submissions_forget
 from partners.services.idempotency import idempotency_keys_forget
 from partners.services.throttling import rate_counters_forget
 from workflows import engine, review_deadlines, undecidable
-from workflows.backlog import backlog_read
+from workflows.backlog import backlog_count, backlog_read
 from workflows.callbacks.fraud_vendor import callback_requests_forget
 from workflows.models import PeriodicRun
 from workflows.outbox import queue
@@ -84,8 +84,10 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     passed = review_deadlines.pass_deadlines(now=timezone.now(), seconds=DEADLINES_FOR)
     sent = queue.send_due(seconds=queue.LONGEST_PASS)
     done = {name: now_and_then(name, every, do) for name, (every, do) in jobs(ends_at).items()}
+    backlog = backlog_read(now=timezone.now())
+    backlog_count(backlog)
     sweep_run_record(
-        backlog_read(now=timezone.now()),
+        backlog,
         seconds=time.monotonic() - begun_at,
         engine_error=_engine_error(),
     )

@@ -9,7 +9,10 @@ attempt.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
+from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from applications.choices import Level, Status, Step
@@ -19,6 +22,7 @@ from applications.models import ApplicationEvent, LoanApplication
 from applications.services.timeline import event_record
 from applications.signals import application_moved
 from applications.transitions import TERMINAL, check_transition, is_terminal
+from core import metrics
 from lending.choices import Outcome
 from lending.models import LendingPolicy
 from lending.services import policy_published
@@ -110,8 +114,33 @@ def log(
 def move(application: LoanApplication, status: Status) -> None:
     """Change the status in memory, if ``transitions`` allows it, and send a signal."""
     check_transition(reference=application.reference, current=application.status, new=status)
+    changed = application.status != status
     application.status = status
     application_moved.send(LoanApplication, application=application)
+    if changed and settings.LOANOFFICE_METRICS:
+        transaction.on_commit(partial(_count, application, status), robust=True)
+
+
+# What of a new status is counted, and from the submission to when a time is measured.
+COUNTED: dict[Status, tuple[metrics.Metric | None, metrics.Metric | None, str]] = {
+    Status.APPROVED: (None, metrics.TIME_TO_DECISION, "decided_at"),
+    Status.DECLINED: (metrics.APPLICATIONS_DECLINED, metrics.TIME_TO_DECISION, "decided_at"),
+    Status.FUNDED: (metrics.APPLICATIONS_FUNDED, metrics.TIME_TO_FUNDED, "closed_at"),
+    Status.EXPIRED: (metrics.APPLICATIONS_EXPIRED, None, ""),
+}
+
+
+def _count(application: LoanApplication, status: Status) -> None:
+    """Count a committed change of status, with what was stored beside it."""
+    count, duration, until = COUNTED.get(status, (None, None, ""))
+    values: dict[metrics.Metric, float] = {}
+    if count is not None:
+        values[count] = 1
+    since, ended = application.submitted_at, getattr(application, until) if until else None
+    if duration is not None and since is not None and ended is not None:
+        values[duration] = (ended - since).total_seconds()
+    if values:
+        metrics.emit(values)
 
 
 def stop_waiting(application: LoanApplication) -> None:

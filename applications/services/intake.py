@@ -31,6 +31,7 @@ from applications.signals import (
     application_withdrawn,
 )
 from applications.transitions import check_transition, is_terminal
+from core import metrics
 from core.errors import NotPermitted
 from lending.models import LendingPolicy
 from lending.services import policy_current
@@ -257,6 +258,9 @@ def _submit(
         changes={"status": (Status.DRAFT, Status.SUBMITTED)},
     )
     application_submitted.send(LoanApplication, application=application)
+    metrics.record(
+        {metrics.APPLICATIONS_SUBMITTED: 1}, channel="admin" if partner is None else "api"
+    )
     return application
 
 

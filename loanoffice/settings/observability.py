@@ -1,4 +1,4 @@
-"""Settings of the log lines, and what they call this process. ``base`` takes them all."""
+"""Settings of log lines and metrics, and what they call this process. ``base`` takes them all."""
 
 from typing import Any
 
@@ -12,6 +12,9 @@ LOANOFFICE_STAGE = env("LOANOFFICE_STAGE", default="local")
 LOANOFFICE_PROCESS = env("LOANOFFICE_PROCESS", default="")
 # Lambda sets the variable in each of its processes.
 LOANOFFICE_ON_LAMBDA = bool(env("AWS_LAMBDA_FUNCTION_NAME", default=""))
+
+# Where the lines of metrics go: ``stdout``, which Lambda reads, a file, or, empty, nowhere.
+LOANOFFICE_METRICS = env("LOANOFFICE_METRICS", default="stdout" if LOANOFFICE_ON_LAMBDA else "")
 
 LOG_LEVEL = env.log_level("LOG_LEVEL", default="INFO")
 LOGGING: dict[str, Any] = {

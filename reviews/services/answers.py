@@ -3,6 +3,7 @@
 Who may decide is checked before, in ``decisions`` and ``offer_answers``.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from applications.choices import Level
 from applications.models import ApplicationEvent, LoanApplication, LoanOffer
 from applications.services.attempts import reviews_end
 from applications.services.timeline import event_make, event_record, events_record
+from core import metrics
 from lending.choices import Outcome
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS
@@ -62,6 +64,9 @@ def _count(answers: list[Answer]) -> None:
     ReviewDecision.objects.bulk_create([answer.decision for answer in answers])
     outcome, now = answers[0].decision.outcome, answers[0].decision.decided_at
     events_record([_event(answer) for answer in answers], changes={"decision": (None, outcome)})
+    for kind, number in Counter(answer.facts.row.kind for answer in answers).items():
+        taken = {metrics.DECISIONS_TAKEN: number}
+        metrics.record(taken, kind=kind.value, outcome=Outcome(outcome).value)
     settled = [answer for answer in answers if answer.settles]
     waiting = [answer for answer in answers if not answer.settles]
     if settled:

@@ -104,7 +104,7 @@ def providers(settings: Any) -> Iterator[dict[str, tuple[int, Any]]]:
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, said = answers[self.path]
+            status, said = answers.get(self.path, (404, {"status": "not_found"}))
             content = json.dumps(said).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
@@ -254,6 +254,7 @@ def test_lines_of_what_goes_wrong_have_no_personal_data(
     providers["/checks"] = (200, {"result": "passed"})
     refused = submit_by_api(client, loan_amount="9000.00", external_id="2")
     assert ended(aws, refused) == "needs_attention"
+    assert name in refused.incidents.get().sentence  # the page of the incident has it
 
     # A step that fails with what it read.
     with monkeypatch.context() as broken:

@@ -4,6 +4,7 @@ import logging
 
 from applications.models import LoanApplication
 from audit.masking import mask_mailboxes
+from core import metrics
 from reviews.models import ReviewTask
 from workflows.models import Incident, OutboxMessage
 
@@ -11,7 +12,8 @@ logger = logging.getLogger(__name__)
 
 
 def note_failure(message: OutboxMessage, error: Exception, final: bool) -> None:  # noqa: FBT001
-    """Open an incident for a message whose last try failed; before that there is nothing to do."""
+    """Count a try that failed; open an incident for a message whose last one it was."""
+    metrics.record({metrics.DELIVERY_FAILURES: 1}, kind=message.kind)
     if not final:
         return
     application = _application_of(message)

@@ -17,6 +17,8 @@ from django.utils import timezone
 
 from applications.choices import Level
 from applications.services.timeline import event_record
+from core import metrics
+from reviews.choices import TaskKind
 from workflows import engine
 from workflows.errors import CallbackClosed, EngineConflict, EngineUnavailable, NotFound
 from workflows.models import Execution, OutboxMessage, PendingCallback
@@ -82,6 +84,13 @@ def _answered(message: OutboxMessage, future: "Future[Any]") -> None:
     rows.filter(status=PendingCallback.Status.ANSWERED).update(
         status=PendingCallback.Status.DELIVERED, delivered_at=timezone.now()
     )
+
+
+def _count_approval(message: OutboxMessage) -> None:
+    """Count a manager's decision that was delivered; not the end of a wait that nobody decided."""
+    kind = _callback(message).name.partition("-")[0]
+    if kind == TaskKind.MANAGER_APPROVAL and "decision" in message.payload:
+        metrics.record({metrics.APPROVALS_PROCESSED: 1})
 
 
 # --- Stopping, pausing, resuming ----------------------------------------------------------
@@ -260,7 +269,7 @@ def _callback(message: OutboxMessage) -> PendingCallback:
 
 queue.HANDLERS |= {
     OutboxMessage.Kind.START_EXECUTION: Handler(_start, _started),
-    OutboxMessage.Kind.ANSWER_CALLBACK: Handler(_answer, _answered),
+    OutboxMessage.Kind.ANSWER_CALLBACK: Handler(_answer, _answered, sent=_count_approval),
     OutboxMessage.Kind.STOP_EXECUTION: Handler(_stop, _stopped),
     OutboxMessage.Kind.PAUSE_EXECUTION: Handler(_pause, _held),
     OutboxMessage.Kind.RESUME_EXECUTION: Handler(_resume, _held),

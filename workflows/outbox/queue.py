@@ -80,7 +80,8 @@ class Handler:
     sender's connection again, in the transaction that marks the message as sent; it takes
     the future of what went outside and raises what keeps the message from being sent.
     ``failed`` is called with that, in the transaction that puts the message off or, at the end
-    of its ``tries``, gives it up; ``delay`` says for how long.
+    of its ``tries``, gives it up; ``delay`` says for how long. ``sent`` is called once, in the
+    transaction that marks it as sent.
     """
 
     prepare: Callable[[OutboxMessage], Send]
@@ -88,6 +89,7 @@ class Handler:
     failed: Callable[[OutboxMessage, Exception, bool], None] = note_failure
     tries: int = TRIES
     delay: Callable[[int], timedelta] = backoff
+    sent: Callable[[OutboxMessage], None] = lambda _: None
 
 
 HANDLERS: dict[OutboxMessage.Kind, Handler] = {}
@@ -355,7 +357,8 @@ def _settled(message: OutboxMessage, future: "Future[Any]") -> bool:
 
 
 def _sent(message: OutboxMessage) -> None:
-    OutboxMessage.objects.filter(pk=message.pk).update(
+    unsent = OutboxMessage.objects.filter(pk=message.pk).exclude(status=OutboxMessage.Status.SENT)
+    changed = unsent.update(
         status=OutboxMessage.Status.SENT,
         sent_at=timezone.now(),
         leased_until=None,
@@ -363,6 +366,8 @@ def _sent(message: OutboxMessage) -> None:
         letter=message.letter,
         note=message.note,
     )
+    if changed:
+        _route(message).sent(message)
 
 
 def _put_off(message: OutboxMessage, error: Exception) -> None:

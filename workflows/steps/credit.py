@@ -14,6 +14,7 @@ from workflows import accepted_terms
 from workflows.db_threads import run_in_db_thread
 from workflows.providers import registry
 from workflows.providers.interfaces import Subject
+from workflows.providers.measuring import measured
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def pull_report(attempt: Attempt, bureau: Bureau) -> BureauAnswered | None:
     subject, kept = run_in_db_thread(begin)
     if kept is not None:
         return _keep_again(attempt, bureau, kept.get(bureau.value))
-    found = registry.bureau(bureau).pull(subject)
+    with measured(bureau.value):
+        found = registry.bureau(bureau).pull(subject)
     run_in_db_thread(
         lambda: credit_report_record(
             attempt, bureau=bureau, report=found.report, bureau_reference=found.bureau_reference

@@ -25,7 +25,9 @@ from workflows.errors import NotApproved, PayoutRefused, PayoutUnknown, Provider
 from workflows.executions import Closed
 from workflows.funding_requirements import BEFORE_PAYOUT, described, lacking
 from workflows.providers import registry
+from workflows.providers.catalogue import PAYOUT
 from workflows.providers.interfaces import PaymentState, PayoutRail
+from workflows.providers.measuring import measured, rail_find
 from workflows.steps.checked import Missing, begin_checked, facts_of
 
 logger = logging.getLogger(__name__)
@@ -285,7 +287,7 @@ def _paid_before(rail: PayoutRail, order: PayoutOrder) -> str | None:
     """
     current = order.keys[-1]
     for key in order.keys:
-        payment = rail.find(idempotency_key=key)
+        payment = rail_find(rail, key)
         if payment is None:
             continue
         if payment.state == PaymentState.SETTLED:
@@ -304,18 +306,19 @@ def _ask_to_pay(rail: PayoutRail, order: PayoutOrder) -> str:
     if order.lacks:
         why = f"since its payout was requested the record lacks {order.lacks}"
         raise NotApproved(reference=order.reference, why=why)
-    return rail.pay(
-        idempotency_key=order.keys[-1],
-        amount=order.amount,
-        currency=order.currency,
-        reference=order.reference,
-    )
+    with measured(PAYOUT):
+        return rail.pay(
+            idempotency_key=order.keys[-1],
+            amount=order.amount,
+            currency=order.currency,
+            reference=order.reference,
+        )
 
 
 def _find_again(rail: PayoutRail, order: PayoutOrder) -> str | None:
     """Return the rail's reference if it says by now that it paid."""
     try:
-        payments = [rail.find(idempotency_key=key) for key in order.keys]
+        payments = [rail_find(rail, key) for key in order.keys]
     except ProviderError:
         return None
     settled = (p.reference for p in payments if p and p.state == PaymentState.SETTLED)
