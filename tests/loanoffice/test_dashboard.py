@@ -45,7 +45,7 @@ def as_user(user: User) -> Client:
 def closed(officer: User, status: Status, *, took: timedelta, days_ago: int = 0) -> None:
     """A case that was submitted, and decided and closed ``took`` later."""
     application = casework.submit(officer)
-    ended = timezone.now() - timedelta(days=days_ago)
+    ended = timezone.localtime() - timedelta(days=days_ago)  # the same time of that local day
     LoanApplication.objects.filter(pk=application.pk).update(
         status=status, submitted_at=ended - took, decided_at=ended, closed_at=ended
     )
