@@ -165,6 +165,10 @@ COUNTED = {
     "workflows.Execution.attempt",
     "workflows.OutboxMessage.attempts",
     "workflows.SimulatedPayout.requests",
+    "workflows.SweepRun.incidents_open",
+    "workflows.SweepRun.outbox_oldest_seconds",
+    "workflows.SweepRun.outbox_pending",
+    "workflows.SweepRun.tasks_overdue",
 }
 
 
