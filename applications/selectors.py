@@ -150,6 +150,24 @@ def similar_applications(
     return {pk: rows for pk, rows in found.items() if rows}
 
 
+def earlier_and_later_applications(
+    application: LoanApplication, *, besides: Collection[LoanApplication], most: int
+) -> list[LoanApplication]:
+    """Return other applications with the same name and last SIN digits, however old, newest first.
+
+    Without ``besides``, those that are shown as similar already; at most ``most``.
+    """
+    if not application.applicant_search:
+        return []
+    same = LoanApplication.objects.filter(
+        applicant_search=application.applicant_search, sin_last4=application.sin_last4
+    )
+    shown = [application.pk, *(row.pk for row in besides)]
+    return list(
+        same.exclude(pk__in=shown).select_related("partner").order_by("-created_at", "-pk")[:most]
+    )
+
+
 def application_get(*, reference: str, partner: Partner | None) -> ApplicationView:
     """Return one application. Raises ``LoanApplication.DoesNotExist``, also for other partners'."""
     return application_view(applications(partner=partner).get(reference=reference))

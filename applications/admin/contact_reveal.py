@@ -6,10 +6,11 @@ session, for a few minutes. The author of a draft always sees them.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
@@ -19,6 +20,8 @@ from applications.models import LoanApplication
 from applications.pii import CONTACT
 from applications.services import access_log
 from core.admin.base import NoDeleteAdmin, staff
+from core.admin.display import money
+from core.admin.row_actions import row_url
 from core.errors import NotPermitted
 
 SHOWN_FOR = timedelta(minutes=10)
@@ -26,6 +29,7 @@ SHOWN_FOR = timedelta(minutes=10)
 TYPED_FOR = timedelta(minutes=30)
 SESSION_KEY = "contact_revealed"  # application's key -> when, in seconds
 HIDDEN_SUFFIX = "_hidden"
+SECTION = "contact"  # of a page that is not the application's own
 TOO_LATE = (
     "Nothing was saved: the contact details are hidden again. Reveal them, and type it once more."
 )
@@ -104,6 +108,25 @@ def contact_context(request: HttpRequest, application: LoanApplication | None) -
     }
 
 
+def contact_rows(request: HttpRequest, application: LoanApplication) -> list[tuple[str, str]]:
+    """Return label and value of each contact field, masked until it is revealed."""
+    shown = is_shown(request, application)
+    rows = []
+    for name, hide in CONTACT.items():
+        value = getattr(application, name)
+        label = str(getattr(application._meta.get_field(name), "verbose_name", name))
+        if value in {None, ""}:
+            text = "not stated"
+        elif not shown:
+            text = hide(value)
+        elif isinstance(value, Decimal):
+            text = money(value, application.currency)
+        else:
+            text = str(value)
+        rows.append((f"{label[0].upper()}{label[1:]}", text))
+    return rows
+
+
 @require_POST
 def reveal_view(
     request: HttpRequest, *, pk: int, model_admin: NoDeleteAdmin[LoanApplication]
@@ -117,11 +140,13 @@ def reveal_view(
     forget = now - TYPED_FOR.total_seconds()
     kept = {key: at for key, at in request.session.get(SESSION_KEY, {}).items() if at > forget}
     request.session[SESSION_KEY] = {**kept, str(application.pk): now}
-    return back_to_application(
-        model_admin,
-        request,
-        application,
+    sentence = (
         f"The contact details are shown to you for {SHOWN_FOR.seconds // 60} minutes. "
-        "The audit log says so.",
-        messages.INFO,
+        "The audit log says so."
     )
+    # A page below that of this application asked, and shows them in its place.
+    back = request.POST.get("back", "")
+    if not back.startswith(row_url(application).removesuffix("change/")):
+        return back_to_application(model_admin, request, application, sentence, messages.INFO)
+    model_admin.message_user(request, sentence, messages.INFO)
+    return HttpResponseRedirect(f"{back}#{SECTION}")

@@ -12,9 +12,10 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods
 
 from applications.admin.application_page import ApplicationPageAdmin
-from applications.admin.contact_reveal import is_shown
+from applications.admin.contact_reveal import contact_context, contact_rows, is_shown
 from applications.admin.view_helpers import application_or_refuse, back_to_application
-from applications.pii import CONTACT
+from applications.selectors import earlier_and_later_applications
+from applications.services import access_log
 from core.admin.base import staff
 from core.admin.sent_once import answer_once
 from core.admin.view_helpers import admin_page
@@ -22,11 +23,15 @@ from core.errors import DomainError
 from lending.choices import Outcome
 from reviews.admin import queue
 from reviews.admin.bulk_result import OUTCOME_WORDS
+from reviews.admin.decision_facts import bureau_lines, facts
+from reviews.admin.figures import figures
 from reviews.admin.forms import DecideForm
 from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewTask
 from reviews.services import decisions
+
+MOST_OTHERS = 10  # other applications of the same applicant
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -50,7 +55,12 @@ def decide_view(
 def _decide(
     request: HttpRequest, pk: int, task_pk: int, wanted: Outcome, model_admin: ApplicationPageAdmin
 ) -> HttpResponse:
-    application = application_or_refuse(model_admin, request, pk)
+    application = application_or_refuse(model_admin, request, pk, is_look=False)
+    income_shown = is_shown(request, application)
+    if request.method == "GET":
+        access_log.application_viewed(
+            application=application, user=staff(request), contact_shown=income_shown
+        )
     task = get_object_or_404(
         ReviewTask.objects.select_related("application"), pk=task_pk, application=application
     )
@@ -83,18 +93,23 @@ def _decide(
         )
     except DomainError as refused:
         return back_to_application(model_admin, request, application, str(refused))
+    page = model_admin.page_of(request, application)
+    known = figures(task, page.assessment, income_shown=income_shown)
     other = Outcome.DECLINE if wanted == Outcome.APPROVE else Outcome.APPROVE
     return admin_page(
         model_admin,
         request,
         "reviews/admin/decide.html",
         title=f"{words[wanted]}: {application.reference}",
-        page=model_admin.page_of(request, application),
+        page=page,
         original=application,
         task=task,
         on_behalf_of=right,
-        contact_shown=is_shown(request, application),
-        income_hidden=CONTACT["annual_income"](application.annual_income),
+        facts=facts(application, known, income_shown=income_shown),
+        bureaus=bureau_lines(application, page.assessment),
+        contact=contact_rows(request, application),
+        **contact_context(request, application),
+        others=earlier_and_later_applications(application, besides=page.similar, most=MOST_OTHERS),
         form=form,
         button=words[wanted],
         tone="good" if wanted == Outcome.APPROVE else "bad",

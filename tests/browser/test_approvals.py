@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from accounts.roles import Role
 from applications.models import LoanApplication
 from applications.services import intake
+from audit.models import Action, AuditEntry
 from lending.choices import Outcome
 from reviews.services import decisions
 from reviews.services.delegation import delegation_create
@@ -91,3 +92,30 @@ def test_tasks_are_handed_to_somebody_with_the_role_alone(
     picture(page, f"delegation-add-{size[0]}")
     page.goto(DELEGATIONS)
     picture(page, f"delegations-{size[0]}")
+
+
+def test_contact_details_are_revealed_in_place(
+    visit: Callable[..., Page],
+    picture: Callable[[Page, str], None],
+    manager: User,
+    officer: User,
+) -> None:
+    application = casework.waiting_for_manager(officer)
+    page = visit("manager", at=decide_page(application, "decline"), size=NARROW)
+    page.fill("#id_reason", "Half a sentence")
+    page.locator("#reveal").scroll_into_view_if_needed()
+    place = "[Math.round(document.getElementById('decide-contact').getBoundingClientRect().top), "
+    place += "performance.timeOrigin]"  # on the screen, and of this load of the page
+    before = page.evaluate(place)
+
+    page.click("#reveal")
+
+    expect(page.locator("#contact")).to_contain_text("613-555-0101")
+    expect(page.locator("#decide-what")).to_contain_text("40.21 %")
+    expect(page.locator("#in-place-state")).to_contain_text("The audit log says so.")
+    assert page.evaluate(place) == before
+    expect(page.locator("#id_reason")).to_have_value("Half a sentence")
+    expect(page.locator("#contact")).to_be_focused()
+    entry = AuditEntry.objects.get(action=Action.REVEALED)
+    assert entry.actor == manager
+    picture(page, "decide-revealed")

@@ -47,7 +47,7 @@ def test_decider_does_not_see_the_income_before_it_was_revealed(
 
     client.post(page("reveal", waiting))
 
-    assert secrets_in(client, decide_page(waiting, "approve")) == ["85,000"]
+    assert "85,000" in secrets_in(client, decide_page(waiting, "approve"))
 
 
 @pytest.mark.parametrize("who", ["officer", "manager", "senior", "analyst"])
