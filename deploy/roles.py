@@ -17,6 +17,7 @@ import boto3
 import click
 from botocore.exceptions import ClientError
 
+from deploy import tracing
 from deploy.explained_errors import explained, is_missing
 from deploy.stage import SECRETS, companions, faults, refuse
 
@@ -82,6 +83,7 @@ def roles_of(stage: str, config: Document, *, account: str, partition: str) -> l
         "media_key": variables.get("MEDIA_KMS_KEY", ""),
         "execution_key": _execution_key(config, web),
         "secrets_key": config.get("secrets_kms_key", ""),
+        "traces_log": _traces_log(config, partition, account),
     }
 
     def secrets(name: str) -> dict[str, str]:
@@ -96,6 +98,14 @@ def roles_of(stage: str, config: Document, *, account: str, partition: str) -> l
         values = {**here, **own, "function": companion.function}
         roles.append(_role(companion.function, kind, "trust-function", values))
     return roles
+
+
+def _traces_log(config: Document, partition: str, account: str) -> str:
+    """The log group into which the layer writes figures of its traces; empty without a layer."""
+    if not config.get(tracing.SETTING):
+        return ""
+    region = config["aws_region"]
+    return f"arn:{partition}:logs:{region}:{account}:log-group:/aws/application-signals/data:*"
 
 
 def _execution_key(config: Document, web: str) -> str:

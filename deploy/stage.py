@@ -13,7 +13,7 @@ from typing import Any
 
 from click import ClickException
 
-from deploy import alarms
+from deploy import alarms, tracing
 
 ALIAS = "live"
 SECRETS = "LOANOFFICE_SECRETS"
@@ -132,6 +132,7 @@ def faults(config: dict[str, Any]) -> Iterator[str]:
             )
     yield from _shared_secrets(config)
     yield from alarms.faults(config)
+    yield from tracing.faults(config)
     if config.get("slim_handler"):
         yield "slim_handler leaves the code out of the package, and all functions run from it."
 

@@ -18,7 +18,7 @@ import click
 # The command runs in the project's folder, but does not import from it.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from deploy import commands, companions, monitoring, package, releases, undeploying
+from deploy import commands, companions, monitoring, package, releases, tracing, undeploying
 from deploy.retries import retry_temporary_errors
 from deploy.stage import refuse_invalid_settings
 
@@ -32,6 +32,7 @@ def on_settings(cli: Any) -> None:
         retry_temporary_errors(cli.zappa.lambda_client)
     if cli.command in {"deploy", "update"}:
         companions.refuse_without_roles(cli)
+        tracing.switch(cli)
         _before(cli, "create_lambda_function", publish_companions)
         _before(cli, "update_lambda_function", publish_companions)
     elif cli.command == "rollback":

@@ -14,7 +14,6 @@ from opentelemetry.trace import SpanKind, Status
 
 ALLOWED = frozenset(
     {
-        "cloud.region",
         "db.collection.name",
         "db.name",
         "db.namespace",
@@ -32,7 +31,7 @@ ALLOWED = frozenset(
         "rpc.system",
     }
 )
-ALLOWED_PREFIXES = ("durable.", "faas.", "loanoffice.")
+ALLOWED_PREFIXES = ("aws.", "cloud.", "durable.", "faas.", "loanoffice.")
 # The host that we call; of a request that we serve the same names say who sent it.
 ALLOWED_OF_CALLS = frozenset({"net.peer.name", "net.peer.port", "server.address", "server.port"})
 STATEMENTS = ("db.statement", "db.query.text")

@@ -43,6 +43,10 @@ EXCLUDED_URLS = "/health/,/static/"
 class Instrumentor(Protocol):
     """The part of an instrumentation that is used here."""
 
+    @property
+    def is_instrumented_by_opentelemetry(self) -> bool:
+        """Return whether it makes spans now."""
+
     def instrument(self, **options: Any) -> Any:
         """Begin to make spans."""
 
@@ -208,6 +212,8 @@ def _instrumented(provider: TracerProvider) -> list[Instrumentor]:
 
         instrumentors.append(PsycopgInstrumentor())
     for instrumentor in instrumentors:
+        if instrumentor.is_instrumented_by_opentelemetry:  # by the layer, without what we need
+            instrumentor.uninstrument()
         instrumentor.instrument(
             tracer_provider=provider,
             excluded_urls=EXCLUDED_URLS if isinstance(instrumentor, DjangoInstrumentor) else None,

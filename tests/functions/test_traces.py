@@ -8,6 +8,11 @@ import pytest
 from aws_durable_execution_sdk_python import durable_execution
 from django.contrib.auth.models import User
 from django.test import Client
+from opentelemetry import trace
+from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from applications.choices import Bureau
 from applications.models import LoanApplication
@@ -21,7 +26,9 @@ from tests.functions.office import Office, deliver_what_waits
 from tests.functions.test_loan_approval import open_task
 from tests.functions.wire import wire
 from tests.webhooks.receiver import receiving
+from tests.workflows.lambda_stub import LambdaStub
 from webhooks.endpoints import endpoint_create
+from workflows import engine
 from workflows.models import Execution, PendingCallback
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -161,3 +168,30 @@ def test_what_fails_says_which_exception_it_was_and_nothing_of_its_text(traces: 
 def test_a_request_makes_no_span_when_only_its_health_is_asked(traces: Traces) -> None:
     assert Client().get("/health/live/").status_code == 200
     assert traces.collected() == []
+
+
+def test_layer_without_an_sdk_switches_nothing_on(caplog: pytest.LogCaptureFixture) -> None:
+    assert provider.start(provider.LAYER) is None
+    assert not spans.is_on()
+    assert "the layer has no OpenTelemetry SDK" in caplog.text
+
+
+def test_spans_of_the_layer_are_reduced_and_its_instrumentation_keeps_the_payload(
+    monkeypatch: pytest.MonkeyPatch, aws: LambdaStub
+) -> None:
+    exporter, layer = InMemorySpanExporter(), TracerProvider()
+    layer.add_span_processor(SimpleSpanProcessor(exporter))  # before ours
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: layer)
+    BotocoreInstrumentor().instrument(tracer_provider=layer)
+    tracing = provider.start(provider.LAYER)
+    assert tracing is not None
+    with layer.get_tracer("of the layer").start_as_current_span(
+        "handler",
+        attributes={"faas.name": "web", "url.query": "q=Alice", "aws.is.local.root": True},
+    ):
+        engine.invoke_event(function="fraud-check:live", payload={"callback_id": "C"})
+    provider.stop(tracing)
+    made = {span.name: dict(span.attributes or {}) for span in exporter.get_finished_spans()}
+    assert made["handler"] == {"faas.name": "web", "aws.is.local.root": True}
+    assert made["Lambda.Invoke"]["faas.invoked_name"] == "fraud-check"
+    assert [body for _, _, body in aws.requests] == [{"callback_id": "C"}]
