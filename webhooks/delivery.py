@@ -21,6 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from core import metrics
+from core.traces import spans
 from webhooks.endpoints import endpoint_disable
 from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from webhooks.url_safety import AddressRefusedError, Target, target_of
@@ -108,6 +109,7 @@ def send(outgoing: Outgoing) -> DeliveryResult:
         took_ms=round((time.monotonic() - began) * 1000),
         headers=headers,
     )
+    spans.note(status=status)
     if status == GONE:
         raise EndpointGone(result)
     if not 200 <= status < 300:
