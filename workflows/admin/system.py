@@ -78,6 +78,8 @@ class SweepRunAdmin(ReadOnlyAdmin[SweepRun]):
         """Render the state of the system. Engine and storage are asked, for a few seconds."""
         if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
             raise PermissionDenied
+        if request.GET:
+            self.get_changelist_instance(request)  # says what it ignored, as every list does
         outside = outside_answers()
         now = timezone.now()
         status = system_status(now=now)
