@@ -106,6 +106,11 @@ def _refuse_cut_answer(
         raise ConnectionClosedError(endpoint_url=operation_model.name)
 
 
+def prepare_client() -> None:
+    """Make the client, once in each process, so that the next call takes as long as any other."""
+    _client()
+
+
 def forget_client() -> None:
     """Make a new client at the next call; for tests that move the endpoint."""
     _client.forget()

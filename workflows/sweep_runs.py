@@ -37,8 +37,11 @@ class SweepWarnings:
 def sweep_run_record(backlog: Backlog, *, seconds: float, engine_error: str) -> bool:
     """Record a sweep that came to its end; false when its minute has a row already."""
     now = timezone.now()
+    minute = now.replace(second=0, microsecond=0)
+    if SweepRun.objects.filter(minute=minute).exists():
+        return False  # on a laptop mostly: a look takes no lock of those who write
     row = SweepRun(
-        minute=now.replace(second=0, microsecond=0),
+        minute=minute,
         ended_at=now,
         seconds=round(seconds, 3),
         engine_error=engine_error[:ENGINE_ERROR],

@@ -292,13 +292,16 @@ def test_what_operations_sees_of_the_system_and_of_an_execution(
     make_user("operations", Role.OPERATIONS)
     execution = casework.waiting_for_manager(officer).executions.get()
     trouble.stuck(officer)
+    page = visit("operations")
+    expect(page.locator("#system-notice")).to_contain_text("No sweep has come to its end yet")
+    inspect(page, "system-notice")
     a_day_of_sweeps()
     events = [{**event, "EventId": number} for number, event in enumerate(a_loan(), start=1)]
     history = json.loads(json.dumps(events, default=datetime.timestamp))
     with lambda_stub(monkeypatch) as engine:
         engine.known[LISTED] = {"DurableExecutions": []}
         engine.pages.append({"Events": history})
-        page = visit("operations")
+        page.reload()
         expect(page.locator("#system-notice")).to_have_count(0)
         page.click("#nav-sidebar >> text=System")
         expect(page.locator("#system-engine")).to_contain_text("All right")

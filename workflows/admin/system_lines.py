@@ -132,7 +132,8 @@ def _engine(answer: Answer, warnings: SweepWarnings) -> Line:
 def _storage(answer: Answer) -> Line:
     if answer.error:
         return Line("storage", "Storage of documents", WRONG, answer.error)
-    said = f"Answered after {_short(answer.seconds)}."
+    seconds = answer.value if isinstance(answer.value, float) else answer.seconds
+    said = f"Answered after {_short(seconds)}."
     return Line("storage", "Storage of documents", GOOD, said)
 
 

@@ -37,7 +37,7 @@ SEALED = SealStatus(
 )
 OUTSIDE = {
     "engine": Answer(value="3", seconds=0.012),
-    "storage": Answer(value=True, seconds=0.2),
+    "storage": Answer(value=0.2, seconds=1.3),
     "versions": Answer(value=VersionsInUse((), is_cut=False, newest="3")),
 }
 
