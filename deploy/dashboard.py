@@ -25,6 +25,15 @@ PICTURES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Sweeps", "Sum", ("SweepRan",)),
     ("Cold starts", "Sum", ("ColdStart",)),
 )
+# The metrics that are shown in parts, by these dimensions; the others as one line each.
+BY: dict[str, tuple[str, ...]] = {
+    "ApplicationsSubmitted": ("channel",),
+    "DecisionsTaken": ("kind", "outcome"),
+    "DeliveryFailures": ("kind",),
+    "ProviderErrors": ("provider",),
+    "ProviderLatency": ("provider",),
+    "ColdStart": ("function",),
+}
 OF_FUNCTIONS = (
     ("Invocations", "Sum"),
     ("Errors", "Sum"),
@@ -62,7 +71,7 @@ def dashboard_of(
     states = {"type": "alarm", "properties": {"title": "Alarms", "alarms": sorted(alarms)}}
     widgets = [mark, states] if alarms else [mark]
     pictures = [
-        _metrics(title, region, [_search(stage, metric, statistic) for metric in metrics])
+        _metrics(title, region, [_of_product(stage, metric, statistic) for metric in metrics])
         for title, statistic, metrics in PICTURES
     ]
     pictures += [
@@ -109,9 +118,12 @@ def _metrics(title: str, region: str, metrics: list[list[Any]]) -> dict[str, Any
     }
 
 
-def _search(stage: str, metric: str, statistic: str) -> list[Any]:
-    """Return a search for a metric with any further dimensions, such as the provider."""
-    what = f'Namespace="{PRODUCT}" MetricName="{metric}" service="{SERVICE}" stage="{stage}"'
+def _of_product(stage: str, metric: str, statistic: str) -> list[Any]:
+    """Return a metric of the product, or a search for its parts, which are known when drawn."""
+    if metric not in BY:
+        return [PRODUCT, metric, "service", SERVICE, "stage", stage, {"stat": statistic}]
+    schema = ",".join((PRODUCT, "service", "stage", *BY[metric]))
+    what = f'{{{schema}}} MetricName="{metric}" service="{SERVICE}" stage="{stage}"'
     return [{"expression": f"SEARCH('{what}', '{statistic}', {PERIOD})", "label": metric}]
 
 

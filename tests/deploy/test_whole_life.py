@@ -60,6 +60,8 @@ def database() -> Iterator[str]:
     if not server.startswith("postgresql:"):
         pytest.exit("These tests need PostgreSQL: they are run by `make test-deploy`.", 1)
     with psycopg.connect(server, autocommit=True) as connection:
+        # One of a run that was interrupted is there still.
+        connection.execute("DROP DATABASE IF EXISTS whole_life WITH (FORCE)")
         connection.execute("CREATE DATABASE whole_life")
         yield urlsplit(server)._replace(path="/whole_life").geturl()
         connection.execute("DROP DATABASE whole_life WITH (FORCE)")
