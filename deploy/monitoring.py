@@ -72,9 +72,9 @@ def functions_of(cli: Any) -> dict[str, Function]:
 
 
 def stage_name(cli: Any) -> str:
-    """Return the dimension ``stage`` of the product's metrics, as the functions write it."""
+    """Return the dimension ``stage`` that the functions write: their variable, or its default."""
     variables = cli.stage_config.get("aws_environment_variables", {})
-    return str(variables.get("LOANOFFICE_STAGE", cli.api_stage))
+    return str(variables.get("LOANOFFICE_STAGE", "local"))
 
 
 # --- Logs ---------------------------------------------------------------------------------

@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from core import metrics
 from deploy.alarms import (
     ALARMS,
-    LAMBDA,
     PRODUCT,
     QUIET,
+    SERVICE,
     Alarm,
     Function,
     alarms_of,
     faults,
     threshold_keys,
 )
-from deploy.dashboard import OF_EXECUTIONS, PICTURES, dashboard_of, is_ours
+from deploy.dashboard import BY, OF_EXECUTIONS, PICTURES, dashboard_of, is_ours
 from deploy.stage import companions
 
 ROOT = Path(settings.BASE_DIR)
@@ -27,28 +28,7 @@ STAGES = json.loads((ROOT / "zappa_settings.json").read_text())
 PRODUCTION = STAGES["production"]
 MONITORING = PRODUCTION["monitoring"]
 PREFIX = "loanoffice-staging"
-# The names in the design of the metrics.
-METRICS = {
-    "ApplicationsSubmitted",
-    "DecisionsTaken",
-    "ApprovalsProcessed",
-    "ApplicationsFunded",
-    "ApplicationsDeclined",
-    "ApplicationsExpired",
-    "TimeToDecision",
-    "TimeToFunded",
-    "OutboxPending",
-    "OutboxOldestSeconds",
-    "IncidentsOpen",
-    "TasksOverdue",
-    "SweepRan",
-    "DeliveryFailures",
-    "ProviderLatency",
-    "ProviderErrors",
-    "WebhookLatency",
-    "WebhookFailures",
-    "ColdStart",
-}
+METRICS = {metric.name: metric for metric in metrics.METRICS}
 # Of AWS's own: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html and
 # durable-monitoring.html beside it.
 OF_LAMBDA = {"Errors", "Throttles", "Duration", *OF_EXECUTIONS}
@@ -67,10 +47,11 @@ def made(**changes: Any) -> list[dict[str, Any]]:
 
 def test_each_alarm_is_about_a_metric_that_is_written_and_functions_that_exist() -> None:
     for alarm in ALARMS:
-        assert alarm.metric in {PRODUCT: METRICS, LAMBDA: OF_LAMBDA}[alarm.namespace]
+        assert alarm.metric in ({*METRICS} if alarm.namespace == PRODUCT else OF_LAMBDA)
         assert set(alarm.functions) <= FUNCTIONS.keys()
-    shown = {metric for _, _, metrics in PICTURES for metric in metrics}
-    assert shown == METRICS
+    assert {name for _, _, names in PICTURES for name in names} == {*METRICS}
+    assert {name: metric.by for name, metric in METRICS.items() if metric.by} == BY
+    assert (PRODUCT, SERVICE) == (metrics.NAMESPACE, settings.LOANOFFICE_SERVICE)
     assert {alarm.metric for alarm in ALARMS if not alarm.functions} == {
         "SweepRan",
         "OutboxOldestSeconds",
