@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db.models import Prefetch, Q
 from django.utils.dateparse import parse_datetime
 
-from applications.models import LoanApplication
+from applications.models import ApplicationEvent, LoanApplication
 from audit.story import Facts, Kind, Line
 from audit.times import moment
 from core.traces.spans import trace_id_of
@@ -154,9 +154,12 @@ def _recipient(message: OutboxMessage, logins: dict[int, str]) -> str:
 
 
 def _incidents(application: LoanApplication) -> Iterator[Line]:
-    """Yield the incidents. Who acknowledged or resolved one is in the audit log, except where it
-    was resolved with something else, such as a restart.
+    """Yield the incidents. That a person acknowledged or resolved one is in the audit log.
+
+    Not so where it was resolved with something else, such as a restart.
     """
+    events = ApplicationEvent.objects.filter(application=application, kind="incident_resolved")
+    told = {data.get("incident") for data in events.values_list("data", flat=True)}
     incidents = Incident.objects.filter(application=application).order_by("pk")
     for incident in incidents.select_related("resolved_by"):
         kind, number = incident.get_kind_display(), ("incident", str(incident.pk))
@@ -167,7 +170,7 @@ def _incidents(application: LoanApplication) -> Iterator[Line]:
             what=f"{kind}: {incident.sentence}",
             facts=(number, status),
         )
-        if incident.resolved_at is not None:
+        if incident.resolved_at is not None and str(incident.pk) not in told:
             yield Line(
                 at=incident.resolved_at,
                 kind=Kind.INCIDENT,

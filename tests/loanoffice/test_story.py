@@ -112,6 +112,13 @@ def _rich(patch: pytest.MonkeyPatch, url: str) -> Rich:
         review.declined_on_review(casework.run_of(application), TaskKind.MANAGER_APPROVAL)
         OutboxMessage.objects.filter(status="pending").update(due_at=timezone.now())
         queue.send_due()
+    incident = Incident.objects.create(
+        kind=Incident.Kind.ENGINE_DISAGREES,
+        key="disagreement",
+        application=application,
+        sentence="They disagree.",
+    )
+    incidents.incident_resolve(incident=incident, user=operator, note=TYPED)
     Disbursement.objects.create(
         application=application,
         idempotency_key=application.reference,
@@ -201,6 +208,8 @@ HAPPENED = (
     ("person", "Manager approval: declined.", "manager", None),
     ("callback", "Answer recorded: manager_approval", "", 2),
     ("delivery", "Answer a callback: sent", "", 2),
+    ("incident", "Engine and record disagree: They disagree.", "", None),
+    ("person", "The incident “Engine and record disagree” is resolved.", "operations", None),
     ("payout", "Payout requested: 150,000.00 CAD", "", None),
     ("payout", "Payout paid: 150,000.00 CAD", "", None),
 )
@@ -220,6 +229,8 @@ def test_each_thing_that_happened_is_told_once_and_in_order(rich: Rich, engine: 
         {"login": "operations", "roles_now": ["Operations"], "active": True},
     ]
     assert found["request_ids"] == ["request-of-the-partner"]
+    resolved = [x["what"] for x in found["lines"] if "resolved" in x["what"]]
+    assert len(resolved) == 2  # one with the restart, and one by itself, which is a person's act
     assert found["trace_ids"] == TRACES
     (unread,) = found["not_read"]
     assert unread.startswith(f"{rich.application.reference}-2: The engine cannot be reached now")
