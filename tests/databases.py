@@ -14,7 +14,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
@@ -159,13 +158,6 @@ def _execute(statement: str, *names: str) -> None:
     quoted = (sql.Identifier(name).as_string() for name in names)
     with connection._nodb_cursor() as cursor:
         cursor.execute(statement.format(*quoted))
-
-
-def as_login(url: str, name: str, password: str) -> str:
-    """The URL of a PostgreSQL database with another login."""
-    parts = urlsplit(url)
-    _, _, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{name}:{password}@{host}").geturl()
 
 
 def caches_clear() -> None:

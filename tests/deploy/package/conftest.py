@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput
 
+from devtools.postgresql import as_login
 from functions.local.engine import LocalEngine
 from functions.local.function import Function as EngineFunction
 from tests.aws.process import REGION, Aws, standing_in
 from tests.aws.production import COMPLETE, run
-from tests.databases import as_login
 from tests.deploy.office import needs_the_deploy_environment
 from tests.deploy.package.build import DOMAIN, STAGE_HOST, build
 from tests.deploy.package.runtime import Function
