@@ -29,6 +29,9 @@ help: ## list the targets
 demo: .venv/local ## run the whole product here; PORT, ENGINE_PORT, LOANOFFICE_DATA and TRACES=1 are optional
 	@$(BIN)/python manage.py demo
 
+demo-aws: .venv/dev .venv-deploy/ready .venv-emulator/ready ## deploy it to an emulated AWS here, by the real zappa; PORT (8443) is optional
+	@$(BIN)/python -m devtools.aws
+
 DB ?= sqlite
 ON_sqlite :=
 ON_postgresql := $(POSTGRESQL)
@@ -82,7 +85,7 @@ rest-postgresql: .venv/dev # what make test ran on SQLite only
 screens: .venv/dev ## write the screenshots in docs/screens
 	LOANOFFICE_SCREENS=docs/screens $(PYTEST) -m browser tests/browser/test_paths.py
 
-test-deploy: .venv/dev .venv-deploy/ready ## run the real zappa command against a stand-in for AWS on loopback
+test-deploy: .venv/dev .venv-deploy/ready .venv-emulator/ready ## run the real zappa command against a stand-in for AWS and an emulated AWS, on loopback
 	$(POSTGRESQL) $(PYTEST) -m deploy -n 2 tests/deploy
 
 package: .venv-deploy/ready ## build the reproducible package of STAGE (production) in dist/
@@ -137,7 +140,7 @@ requirements: .venv/dev ## compile requirements/*.txt from pyproject.toml (needs
 			$${set#*:} --output-file requirements/$${set%%:*}.txt; done
 
 clean: ## remove the environment and the demo's data
-	rm -rf .venv .venv-deploy var
+	rm -rf .venv .venv-deploy .venv-emulator var
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Loan Office needs Python 3.12, 3.13 or 3.14, and none is on the PATH."; exit 1; }
@@ -163,4 +166,12 @@ clean: ## remove the environment and the demo's data
 	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
 	@touch $@
 
-.PHONY: help demo test test-full test-rest test-sqlite test-beside test-postgresql test-browser rest-sqlite rest-beside rest-browser rest-long-postgresql rest-postgresql screens test-deploy package lint schema roles architecture format bench performance requirements clean
+# MiniStack, which emulates AWS. It pins another botocore than the product.
+.venv-emulator/ready: requirements/emulator.txt
+	@test -n "$(PYTHON)" || { echo "Loan Office needs Python 3.12, 3.13 or 3.14, and none is on the PATH."; exit 1; }
+	@echo "Making .venv-emulator, which emulates AWS (once)"
+	@$(PYTHON) -m venv --clear .venv-emulator
+	@.venv-emulator/bin/python -m pip install $(PIP_FLAGS) -r requirements/emulator.txt
+	@touch $@
+
+.PHONY: help demo demo-aws test test-full test-rest test-sqlite test-beside test-postgresql test-browser rest-sqlite rest-beside rest-browser rest-long-postgresql rest-postgresql screens test-deploy package lint schema roles architecture format bench performance requirements clean

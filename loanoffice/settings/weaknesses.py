@@ -72,6 +72,26 @@ def mail_weaknesses(options: Mapping[str, Any]) -> list[str]:
     return ["EMAIL_USE_TLS is false: mails and their password would travel unencrypted."]
 
 
+def remote_weaknesses(*, urls: Mapping[str, str], hosts: Iterable[str]) -> list[str]:
+    """Return which of these are not on this machine; ``""`` is nowhere, ``/path`` a socket's.
+
+    Names that end with ``.localhost`` are this machine's for a browser (RFC 6761).
+    """
+
+    def is_here(host: str) -> bool:
+        return host.startswith("/") or host.endswith(".localhost") or is_loopback(host)
+
+    found = [
+        f"{name} is not on this machine."
+        for name, url in urls.items()
+        if url and not is_here(urlsplit(url).hostname or "")
+    ]
+    found += [
+        f"The host {host} is not this machine." for host in hosts if host and not is_here(host)
+    ]
+    return found
+
+
 def is_loopback(host: str) -> bool:
     """Return true when the host is an address of this machine, or ``localhost``."""
     if host == "localhost":

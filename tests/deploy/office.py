@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -18,6 +17,7 @@ from typing import Any
 import boto3
 import pytest
 
+from devtools.aws.checkout import copy_project
 from tests.deploy.aws.book import Request
 
 REPOSITORY = Path(__file__).parents[2]
@@ -258,21 +258,6 @@ def make_plain_roles(aws: Aws) -> None:
     iam = aws.client("iam")
     for name in (WEB, *COMPANIONS):
         iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")
-
-
-def copy_project(folder: Path) -> None:
-    """Copy the files that git would commit, as they are now."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (REPOSITORY / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(REPOSITORY / name, folder / name)
 
 
 def where_zappa_looks_for_its_newest_version() -> str:

@@ -5,7 +5,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.deploy.office import STAGE, VENV, copy_project, filled_in
+from devtools.aws.checkout import copy_project
+from tests.deploy.office import STAGE, VENV, filled_in
 
 DOMAIN = "loans.example.com"  # the stage's
 # The address that API Gateway gives the stage, whose path Zappa tells Django.
