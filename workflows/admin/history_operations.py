@@ -132,7 +132,7 @@ class Operation:
         if last == "retry":
             return f"try {self.tries} failed, waits for the next"
         if not self.end:
-            verb = {"waiting": "waits", "paused": "paused"}.get(last, "runs")
+            verb = {"waiting": "waits", "paused": "is paused"}.get(last, "runs")
             number = f", try {self.tries}" if tries else ""
             return f"{verb}{number}, {took} so far"
         if self.end == "Succeeded" and self.type != "Execution":

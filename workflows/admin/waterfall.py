@@ -29,7 +29,6 @@ WORK_RATIO = 10.0  # a longer piece of work is folded if all other work is so ma
 TICK = 80.0  # px between two ticks, at the least
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400)
 PATTERNS = {"failed", "running", "waited", "waiting", "paused", "open"}  # of the template
-WORKS = {"done", "failed", "running", "open"}
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def _pieces(operations: Sequence[Operation]) -> list[_Piece]:
     times = sorted({time for each in stretches for time in (each.start, each.end)})
     gaps = list(pairwise(times))
     seconds = [(end - start).total_seconds() for start, end in gaps]
-    works = _working(times, [each for each in stretches if each.kind in WORKS])
+    works = _working(times, operations)
     is_folded = _folded(seconds, works)
     scaled = sum(took for took, folded in zip(seconds, is_folded, strict=True) if not folded)
     pieces, x = [], 0.0
@@ -169,10 +168,11 @@ def _pieces(operations: Sequence[Operation]) -> list[_Piece]:
     return pieces
 
 
-def _working(times: Sequence[datetime], work: Sequence[Any]) -> list[bool]:
+def _working(times: Sequence[datetime], operations: Sequence[Operation]) -> list[bool]:
     """For each piece between two times, whether a step runs in it."""
+    steps = [operation for operation in operations if operation.type == "Step"]
     change: dict[datetime, int] = {}
-    for each in work:
+    for each in (tried for step in steps for tried in step.stretches if tried.kind != "retry"):
         change[each.start] = change.get(each.start, 0) + 1
         change[each.end] = change.get(each.end, 0) - 1
     running, found = 0, []

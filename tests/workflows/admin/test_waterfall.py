@@ -199,11 +199,15 @@ def test_what_is_open_reaches_to_now_while_the_execution_runs() -> None:
     [("Stopped", "stopped"), ("TimedOut", "timed out"), ("Failed", "failed")],
 )
 def test_what_is_open_when_the_execution_ends_did_not_end(end: str, said: str) -> None:
-    found = drawn([*a_loan()[:-5], event(f"Execution{end}", DAY)])
+    woken = event(
+        "InvocationCompleted", 151, StartTimestamp=at(150), EndTimestamp=at(151)
+    )  # by somebody who answered another callback
+    found = drawn([*a_loan()[:-5], woken, event(f"Execution{end}", 300)])
 
-    assert words(found)["Execution"] == f"{said} after 1 day"
+    assert words(found)["Execution"] == f"{said} after 5 min"
     assert kinds(found)["manager_approval"] == ["open"]
     assert words(found)["manager_approval"].startswith("did not end")
+    assert [fold.words for fold in found.folds] == ["2 min 23 s", "2 min 29 s"]
     check_geometry(found)
 
 
@@ -226,6 +230,7 @@ def test_waits_that_failed_or_were_not_answered_in_time_say_so() -> None:
         "again": "try 1 failed, waits for the next",
     }
     assert kinds(found)["late"] == ["failed"]
+    assert [fold.words for fold in found.folds] == ["20 s", "4 min 40 s", "9 s"]
     check_geometry(found)
 
 
@@ -234,7 +239,7 @@ def test_pause_is_a_bar_of_the_execution() -> None:
     resumed = [*begun, event("ExecutionResumed", 9), event("ExecutionSucceeded", 12)]
 
     assert kinds(drawn(begun, now=7))["Execution"] == ["block", "paused"]
-    assert words(drawn(begun, now=7))["Execution"] == "paused, 7 s so far"
+    assert words(drawn(begun, now=7))["Execution"] == "is paused, 7 s so far"
     assert kinds(drawn(resumed))["Execution"] == ["block", "paused", "block"]
 
 
