@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from applications.choices import Level, Purpose, Status, Step, waiting_choices
+from applications.services.field_checks import PHONE_PATTERN
 from lending.choices import Outcome, Tier
 from partners.api.serializers import (
     AmountField,
@@ -44,6 +45,18 @@ class SinField(TextField):
 
 @extend_schema_field(
     {
+        "type": "string",
+        "maxLength": 40,
+        "pattern": PHONE_PATTERN,
+        "description": "7 to 15 digits; spaces, +, - and brackets may stand between them.",
+    }
+)
+class PhoneField(TextField):
+    """A phone number, as the service checks."""
+
+
+@extend_schema_field(
+    {
         "type": ["string", "number"],
         "pattern": INCOME_PATTERN,
         "minimum": 1,
@@ -59,7 +72,7 @@ class NewApplicationSerializer(StrictSerializer):
 
     applicant_name = TextField(max_length=200)
     address = TextField(max_length=300, required=False, allow_blank=True)
-    phone = TextField(max_length=40, required=False, allow_blank=True)
+    phone = PhoneField(max_length=40, required=False, allow_blank=True)
     email = EmailField(max_length=254, required=False, allow_blank=True)
     sin_last4 = SinField(help_text="The last four digits of the SIN; never returned.")
     annual_income = IncomeField(required=False, allow_null=True)

@@ -224,21 +224,28 @@ class LoanApplication(models.Model):
                 fields=["partner", "external_id"],
                 condition=~Q(external_id=""),
                 name="application_once_per_external_id",
+                violation_error_message="The partner has an application with this external id.",
             ),
             models.CheckConstraint(
-                condition=Q(loan_amount__gt=0), name="application_amount_positive"
+                condition=Q(loan_amount__gt=0),
+                name="application_amount_positive",
+                violation_error_message="Enter an amount above zero.",
             ),
             models.CheckConstraint(
                 condition=Q(annual_income__isnull=True) | Q(annual_income__gte=SMALLEST_INCOME),
                 name="application_income_makes_sense",
+                violation_error_message="Enter a yearly income of at least 1.00, or nothing.",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=Status.values), name="application_status_known"
+                condition=Q(status__in=Status.values),
+                name="application_status_known",
+                violation_error_message="There is no such status.",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=[Status.DRAFT, Status.WITHDRAWN])
                 | Q(submitted_at__isnull=False, attempt__gte=1),
                 name="application_submitted_has_attempt",
+                violation_error_message="What is submitted has a time and an attempt.",
             ),
         ]
 

@@ -1,5 +1,6 @@
 """Check the fields of an application, as whoever enters or edits it may set them."""
 
+import re
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError
@@ -7,6 +8,14 @@ from django.core.exceptions import ValidationError
 from applications.errors import InvalidApplication
 from applications.models import LoanApplication
 from lending.underwriting import SMALLEST_INCOME
+
+# Seven to fifteen digits (ITU-T E.164 has at most fifteen), and what people write between them.
+# The API's schema has the same pattern.
+PHONE_PATTERN = r"^(?:[ ()+-]*[0-9]){7,15}[ ()+-]*$"
+NO_PHONE = (
+    "Enter a phone number of 7 to 15 digits, such as 613-555-0101 or +1 (613) 555-0101: digits, "
+    "spaces, +, - and brackets."
+)
 
 
 def fields_check(application: LoanApplication, *, lent_in: str) -> None:
@@ -29,6 +38,9 @@ def fields_check(application: LoanApplication, *, lent_in: str) -> None:
             errors[name] = [f"Enter a yearly income of at least {SMALLEST_INCOME}."]
     if application.currency != lent_in:
         errors["currency"] = [f"Loans are made in {lent_in}."]
+    phone = application.phone
+    if isinstance(phone, str) and phone and re.fullmatch(PHONE_PATTERN, phone) is None:
+        errors.setdefault("phone", [NO_PHONE])
     if not application.applicant_name.strip():
         errors.setdefault("applicant_name", ["This field may not be blank."])
     if errors:

@@ -117,7 +117,7 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-starts_at', '-id'],
                 'indexes': [models.Index(fields=['delegate', 'starts_at', 'ends_at'], name='delegation_by_delegate')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='delegation_ends_after_start'), models.CheckConstraint(condition=models.Q(('delegator', models.F('delegate')), _negated=True), name='delegation_to_somebody_else'), models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('delegator', 'delegate', 'starts_at', 'ends_at'), name='delegation_once')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='delegation_ends_after_start', violation_error_message='The delegation has to end after it begins.'), models.CheckConstraint(condition=models.Q(('delegator', models.F('delegate')), _negated=True), name='delegation_to_somebody_else', violation_error_message='Choose somebody else: nobody stands in for themselves.'), models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('delegator', 'delegate', 'starts_at', 'ends_at'), name='delegation_once', violation_error_message='This delegation exists already.')],
             },
         ),
         migrations.CreateModel(

@@ -104,15 +104,20 @@ class Delegation(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=Q(ends_at__gt=models.F("starts_at")), name="delegation_ends_after_start"
+                condition=Q(ends_at__gt=models.F("starts_at")),
+                name="delegation_ends_after_start",
+                violation_error_message="The delegation has to end after it begins.",
             ),
             models.CheckConstraint(
-                condition=~Q(delegator=models.F("delegate")), name="delegation_to_somebody_else"
+                condition=~Q(delegator=models.F("delegate")),
+                name="delegation_to_somebody_else",
+                violation_error_message="Choose somebody else: nobody stands in for themselves.",
             ),
             models.UniqueConstraint(
                 fields=["delegator", "delegate", "starts_at", "ends_at"],
                 condition=Q(revoked_at__isnull=True),
                 name="delegation_once",
+                violation_error_message="This delegation exists already.",
             ),
         ]
 

@@ -222,7 +222,7 @@ def test_reason_to_decline_is_kept_for_the_rows_that_failed(
 ) -> None:
     client = login(manager)
     rows = carried(choose(client, "decline", three))
-    intake.application_edit(reference=three[0].reference, user=officer, phone="1")
+    intake.application_edit(reference=three[0].reference, user=officer, phone="613-555-0142")
     client.post(DECLINE, {"row": rows, "reason": "Out of <our> appetite."})
     page = client.get(LIST)
     assert 'name="reason" value="Out of &lt;our&gt; appetite."' in page.content.decode()
@@ -244,7 +244,7 @@ def test_result_says_what_is_true_now_when_a_case_went_on(
 ) -> None:
     client = login(manager)
     rows = carried(choose(client, "approve", three))
-    intake.application_edit(reference=three[0].reference, user=officer, phone="1")
+    intake.application_edit(reference=three[0].reference, user=officer, phone="613-555-0142")
     client.post(APPROVE, {"row": rows})
     intake.application_withdraw(reference=three[0].reference, user=officer)
 
@@ -260,7 +260,7 @@ def test_result_is_dismissed_by_a_press_and_shown_to_nobody_else(
 ) -> None:
     client = login(manager)
     rows = carried(choose(client, "approve", three))
-    intake.application_edit(reference=three[0].reference, user=officer, phone="1")
+    intake.application_edit(reference=three[0].reference, user=officer, phone="613-555-0142")
     client.post(APPROVE, {"row": rows})
     assert 'id="bulk-result"' in client.get(LIST).content.decode()
     assert 'id="bulk-result"' not in login(both).get(LIST).content.decode()
@@ -280,7 +280,7 @@ def test_result_is_not_drawn_for_a_manager_who_lost_the_role(
 ) -> None:
     client = login(both)
     rows = carried(choose(client, "approve", three))
-    intake.application_edit(reference=three[0].reference, user=officer, phone="1")
+    intake.application_edit(reference=three[0].reference, user=officer, phone="613-555-0142")
     client.post(APPROVE, {"row": rows})
     both.groups.remove(both.groups.get(name=Role.MANAGER.value))
 

@@ -153,7 +153,7 @@ def test_live_answers_304_until_something_changes(
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
 
-    intake.application_edit(reference=waiting.reference, user=officer, phone="1")
+    intake.application_edit(reference=waiting.reference, user=officer, phone="613-555-0142")
     changed = client.get(page("live", waiting), headers=known)
     assert changed.status_code == 200
     assert changed.headers["ETag"] != first.headers["ETag"]

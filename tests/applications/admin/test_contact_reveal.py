@@ -175,14 +175,19 @@ def test_what_was_begun_while_they_were_shown_may_be_saved_a_little_later_and_no
     settings.LOANOFFICE_SESSION_IDLE = timedelta(hours=2)
     client = login(officer)
     client.post(page("reveal", waiting))
-    typed = {"address": "1 New Road", "phone": "1", "email": "", "read_version": waiting.version}
+    typed = {
+        "address": "1 New Road",
+        "phone": "613-555-0142",
+        "email": "",
+        "read_version": waiting.version,
+    }
     later = timezone.now() + after
     monkeypatch.setattr(timezone, "now", lambda: later)
 
     answer = client.post(page("change", waiting), {**typed, "_save": "yes"})
 
     waiting.refresh_from_db()
-    assert (waiting.phone == "1") is is_saved
+    assert (waiting.phone == "613-555-0142") is is_saved
     assert (said(answer)[-1] == contact_reveal.TOO_LATE) is not is_saved
 
 

@@ -11,6 +11,7 @@ from applications.choices import Status
 from applications.demo_profiles import DEMO_PROFILES
 from applications.models import ApplicationEvent, LoanApplication
 from applications.services import intake
+from applications.services.field_checks import NO_PHONE
 from core.admin.number_fields import NOT_A_NUMBER
 from tests import casework
 from tests.applications.admin.conftest import ADD, LIST, Login, page, said
@@ -83,6 +84,26 @@ def test_amount_in_the_notation_of_a_program_is_refused(as_officer: Client) -> N
     form = answer.context["adminform"].form
     assert form.errors == {"loan_amount": [NOT_A_NUMBER]}
     assert not LoanApplication.objects.exists()
+
+
+def test_phone_and_address_that_are_none_are_refused_beside_their_fields(
+    as_officer: Client,
+) -> None:
+    answer = as_officer.post(ADD, {**TYPED, "phone": "call me", "email": "alice", "_save": "yes"})
+
+    form = answer.context["adminform"].form
+    assert form.errors == {"email": ["Enter a valid email address."]}
+    answer = as_officer.post(ADD, {**TYPED, "phone": "call me", "_save": "yes"})
+    assert answer.context["adminform"].form.errors == {"phone": [NO_PHONE]}
+    assert 'aria-invalid="true"' in answer.content.decode()
+    assert not LoanApplication.objects.exists()
+
+
+@pytest.mark.parametrize("phone", ["6135550", "+1 (613) 555-0101", "613-555-0101", ""])
+def test_phone_is_taken_as_people_write_it(as_officer: Client, phone: str) -> None:
+    as_officer.post(ADD, {**TYPED, "phone": phone, "_save": "yes"})
+
+    assert LoanApplication.objects.get().phone == phone
 
 
 def test_enter_in_the_form_saves_a_draft(as_officer: Client) -> None:
@@ -161,21 +182,22 @@ def test_edit_of_a_stale_version_is_refused_and_the_page_read_again(
     as_officer: Client, draft: LoanApplication, officer: User
 ) -> None:
     read = draft.version
-    intake.application_edit(reference=draft.reference, user=officer, phone="1")
+    intake.application_edit(reference=draft.reference, user=officer, phone="613-555-0142")
 
     answer = as_officer.post(
-        page("change", draft), {**TYPED, "phone": "2", "read_version": read, "_save": "yes"}
+        page("change", draft),
+        {**TYPED, "phone": "613-555-0199", "read_version": read, "_save": "yes"},
     )
 
     assert "Read it again" in said(answer)[0]
     draft.refresh_from_db()
-    assert draft.phone == "1"
+    assert draft.phone == "613-555-0142"
 
 
 def test_submit_that_is_refused_undoes_the_edit_before_it(
     as_officer: Client, draft: LoanApplication
 ) -> None:
-    typed = {**TYPED, "phone": "2", "currency": "USD", "read_version": draft.version}
+    typed = {**TYPED, "phone": "613-555-0199", "currency": "USD", "read_version": draft.version}
 
     answer = as_officer.post(page("change", draft), {**typed, "_submit": "yes"})
 
@@ -193,11 +215,11 @@ def test_open_case_lets_contact_details_change_and_nothing_else(
 
     as_officer.post(
         page("change", submitted),
-        {**TYPED, "phone": "9", "loan_amount": "1", "read_version": submitted.version},
+        {**TYPED, "phone": "613-555-0199", "loan_amount": "1", "read_version": submitted.version},
     )
 
     submitted.refresh_from_db()
-    assert (submitted.phone, submitted.loan_amount) == ("9", Decimal("150000.00"))
+    assert (submitted.phone, submitted.loan_amount) == ("613-555-0199", Decimal("150000.00"))
 
 
 def test_closed_case_takes_no_typing_at_all(
@@ -206,7 +228,7 @@ def test_closed_case_takes_no_typing_at_all(
     intake.application_withdraw(reference=submitted.reference, user=officer)
 
     html = as_officer.get(page("change", submitted)).content.decode()
-    as_officer.post(page("change", submitted), {**TYPED, "phone": "9"})
+    as_officer.post(page("change", submitted), {**TYPED, "phone": "613-555-0199"})
 
     assert 'name="_save"' not in html
     submitted.refresh_from_db()

@@ -144,7 +144,7 @@ def test_after_submission_only_contact_details_change(officer: User) -> None:
     assert (waiting.version, waiting.loan_amount) == (2, Decimal("150000.00"))
     intake.application_withdraw(reference=waiting.reference, user=officer)
     with pytest.raises(NotEditable):
-        intake.application_edit(reference=waiting.reference, user=officer, phone="1")
+        intake.application_edit(reference=waiting.reference, user=officer, phone="613-555-0142")
 
 
 def test_withdrawal_stops_the_execution_and_is_harmless_twice(officer: User) -> None:
@@ -181,7 +181,9 @@ def test_auditor_may_not_create_edit_submit_or_withdraw(
 ) -> None:
     for refused in (
         lambda: intake.application_create(user=auditor, **ALICE),
-        lambda: intake.application_edit(reference=draft.reference, user=auditor, phone="1"),
+        lambda: intake.application_edit(
+            reference=draft.reference, user=auditor, phone="613-555-0142"
+        ),
         lambda: intake.application_submit(reference=draft.reference, user=auditor),
         lambda: intake.application_withdraw(reference=draft.reference, user=auditor),
         lambda: intake.application_create(**ALICE),

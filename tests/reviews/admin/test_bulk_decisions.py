@@ -31,7 +31,7 @@ def test_press_lands_on_the_page_of_its_run_which_says_what_became_of_each_row(
     client = login(manager)
     preview = choose(client, "decline", cases)
     task_claim(task=cases[0].review_tasks.get(), user=other)
-    intake.application_edit(reference=cases[1].reference, user=officer, phone="1")
+    intake.application_edit(reference=cases[1].reference, user=officer, phone="613-555-0142")
 
     answer = client.post(
         DECIDE["decline"], typed(preview, reason_code="DEBT_TOO_HIGH", reason="See <b>file</b>.")

@@ -62,7 +62,7 @@ def test_three_rows_fail_and_the_others_stand(
         outcome=Outcome.DECLINE,
         reason="First.",
     )
-    intake.application_edit(reference=cases[1].reference, user=officer, phone="1")
+    intake.application_edit(reference=cases[1].reference, user=officer, phone="613-555-0142")
     intake.application_withdraw(reference=cases[3].reference, user=officer)
 
     answer = client.post(DECIDE["approve"], {"row": rows, "reason": ""})
@@ -113,7 +113,7 @@ def test_preview_shown_again_carries_the_version_that_it_shows(
 ) -> None:
     client = login(manager)
     rows = carried(choose(client, "decline", cases[:1]))
-    intake.application_edit(reference=cases[0].reference, user=officer, phone="1")
+    intake.application_edit(reference=cases[0].reference, user=officer, phone="613-555-0142")
 
     refused = client.post(DECIDE["decline"], {"row": rows, "reason": ""})
 

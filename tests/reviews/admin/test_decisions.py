@@ -165,7 +165,7 @@ def test_decision_on_a_version_that_moved_on_is_refused(
     login: Login, waiting: LoanApplication, manager: User, officer: User
 ) -> None:
     read = waiting.version
-    intake.application_edit(reference=waiting.reference, user=officer, phone="1")
+    intake.application_edit(reference=waiting.reference, user=officer, phone="613-555-0142")
 
     answer = login(manager).post(decide_page(waiting, "approve"), {"version": read})
 

@@ -67,7 +67,7 @@ def test_each_row_gets_its_own_outcome_and_only_its_own(
         task=cases[0].review_tasks.get(), user=manager, outcome=DECLINE, reason="First."
     )
     task_claim(task=cases[1].review_tasks.get(), user=other)
-    intake.application_edit(reference=cases[2].reference, user=officer, phone="1")
+    intake.application_edit(reference=cases[2].reference, user=officer, phone="613-555-0142")
 
     assert bulk_carry_on(run=run)
 

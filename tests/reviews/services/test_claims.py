@@ -168,7 +168,7 @@ def test_only_those_who_may_decide_may_claim(
     make_user: Callable[..., User],
 ) -> None:
     both = make_user("both", Role.LOAN_OFFICER, Role.MANAGER)
-    intake.application_edit(reference=waiting.reference, user=both, phone="1")
+    intake.application_edit(reference=waiting.reference, user=both, phone="613-555-0142")
     large = casework.waiting_for_manager(officer, loan_amount=Decimal(300_000))
     refused = (
         (task, officer, NotPermitted),
