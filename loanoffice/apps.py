@@ -1,10 +1,13 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
 
 
 class LoanOfficeConfig(AppConfig):
     name = "loanoffice"
     verbose_name = "Loan Office"
+
+    def ready(self) -> None:
+        apps.get_app_config("auth").verbose_name = "People and roles"
 
 
 class LoanOfficeAdminConfig(AdminConfig):

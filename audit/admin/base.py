@@ -2,9 +2,12 @@
 
 from typing import Any, override
 
+from django.contrib.admin import helpers
 from django.contrib.auth.models import User
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from audit.admin.changes import changes_of
 from audit.admin.declared_filters import DeclaredFiltersAdmin
@@ -31,6 +34,16 @@ class AuditedAdmin[M: Model](DeclaredFiltersAdmin[M]):
     In the transaction that saves it, with every field before and after, those of inlines too.
     A page that calls a service instead leaves the entry to the service.
     """
+
+    def action_checkbox(self, obj: M) -> SafeString:
+        """Draw the checkbox of a row without a template, which takes an eighth of a list's time."""
+        return format_html(
+            '<input type="checkbox" name="{}" value="{}" class="action-select"'
+            ' aria-label="Select {}">',
+            helpers.ACTION_CHECKBOX_NAME,
+            obj.pk,
+            obj,
+        )
 
     @override
     def construct_change_message(

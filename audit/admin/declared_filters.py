@@ -19,6 +19,7 @@ from django.contrib.admin.utils import get_fields_from_path, lookup_spawns_dupli
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, SEARCH_VAR, ChangeList
 from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.text import capfirst
 
 from audit.admin.typed import TypedAdmin
 
@@ -38,6 +39,7 @@ class DeclaredFiltersChangeList(ChangeList):
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         self.ignored: list[str] = []
         super().__init__(request, *args, **kwargs)
+        self.title = capfirst(str(self.lookup_opts.verbose_name_plural))
 
     def get_filters(
         self, request: HttpRequest

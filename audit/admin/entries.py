@@ -99,7 +99,7 @@ class AuditEntryAdmin(ReadOnlyPermissions, DeclaredFiltersAdmin[AuditEntry]):
             '<span class="badge tone-{}">{}</span>', tone, entry.get_action_display()
         )
 
-    @admin.display(description="Object", empty_value="")
+    @admin.display(description="About", empty_value="")
     def about(self, entry: AuditEntry) -> SafeString | str:
         """Link to the object of the entry, where there is a page for it."""
         name = entry.object_name or entry.reference

@@ -63,7 +63,7 @@ class Person(admin.SimpleListFilter):
 
 
 class ObjectKind(admin.SimpleListFilter):
-    title = "object"
+    title = "about"
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

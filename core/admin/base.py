@@ -3,14 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import helpers
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
 from core.admin.number_fields import NUMBER_FIELDS
@@ -40,16 +37,6 @@ class NoDeleteAdmin[M: Model](SentOnceAdmin[M], AuditedAdmin[M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def action_checkbox(self, obj: M) -> SafeString:
-        """Draw the checkbox of a row without a template, which takes an eighth of a list's time."""
-        return format_html(
-            '<input type="checkbox" name="{}" value="{}" class="action-select"'
-            ' aria-label="Select {}">',
-            helpers.ACTION_CHECKBOX_NAME,
-            obj.pk,
-            obj,
-        )
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

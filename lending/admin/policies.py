@@ -253,6 +253,10 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
     ) -> HttpResponse:
         policy: LendingPolicy | None = kwargs.get("obj")
         context["standing"] = policy_form.standing(policy, services.policy_in_force())
+        if policy is not None and is_open(policy):
+            opened = proposal_button(proposals.publication_open(policy), staff(request))
+            steps = [*PublishPolicy.button_for(policy, staff(request)), *opened]
+            context |= {"is_drafted": True, "next_step": steps[0] if steps else None}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_object(

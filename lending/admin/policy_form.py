@@ -132,7 +132,7 @@ def standing(policy: LendingPolicy | None, current: LendingPolicy | None) -> str
         return format_html("{} is in force since {}.", policy, moment(current.published_at))
     since = format_html("{} is in force since {}.", current, moment(current.published_at))
     if policy is None or policy.published_at is None:
-        return format_html("This is a draft and not in force. {}", since)
+        return format_html("This is a draft and not in force yet. {}", since)
     return format_html("{} is not in force any more. {}", policy, since)
 
 

@@ -325,7 +325,7 @@ def test_draft_says_that_it_is_not_in_force(draft: LendingPolicy, maker: User) -
         reverse("admin:lending_lendingpolicy_add"),
     ):
         html = client.get(address).content.decode()
-        assert "This is a draft and not in force. Policy version 1 is in force since" in html
+        assert "This is a draft and not in force yet. Policy version 1 is in force since" in html
     assert "Draft, not in force" in states(client)[2]
 
 

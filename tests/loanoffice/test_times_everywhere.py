@@ -1,4 +1,7 @@
-"""Every page, e-mail and letter writes its times in one format, and names the zone once."""
+"""Every page, e-mail and letter writes its times in one format, and names the zone once.
+
+The same walk looks for words of Django and AWS, which nobody at a desk knows.
+"""
 
 import logging
 import re
@@ -55,6 +58,18 @@ OTHER_FORMATS = {
     "another zone": re.compile(r"\bUTC\b|\b[ECMP][SD]T\b"),
 }
 IN_THE_FORMAT = re.compile(rf"\b\d{{1,2}} (?:{MONTHS}) \d{{4}} \d\d:\d\d\b")
+
+# Words of the software, not of the office.
+TECHNICAL = re.compile(
+    r"\b(?:objects?|querysets?|ARN|Lambda|constraints?|primary key|foreign key|"
+    # Auditors and administrators read what the rows of the record are called.
+    r"(?<!pending )callbacks?(?! (?:request|token))|"
+    r"Authentication and Authorization|Select [a-z ]+ to (?:view|change))\b",
+    re.IGNORECASE,
+)
+# The engine is the subject of these pages, which Operations alone works with.
+OF_THE_ENGINE = re.compile(r"^/admin/workflows/|^/admin/system/|/timeline/$")
+SPOKEN = re.compile(r'(?:aria-label|title|alt|placeholder)="([^"]*)"')
 
 
 @pytest.fixture
@@ -132,6 +147,15 @@ def foreign(text: str) -> list[str]:
     ]
 
 
+def technical(*texts: str) -> list[str]:
+    """Return each word of the software among these texts, with what stands around it."""
+    return [
+        f"technical: {text[max(0, found.start() - 40) : found.end() + 20]}"
+        for text in texts
+        for found in TECHNICAL.finditer(text)
+    ]
+
+
 def addresses() -> list[str]:
     """Every address of the project for one application, and the page of a row of every model."""
     first, *others = LoanApplication.objects.order_by("pk")
@@ -167,6 +191,10 @@ def test_pages_write_all_times_in_one_format_and_lead_nowhere_outside_of_the_sta
         drawn += 1
         moments += len(IN_THE_FORMAT.findall(text))
         problems = foreign(text)
+        if not OF_THE_ENGINE.search(address):
+            # The menu names the pages of Operations.
+            outside_of_menus = re.sub(r"<nav\b.*?</nav>", "", html, flags=re.DOTALL)
+            problems += technical(Text(outside_of_menus).text, *SPOKEN.findall(html))
         if "</html>" in html and text.count(times.zone_name()) != 1:
             problems.append(f"the zone is named {text.count(times.zone_name())} times")
         if problems:

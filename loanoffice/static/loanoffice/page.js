@@ -1,7 +1,7 @@
 /* Small helps on every page; each page works without them.
 
-   Filters and the menu close on Escape and on a click beside them; a form that was refused puts
-   the cursor into the first field that is wrong; a button copies what is shown only once; a page
+   Filters and the menu close on Escape and on a click beside them; a form puts the cursor into the
+   first field that is wrong, a new one into its first field; a button copies what is shown only once; a page
    that waits for something within seconds is read again. */
 "use strict";
 
@@ -24,9 +24,13 @@
         }
     });
 
-    const wrong = document.querySelector('#content [aria-invalid="true"]:not([type="hidden"])');
-    if (wrong) {
-        wrong.focus();
+    const TYPED = ":is(input:not([type=hidden]), select, textarea)";
+    const fresh = document.querySelector("[data-focus-form]");
+    const first =
+        document.querySelector(`#content ${TYPED}[aria-invalid="true"]`) ||
+        (fresh && document.querySelector(`#${fresh.dataset.focusForm} ${TYPED}:enabled`));
+    if (first) {
+        first.focus();
     }
 
     // Browsers offer the clipboard to a page by https and to one of this computer only.
