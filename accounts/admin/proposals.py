@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from accounts import proposals
 from accounts.models import Proposal
 from core.admin.base import ReadOnlyPageAdmin, staff
-from core.admin.display import badge
+from core.admin.display import badge, person_name
 from core.admin.row_actions import Button, RowAction, RowActionsAdmin, row_url, secret_page
 from core.errors import DomainError, InvalidFields
 
@@ -68,7 +68,7 @@ class ProposalPage:
         """The names of whoever may confirm it; empty when nobody may."""
         if not self.is_open:
             return []
-        return [person.get_username() for person in proposals.confirmers_of_proposal(self.proposal)]
+        return [person_name(person) for person in proposals.confirmers_of_proposal(self.proposal)]
 
     @cached_property
     def obstacle(self) -> str:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from accounts import proposals
 from accounts.models import Proposal
+from core.admin.display import person_name
 from core.admin.row_actions import Button, row_url
 
 
@@ -16,7 +17,7 @@ def leave_to_proposal(
     model_admin: "ModelAdmin[Any]", request: HttpRequest, proposal: Proposal
 ) -> HttpResponse:
     """Go to the page of a proposal that was just made, and say who may confirm it."""
-    names = [person.get_username() for person in proposals.confirmers_of_proposal(proposal)]
+    names = [person_name(person) for person in proposals.confirmers_of_proposal(proposal)]
     waits = f"It waits for one of: {', '.join(names)}" if names else "Nobody else may confirm it"
     model_admin.message_user(request, f"Proposed: {proposal.title}. {waits}.", messages.SUCCESS)
     return HttpResponseRedirect(row_url(proposal))

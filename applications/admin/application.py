@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.forms import Script
@@ -31,6 +32,7 @@ from applications.models import LoanApplication
 from applications.selectors import similar_applications
 from applications.services import access_log, intake
 from core.admin.base import staff
+from core.admin.display import person_name
 from core.admin.row_actions import row_url
 from core.errors import DomainError, NotPermitted
 from lending.services import policy_current
@@ -114,15 +116,15 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
     # Names without links: few of the people who see applications may see user accounts.
     @admin.display(description="Created by")
     def created_by_name(self, application: LoanApplication) -> str:
-        return str(application.created_by or "-")
+        return named_with_roles(application.created_by)
 
     @admin.display(description="Submitted by")
     def submitted_by_name(self, application: LoanApplication) -> str:
-        return str(application.submitted_by or "-")
+        return named_with_roles(application.submitted_by)
 
     @admin.display(description="Last edited by")
     def last_edited_by_name(self, application: LoanApplication) -> str:
-        return str(application.last_edited_by or "-")
+        return named_with_roles(application.last_edited_by)
 
     def changeform_view(
         self,
@@ -311,3 +313,11 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             *(action.url_pattern(self) for action in (Withdraw, documents.Upload)),
             *super().get_urls(),
         ]
+
+
+def named_with_roles(person: User | None) -> str:
+    """Return a person's name and roles, as in ``Kim Lee (Loan officer)``."""
+    if person is None:
+        return "-"
+    roles = ", ".join(person.groups.values_list("name", flat=True))
+    return f"{person_name(person)} ({roles})" if roles else person_name(person)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -14,6 +15,11 @@ DAY = timedelta(days=1)
 
 def badge(label: str, tone: str) -> SafeString:
     return format_html('<span class="badge tone-{}">{}</span>', tone, label)
+
+
+def person_name(person: User | None) -> str:
+    """Return the full name of a person, their login where none is known, or nothing of nobody."""
+    return "" if person is None else person.get_full_name() or person.get_username()
 
 
 def money(amount: Decimal, currency: str) -> SafeString:

@@ -13,6 +13,7 @@ from applications.admin.application_page import ApplicationPage, Claim, Panel, r
 from applications.admin.step_indicator import PersonStep
 from applications.choices import Step
 from applications.models import LoanApplication
+from core.admin.display import person_name
 from core.admin.row_actions import Button
 from core.errors import DomainError, NotPermitted
 from lending.choices import Outcome
@@ -103,7 +104,7 @@ class ReviewApplicationPage(ApplicationPage):
             return None
         if task.claimed_by is None or task.claimed_at is None:
             return None
-        return Claim(by=task.claimed_by.get_username(), since=task.claimed_at)
+        return Claim(by=person_name(task.claimed_by), since=task.claimed_at)
 
     @cached_property
     def approvals(self) -> Approvals | None:
@@ -229,4 +230,4 @@ class ReviewApplicationAdmin(BulkDecisionListAdmin, LoanApplicationAdmin):
 def _who_decided(decision: ReviewDecision) -> str:
     """``manager2 on behalf of senior``."""
     people = (decision.decided_by, decision.on_behalf_of)
-    return " on behalf of ".join(person.get_username() for person in people if person is not None)
+    return " on behalf of ".join(person_name(person) for person in people if person is not None)

@@ -3,9 +3,11 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from applications.models import LoanApplication
+from core.admin.display import person_name
 from lending.choices import Outcome
 from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
@@ -61,7 +63,7 @@ def _people(facts: Facts) -> tuple[str, ...]:
     found = people_to_ask(application=application, task=task, now=timezone.now(), facts=facts)
     by_partner = [] if REVIEW_KINDS[TaskKind(task.kind)].decided_by_staff else [application.partner]
     return (
-        *(each.person.get_username() for each in found),
+        *(person_name(each.person) for each in found),
         *(f"{partner}, for the applicant" for partner in by_partner if partner is not None),
     )
 
@@ -72,13 +74,13 @@ def _role(task: ReviewTask, given: tuple[ReviewDecision, ...]) -> str:
 
 
 def _but_not(facts: Facts) -> str:
-    did: defaultdict[str, list[str]] = defaultdict(list)
+    did: defaultdict[User, list[str]] = defaultdict(list)
     for contribution in facts.worked:
-        did[contribution.person.get_username()].append(f"{contribution.did} it")
+        did[contribution.person].append(f"{contribution.did} it")
     for decision in facts.given:
         if decision.decided_by is not None:
-            did[decision.decided_by.get_username()].append("approved it")
+            did[decision.decided_by].append("approved it")
         if decision.on_behalf_of is not None:
-            did[decision.on_behalf_of.get_username()].append("lent the right to approve it")
-    barred = [f"{name}, who {' and '.join(verbs)}" for name, verbs in did.items()]
+            did[decision.on_behalf_of].append("lent the right to approve it")
+    barred = [f"{person_name(person)}, who {' and '.join(verbs)}" for person, verbs in did.items()]
     return f"; not {'; not '.join(barred)}" if barred else ""

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 
 from applications.admin.display import outcome_badge
 from core.admin.base import ReadOnlyAdmin, staff
-from core.admin.display import moment
+from core.admin.display import moment, person_name
 from core.admin.polling import polled_response
 from core.admin.view_helpers import admin_page
 from lending.choices import Outcome
@@ -80,7 +80,7 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
 
     @admin.display(description="By")
     def by(self, run: BulkDecision) -> str:
-        return run.decided_by.get_username()
+        return person_name(run.decided_by)
 
     @admin.display(description="Answer")
     def answer(self, run: BulkDecision) -> SafeString:

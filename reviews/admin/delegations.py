@@ -17,7 +17,7 @@ from accounts.errors import ProposedAlready
 from accounts.models import Proposal
 from audit import times
 from core.admin.base import NoDeleteAdmin, staff
-from core.admin.display import badge, moment
+from core.admin.display import badge, moment, person_name
 from core.admin.forms import MomentField, show_refusal
 from core.admin.row_actions import RowAction, RowActionsAdmin, row_url
 from core.admin.sent_once import answer_once, keep_form, send_url
@@ -152,11 +152,11 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
 
     @admin.display(description="Whose tasks")
     def whose(self, delegation: Delegation) -> str:
-        return delegation.delegator.get_username()
+        return person_name(delegation.delegator)
 
     @admin.display(description="To whom")
     def to_whom(self, delegation: Delegation) -> str:
-        return delegation.delegate.get_username()
+        return person_name(delegation.delegate)
 
     @admin.display(description="From")
     def starts(self, delegation: Delegation) -> SafeString:
@@ -173,7 +173,7 @@ class DelegationAdmin(RowActionsAdmin[Delegation], NoDeleteAdmin[Delegation]):
 
     @admin.display(description="Entered by")
     def by(self, delegation: Delegation) -> str:
-        return delegation.created_by.get_username()
+        return person_name(delegation.created_by)
 
     # --- Who sees what ------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from applications.admin.contact_reveal import is_shown
 from applications.admin.display import outcome_badge
 from applications.admin.view_helpers import ApplicationColumn
 from core.admin.base import ReadOnlyAdmin, staff
-from core.admin.display import badge, clock, deadline, due_in_words, moment, money
+from core.admin.display import badge, clock, deadline, due_in_words, moment, money, person_name
 from core.admin.paging import BoundedChangeList
 from core.admin.row_actions import row_url
 from lending.choices import Outcome
@@ -227,7 +227,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
             return ""
         return format_html(
             '{} <span class="quiet">since {}</span>',
-            badge(task.claimed_by.get_username(), "info"),
+            badge(person_name(task.claimed_by), "info"),
             clock(task.claimed_at or task.opened_at),
         )
 
@@ -309,9 +309,9 @@ class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):
 
     @admin.display(description="Decided by")
     def by(self, decision: ReviewDecision) -> str:
-        decider = str(decision.decided_by or decision.partner)
+        decider = person_name(decision.decided_by) or str(decision.partner)
         right = decision.on_behalf_of
-        return f"{decider} on behalf of {right.get_username()}" if right is not None else decider
+        return f"{decider} on behalf of {person_name(right)}" if right is not None else decider
 
     def get_queryset(self, request: HttpRequest) -> Any:
         related = ("task__application", "decided_by", "partner", "on_behalf_of")

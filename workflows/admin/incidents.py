@@ -18,7 +18,7 @@ from applications.admin.view_helpers import ApplicationColumn
 from applications.admin.withdrawal import Withdraw
 from applications.models import ApplicationEvent, Disbursement
 from core.admin.base import ReadOnlyPageAdmin, staff
-from core.admin.display import moment
+from core.admin.display import moment, person_name
 from core.admin.row_actions import Button, RowAction, RowActionsAdmin, row_url
 from core.errors import DomainError
 from workflows import incidents
@@ -183,8 +183,8 @@ def who(incident: Incident) -> str:
     """Return who works on it or resolved it; empty when nobody does."""
     if incident.status == Incident.Status.RESOLVED:
         by = incident.resolved_by
-        return f"Resolved by {by.get_username()}" if by is not None else "Resolved by itself"
-    return incident.acknowledged_by.get_username() if incident.acknowledged_by else ""
+        return f"Resolved by {person_name(by)}" if by is not None else "Resolved by itself"
+    return person_name(incident.acknowledged_by) if incident.acknowledged_by else ""
 
 
 class AcknowledgeIncident(RowAction[Incident]):

@@ -23,6 +23,7 @@ from applications.choices import Level
 from applications.models import ApplicationEvent, LoanApplication
 from audit import times
 from core.admin.base import NoDeleteAdmin, staff
+from core.admin.display import person_name
 from core.admin.view_helpers import admin_page
 from workflows.admin import history
 from workflows.admin.messages import names_of, recipient_of
@@ -161,7 +162,7 @@ def _events(application: LoanApplication) -> Iterator[Line]:
     for event in ApplicationEvent.objects.filter(application=application).select_related(
         "actor", "partner"
     ):
-        who = event.actor.get_username() if event.actor else str(event.partner or "")
+        who = person_name(event.actor) if event.actor else str(event.partner or "")
         facts = [*_facts(event.data)]
         if event.request_id and who:  # what the workflow does for it carries the same one
             facts.append(("request", event.request_id))
@@ -273,9 +274,9 @@ def _incidents(application: LoanApplication) -> Iterator[Line]:
             is_bad=True,
         )
         if incident.acknowledged_at is not None and incident.acknowledged_by is not None:
-            who = incident.acknowledged_by.get_username()
+            who = person_name(incident.acknowledged_by)
             yield Line(incident.acknowledged_at, Source.INCIDENT, f"{kind}: acknowledged", who)
         if incident.resolved_at is not None:
-            who = incident.resolved_by.get_username() if incident.resolved_by else ""
+            who = person_name(incident.resolved_by) if incident.resolved_by else ""
             facts = (("note", incident.note),) if incident.note else ()
             yield Line(incident.resolved_at, Source.INCIDENT, f"{kind}: resolved", who, facts=facts)
