@@ -144,7 +144,9 @@ def decision(row: ReviewKind) -> Callable[[Office], None]:
 
 
 def label_of(name: str) -> str:
-    """The words of an address: ``Partner keys: revoke``."""
+    """The words of an address: ``Partner keys: revoke``; ``Every page: search`` of no model."""
+    if "_" not in name:
+        return f"Every page: {name.removeprefix(ADMIN)}"
     app, model_name, view = name.removeprefix(ADMIN).split("_", 2)
     (model,) = (
         model
