@@ -24,7 +24,7 @@ from core.admin.display import moment, person_name
 from core.admin.polling import polled_response
 from core.admin.view_helpers import admin_page
 from lending.choices import Outcome
-from reviews.admin import bulk_preview
+from reviews.admin import bulk_groups, bulk_preview
 from reviews.admin.bulk_result import OUTCOME_WORDS, TAG, State
 from reviews.kinds import REVIEW_KINDS, STAFF_KINDS
 from reviews.models import BulkDecision, BulkDecisionRow
@@ -51,7 +51,7 @@ class Failed:
     """A row that was not decided: why, and its state now for this person."""
 
     stored: BulkDecisionRow
-    row: bulk_preview.Row | None
+    row: bulk_groups.Row | None
 
     @property
     def now(self) -> str:
@@ -180,7 +180,7 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
         """Return the rows; those that were not decided with their state now, to try them again."""
         rows = list(run.rows.select_related("application"))
         refused = [row for row in rows if row.state == State.REFUSED]
-        now: dict[int, bulk_preview.Row] = {}
+        now: dict[int, bulk_groups.Row] = {}
         if self._may_decide(request, run):
             keys = [row.application_id for row in refused]
             now = {row.application.pk: row for row in bulk_preview.rows_of(keys, staff(request))}

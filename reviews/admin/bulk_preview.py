@@ -7,12 +7,10 @@ from where they can be previewed again.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import uuid4, uuid5
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
@@ -34,6 +32,7 @@ from core.errors import DomainError
 from lending.choices import Outcome
 from reviews.admin import bulk_result
 from reviews.admin.bulk_choice import Chosen, application_keys, counted_text, tasks_of
+from reviews.admin.bulk_groups import Row, grouped, totals
 from reviews.admin.bulk_result import Result
 from reviews.admin.forms import BulkDecideForm
 from reviews.choices import TaskKind, TaskStatus
@@ -49,21 +48,7 @@ MOST = bulk_decisions.MOST
 # The most refused rows in a message, where a table has all of them.
 MOST_LISTED = 3
 CARRIED = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):([0-9]{1,9})")
-
-
-@dataclass(frozen=True)
-class Row:
-    application: LoanApplication
-    task: ReviewTask | None
-    why_not: str
-    on_behalf_of: User | None = None
-    similar: Sequence[LoanApplication] = ()
-
-    @property
-    def carried(self) -> str:
-        """The form's value for this row: application, task, and the version read."""
-        task = self.task.pk if self.task is not None else 0
-        return f"{self.application.pk}:{task}:{self.application.version}"
+LONGEST_KEY = 18  # digits
 
 
 @dataclass(frozen=True)
@@ -137,18 +122,19 @@ def decide_view(
         return _to_list()
     read = rows_read(request.POST.getlist("row"))
     kinds = _kinds(read)
+    ticked = {row.application for row in read}
     if "again" in request.POST:
         posted = {name: request.POST.get(name, "") for name in ("reason", "reason_code")}
         form = BulkDecideForm(initial=posted, outcome=wanted, kinds=kinds)
     else:
         form = BulkDecideForm(request.POST, outcome=wanted, kinds=kinds)
     if not form.is_valid():
-        rows = rows_of([row.application for row in read], user)
-        return _ask(model_admin, request, rows, wanted, form=form)
+        rows = rows_of([*ticked | shown_before(request)], user)
+        return _ask(model_admin, request, rows, wanted, form=form, ticked=ticked)
     token = form.cleaned_data["run"]
-    run = bulk_decisions.bulk_begin(
-        user=user, token=token or uuid4(), outcome=wanted, rows=read, **form.given
-    )
+    # The same form with other ticks is another decision.
+    this = uuid5(token, ",".join(map(str, read))) if token else uuid4()
+    run = bulk_decisions.bulk_begin(user=user, token=this, outcome=wanted, rows=read, **form.given)
     if run is None:
         model_admin.message_user(request, "Nothing was selected.", messages.WARNING)
         return _to_list()
@@ -210,6 +196,12 @@ def rows_read(carried: list[str]) -> list[Read]:
     """Parse the rows that the form carried, in the order of their keys; ignore anything else."""
     matches = (CARRIED.fullmatch(row) for row in carried[:MOST])
     return sorted({Read(*map(int, match.groups())) for match in matches if match})
+
+
+def shown_before(request: HttpRequest) -> set[int]:
+    """Return the applications of the preview that was sent, ticked or not."""
+    found = (key for key in request.POST.get("shown", "").split(",")[:MOST] if key.isdecimal())
+    return {int(key) for key in found if len(key) <= LONGEST_KEY}
 
 
 def rows_of(keys: list[int], user: User) -> list[Row]:
@@ -307,13 +299,12 @@ def _ask(
     form: BulkDecideForm | None = None,
     narrowed: Narrowed | None = None,
     back: str = "",
+    ticked: Collection[int] | None = None,
 ) -> HttpResponse:
-    totals: defaultdict[str, Decimal] = defaultdict(Decimal)
     ready = [row for row in rows if not row.why_not]
-    for row in ready:
-        totals[row.application.currency] += row.application.loan_amount
+    groups = grouped(ready, request, ticked=ticked)
+    chosen = [each.row for group in groups for each in group.rows if each.ticked]
     verb = "Approve" if outcome == Outcome.APPROVE else "Decline"
-    many = "application" if len(ready) == 1 else "applications"
     return admin_page(
         model_admin,
         request,
@@ -322,12 +313,15 @@ def _ask(
         # The page has the address of the list, which does not know the outcome.
         action=reverse("admin:applications_loanapplication_decide_selected", args=[outcome.value]),
         ready=ready,
+        groups=groups,
+        shown=",".join(str(row.application.pk) for row in ready),
         refused=[row for row in rows if row.why_not],
         narrowed=narrowed,
         back=back,
-        totals=sorted(totals.items()),
+        totals=totals(chosen),
         form=form or BulkDecideForm(outcome=outcome, kinds=_kinds_of(ready)),
-        button=f"{verb} {len(ready):,} {many}",
+        button=f"{verb} the ticked applications",
+        verb=verb,
         outcome=outcome.value,
         tone="good" if outcome == Outcome.APPROVE else "bad",
     )

@@ -120,6 +120,11 @@ def test_fifty_are_approved_at_once(
     page.click("button[name=index]")
     expect(page.locator("#content")).to_contain_text("50 can be decided")
     expect(page.locator("tfoot")).to_contain_text("7,500,000.00")
+    page.locator("input[name=row]").first.uncheck()
+    expect(page.locator("#press-approve")).to_have_text("Approve 49 applications")
+    expect(page.locator("#ticked-sum")).to_have_text("49 ticked: 7,350,000.00 CAD")
+    page.get_by_label("All of these").check()
+    expect(page.locator("#press-approve")).to_have_text("Approve 50 applications")
     screen(page, "bulk-preview")
 
     page.click("#press-approve")

@@ -20,7 +20,7 @@ from reviews.services import decisions
 from tests import casework
 from tests.applications.admin.conftest import LIST, Login, said
 from tests.hard_cases.bulk import APPROVE, DECLINE, MANY, _all_the_time, both, rows_stored
-from tests.reviews.admin.bulk_forms import choose
+from tests.reviews.admin.bulk_forms import choose, typed
 from workflows.models import OutboxMessage
 
 __all__ = ["_all_the_time", "both"]
@@ -28,8 +28,9 @@ pytestmark = pytest.mark.django_db
 
 
 def carried(preview: Any) -> list[str]:
-    """The hidden fields of the preview, as a browser would send them."""
-    return re.findall(r'<input type="hidden" name="row" value="([^"]+)">', preview.content.decode())
+    """The rows that are ticked in the preview, as a browser would send them."""
+    rows: list[str] = typed(preview)["row"]
+    return rows
 
 
 def ticked(page: Any) -> list[str]:

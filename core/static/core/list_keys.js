@@ -1,5 +1,6 @@
 /* Keys of a list, for whoever works through it: j and k go to the next and the previous row, a and d
-   follow that row's links to approve and to decline, / goes to the search, ? shows the keys.
+   follow that row's links to approve and to decline, ? shows the keys. The key / is that of the
+   header's search, on every page.
 
    The focus itself moves, to the first link of the row: Enter opens it, and a screen reader reads
    it. Nothing is sent by a key. Keys do nothing in a field, with Ctrl, Alt or Meta, or while a
@@ -16,7 +17,7 @@
     const KEPT = "list-keys";
     const open = document.getElementById("list-keys-open");
     const onOff = document.getElementById("list-keys-on");
-    const search = document.querySelector("#header input[type=search], #searchbar");
+    const search = document.getElementById("header-search-term");
 
     const firstLinks = () => [...(list?.querySelectorAll("tbody th a") ?? [])];
     const rowOf = (element) => element?.closest("#result_list tbody tr");
@@ -42,7 +43,6 @@
         k: () => move(-1),
         a: () => follow("a"),
         d: () => follow("d"),
-        "/": () => search?.focus(),
         "?": show,
     };
 

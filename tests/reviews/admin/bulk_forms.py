@@ -11,7 +11,8 @@ from tests.applications.admin.conftest import LIST
 DECIDE = {outcome: f"{LIST}decide/{outcome}/" for outcome in ("approve", "decline")}
 RUNS = "/admin/reviews/bulkdecision/"
 FIELD = re.compile(
-    r'<input type="(?:hidden|checkbox)" name="(row|run|reason|reason_code)" value="([^"]*)"'
+    r'<input type="(?:hidden|checkbox)" name="(row|run|shown|reason|reason_code)"'
+    r' value="([^"]*)"( checked)?'
 )
 
 
@@ -36,8 +37,8 @@ def typed(page: Any, **more: str) -> dict[str, Any]:
     """Return the fields that a browser sends for a page: hidden ones and ticked boxes."""
     found = FIELD.findall(page.content.decode())
     return {
-        **{name: value for name, value in found if name != "row"},
-        "row": [value for name, value in found if name == "row"],
+        **{name: value for name, value, _ in found if name != "row"},
+        "row": [value for name, value, ticked in found if name == "row" and ticked],
         **more,
     }
 
