@@ -26,6 +26,16 @@ class Status(TextChoices):
     NEEDS_ATTENTION = "needs_attention", "Needs attention"
 
 
+# With the workflow: submitted, and not closed.
+IN_WORK = (
+    Status.SUBMITTED,
+    Status.IN_REVIEW,
+    Status.PENDING_APPROVAL,
+    Status.APPROVED,
+    Status.NEEDS_ATTENTION,
+)
+
+
 class Step(TextChoices):
     """The step of the workflow that an application has reached, in order."""
 

@@ -20,6 +20,12 @@ def index_context(dashboard: Dashboard) -> dict[str, Any]:
                 }
             ),
         }
+    if (office := dashboard.office) is not None:
+        stages = office.funnel.stages
+        widths = shares([many for _, many, _ in stages])
+        context["funnel_rows"] = [
+            (*stage, width) for stage, width in zip(stages, widths, strict=True)
+        ]
     if (tasks := dashboard.open_tasks) is not None:
         widths = shares([age.tasks for age in tasks.ages])
         context["age_rows"] = list(zip(tasks.ages, widths, strict=True))

@@ -23,12 +23,14 @@ from applications.admin.export import export_view
 from applications.admin.filters import (
     LOOKS_LIKE_REFERENCE,
     AmountRange,
+    ByOutcome,
     ByPartner,
     ByStatus,
     ByStep,
     ByWaitingOn,
     Closed,
     Decided,
+    Mine,
     PastDays,
     Submitted,
     searched_name,
@@ -89,8 +91,8 @@ class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
     )
     # Each is the first column of an index that continues with the order of the list.
     list_filter = (
-        *(ByStatus, ByStep, ByWaitingOn, AmountRange, PastDays, ByPartner),
-        *(Submitted, Decided, Closed),
+        *(Mine, ByStatus, ByStep, ByWaitingOn, AmountRange, PastDays, ByPartner),
+        *(Submitted, Decided, Closed, ByOutcome),
     )
     list_select_related = ("partner",)
     search_fields = ("reference", "applicant_name")

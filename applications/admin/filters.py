@@ -12,10 +12,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from applications.choices import AmountBand, Status, Step, waiting_choices
+from applications.choices import IN_WORK, AmountBand, Status, Step, waiting_choices
 from applications.models import LoanApplication
 from audit.admin.filters import Lately
 from core.database import NotLookedUp
+from lending.choices import Outcome
 from partners.models import Partner
 
 LOOKS_LIKE_REFERENCE = re.compile(r"LOAN-[A-Z0-9]{8}", re.IGNORECASE)
@@ -78,6 +79,38 @@ class ByWaitingOn(OneOf):
     parameter_name = "waiting_on__exact"
     field = "waiting_on"
     options = waiting_choices()
+
+
+class ByOutcome(OneOf):
+    """Filter by the decision. The front page leads here; the list offers none."""
+
+    title = "decision"
+    parameter_name = "outcome"
+    field = "outcome"
+    options = Outcome.choices
+
+    def has_output(self) -> bool:
+        return self.value() in Outcome
+
+
+class Mine(admin.SimpleListFilter):
+    """Filter by who entered the application: the person who looks."""
+
+    title = "entered by me"
+    parameter_name = "mine"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        if not request.user.has_perm("applications.add_loanapplication"):
+            return []
+        return [("yes", "All of mine"), ("in_work", "Mine, submitted and not closed")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
+    ) -> QuerySet[LoanApplication]:
+        if self.value() is None:
+            return queryset
+        mine = narrowed(request, queryset, created_by=request.user.pk)
+        return narrowed(request, mine, status__in=IN_WORK) if self.value() == "in_work" else mine
 
 
 class PastDays(Lately):

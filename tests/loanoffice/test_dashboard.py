@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from html import unescape
 from typing import Any
 
@@ -18,6 +19,7 @@ from django.utils import timezone
 from accounts.roles import Role
 from applications.choices import Status
 from applications.models import LoanApplication
+from applications.services import intake
 from audit import sealing
 from audit.models import Action, AuditEntry
 from audit.seal_verification import seals_verify
@@ -26,6 +28,7 @@ from core.charts import grouped_bars, round_up, shares
 from lending.choices import Outcome
 from loanoffice.dashboard import DAYS, dashboard_of, flow_of, oldest_waiting, open_tasks_of
 from loanoffice.median import median_span
+from loanoffice.office_figures import WEEKS, office_figures
 from reviews.models import ReviewTask
 from reviews.services import decisions
 from tests import casework
@@ -34,6 +37,7 @@ from workflows.models import SweepRun
 
 pytestmark = pytest.mark.django_db
 HOME = "/admin/"
+LIST = "/admin/applications/loanapplication/"
 
 
 def as_user(user: User) -> Client:
@@ -47,7 +51,11 @@ def closed(officer: User, status: Status, *, took: timedelta, days_ago: int = 0)
     application = casework.submit(officer)
     ended = timezone.localtime() - timedelta(days=days_ago)  # the same time of that local day
     LoanApplication.objects.filter(pk=application.pk).update(
-        status=status, submitted_at=ended - took, decided_at=ended, closed_at=ended
+        status=status,
+        outcome=Outcome.APPROVE if status == Status.FUNDED else Outcome.DECLINE,
+        submitted_at=ended - took,
+        decided_at=ended,
+        closed_at=ended,
     )
 
 
@@ -81,6 +89,10 @@ def test_link_of_each_tile_shows_the_rows_that_it_counts(officer: User) -> None:
     rows = {link.partition("?")[2]: answer.context["cl"] for link, answer in shown.items()}
     assert rows["status__exact=funded&closed=1"].result_count == 1
     assert rows["status__exact=funded&closed=30"].result_count == 2
+    assert rows["submitted=30&status__exact=funded"].result_count == 2
+    assert rows["submitted=30&decided=30"].result_count == 2
+    assert rows["mine=yes&decided=1"].result_count == 1
+    assert rows["mine=in_work"].result_count == 0
 
 
 @pytest.mark.parametrize(
@@ -169,9 +181,9 @@ def test_page_costs_the_same_number_of_queries_however_much_there_is(
         assert 'id="oldest"' in html
 
     # Session, user, permissions and delegations; badge and tile; the open tasks, the oldest and
-    # which of them are mine; incidents; three counts by day and the median; is it new; four for
-    # the seals.
-    assert numbers[0] == numbers[1] <= 24
+    # which of them are mine; incidents; three counts by day and the median; sums, funnel, and two
+    # or three for each of four weeks; is it new; four for the seals.
+    assert numbers[0] == numbers[1] <= 39
     with CaptureQueriesContext(connection) as captured:
         client.get(HOME)
     assert len(captured) < numbers[0]
@@ -258,6 +270,7 @@ def test_figures_over_thirty_days_read_indexes_alone(officer: User) -> None:
         casework.submit(officer)
     with CaptureQueriesContext(connection) as captured:
         flow_of(now=timezone.now())
+        office_figures(now=timezone.now(), days=DAYS)
 
     if connection.vendor == "sqlite":
         for query in captured.captured_queries:
@@ -339,3 +352,62 @@ def test_what_people_come_for_stands_first(make_user: Callable[..., User], offic
     assert "Users" not in everything
     assert len(everything) == len(set(everything))
     assert groups(make_user("nobody")) == {"Reviews": ["Delegations"]}  # one's own
+
+
+def test_office_figures_sum_money_and_count_the_funnel_and_the_weeks(officer: User) -> None:
+    for days_ago in (0, 7):
+        closed(officer, Status.FUNDED, took=timedelta(minutes=4), days_ago=days_ago)
+    closed(officer, Status.DECLINED, took=timedelta(minutes=2))
+    casework.waiting_for_manager(officer)
+
+    found = office_figures(now=timezone.now(), days=DAYS)
+
+    assert found.pending.amounts == [(Decimal("150000.00"), "CAD")]
+    assert found.funded.amounts == [(Decimal("300000.00"), "CAD")]
+    funnel = found.funnel
+    assert (funnel.submitted, funnel.decided, funnel.approved, funnel.funded) == (4, 3, 2, 2)
+    this, last, *before = found.weeks
+    assert (this.decided, this.approved, this.approval_rate) == (2, 1, 50)
+    assert this.median == timedelta(minutes=3)
+    assert (last.decided, last.approval_rate, last.median) == (1, 100, timedelta(minutes=4))
+    assert [(week.decided, week.approval_rate, week.median) for week in before] == [
+        (0, None, None)
+    ] * (WEEKS - 2)
+    assert this.first.weekday() == 0
+
+
+def test_officer_sees_the_applications_that_they_entered(
+    officer: User, make_user: Callable[..., User]
+) -> None:
+    other = make_user("officer2", Role.LOAN_OFFICER)
+    intake.application_create(user=officer, **casework.ALICE)
+    casework.waiting_for_manager(officer)
+    closed(officer, Status.DECLINED, took=timedelta(minutes=2))
+    casework.submit(other)
+
+    own = dashboard_of(user=officer, now=timezone.now()).own
+
+    assert own is not None
+    assert (own.drafts, own.in_work, own.needing_attention, own.decided_today) == (1, 1, 0, 1)
+    page = as_user(officer).get(HOME).content.decode()
+    assert 'id="own"' in page
+    assert "not submitted yet" in page
+    listed = as_user(officer).get(
+        "/admin/applications/loanapplication/?mine=yes&status__exact=draft"
+    )
+    assert listed.context["cl"].result_count == 1
+
+
+def test_policy_owner_sees_the_policy_in_force_and_the_drafts(
+    make_user: Callable[..., User], officer: User
+) -> None:
+    owner = make_user("policy", Role.POLICY_OWNER)
+
+    work = dashboard_of(user=owner, now=timezone.now()).policies
+
+    assert work is not None
+    assert work.in_force is not None
+    assert (work.in_force.version, work.drafts) == (1, 0)
+    assert "Policy version 1" in as_user(owner).get(HOME).content.decode()
+    assert dashboard_of(user=officer, now=timezone.now()).policies is None
+    assert dashboard_of(user=owner, now=timezone.now()).own is None
