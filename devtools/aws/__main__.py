@@ -28,7 +28,7 @@ def main() -> int:
         _say("Starting PostgreSQL and an emulated AWS")
         with EmulatedOffice(data, port=int(os.environ.get("PORT", PORT))) as office:
             try:
-                _say("Deploying with zappa: about two minutes")
+                _say("Deploying with zappa, which takes some minutes")
                 office.deploy()
                 _welcome(office, seconds=time.monotonic() - began)
                 signal.pause()
