@@ -1,5 +1,9 @@
+import logging
+
 from django.apps import AppConfig
 from django.conf import settings
+
+logger = logging.getLogger(__name__)
 
 
 class CoreConfig(AppConfig):
@@ -8,6 +12,9 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         if settings.LOANOFFICE_TRACES:
-            from core.traces import provider
-
+            try:
+                from core.traces import provider
+            except ImportError:  # the office works without traces
+                logger.exception("No traces: OpenTelemetry is not there")
+                return
             provider.start(settings.LOANOFFICE_TRACES, file=settings.LOANOFFICE_TRACES_FILE)

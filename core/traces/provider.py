@@ -13,6 +13,7 @@ from typing import Any, Protocol, override
 
 from aws_durable_execution_sdk_python.plugin import DurableInstrumentationPluginFactory
 from django.db import connections
+from django.utils.module_loading import import_string
 from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
@@ -38,6 +39,11 @@ logger = logging.getLogger(__name__)
 FILE, LAYER, OTLP = "file", "layer", "otlp"
 SCHEDULE = 1_000  # milliseconds until a span is exported; a process that is killed loses them
 EXCLUDED_URLS = "/health/,/static/"
+# Each imports what it instruments, so they are imported when they are used.
+BOTOCORE = "opentelemetry.instrumentation.botocore.BotocoreInstrumentor"
+DJANGO = "opentelemetry.instrumentation.django.DjangoInstrumentor"
+PSYCOPG = "opentelemetry.instrumentation.psycopg.PsycopgInstrumentor"
+URLLIB3 = "opentelemetry.instrumentation.urllib3.URLLib3Instrumentor"
 
 
 class Instrumentor(Protocol):
@@ -197,29 +203,24 @@ def stop(tracing: Tracing) -> None:
 
 
 def _instrumented(provider: TracerProvider) -> list[Instrumentor]:
-    # Each of them imports what it instruments.
-    from opentelemetry.instrumentation.botocore import BotocoreInstrumentor  # noqa: PLC0415
-    from opentelemetry.instrumentation.django import DjangoInstrumentor  # noqa: PLC0415
-    from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor  # noqa: PLC0415
-
-    instrumentors: list[Instrumentor] = [
-        DjangoInstrumentor(),
-        BotocoreInstrumentor(),  # type: ignore[no-untyped-call]
-        URLLib3Instrumentor(),
-    ]
-    if connections["default"].vendor == "postgresql":
-        from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor  # noqa: PLC0415
-
-        instrumentors.append(PsycopgInstrumentor())
-    for instrumentor in instrumentors:
+    """Instrument what is used; a layer that lacks one of these traces the rest."""
+    options: dict[str, dict[str, Any]] = {
+        DJANGO: {"excluded_urls": EXCLUDED_URLS},
+        BOTOCORE: {"request_hook": _payload_kept},
+        URLLIB3: {},
+        **({PSYCOPG: {}} if connections["default"].vendor == "postgresql" else {}),
+    }
+    instrumentors: list[Instrumentor] = []
+    for path, more in options.items():
+        try:
+            instrumentor: Instrumentor = import_string(path)()
+        except ImportError as error:
+            logger.warning("Not traced", extra={"instrumentation": path}, exc_info=error)
+            continue
         if instrumentor.is_instrumented_by_opentelemetry:  # by the layer, without what we need
             instrumentor.uninstrument()
-        instrumentor.instrument(
-            tracer_provider=provider,
-            excluded_urls=EXCLUDED_URLS if isinstance(instrumentor, DjangoInstrumentor) else None,
-            request_hook=_payload_kept if isinstance(instrumentor, BotocoreInstrumentor) else None,
-            skip_dep_check=True,
-        )
+        instrumentor.instrument(tracer_provider=provider, skip_dep_check=True, **more)
+        instrumentors.append(instrumentor)
     return instrumentors
 
 

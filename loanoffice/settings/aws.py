@@ -116,7 +116,8 @@ LOANOFFICE_SEAL_FILE = None  # a function's own disk ends with it
 MAILERS["default"]["OPTIONS"]["use_tls"] = env.truth("EMAIL_USE_TLS", default=True)
 
 # The deploy sets this variable together with the layer that has OpenTelemetry.
-LOANOFFICE_TRACES = "layer" if env("AWS_LAMBDA_EXEC_WRAPPER", default="") else ""
+is_wrapped = env("AWS_LAMBDA_EXEC_WRAPPER", default="") == "/opt/otel-instrument"
+LOANOFFICE_TRACES = "layer" if is_wrapped else ""
 LOANOFFICE_TRACES_FILE = None
 
 LOANOFFICE_STORAGE_SIGNS_LINKS = True

@@ -1,11 +1,14 @@
 """One loan is one trace, from the partner's POST to the webhook, without personal data."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from aws_durable_execution_sdk_python import durable_execution
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -209,3 +212,20 @@ def test_spans_of_the_layer_are_reduced_and_its_instrumentation_keeps_the_payloa
     assert made["handler"] == {"faas.name": "web", "aws.is.local.root": True}
     assert made["Lambda.Invoke"]["faas.invoked_name"] == "fraud-check"
     assert [body for _, _, body in aws.requests] == [{"callback_id": "C"}]
+
+
+def test_layer_that_lacks_an_instrumentation_or_everything_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.instrumentation.urllib3", None)
+    tracing = provider.switch_on(provider.provider_of(InMemorySpanExporter()))
+    provider.stop(tracing)
+    assert len(tracing.instrumentors) == (3 if connection.vendor == "postgresql" else 2)
+    assert "Not traced" in caplog.text
+
+    settings.LOANOFFICE_TRACES = provider.LAYER
+    monkeypatch.setitem(sys.modules, "core.traces.provider", None)
+    monkeypatch.delattr("core.traces.provider")
+    apps.get_app_config("core").ready()
+    assert not spans.is_on()
+    assert "OpenTelemetry is not there" in caplog.text
