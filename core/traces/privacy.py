@@ -5,7 +5,6 @@ of callbacks, clients' addresses, texts of exceptions, statements. So each span 
 ends, before any exporter sees it, whoever made it.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,8 +34,13 @@ ALLOWED_PREFIXES = ("aws.", "cloud.", "durable.", "faas.", "loanoffice.")
 # The host that we call; of a request that we serve the same names say who sent it.
 ALLOWED_OF_CALLS = frozenset({"net.peer.name", "net.peer.port", "server.address", "server.port"})
 STATEMENTS = ("db.statement", "db.query.text")
-TABLE = re.compile(r'(?:\bFROM|\bINTO|^\s*UPDATE)\s+"(\w+)"')
-WORD = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET)\b")
+# What stands before the table that a statement is about.
+BEFORE_TABLE = {
+    "SELECT": ' FROM "',
+    "INSERT": ' INTO "',
+    "UPDATE": 'UPDATE "',
+    "DELETE": ' FROM "',
+}
 
 
 class PrivacyProcessor(SpanProcessor):
@@ -70,10 +74,15 @@ def allowed(attributes: Mapping[str, Any], *, kind: SpanKind) -> dict[str, Any]:
 
 
 def _described(statement: str) -> dict[str, str]:
-    word, table = WORD.match(statement), TABLE.search(statement)
+    """Return the first word and the table, found without a pattern: there are many statements."""
+    word = statement[:10].partition(" ")[0]
+    before = BEFORE_TABLE.get(word)
+    if before is None:
+        return {}
+    table = statement.partition(before)[2].partition('"')[0]
     return {
-        **({"db.operation.name": word[1]} if word else {}),
-        **({"db.collection.name": table[1]} if word and table else {}),
+        "db.operation.name": word,
+        **({"db.collection.name": table} if table.isidentifier() else {}),
     }
 
 

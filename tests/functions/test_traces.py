@@ -214,6 +214,7 @@ def test_spans_of_the_layer_are_reduced_and_its_instrumentation_keeps_the_payloa
     assert [body for _, _, body in aws.requests] == [{"callback_id": "C"}]
 
 
+@pytest.mark.both_databases
 def test_layer_that_lacks_an_instrumentation_or_everything_stops_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Any
 ) -> None:
