@@ -187,9 +187,15 @@ def test_run_that_waits_for_the_fraud_service_asks_it_again_and_writes_nothing(
     again = bodies(run_of(application))
     so_far = ORDER[: ORDER.index("request_fraud_check-1") + 1]
     assert_nothing_changes({name: again[name] for name in so_far})
-    event = {"application": application.reference, "callback_id": callback.callback_id}
+    event = {
+        "application": application.reference,
+        "callback_id": callback.callback_id,
+        "execution": f"{application.reference}-1",
+    }
     requests = [body for path, body in aws.requests if "/fraud-check" in path]
-    assert requests == [event] * 3  # the run's own, and one each way
+    assert [
+        {name: value for name, value in body.items() if name != "request_id"} for body in requests
+    ] == [event] * 3  # the run's own, and one each way
     assert answering is not None
     answering(event, None)
     open_task(application, TaskKind.FRAUD_REVIEW)

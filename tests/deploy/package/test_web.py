@@ -133,16 +133,24 @@ def test_ready_when_database_and_engine_answer(office: Office) -> None:
     assert (found.status, found.json()["status"]) == (200, "ok")
 
 
-def test_log_lines_are_json(office: Office) -> None:
-    Caller(office.web).get("/admin/nothing-is-here/")
+def test_log_lines_are_json_without_paths_and_the_cold_start_is_counted(office: Office) -> None:
+    Caller(office.web).get("/admin/nothing-is-here/?q=Quackenbush")
     lines = eventually(
         lambda: [
             line
             for line in office.web.log.read_text().splitlines()
-            if "nothing-is-here" in line and line.startswith("{")
+            if "Not Found" in line and line.startswith("{")
         ]
     )
-    assert all(json.loads(line)["logger"] for line in lines)
+    found = json.loads(lines[-1])
+    assert (found["logger"], found["function"]) == ("django.request", "web")
+    assert found["request_id"]
+    assert found["function_request_id"]
+    written = office.web.log.read_text()
+    # Zappa's own access log has both.
+    assert "nothing-is-here" not in written
+    assert "Quackenbush" not in written
+    assert written.count('"ColdStart":[1.0]') == 1
 
 
 def form_token(page: Answer) -> str:
