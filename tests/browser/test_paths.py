@@ -360,6 +360,7 @@ def test_who_may_only_look_can_press_nothing_on_any_screen(
     screen(page, "incident")
     assert posting <= {
         "/admin/logout/",
+        "/admin/search/",
         f"{LIST}export/",
         "/admin/audit/auditentry/export/",
     }, posting
