@@ -23,9 +23,9 @@ def main() -> int:
     began = time.monotonic()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    shutil.rmtree(data, ignore_errors=True)
     try:
-        _say("Starting PostgreSQL and an emulated AWS")
+        _say("Starting PostgreSQL and an emulated AWS; what the last start left is deleted")
+        shutil.rmtree(data, ignore_errors=True)
         with EmulatedOffice(data, port=int(os.environ.get("PORT", PORT))) as office:
             try:
                 _say("Deploying with zappa, which takes some minutes")
