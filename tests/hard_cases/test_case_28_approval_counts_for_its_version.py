@@ -94,12 +94,15 @@ def test_second_approval_of_another_version_does_not_settle_it(
     assert (task.status, task.outcome) == ("decided", "approve")
 
 
-@pytest.mark.parametrize("field", ["phone", "email", "address"])
+@pytest.mark.parametrize(
+    ("field", "typed"),
+    [("phone", "613-555-0188"), ("email", "new@example.com"), ("address", "1 New Street, Ottawa")],
+)
 def test_every_field_that_may_change_while_it_is_open_voids_what_was_approved(
-    large: LoanApplication, officer: User, senior: User, field: str
+    large: LoanApplication, officer: User, senior: User, field: str, typed: str
 ) -> None:
     approve(large, senior)
-    edit(large, officer, **{field: "new@example.com"})
+    edit(large, officer, **{field: typed})
     assert ReviewDecision.objects.get().voided_at is not None
 
 
@@ -153,7 +156,7 @@ def test_edit_is_seen_in_timeline_pages_lists_and_mail(
     assert "Voided, counts no more" in html
     assert "The application was changed after it: phone." in html
     mine = login(senior2).get("/admin/reviews/reviewtask/?mine=yes").content.decode()
-    assert "Manager approval, 0 of 2 given" in mine
+    assert "0 of 2 given" in mine
     listed = login(senior2).get("/admin/reviews/reviewdecision/").content.decode()
     assert "Voided, counts no more" in listed
     again = OutboxMessage.objects.get(key=f"task/{task.pk}/again/{decision.pk}")
