@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, override
 
 from aws_durable_execution_sdk_python.plugin import DurableInstrumentationPluginFactory
+from django.conf import settings
 from django.db import connections
 from django.utils.module_loading import import_string
 from opentelemetry import context as otel_context
@@ -204,11 +205,12 @@ def stop(tracing: Tracing) -> None:
 
 def _instrumented(provider: TracerProvider) -> list[Instrumentor]:
     """Instrument what is used; a layer that lacks one of these traces the rest."""
+    statements = settings.LOANOFFICE_TRACE_STATEMENTS and connections["default"].vendor
     options: dict[str, dict[str, Any]] = {
         DJANGO: {"excluded_urls": EXCLUDED_URLS},
         BOTOCORE: {"request_hook": _payload_kept},
         URLLIB3: {},
-        **({PSYCOPG: {}} if connections["default"].vendor == "postgresql" else {}),
+        **({PSYCOPG: {}} if statements == "postgresql" else {}),
     }
     instrumentors: list[Instrumentor] = []
     for path, more in options.items():

@@ -119,6 +119,8 @@ MAILERS["default"]["OPTIONS"]["use_tls"] = env.truth("EMAIL_USE_TLS", default=Tr
 is_wrapped = env("AWS_LAMBDA_EXEC_WRAPPER", default="") == "/opt/otel-instrument"
 LOANOFFICE_TRACES = "layer" if is_wrapped else ""
 LOANOFFICE_TRACES_FILE = None
+# X-Ray traces some requests, and only those pay for the spans of their statements.
+LOANOFFICE_TRACE_STATEMENTS = env.truth("LOANOFFICE_TRACE_STATEMENTS", default=True)
 
 LOANOFFICE_STORAGE_SIGNS_LINKS = True
 # Documents: nobody reads one without a link that we signed, and a link is short-lived.

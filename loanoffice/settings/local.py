@@ -66,6 +66,8 @@ if any(env(f"OTEL_EXPORTER_OTLP_{which}ENDPOINT", default="") for which in ("", 
     LOANOFFICE_TRACES = "otlp"
 elif env.truth("TRACES", default=False):
     LOANOFFICE_TRACES, LOANOFFICE_TRACES_FILE = "file", DATA_DIR / "traces.jsonl"
+# Whether a statement of PostgreSQL is a span, too: a hundred of a loan, where every loan is traced.
+LOANOFFICE_TRACE_STATEMENTS = env.truth("LOANOFFICE_TRACE_STATEMENTS", default=False)
 
 LOGGING["handlers"]["stderr"]["formatter"] = env.one_of(
     "LOG_FORMAT", "json", "line", default="line"

@@ -19,6 +19,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 MEDIA_ROOT = TEST_DIR / "media"
 LOANOFFICE_TRACES, LOANOFFICE_TRACES_FILE = "", None  # tests of the traces switch them on
+LOANOFFICE_TRACE_STATEMENTS = True
 LOANOFFICE_METRICS = ""  # tests of the metrics name a file of their own
 LOANOFFICE_SEAL_FILE = None  # tests of the copies name a file of their own
 
