@@ -30,7 +30,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Funnel:
-    """How far the applications came that were submitted in the period."""
+    """The applications submitted in the period, and how many of them came how far."""
 
     submitted: int
     decided: int
