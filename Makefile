@@ -77,7 +77,8 @@ rest-browser: .venv/dev
 
 rest-long-postgresql: .venv/dev # those whose length matters on both databases
 	$(LONG) $(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) --durations=15 -m long \
-		tests/core/admin/test_declared_filters.py tests/devtools/chaos tests/fuzz tests/hard_cases
+		tests/core/admin/test_declared_filters.py tests/devtools/chaos tests/functions/test_traces_end_to_end.py \
+		tests/fuzz tests/hard_cases
 
 rest-postgresql: .venv/dev # what make test ran on SQLite only
 	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m "not both_databases and not browser and not deploy"

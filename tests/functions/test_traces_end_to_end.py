@@ -11,12 +11,18 @@ from tests.functions.collector import Collected, Collector, collecting
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office, assert_funded_once, deliver_what_waits
 from tests.functions.test_traces import assert_connected
+from tests.sizes import LONG
 from tests.waiting import eventually
 from tests.webhooks.receiver import Receiver, receiving
 from webhooks.endpoints import endpoint_create
 from workflows.models import Execution, PendingCallback
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long, pytest.mark.both_databases]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.both_databases,
+    pytest.mark.long,
+    pytest.mark.skipif(not LONG, reason="test_traces has the same without kills: in the long run"),
+]
 
 
 @pytest.fixture

@@ -74,6 +74,7 @@ WITH_THE_RIGHT = [role for role in Role if REVEAL in role.grants]
 WITHOUT = [role for role in Role if REVEAL not in role.grants]
 # Who opens every page: one with the right to reveal and one without it, or everybody.
 WALKERS = size(short=1, long=len(Role))
+ROWS = size(short=5, long=25)  # of each model, whose pages they open
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +151,7 @@ def addresses() -> list[str]:
     waiting, *others = LoanApplication.objects.order_by("pk")
     every = [*Addresses([waiting])]
     drawn = [page(name, each) for each in others for name in ("live", "timeline")]
-    rows = [row_url(row) for model in admin.site._registry for row in model.objects.all()[:25]]
+    rows = [row_url(row) for model in admin.site._registry for row in model.objects.all()[:ROWS]]
     found = dict.fromkeys((*every, *drawn, *rows))
     return [each for each in found if "logout" not in each and "health" not in each]
 
