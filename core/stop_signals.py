@@ -13,6 +13,22 @@ def exit_on_stop_signal() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 
+def interrupt_on_stop_signal() -> None:
+    """Raise ``KeyboardInterrupt`` at SIGTERM and at each SIGINT. For the main thread."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, interrupt)
+
+
+def ignore_stop_signals() -> None:
+    """Let nothing interrupt what a process does before it ends. For the main thread."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def set_on_stop_signal(stopped: threading.Event) -> None:
     """Set ``stopped`` when the process gets SIGTERM or SIGINT. For the main thread.
 

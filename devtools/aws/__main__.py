@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from core.stop_signals import ignore_stop_signals, interrupt_on_stop_signal
 from devtools.aws.names import REPOSITORY
 from devtools.aws.office import EmulatedOffice, NotStarted
 from loanoffice.demo_logins import PARTNER_KEY, PASSWORD, ROLES
@@ -21,8 +22,7 @@ def main() -> int:
     """Return the exit code."""
     data = Path(os.environ.get("LOANOFFICE_DATA", REPOSITORY / "var")).resolve() / "aws"
     began = time.monotonic()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    interrupt_on_stop_signal()
     try:
         _say("Starting PostgreSQL and an emulated AWS; what the last start left is deleted")
         shutil.rmtree(data, ignore_errors=True)
@@ -33,9 +33,7 @@ def main() -> int:
                 _welcome(office, seconds=time.monotonic() - began)
                 signal.pause()
             finally:
-                # Nothing interrupts what stops the processes.
-                for number in (signal.SIGINT, signal.SIGTERM):
-                    signal.signal(number, signal.SIG_IGN)
+                ignore_stop_signals()  # nothing interrupts what stops the processes
                 _say("Stopping.")
     except KeyboardInterrupt:
         return 0
@@ -43,10 +41,6 @@ def main() -> int:
         sys.stderr.write(f"{problem}\n")
         return 1
     return 0
-
-
-def _stop(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _welcome(office: EmulatedOffice, *, seconds: float) -> None:
