@@ -159,20 +159,13 @@ clean: ## remove the environment and the demo's data
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/dev.txt
 	@touch $@ .venv/local
 
-# The environment that Zappa packs: the runtime set and Zappa, no test tools.
-.venv-deploy/ready: requirements/deploy.txt
+# Environments of their own: the one that Zappa packs, with the runtime set and Zappa and no test
+# tools, and MiniStack's, which emulates AWS and pins another botocore than the product.
+.venv-deploy/ready .venv-emulator/ready: .venv-%/ready: requirements/%.txt
 	@test -n "$(PYTHON)" || { echo "Loan Office needs Python 3.12, 3.13 or 3.14, and none is on the PATH."; exit 1; }
-	@echo "Making .venv-deploy, which Zappa packs (once)"
-	@$(PYTHON) -m venv --clear .venv-deploy
-	@.venv-deploy/bin/python -m pip install $(PIP_FLAGS) -r requirements/deploy.txt
-	@touch $@
-
-# MiniStack, which emulates AWS. It pins another botocore than the product.
-.venv-emulator/ready: requirements/emulator.txt
-	@test -n "$(PYTHON)" || { echo "Loan Office needs Python 3.12, 3.13 or 3.14, and none is on the PATH."; exit 1; }
-	@echo "Making .venv-emulator, which emulates AWS (once)"
-	@$(PYTHON) -m venv --clear .venv-emulator
-	@.venv-emulator/bin/python -m pip install $(PIP_FLAGS) -r requirements/emulator.txt
+	@echo "Making .venv-$* (once)"
+	@$(PYTHON) -m venv --clear .venv-$*
+	@.venv-$*/bin/python -m pip install $(PIP_FLAGS) -r requirements/$*.txt
 	@touch $@
 
 .PHONY: help demo demo-aws test test-full test-rest test-sqlite test-beside test-postgresql test-browser rest-sqlite rest-beside rest-browser rest-long-postgresql rest-postgresql screens test-deploy package lint schema roles architecture format bench performance requirements clean

@@ -1,6 +1,7 @@
 """Supervise a few processes: start them, restart one that dies, stop all."""
 
 import logging
+import math
 import signal
 import subprocess
 import threading
@@ -50,6 +51,24 @@ class Process:
                 stdout=output,
                 stderr=output,
             )
+
+    def wait_until_healthy(
+        self, stopping: threading.Event | None = None, *, seconds: float = math.inf
+    ) -> bool:
+        """Wait until ``health`` answers; return false when it ended, was stopped, or is late."""
+        stopping = stopping or threading.Event()
+        deadline = time.monotonic() + seconds
+        while not stopping.is_set() and time.monotonic() < deadline:
+            if self.popen is not None and self.popen.poll() is not None:
+                return False
+            if not self.health:
+                return True
+            try:
+                with urllib.request.urlopen(self.health, timeout=2):  # noqa: S310
+                    return True
+            except (URLError, OSError):
+                stopping.wait(0.1)
+        return False
 
     def kill(self) -> bool:
         """Send ``kill -9``; return false when the process does not run just now."""
@@ -120,7 +139,7 @@ class Supervisor:
         """
         for process in self.processes:
             process.start()
-            if not self._healthy(process):
+            if not process.wait_until_healthy(self.stopping):
                 return process
         for process in self.processes:
             watcher = threading.Thread(target=self._watch, args=(process,), daemon=True)
@@ -134,19 +153,6 @@ class Supervisor:
             self.stopping.set()
         for process in reversed(self.processes):
             process.stop()
-
-    def _healthy(self, process: Process) -> bool:
-        while not self.stopping.is_set():
-            if process.popen is not None and process.popen.poll() is not None:
-                return False
-            if not process.health:
-                return True
-            try:
-                with urllib.request.urlopen(process.health, timeout=2):  # noqa: S310
-                    return True
-            except (URLError, OSError):
-                self.stopping.wait(0.1)
-        return False
 
     def _watch(self, process: Process) -> None:
         while not self.stopping.is_set():

@@ -44,9 +44,9 @@ class RequestIdMiddleware:
 
     def process_view(
         self,
-        request: HttpRequest,  # noqa: ARG002 - Django passes all four
-        view: object,  # noqa: ARG002
-        args: object,  # noqa: ARG002
+        _request: HttpRequest,
+        _view: object,
+        _args: object,
         kwargs: Mapping[str, object],
     ) -> None:
         """Name the application whose reference is in the path."""

@@ -11,23 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from loanoffice.logged_errors import OWN
+
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = (
-    "accounts",
-    "applications",
-    "audit",
-    "benchmarks",
-    "core",
-    "deploy",
-    "devtools",
-    "functions",
-    "lending",
-    "loanoffice",
-    "partners",
-    "reviews",
-    "webhooks",
-    "workflows",
-)
+PACKAGES = (*sorted(OWN), "benchmarks")
 QUESTION = re.compile(r"(What|Who|Whose|Whoever|Whether|Where|Why|How|Whatever|Everything)\b")
 BANNED = re.compile(
     r"\b(front )?doors?\b|\btold\b|\bmends?\b|\bby hand\b|\bin the hands? of\b|\blingers?\b|\bshy\b"

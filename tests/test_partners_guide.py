@@ -17,10 +17,10 @@ from typing import Any, ClassVar
 import pytest
 
 from applications.models import LoanApplication
+from devtools.loopback_server import LoopbackServer
 from partners.models import Partner
 from tests.guide import blocks
 from tests.hard_cases.serving import WebProcess, served
-from tests.http_server import LoopbackServer
 from webhooks.delivery import Outgoing, headers_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -227,7 +227,7 @@ def _instrumented(provider: TracerProvider) -> list[Instrumentor]:
 
 
 def _payload_kept(
-    span: object,  # noqa: ARG001
+    _span: object,
     service: str,
     operation: str,
     parameters: dict[str, Any],

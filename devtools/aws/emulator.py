@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,10 +49,3 @@ def emulator(port: int, *, folder: Path, log: Path) -> Group:
         folder=folder,
         log=log,
     )
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,13 +1,15 @@
 """The embedded engine with the handlers of the package that is live on the emulated AWS."""
 
 import base64
+import http
 import io
 import shutil
 import sys
-import urllib.request
 import zipfile
 from pathlib import Path
 from typing import Any
+
+import urllib3
 
 from devtools.aws.names import ALIAS, CREDENTIALS, LOAN_APPROVAL, REGION
 from devtools.supervisor import Process
@@ -56,9 +58,10 @@ def unpack(url: str, task: Path, *, checkout: Path) -> Path:
     """Unpack a package, and put beside it what the engine needs."""
     if task.exists():
         return task
-    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - the emulator's
-        package = zipfile.ZipFile(io.BytesIO(answer.read()))
-    package.extractall(task)
+    answer = urllib3.request("GET", url, timeout=60)
+    if answer.status != http.HTTPStatus.OK:
+        raise OSError(f"The emulator does not give the package: {answer.status}")
+    zipfile.ZipFile(io.BytesIO(answer.data)).extractall(task)
     for name in LEFT_OUT:
         shutil.copytree(checkout / "functions" / name, task / "functions" / name)
     shutil.copyfile(Path(__file__).with_name(f"{SETTINGS}.py"), task / f"{SETTINGS}.py")

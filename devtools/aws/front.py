@@ -5,6 +5,10 @@ import ipaddress
 import ssl
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from devtools.aws.names import DOMAIN, STATIC, STATIC_PATH
 from devtools.aws.proxy import Destination, Proxy
 
@@ -37,11 +41,6 @@ def front(port: int, *, emulator: int, folder: Path) -> Proxy:
 
 def make_certificate(folder: Path) -> Path:
     """Make a self-signed certificate with its key, in one file."""
-    # Here, because only the environment of the tests has it.
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, DOMAIN)])
     now = datetime.datetime.now(datetime.UTC)

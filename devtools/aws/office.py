@@ -1,32 +1,30 @@
 """The whole office on emulated AWS: its parts, and the commands of its life."""
 
 import http.client
-import json
 import os
 import signal
 import ssl
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
+import urllib3
 
 from devtools.aws.checkout import copy_project
 from devtools.aws.database import database
-from devtools.aws.emulator import DEPLOY_VENV, emulator, free_port
+from devtools.aws.emulator import DEPLOY_VENV, emulator
 from devtools.aws.engine import engine
 from devtools.aws.front import CERTIFICATE, front
 from devtools.aws.names import CREDENTIALS, DOMAIN, REGION, REPOSITORY, STAGE, WEB, Ports
 from devtools.aws.router import router
 from devtools.aws.stage import prepare_account, write_settings
+from devtools.ports import free_port
 from devtools.supervisor import Process
 
 PATIENCE = 120.0  # seconds until a part answers
@@ -99,11 +97,11 @@ class EmulatedOffice:
         copy_project(self.checkout)
         write_settings(self.checkout, ports=self.ports, key=key, data=self.folder)
 
-    @cache  # noqa: B019 - an office lives as long as its process
     def client(self, service: str) -> Any:
         """Return boto3's client of a service of the emulated AWS."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
+        make: Any = boto3.client  # typed for each service by its name
+        return make(
+            service,
             endpoint_url=self.ports.aws,
             region_name=REGION,
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
@@ -216,14 +214,10 @@ class EmulatedOffice:
     def _mend_binary_types(self, api: str) -> None:
         """Say that all bodies may be binary, which MiniStack did not understand from Zappa."""
         operation = {"op": "replace", "path": "/binaryMediaTypes", "value": ["*/*"]}
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.ports.emulator}/restapis/{api}",
-            data=json.dumps({"patchOperations": [operation]}).encode(),
-            headers={"Content-Type": "application/json"},
-            method="PATCH",
-        )
-        with urllib.request.urlopen(request, timeout=30):  # noqa: S310
-            pass
+        url = f"http://127.0.0.1:{self.ports.emulator}/restapis/{api}"
+        answer = urllib3.request("PATCH", url, json={"patchOperations": [operation]}, timeout=30)
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            raise NotStarted(f"The emulator did not take the binary types: {answer.data!r}")
 
     def _warm_up(self) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -274,16 +268,8 @@ class EmulatedOffice:
 def start(process: Process) -> None:
     """Start a process and wait until it is healthy. Raises ``NotStarted``."""
     process.start()
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and process.popen is not None:
-        if process.popen.poll() is not None:
-            break
-        with (
-            suppress(urllib.error.URLError, OSError),
-            urllib.request.urlopen(process.health, timeout=5),  # noqa: S310
-        ):
-            return
-        time.sleep(0.1)
+    if process.wait_until_healthy(seconds=PATIENCE):
+        return
     process.stop()
     raise NotStarted(f"{process.name} did not start; see {process.log}.{_end_of([process.log])}")
 

@@ -4,10 +4,11 @@ import http.client
 import json
 import logging
 import ssl
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from devtools.loopback_server import LoopbackServer
 
 logger = logging.getLogger(__name__)
 
@@ -47,14 +48,11 @@ class Answer:
 type Choose = Callable[[str], Destination | Answer]
 
 
-class Proxy(ThreadingHTTPServer):
+class Proxy(LoopbackServer):
     """Listen on a port of 127.0.0.1, 0 for a free one, and send each request where it belongs.
 
     ``choose`` gets the request's path with its query. With ``tls`` requests come encrypted.
     """
-
-    daemon_threads = True
-    request_queue_size = 128
 
     def __init__(
         self,
@@ -63,25 +61,13 @@ class Proxy(ThreadingHTTPServer):
         *,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__((HOST, port), Handler)
+        super().__init__(Handler, port=port)
         self.choose = choose
         if tls is not None:
             # The handshake is made by the thread of the connection, so that nobody waits for it.
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
-        self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Answer nobody any more; requests in hand are not waited for."""
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
         """Log who left: a browser does, until its user trusts the certificate."""

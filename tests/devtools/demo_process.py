@@ -13,7 +13,7 @@ from urllib.error import URLError
 import pytest
 from django.conf import settings
 
-from tests.ports import free_port
+from devtools.ports import free_port
 from tests.waiting import eventually
 
 

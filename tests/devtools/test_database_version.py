@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from devtools.database_version import is_of_another_version
-from tests.ports import free_port
+from devtools.ports import free_port
 
 # What a database of the version before the packages by subject looks like.
 OLD = """

@@ -19,10 +19,10 @@ from django.core.management import CommandError
 from applications.choices import Status
 from devtools.management.commands.demo import refuse_taken_port
 from devtools.management.commands.demo_partner import ENDPOINT
+from devtools.ports import free_port
 from loanoffice.demo_logins import ROLES
 from tests.devtools.demo_process import Demo, demo, module_demo
 from tests.guide import blocks
-from tests.ports import free_port
 from tests.waiting import eventually
 
 __all__ = ["demo", "module_demo"]

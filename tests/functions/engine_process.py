@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import connection
 
-from tests.ports import free_port
+from devtools.ports import free_port
 from tests.spawned import Spawned
 from tests.waiting import eventually
 from workflows import engine

@@ -18,6 +18,7 @@ from django.urls import reverse
 from applications.choices import Bureau
 from applications.models import LoanApplication
 from applications.services import intake
+from devtools.loopback_server import LoopbackServer
 from functions import fraud_check
 from lending.choices import Outcome
 from loanoffice.logs import JsonFormatter, LineFormatter
@@ -25,7 +26,6 @@ from reviews.choices import TaskKind
 from reviews.services import decisions
 from tests.functions.test_loan_approval import change_policy, open_task
 from tests.functions.wire import Wire, wire
-from tests.http_server import LoopbackServer
 from tests.waiting import eventually
 from tests.webhooks.receiver import receiving
 from tests.workflows.callbacks.conftest import path_of

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import urllib3
 
-from tests.http_server import LoopbackServer
+from devtools.loopback_server import LoopbackServer
 from tests.waiting import eventually
 from tests.workflows.callbacks.vendor import KEY, headers, sign
 from workflows.providers.http import POOL

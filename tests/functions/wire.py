@@ -20,7 +20,7 @@ from aws_durable_execution_sdk_python_testing import (
 )
 from aws_durable_execution_sdk_python_testing.token import CallbackToken
 
-from tests.http_server import LoopbackServer
+from devtools.loopback_server import LoopbackServer
 from tests.waiting import eventually
 from workflows import engine
 

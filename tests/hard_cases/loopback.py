@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
 
-from tests.http_server import LoopbackServer
+from devtools.loopback_server import LoopbackServer
 from workflows.providers.http import POOL
 
 # Status, headers and JSON body; ``None`` hangs up without an answer.

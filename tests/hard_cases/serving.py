@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from devtools.ports import free_port
 from tests.functions.engine_process import database_url
 from tests.partners.api.calls import ALICE, BASE
-from tests.ports import free_port
 from tests.spawned import Spawned
 from tests.waiting import eventually
 from tests.workflows.lambda_stub import lambda_stub

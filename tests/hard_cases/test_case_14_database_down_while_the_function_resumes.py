@@ -15,10 +15,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from applications.models import Disbursement, LoanApplication
+from devtools.loopback_server import LoopbackServer
 from tests.functions.engine_process import EngineProcess, database_url
 from tests.functions.office import Office, assert_funded_once, deliver_what_waits
 from tests.hard_cases.database_proxy import DatabaseProxy
-from tests.http_server import LoopbackServer
 from tests.waiting import eventually
 from workflows import engine
 from workflows.models import Execution, Incident, SimulatedPayout

@@ -15,11 +15,11 @@ import pytest
 from django.contrib.auth.models import User
 
 from applications.models import ApplicationEvent, LoanApplication
+from devtools.loopback_server import LoopbackServer
 from reviews.models import ReviewTask
 from tests import casework
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import PEOPLE, Office, deliver_what_waits
-from tests.http_server import LoopbackServer
 from tests.waiting import eventually
 from workflows import engine
 from workflows.callbacks import pending

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
+from django.conf import settings
 from django.db import DataError, OperationalError
 from django.test import Client, RequestFactory
 from opentelemetry import trace
 
 from audit.tracing import application_reference, execution_name, request_id, work_on
 from core import invocations
+from loanoffice.logged_errors import OWN
 from loanoffice.logs import JsonFormatter, LineFormatter
 from workflows.errors import PayoutRefused
 
@@ -180,3 +182,9 @@ def test_request_that_may_change_something_is_logged_by_its_route(
     Client().post(f"/health/live/?q={NAME}", headers={"x-request-id": "request-42"})
     (answered,) = [each for each in caplog.records if each.getMessage() == "Answered"]
     assert (answered.method, answered.route, answered.status) == ("POST", "health/live/", 405)
+
+
+def test_packages_whose_errors_are_logged_whole_are_those_of_the_product() -> None:
+    folders = {path.parent.name for path in settings.BASE_DIR.glob("*/__init__.py")}
+
+    assert folders - {"tests"} == OWN

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.http_server import LoopbackServer
+from devtools.loopback_server import LoopbackServer
 
 TOLERANCE = 300  # seconds, as the specification advises
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.http_server import LoopbackServer
+from devtools.loopback_server import LoopbackServer
 from workflows import engine
 
 type Page = dict[str, Any] | tuple[int, str]

@@ -13,8 +13,8 @@ from devtools.aws.front import CERTIFICATE, front
 from devtools.aws.names import DOMAIN, FRAUD_CHECK, LOAN_APPROVAL, MANAGE, STATIC, WEB
 from devtools.aws.proxy import Destination, Proxy
 from devtools.aws.router import is_for_the_engine, router
-from tests.http_server import LoopbackServer
-from tests.ports import free_port
+from devtools.loopback_server import LoopbackServer
+from devtools.ports import free_port
 
 BYTES = bytes(range(256)) * 3
 

@@ -3,6 +3,8 @@
 import io
 import json
 import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from deploy.stage import faults
 from devtools.aws import engine
 from devtools.aws.names import ACCOUNT, LOAN_APPROVAL, REPOSITORY, STAGE, WEB, Ports
 from devtools.aws.stage import write_settings
+from devtools.loopback_server import LoopbackServer
 
 KEY = f"arn:aws:kms:ca-central-1:{ACCOUNT}:key/1"
 
@@ -45,8 +48,14 @@ def test_package_gets_beside_it_what_lambda_does_on_aws(tmp_path: Path) -> None:
     with zipfile.ZipFile(packed, "w") as package:
         package.writestr("functions/loan_approval.py", "live = True\n")
     (tmp_path / "package.zip").write_bytes(packed.getvalue())
-    url = (tmp_path / "package.zip").as_uri()
-    task = engine.unpack(url, tmp_path / "task", checkout=REPOSITORY)
+    server = LoopbackServer(partial(SimpleHTTPRequestHandler, directory=tmp_path))
+    server.start()
+    try:
+        task = engine.unpack(f"{server.url}/package.zip", tmp_path / "task", checkout=REPOSITORY)
+        with pytest.raises(OSError, match="does not give the package: 404"):
+            engine.unpack(f"{server.url}/none.zip", tmp_path / "none", checkout=REPOSITORY)
+    finally:
+        server.stop()
     assert (task / "functions" / "loan_approval.py").read_text() == "live = True\n"
     assert (task / "functions" / "local" / "engine.py").is_file()
     assert (task / "functions" / "management" / "commands" / "durable_engine.py").is_file()

@@ -10,7 +10,7 @@ import boto3
 import urllib3
 from botocore.config import Config
 
-from tests.ports import free_port
+from devtools.ports import free_port
 from tests.spawned import Spawned
 from tests.waiting import eventually
 

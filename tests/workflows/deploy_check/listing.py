@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.http_server import LoopbackServer
+from devtools.loopback_server import LoopbackServer
 
 FUNCTION = "arn:aws:lambda:ca-central-1:123456789012:function:loan-approval"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -10,8 +10,8 @@ import pytest
 from django.core.checks import run_checks
 
 from applications.choices import Bureau, FraudVerdict
+from devtools.loopback_server import LoopbackServer
 from lending.underwriting import Report
-from tests.http_server import LoopbackServer
 from workflows.checks import bureaus_are_simulated
 from workflows.errors import PayoutRefused, PayoutUnknown, ProviderError
 from workflows.models import SimulatedPayout
