@@ -5,19 +5,17 @@ name of the application; for who may see contact details also a phone number or 
 Each way is a lookup in one index, however many applications there are.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
 from applications.models import LoanApplication
+from applications.references import MAY_BE_REFERENCE, PREFIX, reference_of
 from applications.search_contacts import email_key, is_phone, phone_key
 from applications.search_names import normalize
 from core.database import beginning
 
-PREFIX = "LOAN-"
-REFERENCE = re.compile(r"(?:LOAN-)?[A-Z0-9]{8}", re.IGNORECASE)
 SHORTEST = 2  # characters; a single one finds too much to be of use
 MOST_BY_NAME = 20  # applications of whose names the audit log shows the entries
 NEWEST_FIRST = ("-created_at", "-id")
@@ -66,8 +64,8 @@ def references_by_name(name: str) -> list[str]:
 def _ways(term: str, *, with_contact: bool) -> Iterator[QuerySet[LoanApplication]]:
     """Yield the rows of each way in which the term may be meant, the surest first."""
     rows = LoanApplication.objects.all()
-    if REFERENCE.fullmatch(term):
-        yield rows.filter(reference=PREFIX + term.upper().removeprefix(PREFIX))
+    if MAY_BE_REFERENCE.fullmatch(term):
+        yield rows.filter(reference=reference_of(term))
     yield rows.filter(external_id=term).order_by("external_id", *NEWEST_FIRST)
     if is_contact(term) and with_contact:
         yield _by_contact(rows, term)

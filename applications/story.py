@@ -11,13 +11,7 @@ from audit.models import Action, AuditEntry
 from audit.services import entry_record
 from audit.story import Kind, Line, entry_lines, facts_of
 
-PREFIX = "LOAN-"
 SHORTEST_NAME = 3  # letters; a shorter word is too likely to be another one
-
-
-def reference_of(typed: str) -> str:
-    """Return the reference that somebody typed, with or without its prefix, in any case."""
-    return PREFIX + typed.strip().upper().removeprefix(PREFIX)
 
 
 def application_of(reference: str) -> LoanApplication:

@@ -30,6 +30,11 @@ def zone_sentence() -> str:
     return f"Dates and times are in the time zone {zone_name()}."
 
 
+def day_begins(day: date) -> datetime:
+    """Return the first moment of a day of the office."""
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
 def end_of_day(at: datetime) -> datetime:
     """Return the last microsecond of the office's day of ``at``.
 

@@ -21,7 +21,7 @@ from accounts import proposals
 from applications.choices import Status
 from applications.models import LoanApplication
 from audit.selectors import SealStatus, seal_status
-from loanoffice.local_days import day_begins
+from audit.times import day_begins
 from loanoffice.median import median_span
 from loanoffice.office_figures import OfficeFigures, office_figures
 from loanoffice.own_work import OwnApplications, PolicyWork, own_applications, policy_work

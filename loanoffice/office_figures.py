@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from applications.choices import Status
 from applications.models import LoanApplication
+from audit.times import day_begins
 from lending.choices import Outcome
-from loanoffice.local_days import day_begins
 from loanoffice.median import median_span
 
 WEEKS = 4

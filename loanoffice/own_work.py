@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from applications.choices import IN_WORK, Status
 from applications.models import LoanApplication
+from audit.times import day_begins
 from lending.models import LendingPolicy
-from loanoffice.local_days import day_begins
 
 
 @dataclass(frozen=True)

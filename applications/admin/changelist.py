@@ -21,7 +21,6 @@ from django.utils.safestring import SafeString
 from applications.admin.display import status_badge
 from applications.admin.export import export_view
 from applications.admin.filters import (
-    LOOKS_LIKE_REFERENCE,
     AmountRange,
     ByOutcome,
     ByPartner,
@@ -36,6 +35,7 @@ from applications.admin.filters import (
     searched_name,
 )
 from applications.models import LoanApplication
+from applications.references import LOOKS_LIKE_REFERENCE
 from applications.search_names import normalize
 from applications.services.exports import EXPORT
 from core.admin.base import NoDeleteAdmin, staff

@@ -1,8 +1,7 @@
 """Filters of the list of applications."""
 
-import re
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -14,12 +13,12 @@ from django.utils import timezone
 
 from applications.choices import IN_WORK, AmountBand, Status, Step, waiting_choices
 from applications.models import LoanApplication
+from applications.references import LOOKS_LIKE_REFERENCE
 from audit.admin.filters import Lately
+from audit.times import day_begins
 from core.database import NotLookedUp
 from lending.choices import Outcome
 from partners.models import Partner
-
-LOOKS_LIKE_REFERENCE = re.compile(r"LOAN-[A-Z0-9]{8}", re.IGNORECASE)
 
 
 def searched_name(request: HttpRequest) -> str:
@@ -144,8 +143,7 @@ class DaysOf(admin.SimpleListFilter):
         self, request: HttpRequest, queryset: QuerySet[LoanApplication]
     ) -> QuerySet[LoanApplication]:
         first = timezone.localdate() - timedelta(days=int(self.value() or 1) - 1)
-        begins = timezone.make_aware(datetime.combine(first, time.min))
-        return narrowed(request, queryset, **{f"{self.field}__gte": begins})
+        return narrowed(request, queryset, **{f"{self.field}__gte": day_begins(first)})
 
 
 class Submitted(DaysOf):

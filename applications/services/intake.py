@@ -21,6 +21,7 @@ from applications.errors import (
 from applications.locking import application_lock
 from applications.models import Disbursement, LoanApplication
 from applications.pii import masked_changes
+from applications.references import PREFIX
 from applications.services.attempts import move, save, stop_waiting
 from applications.services.field_checks import fields_check
 from applications.services.timeline import event_record
@@ -62,7 +63,7 @@ SENSITIVE_FIELDS = frozenset({*CONTACT_FIELDS, "applicant_name", "sin_last4", "a
 
 def reference_make() -> str:
     """Make a reference that cannot be guessed: one of 28 ** 8, about 4 * 10 ** 11."""
-    return "LOAN-" + "".join(secrets.choice(ALPHABET) for _ in range(8))
+    return PREFIX + "".join(secrets.choice(ALPHABET) for _ in range(8))
 
 
 def application_create(

@@ -27,6 +27,7 @@ from django.utils import timezone
 
 from accounts.roles import Role
 from applications.models import LoanApplication
+from applications.references import PREFIX
 from applications.services.intake import ALPHABET
 from devtools.seeding.batch import Batch
 from devtools.seeding.histories import TargetState, Terms, history_draw
@@ -127,7 +128,7 @@ def _references(random: Random, count: int) -> list[str]:
     """References that no application has, reproducible unlike those of the services."""
     found: dict[str, None] = {}
     while len(found) < count:
-        drawn = ["LOAN-" + "".join(random.choices(ALPHABET, k=8)) for _ in range(count)]
+        drawn = [PREFIX + "".join(random.choices(ALPHABET, k=8)) for _ in range(count)]
         taken = LoanApplication.objects.filter(reference__in=drawn)
         known = set(taken.values_list("reference", flat=True))
         found |= dict.fromkeys(reference for reference in drawn if reference not in known)

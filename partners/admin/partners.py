@@ -1,7 +1,7 @@
 """Partners in the admin, and the action that issues a key."""
 
 import uuid
-from datetime import date, datetime, time
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.models import Proposal
+from audit.times import day_begins
 from core.admin.base import NoDeleteAdmin
 from core.admin.row_actions import RowActionsAdmin
 from partners.admin.keys import KEY_FIELDS, KeyColumns, KeySecret
@@ -69,7 +70,7 @@ class IssueKey(KeySecret[Partner]):
 
     def propose(self) -> MadeKey | Proposal:
         day = self.typed["expires_on"]
-        midnight = timezone.make_aware(datetime.combine(day, time.min)) if day else None
+        midnight = day_begins(day) if day else None
         return key_issue(
             partner=self.row,
             user=self.user,

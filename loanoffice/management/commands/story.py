@@ -6,7 +6,8 @@ from typing import Any, override
 from django.core.management.base import BaseCommand, CommandError
 
 from applications.models import LoanApplication
-from applications.story import application_of, reference_of, story_noted
+from applications.references import reference_of
+from applications.story import application_of, story_noted
 from audit.host import host_actor
 from loanoffice.story import story_of
 from loanoffice.story_formats import FORMATS

@@ -8,7 +8,7 @@ is on stdout and the exit code is 3. The audit log has each action, without a si
 import json
 from argparse import ArgumentParser
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -19,6 +19,7 @@ from accounts.models import Proposal
 from accounts.proposals import confirmers_of_proposal
 from audit.models import Action
 from audit.services import entry_record
+from audit.times import day_begins
 from core.errors import DomainError
 from core.site_urls import site_url
 from partners.choices import KeyState
@@ -205,7 +206,7 @@ def moment(text: str) -> datetime:
         raise CommandError("--expires: a date as in 2027-01-31, or a number of days.") from error
     if day <= timezone.localdate():
         raise CommandError(f"--expires: {day} is not in the future.")
-    return timezone.make_aware(datetime.combine(day, time.min))
+    return day_begins(day)
 
 
 def shown(row: PartnerKey) -> dict[str, Any]:
