@@ -25,12 +25,12 @@ from benchmarks.support.office import Office, office, process
 from benchmarks.support.processes import (
     DATABASES,
     database,
-    free_port,
     memory_and_threads,
     on_each_database,
     wait_until,
 )
 from benchmarks.support.results import record
+from devtools.ports import free_port
 
 ENDPOINTS = 50
 EVENTS_TO_ONE = 400

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.support.contenders import Comparison, Product, show, take_turn
 from benchmarks.support.office import Office, healthy, office, process
-from benchmarks.support.processes import DATABASES, database, free_port, wait_until
+from benchmarks.support.processes import DATABASES, database, wait_until
+from devtools.ports import free_port
 
 if TYPE_CHECKING:
     from core.traces.provider import Tracing

@@ -11,7 +11,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.support.processes import NOTES, ROOT, Database, free_port, wait_until
+from benchmarks.support.processes import NOTES, ROOT, Database, wait_until
+from devtools.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ of the tests does not.
 """
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -42,12 +41,6 @@ def on_each_database(module: str) -> int:
         again = [sys.executable, "-m", module, *sys.argv[1:], "--database", vendor]
         codes.append(subprocess.run(again, cwd=ROOT, check=False).returncode)
     return max(codes)
-
-
-def free_port() -> int:
-    """Return a port on loopback that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def cpu_seconds(pid: int) -> float:

@@ -37,11 +37,23 @@ def database() -> Iterator[Database]:
         Path(folder).chmod(0o755)
         runtime = Path(folder) / "runtime"
         runtime.mkdir(mode=0o700)
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
-        with serve(Path(folder) / "postgresql") as server:
+        with _runtime_folder(runtime), serve(Path(folder) / "postgresql") as server:
             url = server.get_uri()
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{SECRET}'")
                 connection.execute(f"CREATE DATABASE {NAME} OWNER {OWNER}")
             there = urlsplit(url)._replace(path=f"/{NAME}").geturl()
             yield Database(as_login(there, OWNER, SECRET), as_login(there, APP, SECRET))
+
+
+@contextmanager
+def _runtime_folder(folder: Path) -> Iterator[None]:
+    """Name the folder of sockets and locks, which the server's library refuses to share."""
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["XDG_RUNTIME_DIR"]
+        if before is not None:
+            os.environ["XDG_RUNTIME_DIR"] = before

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from devtools.aws.emulator import free_port
 from devtools.aws.names import REPOSITORY
+from devtools.ports import free_port
 from tests.deploy.office import needs_the_deploy_environment
 from tests.waiting import eventually
 
