@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from applications.admin import filters
 from applications.admin.view_helpers import ApplicationColumn
+from applications.references import LOOKS_LIKE_REFERENCE
 from core.admin.base import ReadOnlyPageAdmin, staff
 from core.admin.display import moment
 from core.admin.paging import BoundedChangeList
@@ -131,7 +132,7 @@ class WebhookDeliveryAdmin(
         term = search_term.strip()
         if not term:
             return queryset, False
-        if filters.LOOKS_LIKE_REFERENCE.fullmatch(term):
+        if LOOKS_LIKE_REFERENCE.fullmatch(term):
             return queryset.filter(event__application__reference=term.upper()), False
         return queryset.filter(event__public_id=term), False
 
