@@ -83,6 +83,22 @@ def pages(example: Any, partner: int) -> dict[str, str]:
     return found | {f"list of {other.partition('/')[2]}": f"/admin/{other}/" for other in OTHERS}
 
 
+def searches(example: Any) -> dict[str, tuple[str, str]]:
+    """Return the address and the term of each search in the header of the pages."""
+    page, typed = "/admin/search/", "/admin/search/suggestions/"
+    surname = example.applicant_name.split()[-1]
+    return {
+        "search: reference": (page, example.reference.lower()),
+        "search: typed letters": (typed, example.applicant_name[:3]),
+        "search: whole name": (page, example.applicant_name),
+        "search: surname": (page, surname),
+        "search: nobody": (page, "Zzyzx"),
+        "search: partner's own name": (page, example.external_id or "none-1"),
+        "search: phone": (page, example.phone or "+1 416 555 0100"),
+        "search: e-mail": (page, example.email or "nobody@example.com"),
+    }
+
+
 def cpu_of(body: Callable[[], object], times: int, served: Database) -> float:
     """Return the milliseconds of CPU of one call: the least here, and the server's mean.
 
@@ -153,6 +169,13 @@ def measure(count: int, times: int, served: Database) -> dict[str, float]:
     found = {}
     for name, address in pages(example, partner.pk if partner else 0).items():
         found[name] = max(cpu_of(lambda c=c, a=address: get(c, a), times, served) for c in clients)
+
+    def search(client: Any, address: str, term: str) -> None:
+        response = client.post(address, {"term": term}, follow=True)
+        assert response.status_code == 200, f"{address}: {response.status_code}"
+
+    for name, sent in searches(example).items():
+        found[name] = max(cpu_of(lambda c=c, s=sent: search(c, *s), times, served) for c in clients)
     return found | {SUBMISSION: cpu_of(submit, times, served)}
 
 
