@@ -80,8 +80,9 @@ rest-long-postgresql: .venv/dev # those whose length matters on both databases
 		tests/core/admin/test_declared_filters.py tests/devtools/chaos tests/functions/test_traces_end_to_end.py \
 		tests/fuzz tests/hard_cases
 
-rest-postgresql: .venv/dev # what make test ran on SQLite only
-	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) -m "not both_databases and not browser and not deploy"
+rest-postgresql: .venv/dev # what make test ran on SQLite only, as far as it uses the database
+	$(POSTGRESQL) $(PYTEST) $(POSTGRESQL_FLAGS) \
+		-m "uses_database and not both_databases and not browser and not deploy"
 
 screens: .venv/dev ## write the screenshots in docs/screens
 	LOANOFFICE_SCREENS=docs/screens $(PYTEST) -m browser tests/browser/test_paths.py

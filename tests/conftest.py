@@ -31,6 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--reverse", action="store_true", help="run the tests in the reverse order")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what reads or writes the product's database; pytest-django refuses it to all others."""
+    names = getattr(item, "fixturenames", ())
+    if item.get_closest_marker("django_db") or "django_db_setup" in names:
+        item.add_marker(pytest.mark.uses_database)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that all workers end at about the same time."""

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Group
 
 TESTS = Path(__file__).parent
 # Run on one database only, or in an environment of their own.
@@ -105,3 +106,13 @@ def test_each_kind_is_found_and_the_marker_ends_the_search(source: str) -> None:
     assert reasons(marked) == []
     assert reasons(f"pytestmark = pytest.mark.both_databases\n{source}") == []
     assert reasons(f"pytestmark = pytest.mark.django_db\n{source}")
+
+
+def test_test_that_uses_the_database_is_marked(db: None, request: pytest.FixtureRequest) -> None:
+    assert request.node.get_closest_marker("uses_database")
+
+
+def test_test_that_does_not_is_neither_marked_nor_let_in(request: pytest.FixtureRequest) -> None:
+    assert not request.node.get_closest_marker("uses_database")
+    with pytest.raises(RuntimeError, match="Database access not allowed"):
+        Group.objects.exists()

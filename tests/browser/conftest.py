@@ -30,9 +30,8 @@ LOOKS = [(WIDE, "light"), (NARROW, "dark"), (WIDE, "dark")] if LONG else [(NARRO
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if item.nodeid.startswith("tests/browser/"):
             item.add_marker(pytest.mark.browser)
             if "inspect" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.long)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from loanoffice.settings.function_secrets import (
 )
 from tests.aws.process import Aws
 from tests.aws.production import COMPLETE, run, run_fresh
+from tests.sizes import some
 from workflows.providers.catalogue import FRAUD, TOKEN_VARIABLES, URL_VARIABLES
 
 MODULES = dict.fromkeys(FUNCTIONS, "production") | dict.fromkeys(
@@ -96,8 +98,11 @@ def needed(*, vendor: bool) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("outside", ["services", "vendor", "simulated"])
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("function", "outside"),
+    some(product(FUNCTIONS, ["services", "vendor", "simulated"]), of=4),
+)
 def test_function_starts_with_its_own_secrets_only(function: str, outside: str) -> None:
     environment = environment_of(
         function, vendor=outside == "vendor", simulated=outside == "simulated"
@@ -127,7 +132,8 @@ def test_lean_settings_are_refused_to_a_function_that_is_not_lean(function: str)
     assert "LOANOFFICE_FUNCTION" in found.stderr.strip().splitlines()[-1]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.long
+@pytest.mark.parametrize("function", some(FUNCTIONS, of=2))
 def test_function_takes_nothing_of_others_from_where_its_secrets_are(
     aws: Aws, function: str
 ) -> None:
@@ -145,8 +151,8 @@ def test_function_takes_nothing_of_others_from_where_its_secrets_are(
     assert f"there is a {', '.join(sorted(secrets_of_others(function)))} in it" in found.stderr
 
 
-@pytest.mark.parametrize("simulated", [False, True], ids=["over HTTP", "simulated"])
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.long
+@pytest.mark.parametrize(("function", "simulated"), some(product(FUNCTIONS, [False, True]), of=3))
 def test_function_calls_only_the_providers_that_it_declares(function: str, simulated: bool) -> None:
     code = (
         f"{START}\nimport json\n"

@@ -28,6 +28,7 @@ from tests.reviews.services.deciding import (
     two_approvals,
 )
 from tests.reviews.services.delegations import hand_over
+from tests.sizes import some
 from workflows import undecidable
 from workflows.errors import NobodyCanDecide
 from workflows.incidents import incident_resolve
@@ -62,7 +63,10 @@ def end_one_right(office: Office, how: str, task: ReviewTask) -> None:
         undecidable.look()
 
 
-@pytest.mark.parametrize("how", ["role", "group", "deactivated", "worked", "unannounced"])
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "how", some(["role", "group", "deactivated", "worked", "unannounced"], of=2)
+)
 def test_nobody_left_is_an_incident_at_once_that_ends_by_itself(
     office: Office, how: str, settings: Any
 ) -> None:

@@ -210,7 +210,7 @@ def test_each_write_in_turn_may_fail(faulty: LocalEngine) -> None:
     disk.begin()
     carry("first")
     # What is written together depends on the moment: it ends with the first that is not reached.
-    for number in count(3, size(short=13, long=1)):
+    for number in count(3, size(short=13, long=2)):
         disk.begin(at=number)
         carry(f"at-{number}")
         if not disk.refused:

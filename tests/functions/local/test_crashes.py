@@ -22,6 +22,7 @@ from tests.functions.local.support import (
     ended,
     start,
 )
+from tests.sizes import size
 from tests.waiting import eventually
 
 
@@ -163,12 +164,13 @@ class Persistent:
         return eventually(attempt, what="the engine answers")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1])
-def test_two_hundred_executions_with_random_kills_all_end_and_none_twice(
+def test_many_executions_with_random_kills_all_end_and_none_twice(
     killable: EngineProcess, seed: int
 ) -> None:
     chance = random.Random(seed)
-    number_of_executions, kills = 200, 6
+    number_of_executions, kills = size(short=60, long=200), size(short=3, long=6)
     senders = [Persistent(killable.folder, killable.port) for _ in range(4)]
 
     def send(number: int) -> str:

@@ -11,9 +11,10 @@ from functions.local.engine import LocalEngine
 from functions.local.store import RECENTLY_ENDED
 from tests.functions.local.handlers import FUNCTIONS
 from tests.functions.local.support import callback_of, client_for, start
+from tests.sizes import size
 from tests.waiting import eventually
 
-MANY = 200
+MANY = size(short=100, long=200)
 HANDLER_THREADS = 8
 # The scheduler's two, the queues' four, the HTTP server, and the requests in hand.
 OTHER_THREADS = 14
@@ -28,6 +29,7 @@ def roomy(tmp_path: Path) -> Iterator[LocalEngine]:
         yield engine
 
 
+@pytest.mark.long
 def test_hundreds_of_executions_wait_on_few_threads_and_leave_nothing_behind(
     roomy: LocalEngine, tmp_path: Path
 ) -> None:
