@@ -44,29 +44,41 @@ def restart_check(*, application: LoanApplication, user: User) -> None:
 
     The pages call this to show or hide a button, ``application_restart`` to refuse the action.
     """
+    may_restart_check(user=user)
+    restart_state_check(
+        application=application,
+        ledger=Disbursement.objects.filter(application=application).first(),
+        is_late=application.status == Status.EXPIRED
+        and Incident.objects.filter(application=application, kind=Incident.Kind.DECISION_LATE)
+        .exclude(status=Incident.Status.RESOLVED)
+        .exists(),
+    )
+
+
+def may_restart_check(*, user: User) -> None:
+    """Raise ``NotPermitted`` unless ``user`` may restart applications."""
     _require(user, RESTART, "Only Operations restarts an application.")
-    ledger = Disbursement.objects.filter(application=application).first()
+
+
+def restart_state_check(
+    *, application: LoanApplication, ledger: Disbursement | None, is_late: bool
+) -> None:
+    """Raise the reason why an application cannot be restarted now, whoever asks.
+
+    ``is_late``: a decision that came after it expired has an unresolved incident.
+    """
     if ledger is not None and ledger.status == Disbursement.Status.UNKNOWN:
         raise errors.PayoutUnsettled(reference=application.reference)
     paid = ledger is not None and ledger.status == Disbursement.Status.PAID
-    if paid or not (
-        application.status == Status.NEEDS_ATTENTION or _expired_before_a_decision(application)
-    ):
+    is_stuck = application.status == Status.NEEDS_ATTENTION or (
+        is_late and application.status == Status.EXPIRED
+    )
+    if paid or not is_stuck:
         raise TransitionRefused(
             reference=application.reference,
             current=Status(application.status),
             new=Status.SUBMITTED,
         )
-
-
-def _expired_before_a_decision(application: LoanApplication) -> bool:
-    """Return True when a late decision for an expired application has an open incident."""
-    return (
-        application.status == Status.EXPIRED
-        and Incident.objects.filter(application=application, kind=Incident.Kind.DECISION_LATE)
-        .exclude(status=Incident.Status.RESOLVED)
-        .exists()
-    )
 
 
 def restart_prepare(*, reference: str, user: User) -> RailAnswer:

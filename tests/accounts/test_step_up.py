@@ -32,6 +32,7 @@ NOT_ASKED = {
     "admin:workflows_incident_acknowledge",
     "admin:workflows_incident_resolve",
     "admin:workflows_incident_reconcile",
+    "admin:workflows_incident_restart_kind",  # as a single restart
     "admin:webhooks_webhookendpoint_disable",
     "admin:webhooks_webhookendpoint_enable",
     "admin:webhooks_webhookendpoint_test",

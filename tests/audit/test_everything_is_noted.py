@@ -201,6 +201,7 @@ MODULES = (
     "partners.proposals",
     "reviews.proposals",
     "workflows.incidents",
+    "workflows.kind_restarts",
     "workflows.new_orders",
     "workflows.operations",
     "workflows.proposals",
@@ -211,6 +212,8 @@ MODULES = (
 # Services that act for somebody and change nothing: they answer, or only read.
 ANSWERS = {
     "accounts.proposals.confirmation_prepare",
+    "workflows.kind_restarts.kind_preview",
+    "workflows.kind_restarts.kind_restart_prepare",
     "workflows.operations.restart_prepare",
     "workflows.proposals.settlement_prepare",
     "accounts.proposals.decides_some",
@@ -280,6 +283,7 @@ ACTS = {
     "workflows.incidents.incident_acknowledge": "admin:workflows_incident_acknowledge",
     "workflows.incidents.incident_resolve": "admin:workflows_incident_resolve",
     "workflows.incidents.incidents_close": "admin:applications_loanapplication_restart",
+    "workflows.kind_restarts.incidents_restart": "admin:workflows_incident_restart_kind",
     "workflows.incidents.mark_resolved": "admin:workflows_incident_resolve",
     "webhooks.endpoints.endpoint_create": "admin:webhooks_webhookendpoint_add",
     "webhooks.endpoints.endpoint_disable": "admin:webhooks_webhookendpoint_disable",

@@ -72,6 +72,7 @@ class Addresses:
         fixed: dict[str, object] = {
             "reference": application.reference,
             "content_type_id": 1,
+            "kind": "fraud_unanswered",  # of incidents
             # As the list of documents signs it.
             "token": SIGNER.sign(f"{application.reference}.offer_letter.1"),
         }

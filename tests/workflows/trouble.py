@@ -1,12 +1,17 @@
 """Cases that are stuck, put there by the services that do that."""
 
+import copy
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import Model
+from django.db.models.base import ModelState
 from django.utils import timezone
 
 from applications.models import Disbursement, LoanApplication
+from applications.services.intake import ALPHABET
 from lending.choices import Outcome
 from reviews.choices import TaskKind
 from reviews.errors import DecisionExpired
@@ -103,3 +108,33 @@ def expired_then_approved(user: User, decider: User, **fields: Any) -> Incident:
     except DecisionExpired:
         return Incident.objects.get(application=application, kind=Incident.Kind.DECISION_LATE)
     raise AssertionError("the decision was not too late")
+
+
+def outage(user: User, number: int) -> list[LoanApplication]:
+    """As many stuck cases of one kind: the first by the services, the others are its copies."""
+    first = stuck(user)
+    case, run = first.application, first.execution
+    assert run is not None
+    ends = ["".join(pair) for pair in product(ALPHABET, repeat=2)]
+    begin, own = case.reference[:-2], case.reference[-2:]
+    references = [f"{begin}{end}" for end in ends if end != own][: number - 1]
+    copies = LoanApplication.objects.bulk_create(
+        _copy(case, reference=reference) for reference in references
+    )
+    runs = Execution.objects.bulk_create(
+        _copy(run, application=each, name=f"{each.reference}-1", arn=None) for each in copies
+    )
+    Incident.objects.bulk_create(
+        _copy(first, application=each, execution=its, key=f"{first.kind}/{its.name}")
+        for each, its in zip(copies, runs, strict=True)
+    )
+    return [case, *copies]
+
+
+def _copy[M: Model](row: M, **other: Any) -> M:
+    """An unsaved copy of a row, with other values."""
+    made = copy.copy(row)
+    made.pk, made._state = None, ModelState()
+    for name, value in other.items():
+        setattr(made, name, value)
+    return made

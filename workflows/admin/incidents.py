@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -21,15 +21,17 @@ from core.admin.base import ReadOnlyPageAdmin, staff
 from core.admin.display import moment, person_name
 from core.admin.row_actions import Button, RowAction, RowActionsAdmin, row_url
 from core.errors import DomainError
-from workflows import incidents
+from workflows import incidents, kind_restarts, operations
 from workflows.admin import operator_actions
 from workflows.admin.badges import incident_badge, message_badge
 from workflows.admin.forms import NoteForm
+from workflows.admin.kind_restarts import restart_kind_view
 from workflows.admin.messages import ResendMessage
 from workflows.admin.reconcile import reconcile_view
 from workflows.models import Incident, urgency
 from workflows.reconcile import manual
 
+RESTART_KIND = "admin:workflows_incident_restart_kind"
 ABOUT_MONEY = (Incident.Kind.PAYOUT_UNKNOWN, Incident.Kind.PAYOUT_REFUSED)
 # Kinds of timeline events that the actions of Operations write.
 DONE_BY_PEOPLE = (
@@ -275,13 +277,25 @@ class IncidentAdmin(RowActionsAdmin[Incident], ApplicationColumn, ReadOnlyPageAd
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        counted = Incident.objects.exclude(status=Incident.Status.RESOLVED).values_list("status")
+        counted = kind_restarts.unresolved_counts()
+        user = staff(request)
+        may_restart = user.has_perms([operations.RESTART, "applications.view_loanapplication"])
         shown = {
             "title": "Incidents",
-            "unresolved": dict(counted.annotate(number=Count("pk")).order_by()),
-            "can_reconcile": staff(request).has_perm(manual.RECONCILE),
+            "unresolved": counted["status"],
+            "can_reconcile": user.has_perm(manual.RECONCILE),
+            "restarts": self._restarts(counted["stuck"]) if may_restart else [],
         }
         return super().changelist_view(request, {**shown, **(extra_context or {})})
+
+    @staticmethod
+    def _restarts(stuck: dict[str, int]) -> list[tuple[str, int, str]]:
+        """The kinds of which several applications are stuck: name, number and address."""
+        return [
+            (kind.label, stuck[kind.value], reverse(RESTART_KIND, args=[kind.value]))
+            for kind in Incident.Kind
+            if stuck.get(kind.value, 0) > 1
+        ]
 
     def page_context(self, request: HttpRequest, row: Incident) -> dict[str, Any]:
         shown = IncidentPage(row, staff(request))
@@ -299,5 +313,11 @@ class IncidentAdmin(RowActionsAdmin[Incident], ApplicationColumn, ReadOnlyPageAd
         view = self.admin_site.admin_view(reconcile_view)
         return [
             path("reconcile/", view, {"model_admin": self}, "workflows_incident_reconcile"),
+            path(
+                "restart/<str:kind>/",
+                self.admin_site.admin_view(restart_kind_view),
+                {"model_admin": self},
+                "workflows_incident_restart_kind",
+            ),
             *super().get_urls(),
         ]

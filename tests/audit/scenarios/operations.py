@@ -63,6 +63,12 @@ def resolve(office: Office) -> None:
     client.post(address("workflows_incident_resolve", incident.pk), {"note": "Done by hand."})
 
 
+def restart_kind(office: Office) -> None:
+    incident = trouble.stuck(office.officer())
+    asked = address("workflows_incident_restart_kind", incident.kind)
+    office.client(Role.OPERATIONS).post(asked, {"row": [incident.pk], **REASON})
+
+
 def reconcile(office: Office) -> None:
     with lambda_stub(office.monkeypatch) as stub:
         stub.pages += [{"DurableExecutions": []}, {"DurableExecutions": []}]

@@ -63,6 +63,7 @@ CHANGES = {
     "admin:workflows_incident_acknowledge": Change(operations.acknowledge, Action.OPERATED),
     "admin:workflows_incident_resolve": Change(operations.resolve, Action.OPERATED),
     "admin:workflows_incident_reconcile": Change(operations.reconcile, Action.OPERATED),
+    "admin:workflows_incident_restart_kind": Change(operations.restart_kind, Action.OPERATED),
     "admin:webhooks_webhookendpoint_add": Change(webhooks.endpoint_add, Action.CREATED),
     "admin:webhooks_webhookendpoint_test": Change(webhooks.endpoint_tested, Action.OPERATED),
     "admin:webhooks_webhookendpoint_rotate": Change(webhooks.endpoint_rotate, Action.ISSUED),

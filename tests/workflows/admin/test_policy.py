@@ -29,6 +29,7 @@ def test_no_page_has_inline_style_script_or_handler_and_each_has_the_policy(
         reverse("admin:workflows_incident_acknowledge", args=[late.pk]),
         reverse("admin:workflows_incident_resolve", args=[late.pk]),
         reverse("admin:workflows_incident_reconcile"),
+        reverse("admin:workflows_incident_restart_kind", args=[late.kind]),
         reverse("admin:workflows_outboxmessage_change", args=[lost.message_id]),
         reverse("admin:workflows_outboxmessage_resend", args=[lost.message_id]),
         reverse("admin:workflows_execution_change", args=[execution.pk]),
