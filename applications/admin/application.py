@@ -68,7 +68,10 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
     form = ApplicationForm
 
     class Media:
-        js = (Script("core/polling.js", defer=True),)
+        js = (
+            Script("core/polling.js", defer=True),
+            Script("applications/preview.js", defer=True),
+        )
 
     # --- The form -----------------------------------------------------------------------
 
@@ -309,6 +312,12 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
                 wrap(documents.download_view),
                 {"model_admin": self},
                 name=name % "document",
+            ),
+            path(
+                "<int:pk>/documents/<int:document_pk>/preview/",
+                wrap(documents.preview_view),
+                {"model_admin": self},
+                name=name % "preview",
             ),
             *(action.url_pattern(self) for action in (Withdraw, documents.Upload)),
             *super().get_urls(),

@@ -199,7 +199,7 @@ class ApplicationPage:
         return []
 
     def panels(self) -> list[Panel]:
-        """Return the blocks that are not empty, in the order of the workflow."""
+        """Return the blocks that are not empty, in the order of the workflow, and the documents."""
         shown: dict[str, tuple[str, object]] = {
             "decision": ("Decision", self.application.decided_at),
             "risk": ("Risk assessment", self.assessments),
@@ -208,7 +208,6 @@ class ApplicationPage:
             "disbursement": ("Disbursement", self.disbursement),
             "documents": ("Documents", self.documents),
         }
-        always = {"documents"} if self.may_upload else set()
         return [
             Panel(
                 key=key,
@@ -217,7 +216,7 @@ class ApplicationPage:
                 rows=rows,
             )
             for key, (title, rows) in shown.items()
-            if rows or key in always
+            if rows or key == "documents"
         ]
 
     def _credit(self) -> dict[str, Any]:

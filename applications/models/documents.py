@@ -5,6 +5,7 @@ from django.db import models
 from django.utils import timezone
 
 from applications.choices import DocumentKind
+from applications.file_types import FILE_TYPES
 from applications.models.application import LoanApplication
 from partners.models import Partner
 
@@ -59,6 +60,11 @@ class Document(models.Model):
     def public_id(self) -> str:
         """Return the document's id for partners, unique within the application."""
         return f"{self.kind}-{self.key}"
+
+    @property
+    def is_previewed(self) -> bool:
+        """Tell whether a browser shows files of this type in place."""
+        return any(self.content_type == each.media_type for each in FILE_TYPES)
 
 
 class StoredUpload(models.Model):

@@ -112,12 +112,13 @@ def download_check(*, user: User) -> None:
         raise NotPermitted("You may not open documents: they contain contact details and income.")
 
 
-def document_downloaded(*, document: Document, user: User) -> None:
-    """Record a download, one entry each time. Raises ``NotPermitted``."""
+def document_downloaded(*, document: Document, user: User, in_place: bool = False) -> None:
+    """Record a download or a preview, one entry each time. Raises ``NotPermitted``."""
     download_check(user=user)
+    did = "Previewed" if in_place else "Downloaded"
     entry_record(
         action=Action.DOWNLOADED,
-        message=f"Downloaded {document.get_kind_display().lower()} “{document.original_name}”.",
+        message=f"{did} {document.get_kind_display().lower()} “{document.original_name}”.",
         actor=user,
         target=document,
         reference=document.application.reference,

@@ -173,9 +173,11 @@ class ReviewApplicationPage(ApplicationPage):
 
     def panels(self) -> list[Panel]:
         shown = super().panels()
+        panel = Panel("reviews", "Reviews", "reviews/admin/panels/reviews.html", self.tasks)
         if self.tasks:
-            panel = Panel("reviews", "Reviews", "reviews/admin/panels/reviews.html", self.tasks)
-            shown.insert(1 if shown and shown[0].key == "decision" else 0, panel)
+            shown.insert(1 if shown[0].key == "decision" else 0, panel)
+        else:  # says who would be asked, behind what is known
+            shown.insert(len(shown) - 1, panel)
         return shown
 
 

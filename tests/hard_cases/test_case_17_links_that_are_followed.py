@@ -24,6 +24,7 @@ from applications.models import Document, LoanApplication
 from applications.services import intake
 from partners.models import Partner
 from tests import casework
+from tests.applications import files
 from tests.applications.admin.conftest import LIST, Login, decide_page, page
 from tests.casework import ALICE
 from tests.hard_cases.stored import everything_stored
@@ -120,10 +121,10 @@ def office_full_of_cases(officer: User, waiting: LoanApplication) -> list[LoanAp
     )
     funded = casework.funded(officer)
     document = Document(
-        application=waiting, kind=Document.Kind.OTHER, original_name="a.txt", size=1, key="a"
+        application=waiting, kind=Document.Kind.OTHER, original_name="a.pdf", size=1, key="a"
     )
-    document.content_type, document.sha256 = "text/plain", "0" * 64
-    document.file.save("a.txt", ContentFile(b"a"))
+    document.content_type, document.sha256 = "application/pdf", "0" * 64
+    document.file.save("a.pdf", ContentFile(files.PDF))
     return [waiting, draft, stuck, funded]
 
 
@@ -163,6 +164,7 @@ def test_get_and_head_of_every_address_in_the_office_change_nothing(
         page("live", waiting),
         page("change", waiting),
         page("document", waiting, waiting.documents.get().pk),
+        page("preview", waiting, waiting.documents.get().pk),
         path(waiting.reference),
         path(waiting.reference, "events/"),
         LIST,

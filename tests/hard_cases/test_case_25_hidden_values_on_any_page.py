@@ -167,9 +167,8 @@ def text_of(answer: Any) -> str:
 
 def is_file(answer: Any) -> bool:
     """Tell whether this is a document, whose reader has the right to what is in it."""
-    return "attachment" in answer.get("Content-Disposition", "") and "csv" not in answer.get(
-        "Content-Type", ""
-    )
+    kept = answer.get("Content-Disposition", "")
+    return bool(kept) and "csv" not in answer.get("Content-Type", "")
 
 
 @pytest.fixture
@@ -246,17 +245,19 @@ def test_document_is_opened_with_the_right_to_reveal_and_on_record(
     client = client_of(role)
     for document in Document.objects.select_related("application"):
         application = document.application
-        address = page("document", application, document.pk)
+        address, shown = (page(name, application, document.pk) for name in ("document", "preview"))
         before = AuditEntry.objects.filter(action=Action.DOWNLOADED).count()
 
         listed = client.get(page("change", application)).text
         assert (address in listed) is (role in WITH_THE_RIGHT)
+        assert (shown in listed) is (role in WITH_THE_RIGHT)
         assert ('id="documents-closed"' in listed) is (role in WITHOUT)
         assert AuditEntry.objects.filter(action=Action.DOWNLOADED).count() == before
         answer = client.get(address)
 
         if role in WITHOUT:
             assert answer.status_code == 403
+            assert client.get(shown).status_code == 403
             assert AuditEntry.objects.filter(action=Action.DOWNLOADED).count() == before
             continue
         assert is_file(answer)
@@ -266,6 +267,8 @@ def test_document_is_opened_with_the_right_to_reveal_and_on_record(
         newest = entries.latest("pk")
         assert (newest.who, newest.reference) == (role.key, application.reference)
         assert newest.details == {"sha256": document.sha256}
+        assert text_of(client.get(shown)).startswith("%PDF")
+        assert entries.count() == before + 2
 
 
 @ROLES

@@ -1,18 +1,22 @@
 """Documents on production's storage, on a wire: sent by a partner, followed by a signed link."""
 
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
+from accounts.roles import Role
 from applications.models import Document, StoredUpload
 from applications.services import documents
 from partners.models import Partner
 from tests import casework
 from tests.applications import files
+from tests.applications.admin.conftest import page
 from tests.applications.api.documents.sending import BOUNDARY, FINE
 from tests.aws.process import Aws
 from tests.loanoffice.test_storage import LIFE, MEDIA, buckets, production
@@ -65,6 +69,20 @@ def test_document_is_stored_encrypted_as_what_it_is_and_followed_as_a_download(
         urllib.request.urlopen(found["url"], timeout=30)
     with caught.value:
         assert caught.value.code == 403
+
+
+def test_staff_look_at_a_stored_document_through_the_office(
+    partner_api: Client, address: str, make_user: Callable[..., User]
+) -> None:
+    send(partner_api, address)
+    row = Document.objects.get()
+    client = Client()
+    client.force_login(make_user("manager", Role.MANAGER))
+
+    answer: Any = client.get(page("preview", row.application, row.pk))
+
+    assert b"".join(answer.streaming_content) == files.PDF
+    assert answer.headers["Content-Disposition"] == 'inline; filename="slip.pdf"'
 
 
 def test_link_is_for_its_document_and_its_disposition_alone(

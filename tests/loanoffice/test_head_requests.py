@@ -101,7 +101,7 @@ def test_no_answer_to_head_has_a_body(
         cookies = "; ".join(f"{name}={each.value}" for name, each in client.cookies.items())
         total += sum(
             assert_head_is_get_without_body(address, cookies)
-            for address in (*addresses, page, file)
+            for address in (*addresses, page, file, f"{file}preview/")
         )
     assert total > 100_000  # pages, and not their refusals alone
 

@@ -111,11 +111,19 @@ def withdraw(office: Office) -> None:
 
 
 def document(office: Office) -> None:
+    _opened(office, "document")
+
+
+def preview(office: Office) -> None:
+    _opened(office, "preview")
+
+
+def _opened(office: Office, name: str) -> None:
     application = office.waiting()
     row = Document(application=application, kind=Document.Kind.OTHER, original_name="a", size=1)
-    row.key, row.content_type, row.sha256 = "a", "text/plain", "0" * 64
-    row.file.save("a.txt", ContentFile(b"a"))
-    answer: Any = office.client(Role.MANAGER).get(page("document", application, row.pk))
+    row.key, row.content_type, row.sha256 = "a", "application/pdf", "0" * 64
+    row.file.save("a.pdf", ContentFile(files.PDF))
+    answer: Any = office.client(Role.MANAGER).get(page(name, application, row.pk))
     b"".join(answer.streaming_content)
 
 

@@ -42,7 +42,7 @@ from workflows.providers import registry
 FORMS = {
     name: change
     for name, change in CHANGES.items()
-    if name.startswith(("admin:", "account:")) and name != f"{CASE}document"
+    if name.startswith(("admin:", "account:")) and name not in {f"{CASE}document", f"{CASE}preview"}
 }
 # Forms that look for no token: why sending one twice does nothing twice, and the tables in which
 # it leaves something all the same.

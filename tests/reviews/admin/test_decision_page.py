@@ -132,7 +132,9 @@ def test_documents_are_named_with_their_kind_and_a_link(
     login: Login, waiting: LoanApplication, manager: User
 ) -> None:
     client = login(manager)
-    assert "None: proof of identity" in html_of(client, waiting)
+    assert "No document yet. Loan officers and the partner add proof of identity" in html_of(
+        client, waiting
+    )
     document = waiting.documents.create(
         kind=DocumentKind.PROOF_OF_INCOME, original_name="slip.pdf", size=1, key="k"
     )
