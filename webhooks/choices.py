@@ -21,6 +21,14 @@ class EventType(TextChoices):
 # application.
 TEST = "endpoint.test"
 
+
+def event_words(event_type: str) -> str:
+    """Return the type of an event in words: ``Application funded``."""
+    if event_type == TEST:
+        return "Test"
+    return f"Application {EventType(event_type).label.lower()}"
+
+
 # Internal statuses (in review, needs attention) have no event.
 EVENT_OF_STATUS = {
     status: EventType(f"application.{status.value}")

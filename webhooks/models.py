@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from applications.models import LoanApplication
 from partners.models import Partner
+from webhooks.choices import event_words
 
 
 class WebhookEndpoint(models.Model):
@@ -75,7 +76,7 @@ class WebhookEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} ({self.public_id})"
+        return f"{event_words(self.type)} ({self.public_id})"
 
 
 class WebhookDelivery(models.Model):
@@ -123,7 +124,7 @@ class WebhookDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event.type} to {self.endpoint.url}"
+        return f"{event_words(self.event.type)} to {self.endpoint.url}"
 
 
 class WebhookAttempt(models.Model):

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from applications.models import LoanApplication
 from audit.times import moment
+from audit.words import in_words
 from core.traces.spans import LONGEST_TRACEPARENT, traceparent
 from lending.fields import money_field
 from reviews.models import ReviewTask
@@ -128,7 +129,12 @@ class PendingCallback(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} of {self.execution.name}"
+        return f"{self.what} of {self.execution.name}"
+
+    @property
+    def what(self) -> str:
+        """The operation in words; its name may end with the number of the try."""
+        return in_words("operation", self.name.partition("-")[0])
 
 
 class CallbackToken(models.Model):
@@ -239,9 +245,7 @@ class OutboxMessage(models.Model):
     @property
     def about(self) -> LoanApplication | None:
         """The application that it is about; ``None`` for one about people or proposals."""
-        if self.execution is not None:
-            return self.execution.application
-        return self.application
+        return self.application if self.execution is None else self.execution.application
 
 
 def urgency() -> Func:

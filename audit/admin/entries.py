@@ -17,7 +17,8 @@ from audit.admin.filters import Lately, ObjectKind, Person
 from audit.admin.paging import NearPaginator
 from audit.models import Action, AuditEntry
 from audit.selectors import entries_found
-from audit.times import instant, readable
+from audit.times import instant
+from audit.words import in_words
 
 TONES = {
     Action.VIEWED: "quiet",
@@ -119,7 +120,7 @@ class AuditEntryAdmin(ReadOnlyPermissions, DeclaredFiltersAdmin[AuditEntry]):
             "",
             "<tr><th scope='row'>{}</th><td>{}</td><td>{}</td></tr>",
             (
-                (name.replace("_", " "), _value_text(before), _value_text(after))
+                (name.replace("_", " "), _value_text(name, before), _value_text(name, after))
                 for name, (before, after) in entry.changes.items()
             ),
         )
@@ -135,7 +136,10 @@ class AuditEntryAdmin(ReadOnlyPermissions, DeclaredFiltersAdmin[AuditEntry]):
         return format_html_join(
             "",
             '<p class="audit-detail"><span class="quiet">{}:</span> {}</p>',
-            ((name.replace("_", " "), _value_text(value)) for name, value in entry.details.items()),
+            (
+                (name.replace("_", " "), _value_text(name, value))
+                for name, value in entry.details.items()
+            ),
         )
 
     @admin.display(description="Request", empty_value="-")
@@ -179,11 +183,11 @@ class AuditEntryAdmin(ReadOnlyPermissions, DeclaredFiltersAdmin[AuditEntry]):
         ]
 
 
-def _value_text(value: object) -> str:
+def _value_text(name: str, value: object) -> str:
     if value is None or value == "":
         return "-"
     if isinstance(value, list):
-        return ", ".join(map(readable, value)) or "-"
+        return ", ".join(in_words(name, part) for part in value) or "-"
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {_value_text(part)}" for name, part in value.items()) or "-"
-    return readable(value)
+        return ", ".join(f"{key}: {_value_text(key, part)}" for key, part in value.items()) or "-"
+    return in_words(name, value)

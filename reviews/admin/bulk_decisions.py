@@ -30,6 +30,7 @@ from reviews.kinds import REVIEW_KINDS, STAFF_KINDS
 from reviews.models import BulkDecision, BulkDecisionRow
 from reviews.services import decisions
 from reviews.services.bulk_decisions import is_left_alone
+from reviews.services.decline_reasons import reason_chosen
 
 SEES_ALL = "reviews.view_bulkdecision"
 
@@ -168,6 +169,7 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
         may_go_on = is_left_alone(run) and self._may_decide(request, run)
         return {
             "run": run,
+            "reason_text": lambda: reason_chosen(run.reason_code),  # read where it is shown
             "outcome_word": OUTCOME_WORDS[Outcome(run.outcome)],
             "counts": counts,
             "total": sum(rows.values()),

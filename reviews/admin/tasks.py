@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from applications.admin.application_page import reason_texts
 from applications.admin.contact_reveal import is_shown
 from applications.admin.display import outcome_badge
 from applications.admin.view_helpers import ApplicationColumn
@@ -107,6 +108,15 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
         "claimed_by",
     )
     sortable_by = ()
+    fields = (
+        "application",
+        ("attempt", "kind", "number"),
+        ("status", "outcome", "assigned_role", "approvals_required"),
+        "reasons_in_words",
+        ("opened_at", "due_at", "expires_at", "closed_at"),
+        ("reminded_at", "escalated_at", "undecidable_since"),
+        ("claimed_by", "claimed_at"),
+    )
     empty_list_text = (
         "A task appears here when the workflow asks a person: a manager about an amount or a "
         "referral, a risk analyst about a fraud flag, an applicant about an offer."
@@ -185,6 +195,10 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
             return words
         given = f"{getattr(task, 'given', 0)} of {task.approvals_required} given"
         return format_html('{} <span class="quiet">{}</span>', words, given)
+
+    @admin.display(description="Reasons", empty_value="-")
+    def reasons_in_words(self, task: ReviewTask) -> str:
+        return reason_texts(task.reasons)
 
     @admin.display(description="Tier and score", empty_value="")
     def grade(self, task: ReviewTask) -> SafeString | str:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from applications.admin.application_page import Panel
 from applications.models import LoanApplication
 from webhooks.admin.badges import delivery_badge
+from webhooks.choices import event_words
 from webhooks.models import WebhookDelivery
 from workflows.admin.application import WorkflowApplicationAdmin, WorkflowApplicationPage
 from workflows.admin.timeline import ALSO_DELIVERED, Line, Source
@@ -31,7 +32,10 @@ class WebhookApplicationPage(WorkflowApplicationPage):
     def panels(self) -> list[Panel]:
         shown = super().panels()
         if self.webhooks:
-            rows = [{"delivery": row, "badge": delivery_badge(row)} for row in self.webhooks]
+            rows = [
+                {"delivery": row, "what": event_words(row.event_type), "badge": delivery_badge(row)}
+                for row in self.webhooks
+            ]
             shown.append(Panel("webhooks", "Webhooks", "webhooks/admin/webhooks.html", rows))
         return shown
 
@@ -64,7 +68,7 @@ def delivery_lines(application: LoanApplication, user: User) -> Iterator[Line]:
         return
     deliveries = WebhookDelivery.objects.filter(event__application=application)
     for delivery in deliveries.select_related("endpoint").order_by("pk"):
-        what = f"Webhook {delivery.event_type}"
+        what = f"Webhook “{event_words(delivery.event_type).lower()}”"
         to = (("to", delivery.endpoint.url),)
         yield Line(delivery.created_at, Source.DELIVERY, f"{what}: queued", facts=to)
         at = delivery.last_attempt_at

@@ -19,7 +19,7 @@ from core.admin.paging import BoundedChangeList
 from core.admin.row_actions import RowAction, RowActionsAdmin
 from webhooks import events
 from webhooks.admin.badges import delivery_badge
-from webhooks.choices import TEST, EventType
+from webhooks.choices import TEST, EventType, event_words
 from webhooks.models import WebhookAttempt, WebhookDelivery
 
 TRIES_SHOWN = 50
@@ -111,7 +111,7 @@ class WebhookDeliveryAdmin(
 
     @admin.display(description="Event")
     def what(self, delivery: WebhookDelivery) -> str:
-        return delivery.event_type
+        return event_words(delivery.event_type)
 
     @admin.display(description="Status")
     def status_shown(self, delivery: WebhookDelivery) -> SafeString:
@@ -157,9 +157,10 @@ class WebhookDeliveryAdmin(
     def page_context(self, request: HttpRequest, row: WebhookDelivery) -> dict[str, Any]:
         tries = WebhookAttempt.objects.filter(delivery=row).order_by("-id")
         return {
-            "title": f"Webhook {row.event_type}"
+            "title": f"Webhook: {event_words(row.event_type).lower()}"
             + (f": {row.event.application.reference}" if row.event.application else ""),
             "badge": delivery_badge(row),
+            "what": event_words(row.event_type),
             "payload": json.dumps(json.loads(row.event.payload), indent=2, ensure_ascii=False),
             "tries": list(tries[:TRIES_SHOWN]),
             "resent": row.round - 1,

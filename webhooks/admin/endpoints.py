@@ -23,7 +23,7 @@ from partners.models import Partner
 from webhooks import endpoints, events
 from webhooks.admin.badges import delivery_badge
 from webhooks.admin.deliveries import next_try_of
-from webhooks.choices import TEST, EventType
+from webhooks.choices import EventType
 from webhooks.endpoints import ADD, BOTH_SIGN, CHANGE, LONGEST_REASON
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 
@@ -189,7 +189,7 @@ class SendTest(RowAction[WebhookEndpoint]):
     label = "Send a test event"
     permissions = (CHANGE,)
     sentence = (
-        f"The endpoint gets an event of the type {TEST}, signed as any other, whatever it listens "
+        "The endpoint gets a test event, signed as any other, whatever it listens "
         "to. It is about no application. The next page shows what it answers."
     )
 

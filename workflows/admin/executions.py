@@ -82,7 +82,7 @@ class ExecutionAdmin(RowActionsAdmin[Execution], ApplicationColumn, ReadOnlyAdmi
 
 class PendingCallbackAdmin(ApplicationColumn, ReadOnlyAdmin[PendingCallback]):
     list_display = (
-        "name",
+        "what",
         "application_shown",
         "status_shown",
         "opened_at",
@@ -101,7 +101,7 @@ class PendingCallbackAdmin(ApplicationColumn, ReadOnlyAdmin[PendingCallback]):
     # Without ``callback_id``: whoever has it and reaches the engine can answer.
     fields = (
         "execution",
-        "name",
+        "what",
         "application_shown",
         "review_task",
         "status_shown",
@@ -111,6 +111,10 @@ class PendingCallbackAdmin(ApplicationColumn, ReadOnlyAdmin[PendingCallback]):
         "delivered_at",
         "expires_at",
     )
+
+    @admin.display(description="Waits for")
+    def what(self, callback: PendingCallback) -> str:
+        return callback.what
 
     @admin.display(description="Status")
     def status_shown(self, callback: PendingCallback) -> SafeString:

@@ -3,6 +3,7 @@
 An address is shown masked, as it was kept: whoever may read it reveals it on the application.
 """
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -177,7 +178,7 @@ class OutboxMessageAdmin(
         "execution",
         "callback",
         "key",
-        "payload",
+        "payload_as_stored",
     )
 
     @admin.display(description="Status")
@@ -203,6 +204,11 @@ class OutboxMessageAdmin(
         if message.letter["text"] is None:
             return "Not kept: it holds what only its recipient may read."
         return format_html('<pre class="verbatim" tabindex="0">{}</pre>', message.letter["text"])
+
+    @admin.display(description="Payload")
+    def payload_as_stored(self, message: OutboxMessage) -> SafeString:
+        stored = json.dumps(message.payload, indent=2, ensure_ascii=False)
+        return format_html('<pre class="verbatim" tabindex="0">{}</pre>', stored)
 
     @admin.display(description="Tries", empty_value="None yet")
     def tries(self, message: OutboxMessage) -> SafeString | str:

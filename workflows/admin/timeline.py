@@ -22,6 +22,7 @@ from applications.admin.view_helpers import application_or_refuse
 from applications.choices import Level
 from applications.models import ApplicationEvent, LoanApplication
 from audit import times
+from audit.words import in_words
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.display import person_name
 from core.admin.view_helpers import admin_page
@@ -186,8 +187,8 @@ def _facts(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in data.items():
         if value in ("", None, [], {}):
             continue
-        text = " to ".join(map(str, value)) if isinstance(value, list) else str(value)
-        yield name.replace("_", " "), text
+        parts = value if isinstance(value, list) else [value]
+        yield name.replace("_", " "), " to ".join(in_words(name, part) for part in parts)
 
 
 def _from_engine(execution: Execution, found: Iterable[history.Shown]) -> Iterator[Line]:
@@ -220,9 +221,9 @@ def _recorded(execution: Execution) -> Iterator[Line]:
     for callback in execution.callbacks.all():
         until = (("until", times.moment(callback.expires_at)),)
         moments += [
-            (callback.opened_at, f"Waits for an answer: {callback.name}", until, False),
-            (callback.answered_at, f"Answer recorded: {callback.name}", (), False),
-            (callback.delivered_at, f"Answer delivered: {callback.name}", (), False),
+            (callback.opened_at, f"Waits for an answer: {callback.what}", until, False),
+            (callback.answered_at, f"Answer recorded: {callback.what}", (), False),
+            (callback.delivered_at, f"Answer delivered: {callback.what}", (), False),
         ]
     for number, (at, what, facts, is_bad) in enumerate(moments):
         if at is not None:

@@ -3,7 +3,6 @@
 import logging
 
 from applications.models import LoanApplication
-from audit.masking import mask_mailboxes
 from core import metrics
 from reviews.models import ReviewTask
 from workflows.models import Incident, OutboxMessage
@@ -11,7 +10,7 @@ from workflows.models import Incident, OutboxMessage
 logger = logging.getLogger(__name__)
 
 
-def note_failure(message: OutboxMessage, error: Exception, final: bool) -> None:  # noqa: FBT001
+def note_failure(message: OutboxMessage, _error: Exception, final: bool) -> None:  # noqa: FBT001
     """Count a try that failed; open an incident for a message whose last one it was."""
     metrics.record({metrics.DELIVERY_FAILURES: 1}, kind=message.kind)
     if not final:
@@ -30,8 +29,7 @@ def note_failure(message: OutboxMessage, error: Exception, final: bool) -> None:
                 execution=message.execution,
                 message=message,
                 sentence=(
-                    f"“{message.get_kind_display()}” was tried {tried} and did not get "
-                    f"through. Last: {mask_mailboxes(str(error))}"
+                    f"“{message.get_kind_display()}” was tried {tried} and did not get through."
                 ),
             )
         ],

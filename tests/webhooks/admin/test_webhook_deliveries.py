@@ -233,14 +233,14 @@ def test_case_and_its_timeline_show_what_its_partner_was_told(
     days = client.get(page("timeline", application)).context["days"]
     lines = [line for _, day in days for line in day if line.what.startswith("Webhook")]
     assert [line.what for line in lines] == [
-        "Webhook application.submitted: queued",
-        "Webhook application.submitted: to be tried again",
+        "Webhook “application submitted”: queued",
+        "Webhook “application submitted”: to be tried again",
     ]
     assert ("last answer", "503") in lines[1].facts
     sweep_webhooks()
     days = client.get(page("timeline", application)).context["days"]
     assert any(
-        line.what == "Webhook application.submitted: delivered" for _, day in days for line in day
+        line.what == "Webhook “application submitted”: delivered" for _, day in days for line in day
     )
 
 

@@ -61,8 +61,8 @@ def test_lines_of_people_rules_workflow_and_deliveries_stand_in_the_order_of_tim
     assert set(by_source) == {"person", "application", "workflow", "delivery"}
     assert "Equifax: score 782, a clean record." in by_source["application"]
     assert "Execution queued" in by_source["workflow"]
-    assert "Waits for an answer: manager_approval" in by_source["workflow"]
-    assert "Answer recorded: manager_approval" in by_source["workflow"]
+    assert "Waits for an answer: Manager approval" in by_source["workflow"]
+    assert "Answer recorded: Manager approval" in by_source["workflow"]
     assert "Start an execution: queued" in by_source["delivery"]
     (declined,) = [line for line in found if line.what == "Manager approval: declined."]
     assert (declined.source, declined.who) == ("person", "manager")
