@@ -21,7 +21,6 @@ from tests.hard_cases.together import together
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
 
-pytestmark = pytest.mark.both_databases
 BESIDE = pytest.mark.django_db(transaction=True)
 WITH = pytest.mark.django_db
 
@@ -282,6 +281,7 @@ def test_refusal_of_the_act_leaves_the_proposal_open(
     assert proposal.status == "open"
 
 
+@pytest.mark.both_databases
 @WITH
 def test_database_refuses_a_confirmation_by_the_proposer(proposal: Proposal, maker: User) -> None:
     as_confirmed = {"status": "confirmed", "decided_at": proposal.proposed_at}
@@ -324,6 +324,7 @@ def test_proposer_alone_withdraws(proposal: Proposal, maker: User, checker: User
 # --- At the same moment -------------------------------------------------------------------
 
 
+@pytest.mark.both_databases
 @BESIDE
 def test_confirmations_at_the_same_moment_do_it_once(
     proposal: Proposal, checker: User, make_user: Callable[..., User], subject: User
@@ -339,6 +340,7 @@ def test_confirmations_at_the_same_moment_do_it_once(
     assert AuditEntry.objects.filter(action=Action.CONFIRMED).count() == 1
 
 
+@pytest.mark.both_databases
 @BESIDE
 def test_proposals_at_the_same_moment_open_one(
     kind: ProposalKind, maker: User, checker: User, subject: User

@@ -14,7 +14,7 @@ from audit import sealing
 from audit.models import AuditEntry, Seal, SealingState, SealVerification
 from tests.audit.seals import as_owner, finding, look, verify
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 
 
 def test_copies_are_lines_that_only_the_owner_reads(copies_file: Path) -> None:

@@ -201,6 +201,6 @@ def test_every_page_is_drawn_without_a_complaint(
         "executions": "/admin/workflows/execution/",
         "outbox": "/admin/workflows/outboxmessage/",
     }
-    for name, where in some(pages.items(), of=3):
+    for name, where in some(pages.items(), of=5):
         page.goto(where)
         inspect(page, name)

@@ -200,6 +200,6 @@ def test_every_page_of_operations_is_drawn_without_a_complaint(
     inspect: Picture,
 ) -> None:
     page = visit("root")
-    for name, where in some(addresses.items(), of=3):
+    for name, where in some(addresses.items(), of=5):
         page.goto(where)
         inspect(page, name)

@@ -55,7 +55,7 @@ def test_logins_partners_and_policies_are_drawn_without_a_complaint(
         "password-change": "/admin/password_change/",
         "app": "/admin/applications/",
     }
-    for name, where in some(pages.items(), of=3):
+    for name, where in some(pages.items(), of=5):
         page.goto(where)
         inspect(page, name)
 
@@ -92,7 +92,7 @@ def test_a_new_office_says_on_every_list_what_will_be_there(
         "webhooks/webhookendpoint",
         "webhooks/webhookdelivery",
     )
-    for name in some(lists, of=3):
+    for name in some(lists, of=5):
         page.goto(f"/admin/{name}")
         expect(page.locator("#nothing")).to_be_visible()
         inspect(page, f"empty-{name.rpartition('/')[2].replace('?', '')}")

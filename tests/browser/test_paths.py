@@ -341,7 +341,7 @@ def test_who_may_only_look_can_press_nothing_on_any_screen(
         MINE,
     }
     posting: set[str] = set()
-    for where in some(sorted(addresses), of=3):
+    for where in some(sorted(addresses), of=5):
         page.goto(where)
         presses = page.eval_on_selector_all(
             ".press-good, .press-bad, [id^=press-]", "(found) => found.map((press) => press.id)"

@@ -71,7 +71,7 @@ def office(make_user: Callable[..., User], partner: Partner) -> None:
 @pytest.mark.usefixtures("office")
 def test_no_list_cuts_a_column_at_any_width(visit: Visit, picture: Inspect) -> None:
     page = visit("root")
-    for where in some(LISTS, of=3):
+    for where in some(LISTS, of=5):
         page.goto(f"/admin/{where}")
         expect(page.locator("#result_list")).to_be_visible()
         for width, height in (NARROW, DESK, WIDE):

@@ -14,12 +14,10 @@ from tests.functions.office import PEOPLE, Office, assert_funded_once, deliver_w
 from tests.waiting import eventually
 from workflows.models import Execution, PendingCallback, SimulatedPayout
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.both_databases
 def test_every_demo_profile_goes_its_way(
     running: Callable[..., EngineProcess], office: Office, manager: User, analyst: User
 ) -> None:
@@ -62,6 +60,7 @@ def test_engine_killed_while_a_manager_is_waited_for(
     assert_funded_once(reference)
 
 
+@pytest.mark.both_databases
 def test_engine_killed_while_the_bureaus_are_pulled(
     running: Callable[..., EngineProcess], office: Office, manager: User
 ) -> None:

@@ -19,10 +19,7 @@ from workflows.models import Incident, OutboxMessage, PendingCallback
 from workflows.operations import message_resend
 from workflows.outbox import backoff, queue
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 FAILURES = [
     (429, "TooManyRequestsException"),

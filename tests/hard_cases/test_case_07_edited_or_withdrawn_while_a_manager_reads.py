@@ -33,10 +33,7 @@ from tests.waiting import eventually
 from workflows import engine
 from workflows.models import Execution, OutboxMessage, PendingCallback, SimulatedPayout
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.both_databases,
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 20
 ANSWER, STOP = OutboxMessage.Kind.ANSWER_CALLBACK, OutboxMessage.Kind.STOP_EXECUTION
@@ -109,6 +106,7 @@ def test_office_says_that_it_changed_and_decides_after_it_was_read_again(
     assert ReviewDecision.objects.get().application_version == 2
 
 
+@pytest.mark.both_databases
 def test_edit_and_decision_at_once_never_leave_a_decision_on_facts_that_were_not_read(
     officer: User, manager: User
 ) -> None:
@@ -205,6 +203,7 @@ def test_withdrawal_after_the_decision(
     assert assert_consistent(waiting, decision) is True
 
 
+@pytest.mark.both_databases
 def test_withdrawal_and_decision_at_once_leave_one_of_the_two_whoever_was_first(
     officer: User, manager: User
 ) -> None:
@@ -219,6 +218,7 @@ def test_withdrawal_and_decision_at_once_leave_one_of_the_two_whoever_was_first(
         assert_consistent(application, decision)
 
 
+@pytest.mark.both_databases
 def test_withdrawals_at_once_are_one(officer: User) -> None:
     for application in casework.many_waiting_for_manager(officer, 5):
         withdraw = partial(
@@ -279,6 +279,7 @@ def test_withdrawal_stops_the_execution_that_sleeps(
 STAGES = ("manager_approval", "fraud_check", "generating_offer", "disbursing", "complete")
 
 
+@pytest.mark.both_databases
 def test_approved_case_that_is_withdrawn_on_its_way_is_paid_or_withdrawn_and_never_both(
     running: Callable[..., EngineProcess], office: Office, partner_key: str, manager: User
 ) -> None:

@@ -27,7 +27,7 @@ from tests.applications.admin.conftest import page
 from tests.applications.admin.test_other_pages import typed_from
 from tests.workflows import trouble
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 ALONE = "LOANOFFICE_SINGLE_ADMIN"
 
 

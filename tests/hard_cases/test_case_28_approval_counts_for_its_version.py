@@ -30,7 +30,7 @@ from tests.hard_cases.together import together
 from workflows.models import Execution, OutboxMessage, PendingCallback
 from workflows.steps import offer, payout
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 APPROVE = Outcome.APPROVE
 
 
@@ -276,6 +276,7 @@ def test_first_approval_of_a_deactivated_person_stops_counting(
     ]
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("round_", range(3))
 def test_edit_beside_the_last_approval_never_leaves_two_versions_in_one_decision(

@@ -23,7 +23,7 @@ from reviews.services import bulk_decisions, claims, decisions
 from reviews.signals import task_decided
 from tests import casework
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 
 def leaves_the_role(user: User) -> None:
@@ -73,6 +73,7 @@ def test_what_was_lost_since_the_request_began_is_lost(
     assert not ReviewDecision.objects.exists()
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_role_removed_while_the_press_waits_for_the_lock_decides_nothing(
     task: ReviewTask, manager: User

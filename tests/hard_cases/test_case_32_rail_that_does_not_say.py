@@ -36,7 +36,7 @@ from workflows.executions import Closed
 from workflows.models import Incident
 from workflows.steps import offer, payout
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from tests.lending.publishing import copy_in_force, policy_owner, publish
 
 HOUR = timedelta(hours=1)
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -159,6 +159,7 @@ def test_smallest_loan_that_a_tier_cannot_lend_is_not_proposed(
     assert str(refused.value) == said
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize(
     ("field", "value"),
     [("smallest_loan", "0"), ("smallest_instalment", "0"), ("smallest_instalment", "500.01")],
@@ -190,6 +191,7 @@ def test_form_says_in_words_which_smallest_amount_makes_no_sense(
     assert draft.smallest_instalment == 15
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_two_drafts_confirmed_at_the_same_moment_publish_one(
     draft: LendingPolicy, maker: User, checker: User
@@ -368,6 +370,7 @@ def test_list_shows_amounts_with_their_currency(draft: LendingPolicy, maker: Use
     assert "500000.00" not in html
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db(transaction=True)
 def test_two_publications_at_the_same_moment_leave_the_last_in_force(
     maker: User, checker: User

@@ -29,7 +29,7 @@ from partners.services import keys
 from partners.services.keys import SCOPES, partner_key_recognise, partner_key_revoke
 from tests.hard_cases.together import together
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 READ = ("applications:read",)
 WRITE = ("applications:read", "applications:write")
@@ -178,6 +178,7 @@ def test_what_cannot_be_made_is_not_proposed(
     assert not Proposal.objects.exists()
 
 
+@pytest.mark.both_databases
 @BESIDE
 def test_confirmations_at_the_same_moment_make_one_key(
     partner: Partner, maker: User, make_user: Callable[..., User]

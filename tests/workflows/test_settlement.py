@@ -22,7 +22,7 @@ from workflows.errors import PayoutFound, RailUnreachable
 from workflows.models import OutboxMessage, SimulatedPayout
 from workflows.proposals import settlement_propose
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -151,6 +151,7 @@ def test_contradicting_proposals_are_not_open_together(
     assert Proposal.objects.get() == proposal
 
 
+@pytest.mark.both_databases
 def test_confirmations_at_the_same_moment_settle_once(
     propose: Callable[..., Proposal],
     unknown: LoanApplication,

@@ -22,8 +22,6 @@ from reviews.services.offer_answers import offer_answer
 from tests import casework
 from workflows.models import OutboxMessage
 
-pytestmark = pytest.mark.both_databases
-
 WITH_COMMITS = pytest.mark.django_db(transaction=True)
 
 
@@ -106,6 +104,7 @@ def test_answer_and_withdrawal_at_once_end_in_one_of_the_two_orders(partner: Par
     assert not OutboxMessage.objects.filter(kind="answer_callback", status="pending").exists()
 
 
+@pytest.mark.both_databases
 @pytest.mark.django_db
 def test_database_keeps_one_answer_a_partner(partner: Partner) -> None:
     application = waiting(partner)

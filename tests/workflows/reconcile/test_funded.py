@@ -20,7 +20,7 @@ from workflows.reconcile.findings import Comparison, Finding, Pace, Report, no_p
 from workflows.reconcile.funded import compare_funded
 from workflows.steps import offer, payout
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 WHAT = "funded without its decisions"
 
