@@ -5,12 +5,13 @@ are in ``documents``, ``contact_reveal``, ``polling`` and ``withdrawal``. ``revi
 ``workflows`` and ``webhooks`` each add their part by a subclass that they register instead.
 """
 
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
-from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.admin.utils import flatten, flatten_fieldsets, unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -79,6 +80,10 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
         if obj is None:
             return TYPED_FIELDSETS
         shown = contact_reveal.is_shown(request, obj)
+        if obj.submitted_at is not None:  # the page above the form shows the rest
+            can_change = shown and self.has_change_permission(request, obj)
+            names = intake.editable_fields(status=obj.status) if can_change else ()
+            return (*typed_only(names), KEPT_FIELDSET)
         typed = TYPED_FIELDSETS if shown else contact_reveal.hidden_fieldsets(TYPED_FIELDSETS)
         return (*typed, KEPT_FIELDSET)
 
@@ -271,7 +276,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             "profiles": (DEMO_PROFILES if application is None and settings.LOANOFFICE_DEMO else ()),
             "profile_chosen": request.GET.get("profile", ""),
             **contact_reveal.contact_context(request, application),
-            **(self.application_context(page) if page is not None else {}),
+            **(self.application_context(request, page) if page is not None else {}),
             **extra_context,
         }
         return self.render_change_form(
@@ -322,6 +327,17 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             *(action.url_pattern(self) for action in (Withdraw, documents.Upload)),
             *super().get_urls(),
         ]
+
+
+def typed_only(names: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the fieldsets of the form with these fields alone; none without a field."""
+    for title, options in TYPED_FIELDSETS:
+        fields: list[Any] = []
+        for line in options["fields"]:
+            kept = tuple(name for name in flatten([line]) if name in names)
+            fields += [kept[0] if len(kept) == 1 else kept] if kept else []
+        if fields:
+            yield title, {**options, "fields": tuple(fields)}
 
 
 def named_with_roles(person: User | None) -> str:

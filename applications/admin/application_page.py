@@ -16,7 +16,7 @@ from django.db.models import Max
 from django.http import HttpRequest
 from django.utils import timezone
 
-from applications.admin.contact_reveal import is_shown
+from applications.admin.contact_reveal import contact_context, contact_rows, is_shown
 from applications.admin.display import TONES
 from applications.admin.documents import Upload
 from applications.admin.step_indicator import PersonStep, StepShown, steps_shown
@@ -32,6 +32,7 @@ from applications.models import (
 )
 from applications.selectors import similar_applications
 from applications.services import access_log
+from applications.services.intake import editable_fields
 from applications.transitions import is_terminal
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.row_actions import Button
@@ -175,6 +176,32 @@ class ApplicationPage:
         """`` Approved by manager and senior, ...``; empty where nobody had to decide."""
         return ""
 
+    def reasoned(self) -> list[Any]:
+        """Return the rows with reasons, in the order of the page."""
+        return list(self.assessments)
+
+    def mark_unsaid_reasons(self) -> None:
+        """Give each of those rows, and the application, the reasons that the page still has to say.
+
+        The same reason comes from the assessment to the task and to the decision. It is said where
+        it is read first: at the top of the page, else in the first of these panels.
+        """
+        application = self.application
+        said = {application.attempt: self.why}
+        vars(application)["unsaid"] = self._unsaid(application.decision_reasons, said)
+        for row in self.reasoned():
+            vars(row)["unsaid"] = self._unsaid(row.reasons, said, row.attempt)
+
+    def _unsaid(
+        self, reasons: list[dict[str, str]], said: dict[int, str], attempt: int | None = None
+    ) -> list[dict[str, str]]:
+        """Return the reasons that were not said about this attempt yet, and note them as said."""
+        key = self.application.attempt if attempt is None else attempt
+        text = said.get(key, "")
+        found = [row for row in reasons if not all(part in text for part in sentences(row["text"]))]
+        said[key] = f"{text} {reason_texts(found)}"
+        return found
+
     @cached_property
     def may_upload(self) -> bool:
         return bool(Upload.button_for(self.application, self.user))
@@ -220,14 +247,14 @@ class ApplicationPage:
         ]
 
     def _credit(self) -> dict[str, Any]:
-        """Return the reports, and the bureaus that did not answer; empty without a report."""
+        """Return the reports and the bureaus that did not answer; empty without any."""
         reports = list(self.application.credit_reports.all())
         missing = [
             MissingReport(bureau=label, attempt=assessment.attempt)
             for assessment in self.assessments
             for label in assessment.missing_labels
         ]
-        return {"reports": reports, "missing": missing} if reports else {}
+        return {"reports": reports, "missing": missing} if reports or missing else {}
 
     @cached_property
     def offers(self) -> list[LoanOffer]:
@@ -252,11 +279,18 @@ class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
             application, staff(request), income_shown=is_shown(request, application)
         )
 
-    def application_context(self, page: ApplicationPage) -> dict[str, Any]:
+    def application_context(self, request: HttpRequest, page: ApplicationPage) -> dict[str, Any]:
         """Return the context of ``applications/admin/application_page.html``."""
+        application = page.application
+        page.mark_unsaid_reasons()
         return {
+            **contact_context(request, application),
+            "contact": contact_rows(request, application),
+            "can_change_contact": page.income_shown
+            and self.has_change_permission(request, application)
+            and bool(editable_fields(status=application.status)),
             "page": page,
-            "original": page.application,
+            "original": application,
             "buttons": page.buttons(),
             "panels": page.panels(),
             "notices": page.notices(),
@@ -278,6 +312,11 @@ class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
             events.aggregate(last=Max("pk"))["last"],
             until is not None and now >= until,
         ]
+
+
+def sentences(text: str) -> list[str]:
+    """Split a reason into its sentences, without the points at their ends."""
+    return [part.strip().removesuffix(".") for part in text.split(". ")]
 
 
 def reason_texts(reasons: list[dict[str, str]]) -> str:

@@ -94,17 +94,18 @@ class HiddenFields:
 
 
 def contact_context(request: HttpRequest, application: LoanApplication | None) -> dict[str, Any]:
-    """Return the context of the line above the form: the button, or until when they are shown."""
+    """Return the context of what reveals them: the button, or until when they are shown."""
     if application is None:
         return {}
     until = shown_until(request, application)
-    hidden = not is_shown(request, application)
+    hidden, may = not is_shown(request, application), staff(request).has_perm(access_log.REVEAL)
     return {
         "contact_hidden": hidden,
         "contact_until": None
         if until is None
         else datetime.fromtimestamp(until, tz=timezone.get_current_timezone()),
-        "can_reveal": hidden and staff(request).has_perm(access_log.REVEAL),
+        "may_reveal": may,
+        "can_reveal": hidden and may,
     }
 
 

@@ -17,5 +17,5 @@ def live_view(request: HttpRequest, *, pk: int, model_admin: ApplicationPageAdmi
         request,
         model_admin.application_fingerprint(application, request, timezone.now()),
         "applications/admin/application_page.html",
-        lambda: model_admin.application_context(model_admin.page_of(request, application)),
+        lambda: model_admin.application_context(request, model_admin.page_of(request, application)),
     )

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Count, Prefetch, Q
@@ -135,6 +136,10 @@ class ReviewApplicationPage(ApplicationPage):
         reasons = " ".join(f"“{decision.reason}”" for decision in counted if decision.reason)
         did = "Approved" if outcome == Outcome.APPROVE else "Declined"
         return f" {did} by {who}{f': {reasons}' if reasons else '.'}"
+
+    def reasoned(self) -> list[Any]:
+        """The tasks come before the assessment."""
+        return [*self.tasks, *super().reasoned()]
 
     def notices(self) -> list[str]:
         return [*([self.why_not] if self.why_not else []), *super().notices()]

@@ -11,6 +11,7 @@ from applications.admin.application_page import Panel
 from applications.models import LoanApplication
 from webhooks.admin.badges import delivery_badge
 from webhooks.choices import event_words
+from webhooks.events import RESEND
 from webhooks.models import WebhookDelivery
 from workflows.admin.application import WorkflowApplicationAdmin, WorkflowApplicationPage
 from workflows.admin.timeline import ALSO_DELIVERED, Line, Source
@@ -31,7 +32,7 @@ class WebhookApplicationPage(WorkflowApplicationPage):
 
     def panels(self) -> list[Panel]:
         shown = super().panels()
-        if self.webhooks:
+        if self.user.has_perm(RESEND) and self.webhooks:
             rows = [
                 {"delivery": row, "what": event_words(row.event_type), "badge": delivery_badge(row)}
                 for row in self.webhooks

@@ -25,6 +25,8 @@ from workflows.admin.messages import Sent, sent_about
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.outbox import queue
 
+# The engine's panel is for whoever works on what is stuck in it.
+OPERATES = "workflows.change_incident"
 # How long a bulk decision's request waits for the answers to be sent; the sweep sends the rest.
 SENDING = 1.0  # seconds
 
@@ -135,7 +137,7 @@ class WorkflowApplicationPage(ReviewApplicationPage):
             shown.insert(0, panel)
         if self.emails:
             shown.append(Panel("emails", "E-mails", "workflows/admin/emails.html", self.emails))
-        if self.executions:
+        if self.executions and self.user.has_perm(OPERATES):
             rows = [self._execution_row(execution) for execution in self.executions]
             shown.append(Panel("executions", "Workflow", "workflows/admin/executions.html", rows))
         return shown

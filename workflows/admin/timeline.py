@@ -50,6 +50,8 @@ PERMISSIONS = {
     Source.DELIVERY: "workflows.view_outboxmessage",
     Source.INCIDENT: "workflows.view_incident",
 }
+# What the page shows until somebody chooses.
+OPENS_ON = (Source.PERSON, Source.APPLICATION)
 LABELS = {
     Source.PERSON: "Person",
     Source.APPLICATION: "Application",
@@ -109,8 +111,9 @@ def timeline_view(
         for source in Source
         if source not in PERMISSIONS or user.has_perm(PERMISSIONS[source])
     ]
-    chosen = [source for source in allowed if source in request.GET.getlist("show")] or allowed
-    ask_engine = request.GET.get("workflow") == ENGINE and Source.WORKFLOW in chosen
+    ask_engine = request.GET.get("workflow") == ENGINE and Source.WORKFLOW in allowed
+    asked = {*request.GET.getlist("show"), *([Source.WORKFLOW] if ask_engine else [])}
+    chosen = [source for source in allowed if source in asked] or list(OPENS_ON)
     lines, sentences = gather(application, set(chosen), ask_engine=ask_engine)
     if Source.DELIVERY in chosen:
         more = (found for add in ALSO_DELIVERED for found in add(application, user))

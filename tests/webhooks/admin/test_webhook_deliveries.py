@@ -218,19 +218,19 @@ def test_list_of_deliveries_costs_the_same_queries_however_many_there_are(
 
 def test_case_and_its_timeline_show_what_its_partner_was_told(
     login: Login,
-    auditor: User,
+    operations: User,
     partner: Partner,
     endpoint: WebhookEndpoint,
     receiver: Receiver,
 ) -> None:
     receiver.answers.append((503, {}))
     application = submit(partner)
-    client = login(auditor)
+    client = login(operations)
     sweep_webhooks()
 
     html = client.get(page("change", application)).content.decode()
     assert f'id="delivery-{WebhookDelivery.objects.get().pk}"' in html
-    days = client.get(page("timeline", application)).context["days"]
+    days = client.get(page("timeline", application), {"show": "delivery"}).context["days"]
     lines = [line for _, day in days for line in day if line.what.startswith("Webhook")]
     assert [line.what for line in lines] == [
         "Webhook “application submitted”: queued",
@@ -238,7 +238,7 @@ def test_case_and_its_timeline_show_what_its_partner_was_told(
     ]
     assert ("last answer", "503") in lines[1].facts
     sweep_webhooks()
-    days = client.get(page("timeline", application)).context["days"]
+    days = client.get(page("timeline", application), {"show": "delivery"}).context["days"]
     assert any(
         line.what == "Webhook “application submitted”: delivered" for _, day in days for line in day
     )

@@ -48,10 +48,10 @@ def stuck(officer: User) -> LoanApplication:
 
 
 def test_page_shows_execution_callback_and_delivery_pending(
-    officer: User, manager: User, auditor: User
+    officer: User, manager: User, operations: User
 ) -> None:
     application = casework.waiting_for_manager(officer)
-    client = as_user(auditor)
+    client = as_user(operations)
     assert "Delivery pending" not in client.get(page("change", application)).content.decode()
     etag = client.get(page("live", application)).headers["ETag"]
 
@@ -140,10 +140,10 @@ def test_execution_is_found_by_the_start_of_its_name(stuck: LoanApplication, aud
 
 
 def test_paused_case_says_since_when_and_a_page_that_polls_hears_of_it(
-    officer: User, operations: User, auditor: User
+    officer: User, operations: User
 ) -> None:
     application = casework.waiting_for_manager(officer)
-    client = as_user(auditor)
+    client = as_user(operations)
     etag = client.get(page("live", application)).headers["ETag"]
 
     ops.execution_pause(reference=application.reference, user=operations, reason="Bureau down.")
@@ -174,10 +174,10 @@ def test_pause_that_leaves_no_line_in_the_log_changes_the_etag_too(
 
 
 def test_answer_that_was_given_up_is_said_with_a_link_and_is_not_called_pending(
-    officer: User, manager: User, operations: User, auditor: User
+    officer: User, manager: User, operations: User
 ) -> None:
     incident = trouble.answer_given_up(officer, manager)
-    client = as_user(auditor)
+    client = as_user(operations)
     link = f'<a href="/admin/workflows/incident/{incident.pk}/change/">See the incident</a>'
 
     html = client.get(page("change", incident.application)).content.decode()

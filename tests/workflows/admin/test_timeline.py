@@ -20,6 +20,7 @@ from tests.permissions import permit
 from tests.workflows import trouble
 from tests.workflows.admin.test_history import EVENTS
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
+from workflows.admin.timeline import Source
 from workflows.models import Execution
 from workflows.steps import review
 
@@ -51,7 +52,7 @@ def decided(officer: User, manager: User) -> LoanApplication:
 def test_lines_of_people_rules_workflow_and_deliveries_stand_in_the_order_of_time(
     login: Login, auditor: User, decided: LoanApplication
 ) -> None:
-    found = lines(login(auditor), decided)
+    found = lines(login(auditor), decided, show=[*Source])
 
     assert [line.at for line in found] == sorted(line.at for line in found)
     by_source = {
@@ -73,7 +74,9 @@ def test_incident_and_what_was_given_up_are_lines_that_stand_out(
 ) -> None:
     incident = trouble.answer_given_up(officer, manager)
 
-    found = lines(login(make_user("root", *Role, is_superuser=True)), incident.application)
+    found = lines(
+        login(make_user("root", *Role, is_superuser=True)), incident.application, show=[*Source]
+    )
 
     bad = [line.what for line in found if line.is_bad]
     assert any(incident.sentence in said for said in bad)
@@ -151,9 +154,9 @@ def test_timeline_costs_the_same_number_of_queries_however_long_it_is(
     other = trouble.stuck(officer).application
     # The eight of the page, and two that note who looked.
     with django_assert_num_queries(14):
-        lines(client, decided)
+        lines(client, decided, show=[*Source])
     with django_assert_num_queries(14):
-        lines(client, other)
+        lines(client, other, show=[*Source])
 
 
 @pytest.mark.parametrize(
