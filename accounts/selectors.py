@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.models import Invitation, RequiredSecondFactor, SecondFactor
 from accounts.roles import EVERY_ROLE, Role
 from audit.models import Action, AuditEntry
+from core.models import OwnList
 
 KNOWN_FOR = timedelta(days=30)
 SIGN_INS = (Action.SIGNED_IN, Action.SIGN_IN_FAILED, Action.LOCKED_OUT, Action.SIGNED_OUT)
@@ -49,6 +50,7 @@ def _with_second_factor(*, required: bool) -> "QuerySet[User]":
         needed |= Q(is_superuser=True)
     return User.objects.annotate(
         has_second_factor=Exists(devices),
+        keeps_lists=Exists(OwnList.objects.filter(user=OuterRef("pk"))),
         needs_second_factor=ExpressionWrapper(needed, output_field=BooleanField()),
     )
 

@@ -31,3 +31,24 @@ class FormSubmission(models.Model):
 
     def __str__(self) -> str:
         return f"Form sent by {self.user} at {instant(self.created_at)}"
+
+
+class OwnList(models.Model):
+    """A list of the admin as one person keeps it: columns, and filters under names of their own.
+
+    ``columns`` holds the names of the shown columns in their order, by the variant of the list.
+    ``filters`` are objects as ``core.own_lists.SavedFilter``: what filters are set to, and never an
+    applicant's name that was searched for. There is no row where nothing is kept.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    label = models.CharField(max_length=100, help_text="The model, as app.model.")
+    columns = models.JSONField(default=dict)
+    filters = models.JSONField(default=list)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["user", "label"], name="own_list_once")]
+
+    def __str__(self) -> str:
+        return f"{self.label} as {self.user} keeps it"

@@ -65,9 +65,11 @@ class LoanOfficeAdminSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from applications.admin.search import search_urls
+        from core.admin.own_list_page import list_urls
 
         return [
             *search_urls(self),
+            *list_urls(self),
             path("open-tasks/", self.admin_view(self.open_tasks), name="open_tasks"),
             *super().get_urls(),
         ]

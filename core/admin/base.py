@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
 from core.admin.number_fields import NUMBER_FIELDS
+from core.admin.own_lists import OwnListAdmin
 from core.admin.paging import BoundedChangeList, BoundedPaginator
 from core.admin.sent_once import SentOnceAdmin
 from core.admin.view_helpers import admin_page
@@ -23,7 +24,7 @@ def staff(request: HttpRequest) -> User:
     return request.user
 
 
-class NoDeleteAdmin[M: Model](SentOnceAdmin[M], AuditedAdmin[M]):
+class NoDeleteAdmin[M: Model](SentOnceAdmin[M], OwnListAdmin[M], AuditedAdmin[M]):
     """Admin without deletion: no delete button, page or action, for superusers neither."""
 
     formfield_overrides = NUMBER_FIELDS

@@ -31,4 +31,18 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('user', 'token_hash'), name='form_submission_once')],
             },
         ),
+        migrations.CreateModel(
+            name='OwnList',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('label', models.CharField(help_text='The model, as app.model.', max_length=100)),
+                ('columns', models.JSONField(default=dict)),
+                ('filters', models.JSONField(default=list)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('user', 'label'), name='own_list_once')],
+            },
+        ),
     ]

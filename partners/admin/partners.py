@@ -99,6 +99,7 @@ class PartnerAdmin(RowActionsAdmin[Partner], NoDeleteAdmin[Partner]):
     list_display = ("name", "is_active", "created_at", "applications")
     list_filter = ("is_active",)
     search_fields = ("name",)
+    keeps_search = True
     readonly_fields = ("created_at",)
     empty_list_text = (
         "Partners send applications through the API. Add one, then issue a key on its page: the "

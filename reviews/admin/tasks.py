@@ -123,8 +123,11 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
     )
     actions = ("approve_selected", "decline_selected", "claim_selected", "release_selected")
 
-    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+    def all_columns(self, request: HttpRequest) -> tuple[str, ...]:
         return self.mine_display if is_mine(request) else self.list_display
+
+    def list_variant(self, request: HttpRequest) -> str:
+        return "mine" if is_mine(request) else ""
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -52,6 +52,7 @@ NOT_ASKED = {
     "admin:accounts_proposal_withdraw",
     "admin:accounts_failedsignin_lift",
     "admin:audit_auditentry_export",
+    "admin:lists",  # what somebody sees themselves
     "admin:search",  # on record, as a reveal is
     "admin:login",
     "admin:logout",

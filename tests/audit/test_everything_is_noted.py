@@ -200,6 +200,7 @@ MODULES = (
     "lending.services",
     "partners.proposals",
     "reviews.proposals",
+    "core.own_lists",
     "workflows.incidents",
     "workflows.kind_restarts",
     "workflows.new_orders",
@@ -212,6 +213,7 @@ MODULES = (
 # Services that act for somebody and change nothing: they answer, or only read.
 ANSWERS = {
     "accounts.proposals.confirmation_prepare",
+    "core.own_lists.own_list_of",
     "workflows.kind_restarts.kind_preview",
     "workflows.kind_restarts.kind_restart_prepare",
     "workflows.operations.restart_prepare",
@@ -283,6 +285,9 @@ ACTS = {
     "workflows.incidents.incident_acknowledge": "admin:workflows_incident_acknowledge",
     "workflows.incidents.incident_resolve": "admin:workflows_incident_resolve",
     "workflows.incidents.incidents_close": "admin:applications_loanapplication_restart",
+    "core.own_lists.filter_save": "admin:lists",
+    "core.own_lists.filters_change": "admin:lists",
+    "core.own_lists.columns_choose": "admin:lists",
     "workflows.kind_restarts.incidents_restart": "admin:workflows_incident_restart_kind",
     "workflows.incidents.mark_resolved": "admin:workflows_incident_resolve",
     "webhooks.endpoints.endpoint_create": "admin:webhooks_webhookendpoint_add",

@@ -74,6 +74,8 @@ class Addresses:
             "reference": application.reference,
             "content_type_id": 1,
             "kind": "fraud_unanswered",  # of incidents
+            "app_label": "applications",
+            "model_name": "loanapplication",
             # As the list of documents signs it.
             "token": SIGNER.sign(f"{application.reference}.offer_letter.1"),
         }

@@ -99,6 +99,7 @@ class WebhookDeliveryAdmin(
     ordering = ("-id",)
     sortable_by = ()
     search_fields = ("event__public_id",)
+    keeps_search = True
     search_help_text = "The reference of an application, or the id of an event, in full."
     actions = ("resend_selected",)
     row_actions = (ResendDelivery,)

@@ -31,6 +31,7 @@ class ExecutionAdmin(RowActionsAdmin[Execution], ApplicationColumn, ReadOnlyAdmi
     list_filter = ("status",)
     list_select_related = ("application",)
     search_fields = ("name",)
+    keeps_search = True
     search_help_text = "How the execution's name begins."
     sortable_by = ()
     empty_list_text = (

@@ -68,6 +68,8 @@ class Job:
 class SweepRunAdmin(ReadOnlyAdmin[SweepRun]):
     """Shows the System page in place of a list of rows."""
 
+    is_list = False
+
     def get_urls(self) -> list[URLPattern]:
         """Return the page's own address; the rows have none."""
         return [url for url in super().get_urls() if str(url.pattern) == ""]

@@ -40,6 +40,7 @@ CHANGES = {
     f"{CASE}change": Change(applications.change, Action.CHANGED),
     "callbacks:answer": Change(api.vendor_answers, Action.DECIDED, who="fraud vendor"),
     f"{CASE}reveal": Change(applications.reveal, Action.REVEALED),
+    "admin:lists": Change(accounts.own_list, Action.CHANGED),
     "admin:search": Change(applications.search_contact, Action.REVEALED),
     f"{CASE}decide": Change(applications.decide, Action.DECIDED),
     f"{CASE}decide_selected": Change(applications.decide_selected, Action.DECIDED),
