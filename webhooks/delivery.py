@@ -7,6 +7,8 @@ import random
 import socket
 import threading
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -62,12 +64,20 @@ def delay(attempts: int) -> timedelta:
 
 def prepare(message: OutboxMessage) -> Send:
     """Prepare the request; nothing when the endpoint was disabled or deleted meanwhile."""
-    delivery = WebhookDelivery.objects.select_related("event", "endpoint").get(
-        pk=message.payload["delivery"]
-    )
-    endpoint = delivery.endpoint
-    if endpoint.status != WebhookEndpoint.Status.ACTIVE:
+    return prepare_all([message])[0]
+
+
+def prepare_all(messages: Sequence[OutboxMessage]) -> list[Send]:
+    """Prepare the requests of many, as ``prepare`` does, in one query."""
+    keys = [message.payload["delivery"] for message in messages]
+    rows = WebhookDelivery.objects.select_related("event", "endpoint").in_bulk(keys)
+    return [_prepared(message, rows.get(message.payload["delivery"])) for message in messages]
+
+
+def _prepared(message: OutboxMessage, delivery: WebhookDelivery | None) -> Send:
+    if delivery is None or delivery.endpoint.status != WebhookEndpoint.Status.ACTIVE:
         return partial(refuse, "the endpoint is disabled")
+    endpoint = delivery.endpoint
     if message.attempts > 1 and message.created_at < timezone.now() - LONGEST:
         return partial(refuse, f"nobody took it for {LONGEST.days} days")
     secrets = [endpoint.secret]
@@ -200,23 +210,28 @@ class _ended_after:  # noqa: N801 - reads as what it does
 
 def accepted(message: OutboxMessage, future: "Future[Any]") -> None:
     """Record a 2xx answer; raise what the attempt raised otherwise."""
-    result: DeliveryResult = future.result()
-    rows = WebhookDelivery.objects.filter(pk=message.payload["delivery"])
-    _note(message, result, accepted=True)
-    rows.filter(round=message.payload["round"]).update(
-        status=WebhookDelivery.Status.DELIVERED, delivered_at=timezone.now()
-    )
+    accepted_all([(message, future.result())])
+
+
+def accepted_all(answered: Sequence[tuple[OutboxMessage, DeliveryResult]]) -> None:
+    """Record 2xx answers in as few statements as there are different ones."""
+    now = timezone.now()
+    _note_all(answered, at=now, accepted=True)
+    rounds: dict[int, list[int]] = defaultdict(list)
+    for message, _ in answered:
+        rounds[message.payload["round"]].append(message.payload["delivery"])
+    for number, keys in sorted(rounds.items()):
+        WebhookDelivery.objects.filter(pk__in=keys, round=number).update(
+            status=WebhookDelivery.Status.DELIVERED, delivered_at=now
+        )
 
 
 def failed(message: OutboxMessage, error: Exception, final: bool) -> None:  # noqa: FBT001
     """Record an attempt that was not accepted; the last one fails the delivery."""
-    _note(
-        message,
-        error.result
-        if isinstance(error, WebhookError)
-        else DeliveryResult(error=repr(error)[:500]),
-        accepted=False,
+    result = (
+        error.result if isinstance(error, WebhookError) else DeliveryResult(error=repr(error)[:500])
     )
+    _note_all([(message, result)], at=timezone.now(), accepted=False)
     rows = WebhookDelivery.objects.filter(
         pk=message.payload["delivery"], round=message.payload["round"]
     )
@@ -227,25 +242,43 @@ def failed(message: OutboxMessage, error: Exception, final: bool) -> None:  # no
         endpoint_disable(endpoint=delivery.endpoint, why="It answered 410 (gone).")
 
 
-def _note(message: OutboxMessage, result: DeliveryResult, *, accepted: bool) -> None:
-    now = timezone.now()
-    WebhookDelivery.objects.filter(pk=message.payload["delivery"]).update(
-        attempts=F("attempts") + 1, last_attempt_at=now, last_status_code=result.status_code
+def _note_all(
+    answered: Sequence[tuple[OutboxMessage, DeliveryResult]], *, at: datetime, accepted: bool
+) -> None:
+    # A delivery that was sent again by hand may be among them twice, once for each round.
+    codes: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for message, result in answered:
+        codes[result.status_code, message.payload["round"]].append(message.payload["delivery"])
+    for (code, _), keys in sorted(codes.items()):
+        WebhookDelivery.objects.filter(pk__in=keys).update(
+            attempts=F("attempts") + 1, last_attempt_at=at, last_status_code=code
+        )
+    WebhookAttempt.objects.bulk_create(
+        WebhookAttempt(
+            delivery_id=message.payload["delivery"],
+            at=at,
+            address=result.address,
+            request_headers=result.headers,
+            status_code=result.status_code,
+            response=result.response,
+            error=result.error,
+            took_ms=result.took_ms,
+        )
+        for message, result in answered
     )
-    WebhookAttempt.objects.create(
-        delivery_id=message.payload["delivery"],
-        at=now,
-        address=result.address,
-        request_headers=result.headers,
-        status_code=result.status_code,
-        response=result.response,
-        error=result.error,
-        took_ms=result.took_ms,
-    )
-    counted: dict[metrics.Metric, float] = {} if accepted else {metrics.WEBHOOK_FAILURES: 1}
-    if result.headers:  # it was sent
-        counted[metrics.WEBHOOK_LATENCY] = result.took_ms
-    metrics.record(counted)
+    for _, result in answered:
+        counted: dict[metrics.Metric, float] = {} if accepted else {metrics.WEBHOOK_FAILURES: 1}
+        if result.headers:  # it was sent
+            counted[metrics.WEBHOOK_LATENCY] = result.took_ms
+        metrics.record(counted)
 
 
-HANDLER = Handler(prepare, accepted, failed, tries=len(SCHEDULE) + 1, delay=delay)
+HANDLER = Handler(
+    prepare,
+    accepted,
+    prepare_all=prepare_all,
+    settle_all=accepted_all,
+    failed=failed,
+    tries=len(SCHEDULE) + 1,
+    delay=delay,
+)

@@ -38,7 +38,7 @@ from workflows import engine, review_deadlines, undecidable
 from workflows.backlog import backlog_count, backlog_read
 from workflows.callbacks.fraud_vendor import callback_requests_forget
 from workflows.models import PeriodicRun
-from workflows.outbox import queue
+from workflows.outbox import queue, webhook_pass
 from workflows.probes import sentence_of
 from workflows.reconcile.compare import reconcile_for
 from workflows.reconcile.rounds import Round
@@ -82,7 +82,7 @@ def sweep(event: object = None, context: object = None) -> dict[str, int]:  # no
     if not connection.in_atomic_block:
         close_old_connections()
     passed = review_deadlines.pass_deadlines(now=timezone.now(), seconds=DEADLINES_FOR)
-    sent = queue.send_due(seconds=queue.LONGEST_PASS)
+    sent = queue.send_due(seconds=webhook_pass.LONGEST_PASS)
     done = {name: now_and_then(name, every, do) for name, (every, do) in jobs(ends_at).items()}
     backlog = backlog_read(now=timezone.now())
     backlog_count(backlog)

@@ -4,10 +4,12 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from partners.models import Partner
@@ -20,7 +22,7 @@ from webhooks import delivery
 from webhooks.endpoints import endpoint_create, endpoint_disable
 from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from workflows.models import Execution, OutboxMessage
-from workflows.outbox import queue
+from workflows.outbox import queue, webhook_pass
 
 MANY = 24  # more than are under way at once
 PATIENCE = 8  # seconds, below those after which the sender cuts the line
@@ -83,7 +85,7 @@ def test_dead_receiver_costs_a_few_tries_of_its_own_in_a_pass_and_the_others_get
 
     assert len(quick.received) == MANY
     tried = WebhookAttempt.objects.filter(delivery__endpoint=dead).count()
-    assert 1 <= tried <= queue.FOR_ONE
+    assert 1 <= tried <= webhook_pass.FOR_ONE
     waiting = OutboxMessage.objects.filter(recipient=f"endpoint/{dead.pk}", attempts=0)
     assert waiting.count() == MANY - tried
     assert not waiting.exclude(status="pending").exists()
@@ -120,7 +122,7 @@ def test_only_a_few_to_one_receiver_are_under_way_at_once(partner: Partner, slow
         with lock:
             together += 1
             most = max(most, together)
-            if together == queue.FOR_ONE:
+            if together == webhook_pass.FOR_ONE:
                 full.set()
         full.wait(PATIENCE)
         with lock:
@@ -130,7 +132,7 @@ def test_only_a_few_to_one_receiver_are_under_way_at_once(partner: Partner, slow
 
     assert sweep_webhooks() == MANY
 
-    assert most == queue.FOR_ONE < queue.BESIDE
+    assert most == webhook_pass.FOR_ONE < webhook_pass.BESIDE
 
 
 @pytest.mark.both_databases
@@ -181,7 +183,7 @@ def test_pass_that_is_over_begins_no_more_webhooks(
 ) -> None:
     endpoint_create(partner=partner, url=quick.url)
     submit(partner)
-    monkeypatch.setattr(queue, "LONGEST_PASS", -1.0)
+    monkeypatch.setattr(webhook_pass, "LONGEST_PASS", -1.0)
 
     assert sweep_webhooks() == 0
     assert quick.received == []
@@ -239,3 +241,57 @@ def test_what_waited_behind_a_receiver_for_four_days_is_given_up(
     assert WebhookDelivery.objects.get().status == "failed"
     assert len(slow.received) == 1
     assert WebhookEndpoint.objects.get().status == "active"
+
+
+@pytest.mark.django_db
+def test_many_are_read_sent_and_noted_in_few_statements_each(
+    partner: Partner, quick: Receiver
+) -> None:
+    """All wait for an answer until all are under way, so that they are settled together."""
+    gate = threading.Barrier(webhook_pass.BESIDE, timeout=PATIENCE)
+    quick.before = gate.wait
+    for _ in range(webhook_pass.BESIDE // webhook_pass.FOR_ONE):
+        endpoint_create(partner=partner, url=quick.url)
+    for _ in range(webhook_pass.FOR_ONE):
+        submit(partner)
+
+    with CaptureQueriesContext(connection) as ran:
+        assert sweep_webhooks() == webhook_pass.BESIDE
+
+    told = WebhookDelivery.objects.values_list("status", "attempts", "last_status_code")
+    assert set(told) == {("delivered", 1, 204)}
+    assert WebhookAttempt.objects.filter(status_code=204).count() == webhook_pass.BESIDE
+    assert set(OutboxMessage.objects.filter(kind="webhook").values_list("status", flat=True)) == {
+        "sent"
+    }
+    inserts = [query for query in ran if 'INTO "webhooks_webhookattempt"' in query["sql"]]
+    assert len(inserts) < webhook_pass.BESIDE / 2, len(inserts)
+
+
+@pytest.mark.django_db
+def test_answer_that_cannot_be_noted_holds_up_none_that_came_with_it(
+    partner: Partner, quick: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint_create(partner=partner, url=quick.url)
+    for _ in range(webhook_pass.FOR_ONE):
+        submit(partner)
+    bad = OutboxMessage.objects.filter(kind="webhook").earliest("pk")
+    note_all, together = delivery._note_all, []
+
+    def noted(answered: Any, **options: Any) -> None:
+        together.append(len(answered))
+        if bad.pk in {message.pk for message, _ in answered} and options["accepted"]:
+            raise DatabaseError("no room")
+        note_all(answered, **options)
+
+    monkeypatch.setattr(delivery, "_note_all", noted)
+    gate = threading.Barrier(webhook_pass.FOR_ONE, timeout=PATIENCE)
+    quick.before = gate.wait
+
+    assert sweep_webhooks() == webhook_pass.FOR_ONE - 1
+
+    bad.refresh_from_db()
+    assert (bad.status, bad.attempts) == ("pending", 1)
+    assert "no room" in bad.last_error
+    assert OutboxMessage.objects.filter(kind="webhook", status="sent").count() == 3
+    assert WebhookDelivery.objects.filter(status="delivered").count() == 3

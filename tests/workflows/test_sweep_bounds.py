@@ -34,7 +34,7 @@ from workflows.models import (
     PeriodicRun,
     SweepRun,
 )
-from workflows.outbox import queue
+from workflows.outbox import queue, webhook_pass
 from workflows.reconcile import questions
 
 pytestmark = pytest.mark.django_db
@@ -217,10 +217,10 @@ def test_sending_ends_with_its_time_and_the_next_sweep_goes_on(
         OutboxMessage(kind="start_execution", key=str(number), execution=execution, payload={})
         for number in range(3 * queue.BATCH)
     )
-    ticks = count(step=queue.LONGEST_PASS / 2)
+    ticks = count(step=webhook_pass.LONGEST_PASS / 2)
     monkeypatch.setattr(queue, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
 
-    sent = [queue.send_due(seconds=queue.LONGEST_PASS) for _ in range(4)]
+    sent = [queue.send_due(seconds=webhook_pass.LONGEST_PASS) for _ in range(4)]
 
     assert sent == [queue.BATCH, queue.BATCH, queue.BATCH, 0]
 
@@ -228,7 +228,9 @@ def test_sending_ends_with_its_time_and_the_next_sweep_goes_on(
 def test_parts_of_a_sweep_fit_into_the_time_of_a_function() -> None:
     stages = json.loads(Path("zappa_settings.json").read_text())
     given = stages["production"]["timeout_seconds"]
-    webhooks_end = sweep.DEADLINES_FOR + queue.LONGEST_PASS + delivery.CONNECT + delivery.ANSWER
+    webhooks_end = (
+        sweep.DEADLINES_FOR + webhook_pass.LONGEST_PASS + delivery.CONNECT + delivery.ANSWER
+    )
     assert webhooks_end <= sweep.LONGEST - 2
     assert given > sweep.LONGEST + questions.GRACE
     assert sweep.AGAIN.total_seconds() > given

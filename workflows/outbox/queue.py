@@ -14,9 +14,8 @@ import contextvars
 import logging
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,7 +23,7 @@ from functools import partial
 from itertools import batched
 from typing import Any
 
-from django.db import DatabaseError, connection, models, transaction
+from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
 from audit.masking import mask_mailboxes
@@ -35,23 +34,18 @@ from workflows.db_threads import is_owner, outcome_of, run_outside
 from workflows.errors import AlreadyStarted, EndpointGone, EngineUnavailable, WebhookError
 from workflows.models import OutboxMessage
 from workflows.outbox.backoff import backoff
+from workflows.outbox.claims import LEASE, claim, due
 from workflows.outbox.failures import note_failure
 from workflows.outbox.message_context import in_context, work_on_message
 from workflows.outbox.traced import traced
+from workflows.outbox.webhook_pass import WebhookPass
 
 logger = logging.getLogger(__name__)
 
 PARALLEL = 8  # requests of one process under way at once
 BATCH = 16  # messages claimed at once
-BESIDE = 16  # webhooks of one process under way at once
-FOR_ONE = 4  # of them to one recipient
 # Seconds until other messages are looked for again while webhooks are under way.
 LOOK_AGAIN = 0.5
-# Seconds in which one pass begins webhooks. The longest that one takes is 15 s more: ``sweep`` has
-# the sum.
-LONGEST_PASS = 8.0
-# Longer than the slowest batch: BATCH / PARALLEL rounds of one call's longest wait, 18 s.
-LEASE = timedelta(seconds=45)
 TRIES = 20  # about an hour
 KEPT_FAILURES = 40  # of one message, each with its time; a message may be sent again by hand
 KEPT_OF_ERROR = 300  # characters
@@ -79,6 +73,8 @@ class Handler:
     that touches no database, for it may run in a thread of the pool. ``settle`` runs on the
     sender's connection again, in the transaction that marks the message as sent; it takes
     the future of what went outside and raises what keeps the message from being sent.
+    ``prepare_all`` and ``settle_all`` do the same for many messages of the kind in few statements;
+    the latter takes what each returned, and sets neither the letter nor the note of a message.
     ``failed`` is called with that, in the transaction that puts the message off or, at the end
     of its ``tries``, gives it up; ``delay`` says for how long. ``sent`` is called once, in the
     transaction that marks it as sent.
@@ -86,6 +82,8 @@ class Handler:
 
     prepare: Callable[[OutboxMessage], Send]
     settle: Callable[[OutboxMessage, "Future[Any]"], None]
+    prepare_all: Callable[[Sequence[OutboxMessage]], list[Send]] | None = None
+    settle_all: Callable[[Sequence[tuple[OutboxMessage, Any]]], None] | None = None
     failed: Callable[[OutboxMessage, Exception, bool], None] = note_failure
     tries: int = TRIES
     delay: Callable[[int], timedelta] = backoff
@@ -144,7 +142,7 @@ def send_together(keys: Sequence[str], *, seconds: float) -> int:
     for batch in batched(keys, PARALLEL):
         if time.monotonic() >= deadline or engine.is_circuit_open():
             break
-        sent += _deliver(_claim(OutboxMessage.objects.filter(key__in=batch), limit=PARALLEL))
+        sent += _deliver(claim(OutboxMessage.objects.filter(key__in=batch), limit=PARALLEL))
     return sent
 
 
@@ -165,14 +163,14 @@ def send_now(key: str) -> bool:
     """
     if engine.is_circuit_open():
         return False
-    return _deliver(_claim(OutboxMessage.objects.filter(key=key), limit=1)) == 1
+    return _deliver(claim(OutboxMessage.objects.filter(key=key), limit=1)) == 1
 
 
 def _send_new(message: OutboxMessage) -> None:
     """Send what this process has just written: as ``send_now``, without reading it again."""
     if engine.is_circuit_open():
         return
-    mine = _due(OutboxMessage.objects.filter(pk=message.pk, attempts=0))
+    mine = due(OutboxMessage.objects.filter(pk=message.pk, attempts=0))
     if mine.update(leased_until=timezone.now() + LEASE, attempts=1):
         message.attempts = 1
         _deliver([message])
@@ -185,13 +183,13 @@ def send_due(*, limit: int | None = None, seconds: float = math.inf) -> int:
     goes first, in batches, whatever webhooks are under way beside it.
     """
     sent = looked_at = 0
-    beside, ends_at = _Beside(), time.monotonic() + seconds
+    beside, ends_at = WebhookPass(_prepare_all, _settle_all), time.monotonic() + seconds
     urgent = OutboxMessage.objects.exclude(kind=OutboxMessage.Kind.WEBHOOK)
     while True:
         size = BATCH if limit is None else min(BATCH, limit - looked_at)
         size = size if time.monotonic() < ends_at else 0
         # A look that takes no lock: mostly there is nothing. And others may have what is due.
-        claimed = _claim(urgent, limit=size) if size > 0 and _due(urgent).exists() else []
+        claimed = claim(urgent, limit=size) if size > 0 and due(urgent).exists() else []
         if claimed:
             looked_at += len(claimed)
             sent += _deliver(claimed) + beside.settle(wait_for=0)
@@ -202,108 +200,9 @@ def send_due(*, limit: int | None = None, seconds: float = math.inf) -> int:
         sent += beside.settle(wait_for=LOOK_AGAIN)
 
 
-class _Beside:
-    """Webhooks of one pass, under way beside everything else.
-
-    Their receivers are strangers, so nobody waits for a slow one but those who wait for the
-    same: each has a few places at most, and one that did not answer in time gets nothing more
-    in this pass.
-    """
-
-    def __init__(self) -> None:
-        self.under_way: dict[Future[Any], OutboxMessage] = {}
-        self.resting: set[str] = set()
-        self.ends_at = time.monotonic() + LONGEST_PASS
-
-    def begin(self, *, most: int) -> int:
-        """Send what is due as far as there is room; returns how many were looked at."""
-        looked_at = 0
-        while time.monotonic() < self.ends_at:
-            room = min(most - looked_at, BESIDE - len(self.under_way))
-            chosen = self._choose(room) if room > 0 else []
-            rows = OutboxMessage.objects.filter(pk__in=chosen)
-            claimed = _claim(rows, limit=room) if chosen else []
-            if not claimed:
-                break
-            looked_at += len(claimed)
-            for message in claimed:
-                self._send(message)
-        return looked_at
-
-    def settle(self, *, wait_for: float) -> int:
-        """Note what ended, the first of it within so many seconds; returns how many left."""
-        sent = 0
-        for future in wait(self.under_way, wait_for, FIRST_COMPLETED).done:
-            message = self.under_way.pop(future)
-            if message.recipient and _is_unanswered(future.exception()):
-                self.resting.add(message.recipient)
-            sent += _settle(message, future)
-        return sent
-
-    def _choose(self, room: int) -> list[int]:
-        """The messages that are due longest, of each recipient as many as it has places for."""
-        taken = Counter(message.recipient for message in self.under_way.values())
-        full = {who for who, number in taken.items() if number >= FOR_ONE} - {""}
-        due = _due(OutboxMessage.objects.filter(kind=OutboxMessage.Kind.WEBHOOK))
-        chosen = []
-        for pk, who in (
-            due.exclude(recipient__in=full | self.resting)
-            .order_by("due_at", "id")
-            .values_list("pk", "recipient")[:room]
-        ):
-            if not who or taken[who] < FOR_ONE:
-                chosen.append(pk)
-                taken[who] += 1
-        return chosen
-
-    def _send(self, message: OutboxMessage) -> None:
-        with work_on_message(message):
-            send = _prepare(message)
-            if send is not None:
-                self.under_way[_pool_beside().submit(in_context(send))] = message
-
-
-def _is_unanswered(error: BaseException | None) -> bool:
-    """Return whether the attempt ended without an answer in its time."""
-    return (
-        isinstance(error, WebhookError)
-        and not isinstance(error, EndpointGone)
-        and not error.result.status_code
-    )
-
-
-def _due(rows: "models.QuerySet[OutboxMessage]") -> "models.QuerySet[OutboxMessage]":
-    now = timezone.now()
-    free = models.Q(leased_until__isnull=True) | models.Q(leased_until__lt=now)
-    return rows.filter(free, status=OutboxMessage.Status.PENDING, due_at__lte=now)
-
-
-def _claim(rows: "models.QuerySet[OutboxMessage]", *, limit: int) -> list[OutboxMessage]:
-    skip = connection.features.has_select_for_update_skip_locked
-    with transaction.atomic():
-        claimed = list(
-            _due(rows)
-            .select_for_update(skip_locked=skip, of=("self",), no_key=True)
-            .select_related("execution", "callback", "application")
-            .order_by("due_at", "id")[:limit]
-        )
-        OutboxMessage.objects.filter(pk__in=[message.pk for message in claimed]).update(
-            leased_until=timezone.now() + LEASE, attempts=models.F("attempts") + 1
-        )
-    for message in claimed:
-        message.attempts += 1
-    return claimed
-
-
 @once
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(PARALLEL, "outbox")
-
-
-@once
-def _pool_beside() -> ThreadPoolExecutor:
-    """Separate pool, so that a slow webhook receiver takes no thread that applications need."""
-    return ThreadPoolExecutor(BESIDE, "webhooks")
 
 
 def _deliver(messages: Sequence[OutboxMessage]) -> int:
@@ -335,6 +234,23 @@ def _prepare(message: OutboxMessage) -> Send | None:
         return None
 
 
+def _prepare_all(messages: Sequence[OutboxMessage]) -> list[tuple[OutboxMessage, Send]]:
+    """Prepare messages of one kind as ``_prepare`` does, in the context of each."""
+    prepare_all = _route(messages[0]).prepare_all
+    try:
+        sends = prepare_all(messages) if prepare_all else None
+    except Exception:
+        logger.exception("Not prepared together; each is alone")
+        sends = None
+    found = []
+    for place, message in enumerate(messages):
+        with work_on_message(message):
+            send = _prepare(message) if sends is None else traced(message, sends[place])
+            if send is not None:
+                found.append((message, in_context(send)))
+    return found
+
+
 def _route(message: OutboxMessage) -> Handler:
     return HANDLERS[OutboxMessage.Kind(message.kind)]
 
@@ -342,6 +258,28 @@ def _route(message: OutboxMessage) -> Handler:
 def _settle(message: OutboxMessage, future: "Future[Any]") -> bool:
     with work_on_message(message):
         return _settled(message, future)
+
+
+def _settle_all(ended: Sequence[tuple[OutboxMessage, "Future[Any]"]]) -> int:
+    """Settle messages of one kind: those that went well together, the others one by one."""
+    well = [(message, future.result()) for message, future in ended if not future.exception()]
+    settle_all = _route(well[0][0]).settle_all if len(well) > 1 else None
+    if settle_all is not None:
+        try:
+            with transaction.atomic():
+                settle_all(well)
+                OutboxMessage.objects.filter(pk__in=[message.pk for message, _ in well]).exclude(
+                    status=OutboxMessage.Status.SENT
+                ).update(**_as_sent())
+        except Exception:
+            logger.exception("Not noted together; each is noted alone")
+        else:
+            for message, _ in well:
+                with work_on_message(message):
+                    _log_sent(message)
+            ended = [(message, future) for message, future in ended if future.exception()]
+            return len(well) + sum(_settle(*one) for one in ended)
+    return sum(_settle(*one) for one in ended)
 
 
 def _settled(message: OutboxMessage, future: "Future[Any]") -> bool:
@@ -352,20 +290,27 @@ def _settled(message: OutboxMessage, future: "Future[Any]") -> bool:
     except Exception as error:  # noqa: BLE001 - whatever went wrong is written on the row
         _put_off(message, error)
         return False
-    logger.info("Sent", extra={"kind": message.kind, "key": message.key})
+    _log_sent(message)
     return True
+
+
+def _log_sent(message: OutboxMessage) -> None:
+    logger.info("Sent", extra={"kind": message.kind, "key": message.key})
+
+
+def _as_sent() -> dict[str, Any]:
+    """The columns of a message that left, as of now."""
+    return {
+        "status": OutboxMessage.Status.SENT,
+        "sent_at": timezone.now(),
+        "leased_until": None,
+        "last_error": "",
+    }
 
 
 def _sent(message: OutboxMessage) -> None:
     unsent = OutboxMessage.objects.filter(pk=message.pk).exclude(status=OutboxMessage.Status.SENT)
-    changed = unsent.update(
-        status=OutboxMessage.Status.SENT,
-        sent_at=timezone.now(),
-        leased_until=None,
-        last_error="",
-        letter=message.letter,
-        note=message.note,
-    )
+    changed = unsent.update(**_as_sent(), letter=message.letter, note=message.note)
     if changed:
         _route(message).sent(message)
 

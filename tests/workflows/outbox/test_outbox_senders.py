@@ -18,7 +18,7 @@ from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 from workflows import engine
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
 from workflows.operations import execution_pause, execution_resume
-from workflows.outbox import backoff
+from workflows.outbox import backoff, claims
 from workflows.outbox import queue as outbox_queue
 
 ROWS = 60
@@ -95,7 +95,7 @@ def test_many_poison_rows_in_front_do_not_hold_up_the_one_behind(
 def test_slow_sender_whose_lease_ended_does_not_undo_what_another_sent(
     aws: LambdaStub, submitted: LoanApplication
 ) -> None:
-    [slow] = outbox_queue._claim(OutboxMessage.objects.all(), limit=1)
+    [slow] = claims.claim(OutboxMessage.objects.all(), limit=1)
     OutboxMessage.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     assert outbox_queue.send_due() == 1
     outbox_queue._put_off(slow, RuntimeError("too late"))
@@ -183,7 +183,7 @@ def test_answer_on_its_way_is_called_back_by_a_withdrawal_and_never_an_incident(
     decisions.task_decide(
         task=application.review_tasks.get(), user=manager, outcome=Outcome.APPROVE
     )
-    [claimed] = outbox_queue._claim(OutboxMessage.objects.filter(kind="answer_callback"), limit=1)
+    [claimed] = claims.claim(OutboxMessage.objects.filter(kind="answer_callback"), limit=1)
     intake.application_withdraw(reference=application.reference, user=officer)
     aws.answers.append((400, "CallbackTimeoutException"))
     assert outbox_queue._deliver([claimed]) == 1  # it was under way; the engine had stopped
