@@ -13,6 +13,8 @@ from workflows.outbox.claims import claim, due
 
 BESIDE = 16  # webhooks of one process under way at once
 FOR_ONE = 4  # of them to one recipient
+# Seconds in which others that end are noted with the first: one transaction is for all of them.
+TOGETHER = 0.005
 # Seconds in which one pass begins webhooks. The longest that one takes is 15 s more: ``sweep`` has
 # the sum.
 LONGEST_PASS = 8.0
@@ -52,7 +54,9 @@ class WebhookPass:
 
     def settle(self, *, wait_for: float) -> int:
         """Note what ended, the first of it within so many seconds; returns how many left."""
-        done = wait(self.under_way, wait_for, FIRST_COMPLETED).done
+        if wait(self.under_way, wait_for, FIRST_COMPLETED).done:
+            wait(self.under_way, TOGETHER)
+        done = [future for future in self.under_way if future.done()]
         ended = [(self.under_way.pop(future), future) for future in done]
         for message, future in ended:
             if message.recipient and _is_unanswered(future.exception()):
