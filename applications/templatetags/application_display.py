@@ -1,14 +1,17 @@
 """Template filters for the statuses of an application."""
 
 from decimal import Decimal
+from typing import Any
 
 from django import template
 from django.utils.safestring import SafeString
 
 from applications.admin.display import outcome_badge, status_badge
-from applications.models import Disbursement
+from applications.admin.pictures import income_picture, score_picture
+from applications.models import Disbursement, RiskAssessment
 from applications.pii import debt_to_income_band
 from core.admin.display import badge
+from lending.services import policy_published, policy_rules
 
 register = template.Library()
 register.filter(status_badge)
@@ -33,3 +36,22 @@ def payout_badge(status: str) -> SafeString:
 def share_of_income(ratio: Decimal | None, *, income_shown: bool) -> str:
     """The share in percent where the income is shown; else its band."""
     return f"{ratio} %" if income_shown and ratio is not None else debt_to_income_band(ratio)
+
+
+@register.inclusion_tag("applications/admin/pictures.html")
+def assessment_pictures(assessment: RiskAssessment, *, income_shown: bool) -> dict[str, Any]:
+    """Draw the score among the tiers, and the payment beside the income or its band."""
+    rules = policy_rules(policy_published(assessment.policy_id))
+    return {
+        "key": assessment.pk,
+        "score": score_picture(
+            score_sum=assessment.score_sum,
+            score_count=assessment.score_count,
+            score=assessment.mean_score,
+            tier=assessment.tier,
+            rules=rules,
+        ),
+        "income": income_picture(
+            ratio=assessment.debt_to_income, rules=rules, is_exact=income_shown
+        ),
+    }
