@@ -5,10 +5,10 @@ indexes: figures over thirty days never touch the table of applications. The tas
 person are read each time. Days are those of ``TIME_ZONE``.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -24,9 +24,23 @@ from audit.selectors import SealStatus, seal_status
 from audit.times import day_begins
 from loanoffice.median import median_span
 from loanoffice.office_figures import OfficeFigures, office_figures
-from loanoffice.own_work import OwnApplications, PolicyWork, own_applications, policy_work
+from loanoffice.own_work import (
+    MOST_WAITING,
+    OwnApplications,
+    OwnDecisions,
+    PolicyWork,
+    RecordWork,
+    Stuck,
+    incidents_unresolved,
+    own_applications,
+    own_decisions,
+    policy_work,
+    record_work,
+    stuck,
+)
 from reviews.choices import TaskKind, TaskStatus
 from reviews.models import ReviewTask
+from reviews.selectors import AGES, of_age
 from reviews.services import decisions
 from workflows.models import Incident
 from workflows.sweep_runs import SweepWarnings, sweep_run_last, warnings_of
@@ -34,15 +48,6 @@ from workflows.sweep_runs import SweepWarnings, sweep_run_last, warnings_of
 DAYS = 30
 KEPT_FOR = 60  # seconds
 OLDEST = 8
-MOST_WAITING = 100
-# Age groups of open tasks: the upper bound, and its label.
-AGES: tuple[tuple[timedelta | None, str], ...] = (
-    (timedelta(hours=4), "Under 4 hours"),
-    (timedelta(days=1), "4 to 24 hours"),
-    (timedelta(days=3), "1 to 3 days"),
-    (timedelta(days=7), "3 to 7 days"),
-    (None, "Over 7 days"),
-)
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ class OldTask:
 class Dashboard:
     """The page for one person; ``None`` where they may not see something."""
 
-    waiting_on_me: int | None
+    decisions: OwnDecisions | None  # of who decides something
     proposals_waiting: int | None  # for this person's confirmation
     open_tasks: OpenTasks | None
     oldest: Sequence[OldTask]
@@ -120,10 +125,17 @@ class Dashboard:
     flow: Flow | None
     office: OfficeFigures | None
     own: OwnApplications | None  # of who enters applications
+    stuck: Stuck | None  # of who works on incidents
     policies: PolicyWork | None  # of who publishes them
+    record: RecordWork | None  # of who sees the audit log
     is_new: bool  # nobody has entered an application yet
     seal: SealStatus
     warnings: SweepWarnings | None  # of the last sweep, for whoever may see the System page
+
+    @property
+    def waiting_on_me(self) -> int | None:
+        """The tasks this person may decide now; ``None`` for one who decides nothing."""
+        return None if self.decisions is None else self.decisions.waiting
 
     @property
     def is_something_wrong(self) -> bool:
@@ -134,20 +146,23 @@ class Dashboard:
 def dashboard_of(*, user: User, now: datetime) -> Dashboard:
     """Read the dashboard of one person.
 
-    At most thirty-five queries, twenty-five of them once a minute, whatever the size of the data.
+    At most thirty-eight queries, twenty-five of them once a minute, whatever the size of the data.
     """
     sees_applications = user.has_perm("applications.view_loanapplication")
     sees_tasks = user.has_perm("reviews.view_reviewtask")
     incidents = incidents_unresolved() if user.has_perm("workflows.view_incident") else None
+    by_status = Counter[str]()
+    for (status, _), many in (incidents or {}).items():
+        by_status[status] += many
     return Dashboard(
-        waiting_on_me=waiting_on(user=user, now=now),
+        decisions=own_decisions(user=user, now=now),
         proposals_waiting=(
             len(proposals.proposals_waiting_on(user)) if proposals.decides_some(user) else None
         ),
         open_tasks=_kept("open_tasks", now, lambda: open_tasks_of(now=now)) if sees_tasks else None,
         oldest=oldest_waiting(user=user, now=now) if sees_tasks and sees_applications else (),
-        incidents_open=None if incidents is None else incidents.get(Incident.Status.OPEN, 0),
-        incidents_acknowledged=(incidents or {}).get(Incident.Status.ACKNOWLEDGED, 0),
+        incidents_open=None if incidents is None else by_status[Incident.Status.OPEN],
+        incidents_acknowledged=by_status[Incident.Status.ACKNOWLEDGED],
         flow=_kept("flow", now, lambda: flow_of(now=now)) if sees_applications else None,
         office=(
             _kept("office", now, lambda: office_figures(now=now, days=DAYS))
@@ -155,7 +170,9 @@ def dashboard_of(*, user: User, now: datetime) -> Dashboard:
             else None
         ),
         own=own_applications(user=user, now=now),
+        stuck=stuck(user=user, incidents=incidents or {}),
         policies=policy_work(user=user),
+        record=record_work(user=user, now=now),
         is_new=sees_applications and not LoanApplication.objects.exists(),
         seal=_kept("seal", now, seal_status),
         warnings=(
@@ -174,12 +191,6 @@ def waiting_on(*, user: User, now: datetime) -> int | None:
     if not decisions.may_decide_some(user=user, kinds=TaskKind):
         return None
     return decisions.count_waiting_on(user=user, now=now, most=MOST_WAITING)
-
-
-def incidents_unresolved() -> dict[str, int]:
-    """Count the unresolved incidents by status."""
-    rows = Incident.objects.exclude(status=Incident.Status.RESOLVED).order_by()
-    return dict(rows.values_list("status").annotate(many=Count("*")))
 
 
 def oldest_waiting(*, user: User, now: datetime) -> list[OldTask]:
@@ -203,25 +214,13 @@ def oldest_waiting(*, user: User, now: datetime) -> list[OldTask]:
 
 def open_tasks_of(*, now: datetime) -> OpenTasks:
     """Read the ages of open tasks in one query."""
-    ends = [now - limit for limit, _ in AGES if limit is not None]
-    bounds = [None, *ends, None]  # the youngest first: opened after the first, and so on
     counts = {
-        f"age_{place}": Count("pk", filter=_opened(before=before, after=after))
-        for place, (before, after) in enumerate(pairwise(bounds))
+        f"age_{place}": Count("pk", filter=of_age(place, now=now)) for place in range(len(AGES))
     }
     overdue = Count("pk", filter=Q(due_at__lte=now))
     found = ReviewTask.objects.filter(status=TaskStatus.OPEN).aggregate(overdue=overdue, **counts)
     ages = [Age(label, found[f"age_{place}"]) for place, (_, label) in enumerate(AGES)]
     return OpenTasks(overdue=found["overdue"], ages=ages)
-
-
-def _opened(*, before: datetime | None, after: datetime | None) -> Q:
-    condition = Q(pk__isnull=False)
-    if before is not None:
-        condition &= Q(opened_at__lte=before)
-    if after is not None:
-        condition &= Q(opened_at__gt=after)
-    return condition
 
 
 def flow_of(*, now: datetime) -> Flow:

@@ -8,7 +8,8 @@ from django.utils import timezone
 from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
-from loanoffice.dashboard import MOST_WAITING, waiting_on
+from loanoffice.dashboard import waiting_on
+from loanoffice.own_work import MOST_WAITING
 
 
 @dataclass(frozen=True)

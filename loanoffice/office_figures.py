@@ -7,7 +7,6 @@ everybody: the front page keeps it for a minute.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
@@ -16,16 +15,10 @@ from applications.choices import Status
 from applications.models import LoanApplication
 from audit.times import day_begins
 from lending.choices import Outcome
+from loanoffice.amounts import Amounts, amounts_of
 from loanoffice.median import median_span
 
 WEEKS = 4
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Amounts by currency, in its alphabetical order."""
-
-    amounts: Sequence[tuple[Decimal, str]]
 
 
 @dataclass(frozen=True)
@@ -65,8 +58,8 @@ class Week:
 
 @dataclass(frozen=True)
 class OfficeFigures:
-    funded: Sums  # in the period
-    pending: Sums  # what a manager is asked about now
+    funded: Amounts  # in the period
+    pending: Amounts  # what a manager is asked about now
     funnel: Funnel
     weeks: Sequence[Week]  # the newest first
 
@@ -91,10 +84,9 @@ def office_figures(*, now: datetime, days: int) -> OfficeFigures:
     )
 
 
-def _sums(condition: Q) -> Sums:
-    rows = LoanApplication.objects.filter(condition).order_by("currency")
-    by_currency = rows.values("currency").annotate(amount=Sum("loan_amount"))
-    return Sums([(each["amount"], each["currency"]) for each in by_currency])
+def _sums(condition: Q) -> Amounts:
+    rows = LoanApplication.objects.filter(condition).values_list("currency")
+    return amounts_of(rows.annotate(amount=Sum("loan_amount")).order_by())
 
 
 def _week(first: date) -> Week:

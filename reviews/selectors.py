@@ -1,6 +1,7 @@
 """Read review tasks and decisions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
@@ -16,6 +17,40 @@ from reviews.models import ReviewDecision, ReviewTask
 # The decisions that count. Any other is kept and shown, and settles nothing.
 COUNTED = Q(late=False, voided_at__isnull=True)
 VERSION_NOW = F("task__application__version")
+# Age groups of open tasks: the upper bound, and its label.
+AGES: Sequence[tuple[timedelta | None, str]] = (
+    (timedelta(hours=4), "Under 4 hours"),
+    (timedelta(days=1), "4 to 24 hours"),
+    (timedelta(days=3), "1 to 3 days"),
+    (timedelta(days=7), "3 to 7 days"),
+    (None, "Over 7 days"),
+)
+
+
+def of_age(place: int, *, now: datetime) -> Q:
+    """Return a filter of the tasks in the age group at ``place`` of ``AGES``."""
+    condition = Q(pk__isnull=False)
+    if place and (younger := AGES[place - 1][0]):
+        condition &= Q(opened_at__lte=now - younger)
+    if limit := AGES[place][0]:
+        condition &= Q(opened_at__gt=now - limit)
+    return condition
+
+
+def given_by(user: User, *, since: datetime) -> Q:
+    """Return a filter of what ``user`` decided since then, also what counts no more."""
+    return Q(decided_by=user, decided_at__gte=since)
+
+
+def asked_again() -> Exists:
+    """Return a condition on applications: an open task has an approval that was voided."""
+    return Exists(
+        ReviewDecision.objects.filter(
+            task__application=OuterRef("pk"),
+            task__status=TaskStatus.OPEN,
+            voided_at__isnull=False,
+        )
+    )
 
 
 def tasks_decided() -> QuerySet[ReviewTask]:

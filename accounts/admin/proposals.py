@@ -215,8 +215,24 @@ class WithdrawProposal(ProposalAction):
         return f"Withdrawn: {self.row.title}."
 
 
+class WaitingOnMe(admin.SimpleListFilter):
+    """Filter by what the person who looks may confirm."""
+
+    title = "waiting on me"
+    parameter_name = "mine"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Open, and mine to confirm")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Proposal]) -> QuerySet[Proposal]:
+        if self.value() != "yes":
+            return queryset
+        waiting = proposals.proposals_waiting_on(staff(request))
+        return queryset.filter(pk__in=[each.pk for each in waiting])
+
+
 class ProposalAdmin(RowActionsAdmin[Proposal], ReadOnlyPageAdmin[Proposal]):
-    """The proposals, the newest first; the tile of the front page leads to the open ones."""
+    """The proposals, the newest first; the tile of the front page leads to one's own to confirm."""
 
     list_display = (
         "title",
@@ -226,7 +242,7 @@ class ProposalAdmin(RowActionsAdmin[Proposal], ReadOnlyPageAdmin[Proposal]):
         "decided_by",
         "decided_at",
     )
-    list_filter = ("status",)
+    list_filter = (WaitingOnMe, "status")
     list_select_related = ("proposed_by", "decided_by")
     sortable_by = ()
     empty_list_text = (

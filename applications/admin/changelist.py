@@ -3,9 +3,10 @@
 ``LoanApplicationAdmin`` adds the form and the page of one application.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin import ListFilter
 from django.contrib.admin.views.main import (
     ALL_VAR,
     ERROR_FLAG,
@@ -29,6 +30,7 @@ from applications.admin.filters import (
     ByWaitingOn,
     Closed,
     Decided,
+    DecidedInWeek,
     Mine,
     PastDays,
     Submitted,
@@ -90,9 +92,9 @@ class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
         "created",
     )
     # Each is the first column of an index that continues with the order of the list.
-    list_filter = (
+    list_filter: ClassVar[tuple[type[ListFilter], ...]] = (
         *(Mine, ByStatus, ByStep, ByWaitingOn, AmountRange, PastDays, ByPartner),
-        *(Submitted, Decided, Closed, ByOutcome),
+        *(Submitted, Decided, DecidedInWeek, Closed, ByOutcome),
     )
     list_select_related = ("partner",)
     search_fields = ("reference", "applicant_name")

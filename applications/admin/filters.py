@@ -161,6 +161,28 @@ class Closed(DaysOf):
     field = "closed_at"
 
 
+class DecidedInWeek(admin.SimpleListFilter):
+    """Filter by the week of the decision. The front page leads here; the list offers none."""
+
+    title = "week of the decision"
+    parameter_name = "decided_week"
+    WEEKS = {"0": "This week", "1": "Last week", "2": "Two weeks ago", "3": "Three weeks ago"}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(self.WEEKS.items())
+
+    def has_output(self) -> bool:
+        return self.value() in self.WEEKS
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
+    ) -> QuerySet[LoanApplication]:
+        today = timezone.localdate()
+        first = today - timedelta(days=today.weekday() + 7 * int(self.value() or 0))
+        begun = narrowed(request, queryset, decided_at__gte=day_begins(first))
+        return narrowed(request, begun, decided_at__lt=day_begins(first + timedelta(days=7)))
+
+
 class AmountRange(admin.SimpleListFilter):
     """Filter by band of the amount: an indexed column, because a range would lose the order."""
 

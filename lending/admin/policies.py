@@ -222,6 +222,23 @@ class PublishPolicy(RowAction[LendingPolicy]):
         return super().refuse(refused)
 
 
+class ByState(admin.SimpleListFilter):
+    """Filter by whether a version was published."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("draft", "Draft, not in force"), ("published", "Published")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[LendingPolicy]
+    ) -> QuerySet[LendingPolicy]:
+        if self.value() not in {"draft", "published"}:
+            return queryset
+        return queryset.filter(published_at__isnull=self.value() == "draft")
+
+
 class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPolicy]):
     form = policy_form.PolicyForm
     inlines = (PolicyAuthorityInline, PolicyTierInline)
@@ -235,6 +252,7 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
         "published_by",
     )
     list_display_links = ("version",)
+    list_filter = (ByState,)
     list_select_related = ("published_by",)
     row_actions = (PublishPolicy,)
     change_form_template = "lending/admin/policy_change_form.html"

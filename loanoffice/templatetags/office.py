@@ -5,16 +5,29 @@ from typing import Any
 
 from django import template
 from django.contrib import admin
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
+from core.admin.display import due_in_words, money
+from loanoffice.amounts import Amounts
 from workflows.admin.durations import span
 
 register = template.Library()
+register.simple_tag(due_in_words)
 
 
 @register.filter
 def many(number: int) -> str:
     """Format a count: ``12,345``."""
     return f"{number:,}"
+
+
+@register.simple_tag
+def amounts(found: Amounts) -> SafeString | str:
+    """Format sums of several currencies: ``150,000.00 CAD, 2,000.00 USD``, or ``nothing``."""
+    if not found:
+        return "nothing"
+    return format_html_join(", ", "{}", ((money(amount, currency),) for amount, currency in found))
 
 
 @register.filter

@@ -21,6 +21,7 @@ from lending.choices import Outcome
 from reviews.admin import claims, decisions
 from reviews.admin.approvals import Approvals, approvals_of
 from reviews.admin.bulk_preview import BulkDecisionListAdmin
+from reviews.admin.filters import AskedAgain
 from reviews.choices import TaskKind, TaskStatus
 from reviews.errors import AboveCeiling, FourEyesViolation
 from reviews.kinds import REVIEW_KINDS, ROWS, STAFF_KINDS, Trigger
@@ -190,6 +191,7 @@ class ReviewApplicationAdmin(BulkDecisionListAdmin, LoanApplicationAdmin):
     """The application's admin with its review tasks."""
 
     page_class = ReviewApplicationPage
+    list_filter = (*LoanApplicationAdmin.list_filter, AskedAgain)
 
     def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime

@@ -1,4 +1,4 @@
-"""List filters of review tasks."""
+"""List filters of review tasks and decisions, and of applications by their reviews."""
 
 from typing import Any
 
@@ -7,9 +7,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from applications.choices import IN_WORK
+from applications.models import LoanApplication
+from audit.times import day_begins
 from core.admin.base import staff
 from reviews.choices import TaskStatus
-from reviews.models import ReviewTask
+from reviews.models import ReviewDecision, ReviewTask
+from reviews.selectors import AGES, asked_again, given_by, of_age
 from reviews.services import decisions
 from reviews.services.authority import CLAIM_LASTS
 
@@ -38,7 +42,11 @@ class WaitingOnMe(admin.SimpleListFilter):
     parameter_name = "mine"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Open, and mine to decide"), ("claimed", "Claimed by me")]
+        return [
+            ("yes", "Open, and mine to decide"),
+            ("free", "The same, not claimed by others"),
+            ("claimed", "Claimed by me"),
+        ]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[ReviewTask]
@@ -50,6 +58,64 @@ class WaitingOnMe(admin.SimpleListFilter):
                 claimed_at__gt=now - CLAIM_LASTS,
                 status=TaskStatus.OPEN,
             )
+        if self.value() == "free":
+            return decisions.tasks_decidable(user=staff(request), now=now, among=queryset)
         if self.value() != "yes":
             return queryset
         return decisions.tasks_waiting_on(user=staff(request), now=now, among=queryset)
+
+
+class Waited(admin.SimpleListFilter):
+    """Filter open tasks by how long they have waited, in the groups of the front page."""
+
+    title = "waited"
+    parameter_name = "waited"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(place), label) for place, (_, label) in enumerate(AGES)]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ReviewTask]
+    ) -> QuerySet[ReviewTask]:
+        groups = {str(place): place for place in range(len(AGES))}
+        place = groups.get(self.value() or "")
+        if place is None:
+            return queryset
+        condition = of_age(place, now=timezone.now())
+        return queryset.filter(condition, status=TaskStatus.OPEN)
+
+
+class DecidedByMe(admin.SimpleListFilter):
+    """Filter decisions by who gave them: the person who looks, today."""
+
+    title = "decided by me"
+    parameter_name = "mine"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("today", "By me, today")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ReviewDecision]
+    ) -> QuerySet[ReviewDecision]:
+        if self.value() != "today":
+            return queryset
+        today = day_begins(timezone.localdate())
+        return queryset.filter(given_by(staff(request), since=today))
+
+
+class AskedAgain(admin.SimpleListFilter):
+    """Filter applications whose approvals were voided. The front page leads here."""
+
+    title = "approvals"
+    parameter_name = "approvals"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("voided", "Voided, and asked again")]
+
+    def has_output(self) -> bool:
+        return self.value() == "voided"
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
+    ) -> QuerySet[LoanApplication]:
+        return queryset.filter(asked_again(), status__in=IN_WORK)

@@ -21,6 +21,7 @@ from reviews.services import decisions
 
 CARRIED = "_changelist_filters"
 MINE = {"mine": "yes"}
+MINE_VALUES = ("yes", "free")  # of the parameter, in the lists that are *My approvals*
 # The most that are counted: the header's badge stops there as well.
 MOST = 100
 
@@ -40,7 +41,7 @@ class Next:
 def list_carried(request: HttpRequest) -> str:
     """Return the query string of *My approvals* that the page was opened from; else empty."""
     carried = parse_qsl(request.GET.get(CARRIED, ""))
-    return urlencode(carried) if MINE.items() <= dict(carried).items() else ""
+    return urlencode(carried) if dict(carried).get("mine") in MINE_VALUES else ""
 
 
 def list_url(carried: str) -> str:

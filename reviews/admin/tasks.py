@@ -22,7 +22,7 @@ from lending.choices import Outcome
 from reviews.admin import bulk_preview, claims
 from reviews.admin.display import late_badge, voided_badge
 from reviews.admin.figures import Figures, figures_of
-from reviews.admin.filters import Overdue, WaitingOnMe
+from reviews.admin.filters import DecidedByMe, Overdue, Waited, WaitingOnMe
 from reviews.admin.queue import decide_url
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS, STAFF_KINDS
@@ -36,10 +36,16 @@ LINK = (
     '<span class="visually-hidden"> {}</span></a>'
 )
 
+# What *My approvals* says of what others have claimed, by the filter that makes it.
+CLAIMED = {
+    "yes": "stays in the list until they decide it or release it",
+    "free": "is not listed here",
+}
+
 
 def is_mine(request: HttpRequest) -> bool:
     """Tell whether the list is "My approvals"."""
-    return request.GET.get(WaitingOnMe.parameter_name) == "yes"
+    return request.GET.get(WaitingOnMe.parameter_name) in CLAIMED
 
 
 class TaskChangeList(BoundedChangeList):
@@ -101,7 +107,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
         "asked_again",
     )
     mine_display = ("application_named", "amount", "why", "grade", "share", "due_soon", "decide")
-    list_filter = (WaitingOnMe, Overdue, "status", "kind", "assigned_role")
+    list_filter = (WaitingOnMe, Overdue, Waited, "status", "kind", "assigned_role")
     list_select_related = (
         "application__partner",
         "application__submitted_by",
@@ -141,7 +147,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
                 "empty_list_text": (
                     "What you may decide appears here, in your own right or on behalf of whoever "
                     "handed their tasks to you: the oldest due first. What somebody else has "
-                    "claimed stays in the list until they decide it or release it."
+                    f"claimed {CLAIMED[request.GET[WaitingOnMe.parameter_name]]}."
                 ),
             }
         return super().changelist_view(request, {**context, **(extra_context or {})})
@@ -291,7 +297,7 @@ def _figures(task: ReviewTask) -> Figures:
 
 class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):
     list_display = ("decided_at", "application_shown", "asked", "answer", "by", "reason")
-    list_filter = ("outcome", "late", "task__kind")
+    list_filter = (DecidedByMe, "outcome", "late", "task__kind")
     application_path = "task.application"
     empty_list_text = (
         "Every answer that a person gives to a review task is kept here, with its reason."
