@@ -1,4 +1,4 @@
-"""Enumerations of reviews: kinds and statuses of tasks. Pure."""
+"""Enumerations of reviews: kinds and statuses of tasks, notifications. Pure."""
 
 from django.db.models import TextChoices
 
@@ -18,3 +18,13 @@ class TaskStatus(TextChoices):
     DECIDED = "decided", "Decided"
     EXPIRED = "expired", "Expired"
     CANCELLED = "cancelled", "Cancelled"
+
+
+class NotificationKind(TextChoices):
+    """The reason why one person is notified in the header of their pages."""
+
+    SECOND_APPROVAL = "second_approval", "Second approval needed"
+    SCARCE_APPROVAL = "scarce_approval", "Second approval at risk"
+    SENT_BACK = "sent_back", "Sent back"
+    TO_CONFIRM = "to_confirm", "To confirm"
+    PROPOSAL_CLOSED = "proposal_closed", "Your proposal"

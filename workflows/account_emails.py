@@ -16,7 +16,8 @@ from audit.models import AuditEntry
 from audit.times import moment, readable
 from core.site_urls import site_url
 from workflows.models import OutboxMessage
-from workflows.outbox import emails, queue
+from workflows.outbox import queue
+from workflows.outbox.letters import LETTERS, Letter, Recipient, letter_to
 
 KIND = "auth.user"
 
@@ -31,13 +32,14 @@ def tell_owner_and_superusers(entry: AuditEntry, **_: Any) -> None:
     )
 
 
-def recipients(payload: dict[str, Any]) -> list[int]:
+def audience(payload: dict[str, Any]) -> list[Recipient]:
     """Return the owner of the account, if it is one, and the superusers who can sign in."""
     entry = AuditEntry.objects.get(pk=payload["entry"])
     told = Q(is_superuser=True, is_active=True)
     if entry.object_kind == KIND:
         told |= Q(pk=int(entry.object_id))
-    return list(User.objects.filter(told).order_by("pk").values_list("pk", flat=True))
+    people = User.objects.filter(told).order_by("pk")
+    return [Recipient(person) for person in people.values_list("pk", flat=True)]
 
 
 def build_email(payload: dict[str, Any]) -> EmailMessage | None:
@@ -64,7 +66,7 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
         "If you did not expect this, tell an administrator at once.",
         site_url("/admin/"),
     ]
-    return emails.letter_to(
+    return letter_to(
         sorted(to),
         f"Loan Office: the access of {entry.object_name} was changed",
         "\n".join(lines),
@@ -80,4 +82,4 @@ def _said(value: object) -> str:
     return readable(value or "none")
 
 
-emails.LETTERS["entry"] = emails.Letter(recipients, build_email, keeps_text=False)
+LETTERS["entry"] = Letter(audience, build_email, keeps_text=False)

@@ -18,7 +18,8 @@ from accounts.signals import invitation_made
 from audit.times import moment
 from core.site_urls import site_url_of
 from workflows.models import OutboxMessage
-from workflows.outbox import emails, queue
+from workflows.outbox import queue
+from workflows.outbox.letters import LETTERS, Letter, Recipient, letter_to
 
 # The function whose key the page of the invitation has; the empty name has everything.
 SIGNS = ("", "web")
@@ -37,10 +38,10 @@ def tell_invited(invitation: Invitation, **_: Any) -> None:
     )
 
 
-def recipients(payload: dict[str, Any]) -> list[int]:
+def audience(payload: dict[str, Any]) -> list[Recipient]:
     """Return the person who is invited; nobody when the invitation is over."""
     rows = Invitation.objects.filter(pk=payload["invitation"], expires_at__gt=timezone.now())
-    return list(rows.values_list("user_id", flat=True))
+    return [Recipient(person) for person in rows.values_list("user_id", flat=True)]
 
 
 def build_email(payload: dict[str, Any]) -> EmailMessage | None:
@@ -73,9 +74,7 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
         "days after you were invited. A newer invitation ends it. Give it to nobody.",
         "If you did not expect this, leave the link alone and tell an administrator.",
     ]
-    return emails.letter_to(
-        invitation.user.email, "You are invited to Loan Office", "\n".join(lines)
-    )
+    return letter_to(invitation.user.email, "You are invited to Loan Office", "\n".join(lines))
 
 
-emails.LETTERS["invitation"] = emails.Letter(recipients, build_email, keeps_text=False)
+LETTERS["invitation"] = Letter(audience, build_email, keeps_text=False)

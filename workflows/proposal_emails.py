@@ -14,8 +14,11 @@ from accounts import proposals
 from accounts.models import Proposal
 from accounts.signals import proposal_closed, proposal_opened
 from core.site_urls import site_url
+from reviews.choices import NotificationKind
+from reviews.services.notifications import Content, notifications_close
 from workflows.models import OutboxMessage
-from workflows.outbox import emails, queue
+from workflows.outbox import queue
+from workflows.outbox.letters import LETTERS, Letter, Recipient, letter_to
 
 
 class Notice(TextChoices):
@@ -32,6 +35,7 @@ def tell_confirmers(proposal: Proposal, **_: Any) -> None:
 
 @receiver(proposal_closed)
 def tell_proposer(proposal: Proposal, **_: Any) -> None:
+    notifications_close(subject=_subject(proposal))
     _queue(proposal, Notice.CLOSED)
 
 
@@ -43,15 +47,36 @@ def _queue(proposal: Proposal, notice: Notice) -> None:
     )
 
 
-def recipients(payload: dict[str, Any]) -> list[int]:
+def audience(payload: dict[str, Any]) -> list[Recipient]:
     """The people who get the letter: all who may confirm, or the proposer."""
     proposal = Proposal.objects.get(pk=payload["proposal"])
     if payload["notice"] == Notice.OPENED:
         if proposal.status != Proposal.Status.OPEN:
             return []
-        return [person.pk for person in proposals.confirmers_of_proposal(proposal)]
+        waits = _content(NotificationKind.TO_CONFIRM, proposal, f"To confirm: {proposal.title}")
+        people = proposals.confirmers_of_proposal(proposal)
+        return [Recipient(person.pk, waits) for person in people]
     proposer, decided_by = proposal.proposed_by_id, proposal.decided_by_id
-    return [] if proposer is None or proposer == decided_by else [proposer]
+    if proposer is None or proposer == decided_by:
+        return []
+    is_done = proposal.status == Proposal.Status.CONFIRMED
+    kind = NotificationKind.PROPOSAL_CLOSED if is_done else NotificationKind.SENT_BACK
+    said = f"{proposal.get_status_display()}: {proposal.title}"
+    return [Recipient(proposer, _content(kind, proposal, said))]
+
+
+def _content(kind: NotificationKind, proposal: Proposal, said: str) -> Content:
+    # One that waits is over when the proposal is closed; how it ended stays until it is read.
+    waits = kind == NotificationKind.TO_CONFIRM
+    return Content(kind, said, _path(proposal), subject=_subject(proposal) if waits else "")
+
+
+def _subject(proposal: Proposal) -> str:
+    return f"proposal/{proposal.pk}"
+
+
+def _path(proposal: Proposal) -> str:
+    return f"/admin/accounts/proposal/{proposal.pk}/change/"
 
 
 def build_email(payload: dict[str, Any]) -> EmailMessage | None:
@@ -69,8 +94,7 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
         subject = f"{proposal.get_status_display()}: {proposal.title}"
         by = "" if proposal.decided_by is None else f"By {proposal.decided_by.get_username()}. "
         said = f"{by}{proposal.result}".strip()
-    address = site_url(f"/admin/accounts/proposal/{proposal.pk}/change/")
-    return emails.letter_to(person.email, subject, f"{said}\n{address}".strip())
+    return letter_to(person.email, subject, f"{said}\n{site_url(_path(proposal))}".strip())
 
 
-emails.LETTERS["proposal"] = emails.Letter(recipients, build_email)
+LETTERS["proposal"] = Letter(audience, build_email)

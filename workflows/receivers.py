@@ -21,7 +21,7 @@ from reviews.signals import (
 )
 from workflows import attempts, executions, incidents, review_deadlines, undecidable
 from workflows.callbacks import pending
-from workflows.outbox.emails import Notice
+from workflows.outbox.task_letters import Notice
 
 
 @receiver(application_submitted)

@@ -22,7 +22,8 @@ from reviews.services.tasks import task_escalate, task_remind
 from workflows.callbacks import pending
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
-from workflows.outbox.emails import TO_APPLICANT, Notice
+from workflows.outbox.emails import TO_APPLICANT
+from workflows.outbox.task_letters import Notice
 
 BATCH = 200  # tasks of one sweep, for each kind of deadline
 
@@ -74,18 +75,25 @@ def notify(*, task: ReviewTask, notice: Notice) -> None:
 
 def notify_again(*, task: ReviewTask, decision: ReviewDecision) -> None:
     """Queue the notice that a task is open once more: this approval of it was voided."""
-    queue.put_many([_message(task, Notice.OPENED, f"task/{task.pk}/again/{decision.pk}")])
+    key = f"task/{task.pk}/again/{decision.pk}"
+    queue.put_many([_message(task, Notice.OPENED, key, again=decision.pk)])
 
 
 def notify_next(*, decisions: Iterable[ReviewDecision]) -> None:
     """Queue the notices to whoever may give the approvals that tasks take besides these."""
     queue.put_many(
-        _message(decision.task, Notice.OPENED, f"task/{decision.task_id}/next/{decision.pk}")
+        _message(
+            decision.task,
+            Notice.OPENED,
+            f"task/{decision.task_id}/next/{decision.pk}",
+            next=decision.pk,
+        )
         for decision in decisions
     )
 
 
-def _message(task: ReviewTask, notice: Notice, key: str) -> OutboxMessage:
+def _message(task: ReviewTask, notice: Notice, key: str, **after: int) -> OutboxMessage:
+    """Make a notice, ``after`` a decision: which asks ``again``, or for the ``next`` one."""
     asks_applicant = not REVIEW_KINDS[TaskKind(task.kind)].decided_by_staff
     return OutboxMessage(
         kind=OutboxMessage.Kind.EMAIL,
@@ -93,6 +101,7 @@ def _message(task: ReviewTask, notice: Notice, key: str) -> OutboxMessage:
         payload={
             "task": task.pk,
             "notice": notice.value,
+            **after,
             **({"to": TO_APPLICANT} if asks_applicant else {}),
         },
         application_id=task.application_id,

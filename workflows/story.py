@@ -18,7 +18,8 @@ from audit.times import moment
 from core.traces.spans import trace_id_of
 from workflows.admin import history
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
-from workflows.outbox.emails import SPLIT, to_applicant
+from workflows.outbox.emails import to_applicant
+from workflows.outbox.splitting import SPLIT
 
 FAILED = (Execution.Status.FAILED, Execution.Status.TIMED_OUT)
 Status = OutboxMessage.Status

@@ -34,6 +34,7 @@ from core import invocations
 from core.form_submissions import form_submissions_forget
 from partners.services.idempotency import idempotency_keys_forget
 from partners.services.throttling import rate_counters_forget
+from reviews.services.notifications import notifications_forget
 from workflows import engine, review_deadlines, undecidable
 from workflows.backlog import backlog_count, backlog_read
 from workflows.callbacks.fraud_vendor import callback_requests_forget
@@ -214,6 +215,7 @@ FORGETTING: dict[str, Job] = {
         ("forget_uploads", 1, uploads_forget, 100),
         ("forget_callback_requests", 1, callback_requests_forget, 10_000),
         ("forget_form_submissions", 5, form_submissions_forget, 10_000),
+        ("forget_notifications", 5, notifications_forget, 10_000),
         ("forget_rate_counters", 1, rate_counters_forget, 10_000),
         ("forget_sweep_runs", 60, sweep_runs_forget, 10_000),
     )

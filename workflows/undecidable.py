@@ -18,7 +18,8 @@ from reviews.models import ReviewTask
 from reviews.services.rechecks import tasks_recheck
 from workflows import incidents
 from workflows.models import Execution, Incident, OutboxMessage
-from workflows.outbox import emails, queue
+from workflows.outbox import queue
+from workflows.outbox.letters import LETTERS, Letter, Recipient, letter_to
 
 LOOK_EVERY = timedelta(minutes=1)
 MOST = 2_000  # tasks that change in one look
@@ -82,10 +83,11 @@ def look(*, seconds: float = math.inf) -> dict[str, Any]:
     return {"changed": changed, "ended": ended}
 
 
-def recipients(payload: dict[str, Any]) -> list[int]:
+def audience(payload: dict[str, Any]) -> list[Recipient]:
     """Return the superusers, who can end it."""
     people = User.objects.filter(is_active=True, is_superuser=True).exclude(email="")
-    return sorted(people.values_list("pk", flat=True)) if _task_of(payload) else []
+    found = sorted(people.values_list("pk", flat=True)) if _task_of(payload) else []
+    return [Recipient(person) for person in found]
 
 
 def build_email(payload: dict[str, Any]) -> EmailMessage | None:
@@ -97,7 +99,7 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
     incident = Incident.objects.filter(key=incidents.undecidable_key(task)).first()
     more = payload["more"]
     also = f" and {more} more" if more else ""
-    return emails.letter_to(
+    return letter_to(
         person.email,
         f"Nobody can decide {task.application.reference}{also}",
         f"{incident.sentence if incident else ''}\n{site_url(PEOPLE)}",
@@ -109,4 +111,4 @@ def _task_of(payload: dict[str, Any]) -> ReviewTask | None:
     return rows.select_related("application").filter(pk=payload["undecidable"]).first()
 
 
-emails.LETTERS["undecidable"] = emails.Letter(recipients, build_email)
+LETTERS["undecidable"] = Letter(audience, build_email)

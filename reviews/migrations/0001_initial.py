@@ -190,6 +190,26 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('run', 'task'), name='bulk_decision_row_once')],
             },
         ),
+        migrations.CreateModel(
+            name='Notification',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('second_approval', 'Second approval needed'), ('scarce_approval', 'Second approval at risk'), ('sent_back', 'Sent back'), ('to_confirm', 'To confirm'), ('proposal_closed', 'Your proposal')], max_length=20)),
+                ('key', models.CharField(help_text='A notification with this key is written once.', max_length=200, unique=True)),
+                ('sentence', models.TextField()),
+                ('path', models.CharField(help_text='The page it leads to, without a stage.', max_length=200)),
+                ('subject', models.CharField(blank=True, help_text='What it is about when that is no task: proposal/7.', max_length=40)),
+                ('created_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
+                ('read_at', models.DateTimeField(blank=True, null=True)),
+                ('task', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='notifications', to='reviews.reviewtask')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-id'],
+                'default_permissions': (),
+                'indexes': [models.Index(condition=models.Q(('read_at__isnull', True)), fields=['user'], name='notification_unread'), models.Index(models.F('user'), models.OrderBy(models.F('id'), descending=True), name='notification_newest'), models.Index(condition=models.Q(('read_at__isnull', True), models.Q(('subject', ''), _negated=True)), fields=['subject'], name='notification_by_subject')],
+            },
+        ),
         # What lenders usually say in the catalogue of decline reasons.
         migrations.RunPython(fill, migrations.RunPython.noop),
         # The database itself refuses to change or delete a decision.

@@ -1,7 +1,8 @@
-"""Models of review tasks, decisions, delegations and bulk decisions, by subject."""
+"""Models of review tasks, decisions, delegations, bulk decisions, notifications, by subject."""
 
 from reviews.models.bulk_decisions import BulkDecision, BulkDecisionRow
 from reviews.models.decline_reasons import DeclineReason
+from reviews.models.notifications import Notification
 from reviews.models.tasks import Delegation, ReviewDecision, ReviewTask
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "BulkDecisionRow",
     "DeclineReason",
     "Delegation",
+    "Notification",
     "ReviewDecision",
     "ReviewTask",
 ]

@@ -112,6 +112,7 @@ def people_to_ask(
     task: ReviewTask,
     now: datetime,
     facts: Facts | None = None,
+    office: Iterable[Member] | None = None,
 ) -> list[Decider]:
     """Return who can decide a task or take over its claim now: whoever is named and gets mail."""
     if task.status != TaskStatus.OPEN or now >= task.expires_at:
@@ -119,7 +120,7 @@ def people_to_ask(
     claimed_by = task.claimed_by_id if claim_stands(task, now) else None
     return [
         each
-        for each in standing(facts or Facts(application, task), now=now).deciders
+        for each in standing(facts or Facts(application, task), now=now, office=office).deciders
         if claimed_by is None or each.person.pk == claimed_by or each.may_take_over
     ]
 

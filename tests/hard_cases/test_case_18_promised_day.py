@@ -19,7 +19,8 @@ from tests.hard_cases.clock import Clock
 from tests.partners.api.calls import Caller, assert_problem, path
 from tests.sizes import some
 from workflows.models import PendingCallback
-from workflows.outbox.emails import Notice, build_email
+from workflows.outbox.emails import build_email
+from workflows.outbox.task_letters import Notice
 from workflows.review_deadlines import pass_deadlines
 from workflows.steps import review
 

@@ -50,7 +50,8 @@ from webhooks.endpoints import endpoint_create
 from workflows import executions
 from workflows.models import OutboxMessage
 from workflows.outbox import emails
-from workflows.outbox.emails import Notice
+from workflows.outbox.letters import LETTERS
+from workflows.outbox.task_letters import Notice
 from workflows.steps import review
 from workflows.undecidable import nobody_can_decide
 
@@ -291,8 +292,11 @@ def payloads() -> Iterator[dict[str, Any]]:
         notices = Notice if "task" in message.payload else [message.payload.get("notice")]
         for notice in notices:
             payload = message.payload | ({} if notice is None else {"notice": notice})
-            users = emails.recipients(payload)
-            yield from [payload] if users is None else ({**payload, "user": pk} for pk in users)
+            audience = emails.audience(payload)
+            if audience is None:
+                yield payload
+            else:
+                yield from ({**payload, "user": each.user} for each in audience)
 
 
 def test_letters_write_all_times_in_one_format_and_name_the_zone_once(root: User) -> None:
@@ -300,10 +304,10 @@ def test_letters_write_all_times_in_one_format_and_name_the_zone_once(root: User
     for payload in payloads():
         letter = emails.build_email(payload)
         if letter is not None:
-            names = [name for name in (*emails.LETTERS, "task", "application") if name in payload]
+            names = [name for name in (*LETTERS, "task", "application") if name in payload]
             built.setdefault(names[0], []).append(letter)
 
-    assert set(built) == {*emails.LETTERS, "task", "application"}
+    assert set(built) == {*LETTERS, "task", "application"}
     for letters in built.values():
         for letter in letters:
             assert foreign(f"{letter.subject} {letter.body}") == []
@@ -357,7 +361,7 @@ FORMATS_BY_ITSELF = re.compile(
 )
 FILTERS = re.compile(r"\|(?:date|time)(?!\w)|\{%\s*now\b")
 # The one place where an e-mail is made, so that none leaves without the zone.
-MAKES_EMAILS = "workflows/outbox/emails.py"
+MAKES_EMAILS = "workflows/outbox/letters.py"
 
 
 def test_no_other_module_formats_a_time_or_makes_an_email() -> None:

@@ -17,7 +17,7 @@ from applications.models.documents import StoredUpload
 from audit import sealing
 from core.models import FormSubmission
 from partners.models import IdempotencyKey, Partner, RateCounter
-from reviews.models import ReviewTask
+from reviews.models import Notification, ReviewTask
 from tests.audit.seals import look
 from tests.casework import many_waiting_for_manager
 from tests.webhooks.conftest import submit
@@ -80,6 +80,20 @@ def form_submissions(officer: User) -> Run:
     for number in range(ROWS):
         FormSubmission.objects.create(user=officer, token_hash=str(number), created_at=LONG_AGO)
     return forgets("forget_form_submissions")
+
+
+def old_notifications(officer: User) -> Run:
+    for number in range(ROWS):
+        Notification.objects.create(user=officer, key=str(number), created_at=LONG_AGO)
+    return forgets("forget_notifications")
+
+
+def notifications_that_are_over(officer: User) -> Run:
+    many_waiting_for_manager(officer, ROWS)
+    ReviewTask.objects.update(status="expired")
+    for task in ReviewTask.objects.all():
+        Notification.objects.create(user=officer, key=str(task.pk), task=task)
+    return forgets("forget_notifications")
 
 
 def rate_counters(officer: User) -> Run:
@@ -170,6 +184,7 @@ GROWS: dict[str, tuple[Callable[[User], Run], ...]] = {
     "forget_uploads": (uploads,),
     "forget_callback_requests": (callback_requests,),
     "forget_form_submissions": (form_submissions,),
+    "forget_notifications": (old_notifications, notifications_that_are_over),
     "forget_rate_counters": (rate_counters,),
     "forget_sweep_runs": (sweep_runs,),
     "forget_webhooks": (webhook_events, webhook_secrets),

@@ -24,7 +24,9 @@ from workflows import operations
 from workflows.admin.badges import message_badge
 from workflows.admin.links import came_from
 from workflows.models import Incident, OutboxMessage
-from workflows.outbox.emails import SPLIT, Notice, to_applicant
+from workflows.outbox.emails import to_applicant
+from workflows.outbox.splitting import SPLIT
+from workflows.outbox.task_letters import Notice
 
 MOST = 20  # e-mails on the page of an application
 THE_APPLICANT = "the applicant"

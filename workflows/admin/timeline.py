@@ -29,7 +29,7 @@ from core.admin.view_helpers import admin_page
 from workflows.admin import history
 from workflows.admin.messages import names_of, recipient_of
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
-from workflows.outbox.emails import SPLIT
+from workflows.outbox.splitting import SPLIT
 
 ENGINE = "engine"
 

@@ -2,39 +2,20 @@
 
 An outbox row holds the numbers of a task, an application or a user, never an address. Of a letter
 that was sent it keeps the subject, the text (unless that is for its reader only) and the address,
-masked (``on_record``). A letter to many is one row for each of them, so that a letter which got
-through is not sent again because another did not.
+masked (``on_record``). A letter to many is one row for each of them (``splitting``), so that a
+letter which got through is not sent again because another did not.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
-from django.db.models import TextChoices
-from django.utils import timezone
 
 from applications.choices import Status
 from applications.models import LoanApplication
 from audit.masking import mask_email
-from audit.times import day, moment, zone_sentence
-from core.site_urls import site_url
-from reviews.choices import TaskKind, TaskStatus
-from reviews.kinds import REVIEW_KINDS
-from reviews.models import ReviewTask
-from reviews.services.deciders import people_above, people_to_ask
-
-
-class Notice(TextChoices):
-    """Reason for an e-mail to deciders."""
-
-    OPENED = "opened", "Opened"
-    DUE = "due", "Due"
-    ESCALATED = "escalated", "Escalated"
-
+from workflows.outbox import task_letters
+from workflows.outbox.letters import LETTERS, Letter, Recipient, letter_to
 
 CLOSING = {
     Status.FUNDED: "Your loan is funded.",
@@ -42,47 +23,19 @@ CLOSING = {
     Status.EXPIRED: "Your application expired before it was decided.",
 }
 
-# The note of a letter to many, for each of whom another message was written.
-SPLIT = "Split"
 TO_APPLICANT = "applicant"
 # Why nothing was sent.
 NO_ADDRESS = "no e-mail address"
 NOT_NEEDED = "not needed any more"
-NOBODY = "nobody to send it to"
 
 
-@dataclass(frozen=True)
-class Letter:
-    """A letter to members of staff: who gets it, and what it says to one of them (``user``)."""
-
-    recipients: Callable[[dict[str, Any]], list[int]]
-    build: Callable[[dict[str, Any]], EmailMessage | None]
-    keeps_text: bool = True  # on record; false where it holds a secret, or what few may read
-
-
-# Letters of other modules, by what their payload names.
-LETTERS: dict[str, Letter] = {}
-
-
-def recipients(payload: dict[str, Any]) -> list[int] | None:
-    """The users that a notice has to be split for; ``None``: it is one letter."""
+def audience(payload: dict[str, Any]) -> list[Recipient] | None:
+    """Return the users that a notice has to be split for; ``None``: it is one letter."""
     if "user" in payload:
         return None
     for letter in _letters(payload):
-        return letter.recipients(payload)
-    if "task" not in payload:
-        return None
-    task = ReviewTask.objects.select_related("application__policy").get(pk=payload["task"])
-    notice = Notice(payload["notice"])
-    if task.status != TaskStatus.OPEN:
-        return []
-    row = REVIEW_KINDS[TaskKind(task.kind)]
-    if row.applicant_mail is not None:
-        return None
-    asked = people_to_ask(application=task.application, task=task, now=timezone.now())
-    if notice == Notice.ESCALATED:
-        asked = people_above(asked, task=task)
-    return sorted(each.person.pk for each in asked if each.person.email)
+        return letter.audience(payload)
+    return task_letters.audience(payload) if "task" in payload else None
 
 
 def build_email(payload: dict[str, Any]) -> EmailMessage | None:
@@ -90,47 +43,12 @@ def build_email(payload: dict[str, Any]) -> EmailMessage | None:
     for letter in _letters(payload):
         return letter.build(payload)
     if "task" in payload:
-        return _about_task(payload)
+        return task_letters.build_email(payload)
     return _about_closing(payload["application"])
 
 
 def _letters(payload: dict[str, Any]) -> list[Letter]:
     return [letter for name, letter in LETTERS.items() if name in payload]
-
-
-def _about_task(payload: dict[str, Any]) -> EmailMessage | None:
-    task = ReviewTask.objects.select_related("application").get(pk=payload["task"])
-    if task.status != TaskStatus.OPEN:
-        return None
-    application = task.application
-    mail = REVIEW_KINDS[TaskKind(task.kind)].applicant_mail
-    if mail is not None:
-        facts = {"reference": application.reference, "last_day": day(task.expires_at)}
-        return letter_to(application.email, mail.subject.format(**facts), mail.body.format(**facts))
-    asked = people_to_ask(application=application, task=task, now=timezone.now())
-    user = next((each.person for each in asked if each.person.pk == payload["user"]), None)
-    if user is None:  # who cannot decide it any more is not asked
-        return None
-    subject = f"{task.get_kind_display()}: {application.reference}"
-    sentences = {
-        Notice.OPENED: f"Due {moment(task.due_at)}, expires {moment(task.expires_at)}.",
-        Notice.DUE: (
-            f"It is due since {moment(task.due_at)} and expires {moment(task.expires_at)}."
-        ),
-        Notice.ESCALATED: (
-            "Half of the time to decide is over. It expires in "
-            f"{_span(task.expires_at - timezone.now())}, {moment(task.expires_at)}."
-        ),
-    }
-    notice = Notice(payload["notice"])
-    prefix = {Notice.OPENED: "", Notice.DUE: "Reminder: ", Notice.ESCALATED: "Escalated: "}
-    return letter_to(
-        user.email,
-        prefix[notice] + subject,
-        f"{application.loan_amount:,.2f} {application.currency} waits for a "
-        f"{application.get_waiting_on_display().lower()}. {sentences[notice]}\n"
-        + site_url(f"/admin/applications/loanapplication/{application.pk}/change/"),
-    )
 
 
 def _about_closing(reference: str) -> EmailMessage | None:
@@ -172,22 +90,3 @@ def on_record(payload: dict[str, Any], letter: EmailMessage) -> dict[str, Any]:
         "subject": str(letter.subject),
         "text": str(letter.body) if keeps else None,
     }
-
-
-def letter_to(to: str | list[str], subject: str, body: str) -> EmailMessage | None:
-    """A letter to these addresses, which names the time zone; ``None`` without an address.
-
-    Every e-mail of the product is made here.
-    """
-    addresses = [address for address in ([to] if isinstance(to, str) else to) if address]
-    if not addresses:
-        return None
-    body = f"{body}\n\n{zone_sentence()}"
-    return EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, addresses)
-
-
-def _span(left: timedelta) -> str:
-    hours = max(0, round(left.total_seconds() / 3600))
-    if hours >= 48:
-        return f"{round(hours / 24)} days"
-    return f"{hours} hour{'' if hours == 1 else 's'}"

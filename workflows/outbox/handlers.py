@@ -22,7 +22,7 @@ from reviews.choices import TaskKind
 from workflows import engine
 from workflows.errors import CallbackClosed, EngineConflict, EngineUnavailable, NotFound
 from workflows.models import Execution, OutboxMessage, PendingCallback
-from workflows.outbox import emails, queue
+from workflows.outbox import emails, queue, splitting
 from workflows.outbox.queue import Handler, Send
 
 logger = logging.getLogger(__name__)
@@ -217,17 +217,9 @@ def _held(message: OutboxMessage, future: "Future[Any]") -> None:
 def _mail(message: OutboxMessage) -> Send:
     """A letter to many becomes one message for each, written here; the sweep sends them."""
     payload = message.payload
-    users = emails.recipients(payload)
-    if users is not None:
-        for user in users:
-            queue.put(
-                kind=OutboxMessage.Kind.EMAIL,
-                key=f"{message.key}/{user}",
-                payload={**payload, "user": user},
-                application_id=message.application_id,
-            )
-        many = f"one letter to each of {len(users)} people" if len(users) > 1 else "one letter"
-        message.note = f"{emails.SPLIT} into {many}" if users else f"Nothing sent: {emails.NOBODY}"
+    audience = emails.audience(payload)
+    if audience is not None:
+        message.note = splitting.split(message, audience)
         return nothing
     letter = emails.build_email(payload)
     if letter is None:

@@ -123,13 +123,16 @@ def check(
     row = REVIEW_KINDS[TaskKind(task.kind)]
     if row.decided_by_staff and really:
         payload = {"task": task.pk, "notice": "opened"}
-        mailed = emails.recipients(payload)
-        assert mailed is not None
-        written = [emails.build_email({**payload, "user": pk}) for pk in mailed]
-        assert {to for letter in written if letter for to in letter.to} == {
+        audience = emails.audience(payload)
+        assert audience is not None
+        written = [emails.build_email({**payload, "user": each.user}) for each in audience]
+        asked = [letter for letter in written if letter and waited_for(application) in letter.body]
+        assert {to for letter in asked for to in letter.to} == {
             f"{name}@example.com" for name in can
         }, situation
-        assert all(waited_for(application) in letter.body for letter in written if letter)
+        others = [letter for letter in written if letter and letter not in asked]
+        # They hear that the second approval depends on one person, or on nobody.
+        assert all("Second approval at risk" in letter.subject for letter in others), situation
     agree_on_the_role(application, task, named, situation)
     assert (task.undecidable_since is None) == bool(can), situation
     open_incidents = Incident.objects.filter(kind="nobody_can_decide").exclude(status="resolved")
