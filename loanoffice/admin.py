@@ -57,19 +57,22 @@ class LoanOfficeAdminSite(AdminSite):
         return super().index(request, {**context, **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the context of every page; the badge is counted when the page renders it."""
+        """Return the context of every page; badge and bell are counted when it renders them."""
         return {
             **super().each_context(request),
+            "bell": SimpleLazyObject(lambda: _bell(request)),
             "open_tasks": SimpleLazyObject(lambda: _open_tasks(request)),
         }
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from applications.admin.search import search_urls
         from core.admin.own_list_page import list_urls
+        from reviews.admin.notifications import notification_urls
 
         return [
             *search_urls(self),
             *list_urls(self),
+            *notification_urls(self),
             path("open-tasks/", self.admin_view(self.open_tasks), name="open_tasks"),
             *super().get_urls(),
         ]
@@ -147,3 +150,9 @@ def _open_tasks(request: HttpRequest) -> Any:
     from loanoffice.header_badge import badge_of
 
     return badge_of(request)
+
+
+def _bell(request: HttpRequest) -> Any:
+    from loanoffice.header_bell import bell_of
+
+    return bell_of(request)

@@ -40,7 +40,13 @@ PEOPLE = (*(role.value for role in Role), SUPERUSER)
 PARTNER = "Partner key"
 YES = "yes"
 # What everybody does with their own account.
-OWN_ACCOUNT = ("account:", "admin:login", "admin:logout", "admin:password_change")
+OWN_ACCOUNT = (
+    "account:",
+    "admin:login",
+    "admin:logout",
+    "admin:notifications",
+    "admin:password_change",
+)
 # Who decides proposals depends on their kind, of which there is a table.
 PROPOSALS = "admin:accounts_proposal_"
 ADMIN = "admin:"

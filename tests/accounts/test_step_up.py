@@ -54,6 +54,7 @@ NOT_ASKED = {
     "admin:audit_auditentry_export",
     "admin:lists",  # what somebody sees themselves
     "admin:search",  # on record, as a reveal is
+    "admin:notifications",  # one's own, and reading them decides nothing
     "admin:login",
     "admin:logout",
     "admin:password_change",  # asks for the old password

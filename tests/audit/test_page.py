@@ -159,10 +159,10 @@ def test_list_costs_the_same_however_many_entries_there_are(
     client.get(LIST)
 
     # session, user, two of permissions, people to filter by, count up to a limit, the page
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         client.get(LIST)
     entries_record(fill)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         client.get(LIST)
 
 

@@ -35,8 +35,8 @@ def test_list_costs_the_same_number_of_queries_however_many_rows(
     for number in range(12):
         casework.submit(officer, applicant_name=f"Person {number}")
 
-    # Session, user, two of permissions, the partners of the filter, two counts, the rows.
-    with django_assert_max_num_queries(9):
+    # Session, user, two of permissions, the partners of the filter, two counts, the bell, the rows.
+    with django_assert_max_num_queries(10):
         response = client.get(LIST)
 
     assert len(response.context["cl"].result_list) == 12

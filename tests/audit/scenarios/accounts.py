@@ -12,6 +12,7 @@ from accounts.proposal_kinds import KINDS, ProposalKind
 from accounts.roles import Role
 from accounts.services import second_factor
 from accounts.services.invitations import invitation_send
+from reviews.models import Notification
 from tests.accounts.conftest import code_of
 from tests.accounts.guests import Guest
 from tests.accounts.renaming import PARTS, propose
@@ -158,6 +159,12 @@ def end_sessions(office: Office) -> None:
     client = office.client(Role.MANAGER)
     office.client(user=office.actor)
     client.post(reverse("account:end_sessions"))
+
+
+def read_notifications(office: Office) -> None:
+    client = office.client(Role.MANAGER)
+    Notification.objects.create(user=office.actor, kind="sent_back", key="1", sentence="Look.")
+    client.post(reverse("admin:notifications"), {"read": "all"})
 
 
 def renew_codes(office: Office) -> None:

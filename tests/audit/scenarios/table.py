@@ -114,6 +114,7 @@ CHANGES = {
     "admin:accounts_secondfactor_reset": Change(accounts.factor_reset, Action.SECOND_FACTOR),
     "admin:accounts_failedsignin_lift": Change(accounts.lockout_lift, Action.UNLOCKED),
     "admin:audit_auditentry_export": Change(accounts.export_log, Action.EXPORTED),
+    "admin:notifications": Change(accounts.read_notifications, Action.CHANGED),
     "admin:login": Change(accounts.log_in, Action.SIGNED_IN),
     "admin:logout": Change(accounts.log_out, Action.SIGNED_OUT),
     "admin:password_change": Change(accounts.own_password, Action.PASSWORD),

@@ -188,8 +188,8 @@ def test_list_of_runs_costs_the_same_however_many_there_are(
         decide(client, [case])
     reader = login(auditor)
 
-    # Session, user, two of permissions, a count, the rows.
-    with django_assert_num_queries(6):
+    # Session, user, two of permissions, the bell, a count, the rows.
+    with django_assert_num_queries(7):
         assert len(reader.get(RUNS).context["cl"].result_list) == 5
 
 

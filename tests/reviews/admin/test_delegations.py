@@ -225,8 +225,8 @@ def test_list_costs_the_same_however_many_there_are(
         )
     client = login(auditor)
 
-    # Session, user, two of permissions, a count, the rows.
-    with django_assert_num_queries(6):
+    # Session, user, two of permissions, the bell, a count, the rows.
+    with django_assert_num_queries(7):
         assert len(client.get(LIST).context["cl"].result_list) == 9
 
 

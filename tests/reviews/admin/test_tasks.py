@@ -93,8 +93,8 @@ def test_decisions_cost_the_same_however_many_there_are(
         )
     client = login(auditor)
 
-    # Session, user, two of permissions, a count, the rows.
-    with django_assert_num_queries(6):
+    # Session, user, two of permissions, the bell, a count, the rows.
+    with django_assert_num_queries(7):
         assert len(client.get(DECISIONS).context["cl"].result_list) == 6
 
 

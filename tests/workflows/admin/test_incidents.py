@@ -128,12 +128,12 @@ def test_list_and_page_cost_the_same_however_many_there_are(
         incidents.incident_acknowledge(incident=trouble.stuck(officer), user=operations)
     client = login(operations)
 
-    # Session, user, two of permissions, what is unresolved, a count, the rows.
-    with django_assert_num_queries(7):
+    # Session, user, two of permissions, the bell, what is unresolved, a count, the rows.
+    with django_assert_num_queries(8):
         assert len(client.get(LIST).context["cl"].result_list) == 10
-    # Session, user, two of permissions, the incident; payout, a new order (two), restart, resume,
-    # pause and stop; may it be resolved; the case's others and what was done; the badge.
-    with django_assert_num_queries(16):
+    # Session, user, two of permissions, the bell, the incident; payout, a new order (two), restart,
+    # resume, pause and stop; may it be resolved; the case's others and what was done; the badge.
+    with django_assert_num_queries(17):
         client.get(at("change", incident))
 
 

@@ -153,9 +153,9 @@ def test_timeline_costs_the_same_number_of_queries_however_long_it_is(
     client = login(make_user("root", *Role, is_superuser=True))
     other = trouble.stuck(officer).application
     # The eight of the page, and two that note who looked.
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         lines(client, decided, show=[*Source])
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         lines(client, other, show=[*Source])
 
 
