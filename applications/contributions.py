@@ -6,7 +6,7 @@ contributed what the request brought.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
@@ -27,8 +27,7 @@ LOADED = "loaded_contributions"  # where ``with_contributions`` puts them
 BY_KEY = "issued the partner key that brought"
 
 
-@dataclass(frozen=True)
-class Contribution:
+class Contribution(NamedTuple):
     """Act of a person, as in "You edited LOAN-..."."""
 
     person: User

@@ -6,7 +6,7 @@ Each way is a lookup in one index, however many applications there are.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.models import QuerySet
 
@@ -21,8 +21,7 @@ MOST_BY_NAME = 20  # applications of whose names the audit log shows the entries
 NEWEST_FIRST = ("-created_at", "-id")
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """Applications in the order of how well they fit; ``more`` when others fit, too."""
 
     applications: list[LoanApplication]

@@ -6,8 +6,7 @@ what they need: rows that are kept are read and added, and nothing else. Postgre
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.conf import settings
@@ -31,8 +30,7 @@ class LoginRefused(Exception):
     """The login cannot be made, or it would be able to change what is kept."""
 
 
-@dataclass(frozen=True)
-class Login:
+class Login(NamedTuple):
     name: str
     password: str
 

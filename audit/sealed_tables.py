@@ -8,10 +8,9 @@ are named in ``may_change``, are those that the table's triggers allow, and are 
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Model, QuerySet
 
@@ -19,8 +18,7 @@ MARK = 8  # bytes of a row's hash, enough to tell which row differs; the seal's 
 KEY = 8  # bytes of a primary key
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """Rows of another table that are sealed together with the row to which ``key`` refers."""
 
     model: type[Model]
@@ -34,8 +32,7 @@ class Parts:
         return tuple(field.attname for field in self.model._meta.concrete_fields)
 
 
-@dataclass(frozen=True)
-class SealedTable:
+class SealedTable(NamedTuple):
     """A table, and what of it is sealed.
 
     With ``closed_by`` a row is a draft while that field is NULL: it is sealed when it is closed,
@@ -116,8 +113,7 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-@dataclass(frozen=True)
-class Digest:
+class Digest(NamedTuple):
     """The hash over some rows, and a mark of each: its key and the beginning of its hash."""
 
     rows: int

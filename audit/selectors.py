@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -52,8 +52,7 @@ def was_recorded(
     ).exists()
 
 
-@dataclass(frozen=True)
-class SealStatus:
+class SealStatus(NamedTuple):
     """The last seal and the last verified one, by number and time.
 
     ``verified`` is of the last verification that found no difference; ``finding`` is what a later

@@ -4,15 +4,14 @@ A process on Lambda runs one invocation at a time, whose threads inherit no cont
 the present one is kept for the process. Elsewhere, as in the embedded engine, none is kept.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.conf import settings
 
 from core import metrics
 
 
-@dataclass(frozen=True)
-class Invocation:
+class Invocation(NamedTuple):
     """One invocation, as its Lambda context describes it."""
 
     function_name: str

@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from django.conf import settings
@@ -27,8 +27,7 @@ NAMESPACE = "LoanOffice"
 STDOUT = "stdout"
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """A metric: its name in CloudWatch, its unit, and the further dimensions that it may have."""
 
     name: str

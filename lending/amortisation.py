@@ -9,8 +9,8 @@ the last instalment contains what the rounding left over.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from typing import NamedTuple
 
 CENT = Decimal("0.01")
 # Products of amounts and rates are exact in it, and a quotient of them that is not half a cent
@@ -25,8 +25,7 @@ class TermsTooSmall(ValueError):
     """The amount is too small for its term: an instalment would be nothing."""
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One instalment: ``payment = interest + principal``; ``balance`` is owed afterwards."""
 
     number: int
@@ -36,8 +35,7 @@ class Line:
     balance: Decimal
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(NamedTuple):
     monthly_payment: Decimal
     last_payment: Decimal
     total_interest: Decimal

@@ -1,17 +1,16 @@
 """Find the lending policy in force, publish a new version, and read its rules as values."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 
-from accounts.proposal_kinds import Confirmed
 from accounts.roles import APPROVERS, Role
 from audit.models import Action
 from audit.services import Changes, entry_record
@@ -31,9 +30,11 @@ from lending.policy_problems import (
 )
 from lending.underwriting import PolicyRules, TierRule
 
+if TYPE_CHECKING:
+    from accounts.proposal_kinds import Confirmed
 
-@dataclass(frozen=True)
-class PersonWait:
+
+class PersonWait(NamedTuple):
     """A wait for a person: the policy field of its length."""
 
     field: str
@@ -186,7 +187,7 @@ def _out_of_bounds(row: models.Model) -> Problems:
 
 
 @transaction.atomic
-def policy_publish(*, policy: LendingPolicy, confirmed: Confirmed) -> LendingPolicy:
+def policy_publish(*, policy: LendingPolicy, confirmed: "Confirmed") -> LendingPolicy:
     """Publish a drafted version for applications that are validated from now on.
 
     Only a confirmed proposal does this (``lending.proposals``): it needs two people with the

@@ -7,6 +7,7 @@ here depends on an applicant, a bureau's name or a demo profile.
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 from lending.amortisation import EVEN, TermsTooSmall, monthly_payment, schedule, worst_residue
 from lending.choices import Outcome, ReasonCode, Tier
@@ -23,8 +24,7 @@ LOWEST_SCORE, HIGHEST_SCORE = 300, 900
 MOST_MARKS = 9_999
 
 
-@dataclass(frozen=True)
-class TierRule:
+class TierRule(NamedTuple):
     tier: Tier
     minimum_score: int
     requires_clean_record: bool
@@ -32,8 +32,7 @@ class TierRule:
     largest_amount: Decimal
 
 
-@dataclass(frozen=True)
-class PolicyRules:
+class PolicyRules(NamedTuple):
     """The rules of a policy version, as values. ``tiers`` are ordered best first."""
 
     version: int
@@ -60,8 +59,7 @@ class Report:
             raise ValueError(f"the number of marks is not from 0 to {MOST_MARKS}")
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     code: ReasonCode
     detail: str = ""
 
@@ -73,8 +71,7 @@ class Reason:
         return {"code": self.code.value, "text": self.text}
 
 
-@dataclass(frozen=True)
-class Assessment:
+class Assessment(NamedTuple):
     average_score: int  # rounded half up; the tier is that of the exact mean
     score_sum: int
     score_count: int

@@ -1,8 +1,7 @@
 """Rate limits: ``600/min``. Pure."""
 
 import re
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 PERIODS = {"s": 1, "min": 60, "hour": 3600, "day": 86_400}  # seconds
 SECOND = 1_000_000  # microseconds, the unit of everything here
@@ -12,8 +11,7 @@ SENTENCE = "Write a number of calls and a period, as in 600/min (s, min, hour or
 TOO_MANY = f"At most {MOST:,} calls a second can be counted."
 
 
-@dataclass(frozen=True)
-class Rate:
+class Rate(NamedTuple):
     """``limit`` calls at once at most, and one more every ``step`` microseconds."""
 
     limit: int
@@ -38,8 +36,7 @@ class Rate:
         return self.limit * self.step
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The result for one call: allowed or not, and what the caller has left.
 
     ``reset``: seconds until all of ``limit`` is there again; ``retry_after``: until one call

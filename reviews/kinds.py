@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
+from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -30,8 +31,7 @@ class Trigger(Enum):
     OFFERED = auto()  # the offer is made
 
 
-@dataclass(frozen=True)
-class Assignee:
+class Assignee(NamedTuple):
     """The role a task waits for, its name on lists and pages, and the roles that get the e-mail."""
 
     role: str
@@ -39,8 +39,7 @@ class Assignee:
     recipients: tuple[Role, ...] = ()
 
 
-@dataclass(frozen=True)
-class ApplicantMail:
+class ApplicantMail(NamedTuple):
     """The e-mail that asks the applicant; formatted with ``reference`` and ``last_day``."""
 
     subject: str

@@ -6,10 +6,9 @@ Written in the transaction that changes the application; delivered by the sweep.
 import json
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import batched
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -166,8 +165,7 @@ def delivery_resend(*, delivery: WebhookDelivery, user: User) -> bool:
     return bool(again)
 
 
-@dataclass(frozen=True)
-class Resent:
+class Resent(NamedTuple):
     """The result for many: ``others`` had not failed, or their endpoint is disabled."""
 
     sent: int

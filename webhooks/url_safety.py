@@ -7,8 +7,8 @@ passed is the one that is called: a name that resolves to something else a momen
 """
 
 import socket
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
@@ -31,8 +31,7 @@ class AddressRefusedError(ValueError):
     """The URL is not allowed; the text says why."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A parsed URL, and the one address that is called for it."""
 
     is_secure: bool

@@ -8,9 +8,8 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
@@ -43,8 +42,7 @@ UNFINISHED = ("RUNNING", "PAUSING", "PAUSED")
 UNPUBLISHED = "$LATEST"
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """An entry of the engine's list of executions, without input and result."""
 
     arn: str
@@ -55,8 +53,7 @@ class Listed:
     ended_at: datetime | None
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """A page of the engine's list, and where the next one begins; empty: it was the last."""
 
     items: list[Listed]

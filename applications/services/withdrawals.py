@@ -1,14 +1,13 @@
 """Ask the payout rail before an application is withdrawn, if an order was ever sent for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from applications.choices import Status
 from applications.models import Disbursement
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """The status and number of orders of the payout that the rail was asked for, if any."""
 
     ledger: tuple[str, int] | None

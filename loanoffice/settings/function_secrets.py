@@ -5,7 +5,7 @@ tests hold the code, the deploy and the runbook against it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -21,8 +21,7 @@ MANAGE = "manage"
 VENDOR_VARIABLE = "LOANOFFICE_FRAUD_VENDOR_SECRET"
 
 
-@dataclass(frozen=True)
-class Uses:
+class Uses(NamedTuple):
     """The secrets of one function; the tokens of its ``providers`` are among them.
 
     It does not start without the ``needed`` ones. With ``vendor`` it signs for the fraud vendor or

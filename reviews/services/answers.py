@@ -5,8 +5,8 @@ Who may decide is checked before, in ``decisions`` and ``offer_answers``.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from applications.choices import Level
 from applications.models import ApplicationEvent, LoanApplication, LoanOffer
@@ -23,8 +23,7 @@ from reviews.services.deciders import look_again_at, office_now
 from reviews.signals import decision_came_late, task_decided, task_needs_another
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A decision of a person or a partner that is not stored yet, and the facts of its task."""
 
     facts: Facts

@@ -7,10 +7,10 @@ call these checks under their locks; queries over many tasks are in ``decisions`
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, Manager, Q, QuerySet
@@ -78,8 +78,7 @@ def can_be_answered(application: LoanApplication, task: ReviewTask) -> bool:
     return waits and task.attempt == application.attempt
 
 
-@dataclass(frozen=True)
-class ApprovalAuthority:
+class ApprovalAuthority(NamedTuple):
     """The tasks of kinds with a ceiling that a person may decide, by assigned role."""
 
     role: Role

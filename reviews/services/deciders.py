@@ -7,8 +7,8 @@ that nobody can decide is marked and announced (``signals``), and so is the end 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 
@@ -35,8 +35,7 @@ from reviews.signals import task_decidable_again, tasks_undecidable
 MOST_NAMED = 5  # people in a sentence
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """An active person with a right to decide something: their own, and those delegated to them."""
 
     own: Right
@@ -47,8 +46,7 @@ class Member:
         return self.delegated
 
 
-@dataclass(frozen=True)
-class Decider:
+class Decider(NamedTuple):
     """A person who can decide a task now, and the right by which they do."""
 
     person: User
@@ -67,8 +65,7 @@ class Decider:
         return held or {self.role}
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """The people who can decide a task, the role it waits for, and why nobody can."""
 
     deciders: tuple[Decider, ...]

@@ -6,8 +6,8 @@ partner, is in ``offer_answers``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -194,8 +194,7 @@ def tasks_decide(
     return {task.pk: result for task, result in zip(tasks, results, strict=True)}
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(NamedTuple):
     """The outcome and the reason that one person gives one or many tasks."""
 
     user: User

@@ -1,7 +1,7 @@
 """Read and show the reason of a decline: from the catalogue, in the decider's words, or both."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reviews.choices import TaskKind
 from reviews.errors import ReasonRequired, UnknownReason
@@ -11,8 +11,7 @@ from reviews.models import DeclineReason, ReviewDecision
 OWN_WORDS = "Say in your own words why."
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """The reason of a decision. ``whole`` is the text that the applicant reads.
 
     ``code`` and ``text`` are those of the catalogue, or empty.

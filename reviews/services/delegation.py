@@ -10,16 +10,15 @@ e-mail and decision; ``delegations_end_without_role`` revokes what a change of r
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from accounts.proposal_kinds import Confirmed
 from accounts.rights import permissions_by_role, permissions_named, person_now
 from accounts.roles import APPROVERS, Role
 from audit.models import Action
@@ -31,14 +30,16 @@ from reviews.kinds import ROWS
 from reviews.models import Delegation
 from reviews.signals import delegations_changed
 
+if TYPE_CHECKING:
+    from accounts.proposal_kinds import Confirmed
+
 LONGEST = timedelta(days=366)
 DECIDING = frozenset(row.permission for row in ROWS)
 # What makes up a person's right to decide: the kinds, and the ranks that they approve as.
 RIGHTS = DECIDING | {role.authority_permission for role in APPROVERS}
 
 
-@dataclass(frozen=True)
-class Right:
+class Right(NamedTuple):
     """The right of ``person`` to decide, which they use themselves or have delegated."""
 
     person: User
@@ -174,7 +175,7 @@ def delegation_create(
     starts_at: datetime,
     ends_at: datetime,
     by: User,
-    confirmed: Confirmed | None = None,
+    confirmed: "Confirmed | None" = None,
 ) -> Delegation:
     """Delegate ``delegator``'s tasks to ``delegate``; the same delegation again is the first one.
 

@@ -8,8 +8,8 @@ hash of the token is stored. Writes rows; no HTTP, no provider.
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -24,8 +24,7 @@ PREFIX = "/callbacks/"
 PURPOSE = b"loan office callback token 1 "
 
 
-@dataclass(frozen=True)
-class CallbackURL:
+class CallbackURL(NamedTuple):
     """The URL of one callback, the name it is asked for under, and its deadline."""
 
     url: str
@@ -33,8 +32,7 @@ class CallbackURL:
     until: datetime
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(NamedTuple):
     """A callback that a token names, and the application that it belongs to."""
 
     callback: int

@@ -6,9 +6,8 @@ The handler of webhooks is registered by their own app.
 
 import logging
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import models
@@ -96,8 +95,7 @@ def _count_approval(message: OutboxMessage) -> None:
 # --- Stopping, pausing, resuming ----------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Stopped:
+class Stopped(NamedTuple):
     """The engine's record of an execution that was to be stopped."""
 
     arn: str

@@ -17,11 +17,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from itertools import batched
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError, models, transaction
 from django.utils import timezone
@@ -65,8 +64,7 @@ HOPELESS = (AlreadyStarted, EndpointGone)
 type Send = Callable[[], Any]
 
 
-@dataclass(frozen=True)
-class Handler:
+class Handler(NamedTuple):
     """The functions that send one kind of message.
 
     ``prepare`` runs on the sender's connection and returns what goes outside: a function

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from applications.choices import FraudVerdict
 from applications.models import LoanApplication
@@ -39,14 +39,12 @@ class Subject:
         )
 
 
-@dataclass(frozen=True)
-class BureauReport:
+class BureauReport(NamedTuple):
     report: Report
     bureau_reference: str
 
 
-@dataclass(frozen=True)
-class Screening:
+class Screening(NamedTuple):
     """The question to a fraud vendor: about whom, and where and by when it answers.
 
     ``name`` is the same when the same is asked again.
@@ -81,8 +79,7 @@ class PaymentState(StrEnum):
     OPEN = "open"  # under way, or in a state that this office does not know
 
 
-@dataclass(frozen=True)
-class Payment:
+class Payment(NamedTuple):
     """A payment that the rail has under a key, and the rail's own reference of it."""
 
     state: PaymentState

@@ -7,8 +7,8 @@ a hash, so an application always repeats.
 
 import hashlib
 import time
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -29,8 +29,7 @@ STEP_SECONDS = 2.0  # of a step that asks nobody, so that a person can watch it
 LOWEST, HIGHEST = 520, 840  # scores made from a hash
 
 
-@dataclass(frozen=True)
-class SimulatedProfile:
+class SimulatedProfile(NamedTuple):
     """The reports and the fraud verdict of one SIN."""
 
     marks: int = 0  # at each bureau

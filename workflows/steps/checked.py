@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
+from typing import NamedTuple
 
 from django.utils import timezone
 
@@ -32,8 +33,7 @@ class Missing:
     missing: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Begun:
+class Begun(NamedTuple):
     """The state of a step that begins."""
 
     application: LoanApplication

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.core.files.base import ContentFile
 from django.db import transaction
@@ -40,8 +41,7 @@ class Offered:
     seconds_left: int
 
 
-@dataclass(frozen=True)
-class Planned:
+class Planned(NamedTuple):
     """An offer that is to be made, with its schedule."""
 
     offer: LoanOffer

@@ -5,14 +5,13 @@ application; a new one takes two people, after the rail refused.
 """
 
 import logging
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.proposal_kinds import Confirmed
 from applications.choices import Level, Status, Step
 from applications.models import Disbursement, LoanApplication
 from applications.services import attempts
@@ -30,13 +29,15 @@ from workflows.providers.interfaces import PaymentState, PayoutRail
 from workflows.providers.measuring import measured, rail_find
 from workflows.steps.checked import Missing, begin_checked, facts_of
 
+if TYPE_CHECKING:
+    from accounts.proposal_kinds import Confirmed
+
 logger = logging.getLogger(__name__)
 
 DISBURSING = "disbursing"
 
 
-@dataclass(frozen=True)
-class PayoutOrder:
+class PayoutOrder(NamedTuple):
     """The payment that the rail is asked for, and its status in the ledger so far."""
 
     keys: tuple[str, ...]  # of every order; the current one is the last
@@ -152,7 +153,7 @@ def disbursement_hold(attempt: attempts.Attempt, *, status: Disbursement.Status)
 def payout_settle(
     *,
     application: LoanApplication,
-    confirmed: Confirmed,
+    confirmed: "Confirmed",
     paid: bool,
     rail_reference: str,
     note: str,
@@ -214,7 +215,7 @@ def payout_found(
     )
 
 
-def payout_order_anew(*, application: LoanApplication, confirmed: Confirmed, note: str) -> None:
+def payout_order_anew(*, application: LoanApplication, confirmed: "Confirmed", note: str) -> None:
     """Derive the key of a new order for a locked application whose payout the rail refused."""
     ledger = Disbursement.objects.get(application=application)
     refused = ledger.order_keys[-1]

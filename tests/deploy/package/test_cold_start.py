@@ -7,34 +7,20 @@ from pathlib import Path
 import pytest
 
 from benchmarks import cold_start
+from tests.functions.not_loaded import LOADED, NOT_LOADED_BY
 
 pytestmark = pytest.mark.deploy
 
-# Half a second and more, of no use to a function without a web server.
-HEAVY = {
-    "django.contrib.admin",
-    "django.contrib.sessions",
-    "drf_spectacular",
-    "rest_framework",
-    "fpdf",
-    "PIL",
-    "storages",
-    "zappa",
-    "applications.admin",
-    "applications.api",
-    "workflows.admin",
-}
 
-
-@pytest.mark.parametrize("handler", ["functions.loan_approval", "functions.fraud_check"])
-def test_a_function_loads_no_door(unpacked: Path, handler: str) -> None:
+@pytest.mark.parametrize("handler", NOT_LOADED_BY)
+def test_a_function_loads_its_receivers_and_no_door(unpacked: Path, handler: str) -> None:
     loaded = json.loads(
         cold_start.run(
             unpacked, f"import {handler}, sys, json; print(json.dumps(list(sys.modules)))"
         )
     )
-    assert handler in loaded
-    assert not HEAVY & set(loaded)
+    assert set(loaded) >= {handler, *LOADED}
+    assert sorted(NOT_LOADED_BY[handler] & set(loaded)) == []
 
 
 def test_everything_comes_from_the_package_and_its_bytecode(unpacked: Path) -> None:
