@@ -160,7 +160,7 @@ def test_edit_is_seen_in_timeline_pages_lists_and_mail(
     listed = login(senior2).get("/admin/reviews/reviewdecision/").content.decode()
     assert "Voided, counts no more" in listed
     again = OutboxMessage.objects.get(key=f"task/{task.pk}/again/{decision.pk}")
-    assert again.payload == {"task": task.pk, "notice": "opened"}
+    assert again.payload == {"task": task.pk, "notice": "opened", "again": decision.pk}
 
 
 def test_edit_after_the_decision_begins_a_new_attempt_that_asks_again(
