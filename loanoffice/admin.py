@@ -77,6 +77,12 @@ class LoanOfficeAdminSite(AdminSite):
             *super().get_urls(),
         ]
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002
+        """Let every page's poll bring the badge."""
+        from loanoffice.header_badge import with_badge
+
+        return super().admin_view(with_badge(view), cacheable)
+
     def open_tasks(self, request: HttpRequest) -> HttpResponse:
         """Answer the number of the badge, which refreshes itself."""
         from loanoffice.header_badge import badge_response

@@ -1,6 +1,10 @@
 """The badge in the header of every page: the number of tasks that the user may decide."""
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import cast
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
@@ -10,6 +14,8 @@ from django.views.decorators.http import require_safe
 
 from loanoffice.dashboard import waiting_on
 from loanoffice.own_work import MOST_WAITING
+
+BADGE_SHOWN, BADGE = "Badge-Shown", "Badge"
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,31 @@ class Badge:
         if not self.waiting:
             return "Nothing waits on you"
         return f"{self.shown} {'task waits' if self.waiting == 1 else 'tasks wait'} on you"
+
+    @property
+    def told(self) -> dict[str, int | str]:
+        """The values that a page needs to show it."""
+        return {"waiting": self.waiting, "shown": self.shown, "sentence": self.sentence}
+
+
+def with_badge[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+    """Decorator: answer a poll also with the badge, where it differs from the one that is shown.
+
+    So a page asks once for all of its parts. The badge is a header, which a 304 has as well.
+    """
+
+    @wraps(view)
+    def answer(*args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        response = view(*args, **kwargs)
+        request = cast("HttpRequest", args[0])
+        shown = request.headers.get(BADGE_SHOWN)
+        if shown is not None and response.status_code in {200, 204, 304}:
+            badge = badge_of(request)
+            if badge is not None and str(badge.waiting) != shown:
+                response.headers[BADGE] = json.dumps(badge.told)
+        return response
+
+    return answer
 
 
 def badge_of(request: HttpRequest) -> Badge | None:
@@ -49,5 +80,4 @@ def badge_response(request: HttpRequest) -> HttpResponse:
     headers = {"ETag": etag, "Cache-Control": "no-store"}
     if etag in parse_etags(request.headers.get("If-None-Match", "")):
         return HttpResponseNotModified(headers=headers)
-    found = {"waiting": badge.waiting, "shown": badge.shown, "sentence": badge.sentence}
-    return JsonResponse(found, headers=headers)
+    return JsonResponse(badge.told, headers=headers)

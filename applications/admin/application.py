@@ -69,10 +69,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
     form = ApplicationForm
 
     class Media:
-        js = (
-            Script("core/polling.js", defer=True),
-            Script("applications/preview.js", defer=True),
-        )
+        js = (Script("applications/preview.js", defer=True),)
 
     # --- The form -----------------------------------------------------------------------
 
@@ -255,6 +252,8 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             readonly,
             model_admin=self,
         )
+        # Before the page is read: a change meanwhile is sent by the first poll.
+        live_etag = self.live_etag(application, request) if application is not None else ""
         is_draft = application is None or application.status == Status.DRAFT
         page = self.page_of(request, application) if application is not None else None
         context = {
@@ -270,6 +269,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             "inline_admin_formsets": [],
             "errors": helpers.AdminErrorList(form, []),
             "preserved_filters": self.get_preserved_filters(request),
+            "live_etag": live_etag,
             "is_draft": is_draft,
             "can_type": bool(form.fields.keys() - {"read_version"}),
             "can_submit": is_draft and user.has_perm("applications.submit_loanapplication"),

@@ -35,6 +35,7 @@ from applications.services import access_log
 from applications.services.intake import editable_fields
 from applications.transitions import is_terminal
 from core.admin.base import NoDeleteAdmin, staff
+from core.admin.polling import etag_of
 from core.admin.row_actions import Button
 from core.errors import NotPermitted
 from lending.choices import Outcome
@@ -95,7 +96,7 @@ class ApplicationPage:
     @property
     def is_live(self) -> bool:
         """Tell whether the application may still change without anybody editing it."""
-        return self.status != Status.DRAFT and not is_terminal(self.status)
+        return is_live(self.application)
 
     @cached_property
     def assessments(self) -> list[RiskAssessment]:
@@ -296,6 +297,12 @@ class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
             "notices": page.notices(),
         }
 
+    def live_etag(self, application: LoanApplication, request: HttpRequest) -> str:
+        """Return the ETag that the page begins to poll with; empty where it does not poll."""
+        if not is_live(application):
+            return ""
+        return etag_of(self.application_fingerprint(application, request, timezone.now()))
+
     def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
     ) -> list[object]:
@@ -312,6 +319,10 @@ class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
             events.aggregate(last=Max("pk"))["last"],
             until is not None and now >= until,
         ]
+
+
+def is_live(application: LoanApplication) -> bool:
+    return application.status != Status.DRAFT and not is_terminal(application.status)
 
 
 def sentences(text: str) -> list[str]:

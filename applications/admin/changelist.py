@@ -40,8 +40,9 @@ from applications.models import LoanApplication
 from applications.references import LOOKS_LIKE_REFERENCE
 from applications.search_names import normalize
 from applications.services.exports import EXPORT
-from core.admin.base import NoDeleteAdmin, staff
+from core.admin.base import staff
 from core.admin.display import moment, money
+from core.admin.live_lists import LiveListAdmin
 from core.admin.paging import BoundedChangeList
 from core.database import beginning
 
@@ -79,7 +80,7 @@ class ApplicationChangeList(BoundedChangeList):
         return list(BY_CREATED)
 
 
-class ApplicationListAdmin(NoDeleteAdmin[LoanApplication]):
+class ApplicationListAdmin(LiveListAdmin[LoanApplication]):
     changelist_class = ApplicationChangeList
     list_display = (
         "reference",

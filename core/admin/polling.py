@@ -1,4 +1,4 @@
-"""Pages that keep themselves up to date: ``core/polling.js`` asks about once a second."""
+"""Pages that keep themselves up to date: ``core/polling.js`` is the one poll of each page."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,6 +7,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import render
 from django.utils.http import parse_etags
+
+
+def etag_of(fingerprint: list[object]) -> str:
+    """Return the ETag of what a page shows."""
+    return f'"{hashlib.sha256(repr(fingerprint).encode()).hexdigest()[:32]}"'
 
 
 def polled_response(
@@ -20,7 +25,7 @@ def polled_response(
     ``fingerprint`` differs whenever something differs that the page shows to this person; the
     reader sends the ETag that was made of it. ``context`` is read only where it differs.
     """
-    etag = f'"{hashlib.sha256(repr(fingerprint).encode()).hexdigest()[:32]}"'
+    etag = etag_of(fingerprint)
     if etag in parse_etags(request.headers.get("If-None-Match", "")):
         return HttpResponseNotModified(headers={"ETag": etag})
     response = render(request, template, context())

@@ -11,7 +11,6 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
-from django.forms import Script
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
@@ -71,9 +70,6 @@ class BulkDecisionAdmin(ReadOnlyAdmin[BulkDecision]):
         "Choose rows in the list of applications or among your approvals and decide them "
         "at once: what became of each of them is kept here."
     )
-
-    class Media:
-        js = (Script("core/polling.js", defer=True),)
 
     @admin.display(description="Started")
     def started(self, run: BulkDecision) -> SafeString:

@@ -16,6 +16,7 @@ from applications.admin.display import outcome_badge
 from applications.admin.view_helpers import ApplicationColumn
 from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import badge, clock, deadline, due_in_words, moment, money, person_name
+from core.admin.live_lists import LiveListAdmin
 from core.admin.paging import BoundedChangeList
 from core.admin.row_actions import row_url
 from lending.choices import Outcome
@@ -88,7 +89,7 @@ def rows_shown(tasks: list[ReviewTask], request: HttpRequest) -> list[ReviewTask
     return tasks
 
 
-class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
+class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask], LiveListAdmin[ReviewTask]):
     """All review tasks; ``?mine=yes`` is the work list of deciders."""
 
     changelist_class = TaskChangeList
@@ -151,6 +152,10 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask]):
                 ),
             }
         return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def row_state(self, row: ReviewTask) -> tuple[object, ...]:
+        """Add what the list shows of the application, and approvals that were given."""
+        return (*super().row_state(row), row.application.updated_at, getattr(row, "given", 0))
 
     # --- Actions --------------------------------------------------------------------------
 
