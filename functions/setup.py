@@ -4,7 +4,7 @@ On Lambda the handler module is the entry point; in the embedded engine and in t
 set up already, and this module does nothing.
 
 What a start makes, such as classes and modules, stays as long as the process. So no garbage is
-looked for meanwhile, nor later among it: that takes a tenth of a cold start.
+looked for meanwhile, nor later among it: that takes 3 % of the instructions of a cold start.
 """
 
 import gc
