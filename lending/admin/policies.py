@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import BigIntegerField, QuerySet, Value
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -18,7 +18,7 @@ from accounts.admin.proposing import leave_to_proposal, proposal_button
 from core.admin.base import NoDeleteAdmin, staff
 from core.admin.display import badge
 from core.admin.number_fields import NUMBER_FIELDS
-from core.admin.row_actions import Button, RowAction, RowActionsAdmin
+from core.admin.row_actions import Button, RowAction, RowActionsAdmin, row_url
 from core.errors import DomainError, InvalidFields, NotPermitted
 from core.locking import locked
 from lending import proposals, services
@@ -285,6 +285,14 @@ class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPo
         if found is None or request.method != "POST" or not connection.in_atomic_block:
             return found
         return locked(LendingPolicy.objects.filter(pk=found.pk)).first()
+
+    def response_post_save_add(
+        self, request: HttpRequest, obj: LendingPolicy
+    ) -> HttpResponseRedirect:
+        """Stay with the draft, whose page names the next step."""
+        return HttpResponseRedirect(row_url(obj))
+
+    response_post_save_change = response_post_save_add
 
     @admin.display(description="State")
     def state(self, policy: LendingPolicy) -> SafeString:

@@ -341,9 +341,13 @@ def test_new_draft_starts_from_any_version(draft: LendingPolicy, maker: User) ->
     typed = typed_from(client.get(address))
     assert typed["approval_threshold"] == Decimal("120000.00")
 
-    assert client.post(address, typed).status_code == 302
+    saved = client.post(address, typed, follow=True)
 
     third = LendingPolicy.objects.get(version=3)
+    its_page = reverse("admin:lending_lendingpolicy_change", args=[third.pk])
+    assert saved.redirect_chain == [(its_page, 302)]
+    assert 'id="next-step">Propose publication</a>' in saved.content.decode()
+    assert client.post(its_page, typed_from(saved)).headers["Location"] == its_page
     assert third.approval_threshold == 120_000
     assert third.tiers.get(tier="prime").annual_rate == Decimal("4.99")
     assert third.authorities.get(role="manager").ceiling == 300_000
