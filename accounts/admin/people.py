@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Self, override
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group, Permission, User
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from accounts import selectors
 from accounts.forms import HashedBefore, NewUserForm
@@ -24,7 +25,8 @@ from accounts.services import access, access_grants, invitations, role_grants
 from audit import times
 from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
 from audit.models import Action, AuditEntry
-from core.admin.row_actions import RowAction, RowActionsAdmin
+from core.admin.display import person_name
+from core.admin.row_actions import RowAction, RowActionsAdmin, row_url
 from core.admin.sent_once import SentOnceAdmin, answer_once, sent_before
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ class ChangeAccess(RowAction[User]):
             "confirmed them. What is taken away ends at once."
         )
 
-    def act(self) -> str:
+    def act(self) -> str | HttpResponse:
         typed = self.typed
         change = access_grants.access_change(
             user=self.row,
@@ -133,7 +135,11 @@ class ChangeAccess(RowAction[User]):
             ),
             read=typed["read"],
         )
-        return change.sentence
+        person = User.objects.get(pk=self.row.pk)
+        if not Invite.is_next(person, by=self.user):
+            return change.sentence
+        self.model_admin.message_user(self.request, change.sentence, messages.SUCCESS)
+        return HttpResponseRedirect(row_url(person, Invite.name))
 
 
 class OthersPasswordForm(AdminPasswordChangeForm[User], HashedBefore):
@@ -155,6 +161,12 @@ class Invite(RowAction[User]):
     name = "invite"
     label = "Invite"
     button = "Send the invitation"
+
+    @classmethod
+    def is_next(cls, person: User, *, by: User) -> bool:
+        """Tell whether the person may come in, has nothing to sign in with, and was not invited."""
+        waits = not person.has_usable_password() and selectors.invitation_open(person) is None
+        return waits and bool(cls.button_for(person, by))
 
     def check(self) -> None:
         invitations.invitation_check(user=self.row, by=self.user)
@@ -219,6 +231,16 @@ class AuditedUserAdmin(
             {"classes": ("wide",), "fields": ("username", "first_name", "last_name", "email")},
         ),
     )
+
+    def response_add(
+        self, request: HttpRequest, obj: User, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Go on with the roles of a new person: nobody is invited without one."""
+        if {"_addanother", "_continue", IS_POPUP_VAR} & request.POST.keys():
+            return super().response_add(request, obj, post_url_continue)
+        said = f"{person_name(obj)} is added. Next: choose a role, then invite them."
+        self.message_user(request, said, messages.SUCCESS)
+        return HttpResponseRedirect(row_url(obj, ChangeAccess.name))
 
     @admin.display(description="Superuser: administers, decides nothing", boolean=True)
     def superuser(self, user: User) -> bool:

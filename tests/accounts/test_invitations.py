@@ -59,14 +59,18 @@ def test_superuser_adds_a_person_without_a_password_and_invites_them(
     typed = {"username": "ann", "first_name": "Ann", "last_name": "Roy", "email": "ann@example.com"}
     asked = office.get(reverse("admin:auth_user_add")).content.decode()
     assert 'type="password"' not in asked
-    office.post(reverse("admin:auth_user_add"), typed)
+    added = office.post(reverse("admin:auth_user_add"), typed, follow=True)
     ann = User.objects.get(username="ann")
     assert not ann.has_usable_password()
+    assert added.redirect_chain == [(page("access", ann), 302)]
+    assert "Ann Roy is added. Next: choose a role, then invite them." in added.content.decode()
     assert page("invite", ann) not in office.get(page("change", ann)).content.decode()
-    change_roles(office, ann, Role.MANAGER)
+    given = change_roles(office, ann, Role.MANAGER)
 
+    assert given.redirect_chain == [(page("invite", ann), 302)]
     assert page("invite", ann) in office.get(page("change", ann)).content.decode()
-    asked = office.get(page("invite", ann)).content.decode()
+    asked = given.content.decode()
+    assert "gets the role Manager" in asked
     assert "ann@example.com gets a link" in asked
     answer = office.post(page("invite", ann), follow=True)
 

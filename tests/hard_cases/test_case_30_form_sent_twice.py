@@ -199,7 +199,7 @@ def test_forms_of_people_sent_twice_make_one_login_and_one_change_of_password(ro
     first, second = twice(client, reverse("admin:auth_user_add"), lambda: typed)
 
     made = User.objects.get(username="newcomer")
-    assert first.url == second.url == reverse("admin:auth_user_change", args=[made.pk])
+    assert first.url == second.url == reverse("admin:auth_user_access", args=[made.pk])
     assert said(second)[0] == AGAIN
     other = {"usable_password": "true", "password1": f"{words} x", "password2": f"{words} x"}
     address = reverse("admin:auth_user_password_change", args=[made.pk])
