@@ -6,6 +6,7 @@ the action cannot disagree.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -239,6 +240,10 @@ class SecretAction[M: Model](RowAction[M]):
     def then(self) -> tuple[str, str]:
         """Return address and label of the link on the page with the secret."""
 
+    def next_steps(self) -> list[Button]:
+        """Return what the page with the secret offers to do at once."""
+        return []
+
     def act(self) -> HttpResponse:
         secret = self.make()
         if isinstance(secret, HttpResponse):
@@ -252,6 +257,7 @@ class SecretAction[M: Model](RowAction[M]):
             element_id=self.element_id,
             back=back,
             back_label=back_label,
+            next_steps=self.next_steps(),
         )
 
 
@@ -264,6 +270,7 @@ def secret_page(
     element_id: str,
     back: str,
     back_label: str,
+    next_steps: Sequence[Button] = (),
 ) -> HttpResponse:
     """Render the page that shows a new secret once; sent again, the form leads to ``back``."""
     page = admin_page(
@@ -277,6 +284,7 @@ def secret_page(
         element_id=element_id,
         back=back,
         back_label=back_label,
+        next_steps=next_steps,
     )
     name = f"{value_name[:1].upper()}{value_name[1:]}"
     sentence = f"{title}. {name} was shown then, once, and is not shown again."

@@ -85,6 +85,9 @@ class EndpointSecret(SecretAction[WebhookEndpoint]):
     def then(self) -> tuple[str, str]:
         return row_url(self.row), "Back to the endpoint"
 
+    def next_steps(self) -> list[Button]:
+        return SendTest.button_for(self.row, self.user)
+
 
 class AddEndpoint(EndpointSecret):
     """Make an endpoint and its secret."""
