@@ -30,6 +30,7 @@ PAGES = {
     "admin:auth_user_password_change",
     "admin:lending_lendingpolicy_publish",
     "admin:partners_partner_issue_key",
+    "admin:partners_partnerkey_add",
     "admin:partners_partnerkey_expire",
     "admin:partners_partnerkey_rotate",
     "admin:webhooks_webhookendpoint_add",

@@ -1,8 +1,7 @@
 """Partner keys in the admin: their columns, and the actions that rotate, expire and revoke one."""
 
-from abc import abstractmethod
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -11,11 +10,12 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.admin.proposing import leave_to_proposal, proposal_button
+from accounts.admin.proposing import proposal_button
 from accounts.models import Proposal
 from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import badge
-from core.admin.row_actions import Button, RowAction, RowActionsAdmin, SecretAction, row_url
+from core.admin.row_actions import Button, RowAction, RowActionsAdmin, row_url
+from partners.admin.issuing import ADD, AddKey, KeySecret
 from partners.choices import KeyState, scopes_in_words
 from partners.models import Partner, PartnerKey
 from partners.proposals import MadeKey, key_rotate, rotation_open
@@ -85,44 +85,12 @@ class KeyColumns:
         return scopes_in_words(key.scopes)
 
 
-class KeySecret[M: (Partner, PartnerKey)](SecretAction[M]):
-    """An action that makes a key and shows it once, or proposes one that may write."""
-
-    element_id = "issued-key"
-    refused_in_form = True
-    second_person = (
-        "Where it may write, another partner manager confirms it, and sees the key once."
-    )
-
-    def name_of_secret(self) -> str:
-        return "the key"
-
-    @abstractmethod
-    def partner(self) -> Partner:
-        """Return the partner that gets the key."""
-
-    @abstractmethod
-    def propose(self) -> MadeKey | Proposal:
-        """Make the key at once, or propose it."""
-
-    def make(self) -> str | HttpResponse:
-        made = self.propose()
-        return (
-            leave_to_proposal(self.model_admin, self.request, made)
-            if isinstance(made, Proposal)
-            else made.key
-        )
-
-    def then(self) -> tuple[str, str]:
-        return row_url(self.partner()), f"Back to {self.partner()}"
-
-
 class RotateKey(KeySecret[PartnerKey]):
     """Make the key that replaces this one."""
 
     name = "rotate"
     label = "Rotate"
-    permissions = ("partners.add_partnerkey", CHANGE)
+    permissions = (ADD, CHANGE)
     form_class = RotateForm
 
     def is_offered(self) -> bool:
@@ -200,8 +168,16 @@ class PartnerKeyAdmin(RowActionsAdmin[PartnerKey], KeyColumns, ReadOnlyAdmin[Par
     )
     list_select_related = ("partner",)
     fields = ("partner", *KEY_FIELDS, "takes_the_place_of", "replaced_by")
-    empty_list_text = "A key is issued on its partner's page."
+    empty_list_text = "Partners call the API with a key. Issue one: it is shown once."
     row_actions = (RotateKey, ExpireKey, RevokeKey)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return staff(request).has_perm(ADD)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return cast("HttpResponse", AddKey.as_view(model_admin=self)(request))
 
     def row_buttons(self, request: HttpRequest, row: PartnerKey) -> list[Button]:
         opened = proposal_button(rotation_open(row), staff(request))

@@ -43,6 +43,7 @@ def test_logins_partners_and_policies_are_drawn_without_a_complaint(
         "partner": f"/admin/partners/partner/{partner.pk}/change/",
         "partner-key-issue": f"/admin/partners/partner/{partner.pk}/issue-key/",
         "partner-keys": "/admin/partners/partnerkey/",
+        "partner-key-add": "/admin/partners/partnerkey/add/",
         "partner-key": f"/admin/partners/partnerkey/{key.pk}/change/",
         "partner-key-rotate": f"/admin/partners/partnerkey/{key.pk}/rotate/",
         "partner-key-expire": f"/admin/partners/partnerkey/{key.pk}/expire/",

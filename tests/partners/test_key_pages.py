@@ -95,6 +95,27 @@ def test_issued_key_is_kept_nowhere(
     assert_kept_nowhere(client, shown_key(answer), answer, caplog)
 
 
+def test_key_is_issued_from_the_menu_for_a_partner_that_is_chosen(
+    login: Login, partner_manager: User, auditor: User, partner: Partner
+) -> None:
+    add = reverse("admin:partners_partnerkey_add")
+    assert login(auditor).post(add, {"partner": partner.pk, "scopes": READ}).status_code == 403
+    client = login(partner_manager)
+    assert f'href="{add}"' in client.get(reverse("admin:index")).content.decode()
+    assert '<select name="partner"' in client.get(add).content.decode()
+    assert SHOWN.search(client.post(add, {"scopes": READ}).content.decode()) is None
+
+    answer = client.post(add, {"partner": partner.pk, "scopes": READ, "label": "Orders"})
+
+    made = PartnerKey.objects.get()
+    assert (made.partner, made.label) == (partner, "Orders")
+    assert partner_key_recognise(shown_key(answer)) is not None
+    writes = {"partner": partner.pk, "scopes": ["applications:write"]}
+    proposal = client.post(add, writes, follow=True)
+    assert f"Proposed: Issue a key to {partner}." in proposal.content.decode()
+    assert PartnerKey.objects.get() == made
+
+
 def test_old_key_may_end_now(
     login: Login, partner_manager: User, key: PartnerKey, partner_key: str
 ) -> None:

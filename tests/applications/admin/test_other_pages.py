@@ -24,7 +24,6 @@ READ_ONLY = (
     "reviews_reviewdecision",
     "applications_loanoffer",
     "applications_disbursement",
-    "partners_partnerkey",
     "workflows_execution",
     "workflows_pendingcallback",
     "workflows_outboxmessage",
@@ -82,6 +81,8 @@ def test_no_page_has_inline_style_script_or_handler_and_each_has_the_policy(
         reverse("admin:lending_lendingpolicy_change", args=[policy_current().pk]),
         reverse("admin:partners_partner_change", args=[partner.pk]),
         reverse("admin:partners_partner_issue_key", args=[partner.pk]),
+        reverse("admin:partners_partnerkey_add"),
+        reverse("admin:partners_partnerkey_changelist"),
         *(reverse(f"admin:{name}_changelist") for name in READ_ONLY),
     ]
     waiting_for = login(root)

@@ -88,6 +88,12 @@ def key_issue(office: Office) -> None:
     )
 
 
+def key_add(office: Office) -> None:
+    partner = Partner.objects.create(name="Maple")
+    typed = {"partner": partner.pk, "scopes": ["applications:read"]}
+    office.client(Role.PARTNER_MANAGER).post(address("partners_partnerkey_add"), typed)
+
+
 def key_revoke(office: Office) -> None:
     partner_key_issue(partner=Partner.objects.create(name="Maple"))
     row = PartnerKey.objects.get()

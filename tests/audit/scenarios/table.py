@@ -89,6 +89,7 @@ CHANGES = {
     "admin:partners_partner_add": Change(policies_and_partners.partner_add, Action.CREATED),
     "admin:partners_partner_change": Change(policies_and_partners.partner_change, Action.CHANGED),
     "admin:partners_partner_issue_key": Change(policies_and_partners.key_issue, Action.ISSUED),
+    "admin:partners_partnerkey_add": Change(policies_and_partners.key_add, Action.ISSUED),
     "admin:partners_partnerkey_revoke": Change(policies_and_partners.key_revoke, Action.REVOKED),
     "admin:partners_partnerkey_rotate": Change(policies_and_partners.key_rotate, Action.ISSUED),
     "admin:partners_partnerkey_expire": Change(policies_and_partners.key_expire, Action.CHANGED),
