@@ -78,10 +78,10 @@ class LoanOfficeAdminSite(AdminSite):
         ]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002
-        """Let every page's poll bring the badge."""
-        from loanoffice.header_badge import with_badge
+        """Let every page's poll bring badge and bell."""
+        from loanoffice.header_badge import with_counts
 
-        return super().admin_view(with_badge(view), cacheable)
+        return super().admin_view(with_counts(view), cacheable)
 
     def open_tasks(self, request: HttpRequest) -> HttpResponse:
         """Answer the number of the badge, which refreshes itself."""

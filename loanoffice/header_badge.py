@@ -13,9 +13,8 @@ from django.utils.http import parse_etags
 from django.views.decorators.http import require_safe
 
 from loanoffice.dashboard import waiting_on
+from loanoffice.header_bell import Bell, bell_of
 from loanoffice.own_work import MOST_WAITING
-
-BADGE_SHOWN, BADGE = "Badge-Shown", "Badge"
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,10 @@ class Badge:
     """The number of the badge. ``shown``: ``3``, or ``99+`` for more than is counted."""
 
     waiting: int
+
+    @property
+    def number(self) -> int:
+        return self.waiting
 
     @property
     def shown(self) -> str:
@@ -40,21 +43,22 @@ class Badge:
         return {"waiting": self.waiting, "shown": self.shown, "sentence": self.sentence}
 
 
-def with_badge[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
-    """Decorator: answer a poll also with the badge, where it differs from the one that is shown.
+def with_counts[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+    """Decorator: answer a poll also with badge and bell, where they differ from those shown.
 
-    So a page asks once for all of its parts. The badge is a header, which a 304 has as well.
+    So a page asks once for all of its parts. They are headers, which a 304 has as well.
     """
 
     @wraps(view)
     def answer(*args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         response = view(*args, **kwargs)
         request = cast("HttpRequest", args[0])
-        shown = request.headers.get(BADGE_SHOWN)
-        if shown is not None and response.status_code in {200, 204, 304}:
-            badge = badge_of(request)
-            if badge is not None and str(badge.waiting) != shown:
-                response.headers[BADGE] = json.dumps(badge.told)
+        if response.status_code in {200, 204, 304}:
+            for name, count in COUNTS.items():
+                shown = request.headers.get(f"{name}-Shown")
+                found = None if shown is None else count(request)
+                if found is not None and str(found.number) != shown:
+                    response.headers[name] = json.dumps(found.told)
         return response
 
     return answer
@@ -70,6 +74,13 @@ def badge_of(request: HttpRequest) -> Badge | None:
 def badge_for(waiting: int | None) -> Badge | None:
     """Return the badge of a count of ``dashboard.waiting_on``."""
     return None if waiting is None else Badge(waiting)
+
+
+# The counts of the header, by the header of an answer that brings one.
+COUNTS: dict[str, Callable[[HttpRequest], Badge | Bell | None]] = {
+    "Badge": badge_of,
+    "Bell": bell_of,
+}
 
 
 @require_safe

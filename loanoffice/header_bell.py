@@ -24,6 +24,15 @@ class Bell:
             return "Notifications: nothing new"
         return f"Notifications: {self.shown} not read"
 
+    @property
+    def number(self) -> int:
+        return self.unread
+
+    @property
+    def told(self) -> dict[str, int | str]:
+        """The values that a page needs to show it."""
+        return {"unread": self.unread, "shown": self.shown, "sentence": self.sentence}
+
 
 def bell_of(request: HttpRequest) -> Bell | None:
     """Count what the user has not read; one query. ``None`` for who is no member of staff."""

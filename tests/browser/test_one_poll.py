@@ -7,6 +7,8 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, Request, expect
 
 from applications.services import intake
+from reviews.choices import NotificationKind
+from reviews.models import Notification
 from tests import casework
 from tests.applications.admin.conftest import page as address
 
@@ -35,11 +37,20 @@ def test_one_request_brings_all_parts_and_leaves_focus_and_what_is_typed(
     expect(figure).to_have_text("1")
     page.focus("#press-claim")
     casework.waiting_for_manager(officer)
+    expect(page.locator("#bell-figure")).to_be_hidden()
+    Notification.objects.create(
+        user=manager,
+        kind=NotificationKind.PROPOSAL_CLOSED,
+        key="proposal/1",
+        sentence="Your proposal is confirmed.",
+        path="/admin/accounts/proposal/",
+    )
     intake.application_edit(reference=application.reference, user=officer, phone="613-555-0177")
 
     page.clock.fast_forward(EVERY)
 
     expect(figure).to_have_text("2")
+    expect(page.locator("#bell-figure")).to_have_text("1")
     expect(page.locator("#open-tasks-sentence")).to_have_text("2 tasks wait on you")
     expect(page.locator("#contact")).to_contain_text("77")
     expect(page.locator("#application-log")).to_contain_text("Changed: phone.")

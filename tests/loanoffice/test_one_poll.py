@@ -82,6 +82,22 @@ def test_poll_that_asks_for_no_badge_counts_nothing(
         client.get(page("live", waiting), headers={"If-None-Match": etag, "Badge-Shown": "7"})
 
 
+def test_bell_comes_with_the_poll_when_it_differs(
+    login: Login, auditor: User, waiting: LoanApplication
+) -> None:
+    client = login(auditor)
+
+    answers = [
+        client.get(address, headers={"Bell-Shown": shown})
+        for address in (page("live", waiting), "/admin/open-tasks/")
+        for shown in ("0", "7")
+    ]
+
+    nothing = {"unread": 0, "shown": "0", "sentence": "Notifications: nothing new"}
+    told = [json.loads(answer.headers.get("Bell", "null")) for answer in answers]
+    assert told == [None, nothing, None, nothing]
+
+
 def test_badge_is_for_who_decides_and_never_on_a_refusal(
     login: Login, auditor: User, manager: User, waiting: LoanApplication, client: Client
 ) -> None:

@@ -2,9 +2,9 @@
 
    An application or a bulk decision is asked for about once a second with the ETag of what is
    shown; 304 means that nothing changed. Only regions whose HTML differs are replaced, the log only
-   grows; focus, open details, scroll positions and what somebody types stay. The badge comes in a
-   header of the same answer, every 15 seconds. A page without such a part asks for the badge alone;
-   a list also whether its rows changed, and then offers to show them.
+   grows; focus, open details, scroll positions and what somebody types stay. Badge and bell come in
+   headers of the same answer, every 15 seconds. A page without such a part asks for these alone; a
+   list also whether its rows changed, and then offers to show them.
 
    Where nothing changes, in a hidden tab and after failures it asks less often. It ends where the
    person is logged out or may not see the page any more. */
@@ -13,15 +13,16 @@
 (() => {
     const root = document.querySelector("[data-live-url]");
     const badge = document.getElementById("open-tasks-badge");
+    const bell = document.getElementById("bell-link");
     const list = document.getElementById("list-changed");
     const SECOND = 1000;
-    const BADGE_EVERY = 15 * SECOND;
+    const COUNTS_EVERY = 15 * SECOND;
     const LONGEST = 300 * SECOND;
     const LIVE_LONGEST = 30 * SECOND;
 
     const isLive = () => root !== null && root.dataset.live === "on";
     const isList = () => list !== null && "listShown" in list.dataset;
-    const hasParts = () => isLive() || badge !== null || isList();
+    const hasParts = () => isLive() || badge !== null || bell !== null || isList();
     if (!hasParts()) {
         return;
     }
@@ -31,7 +32,8 @@
     const title = document.title;
     let etag = root?.dataset.liveEtag ?? null;
     let waiting = badge ? Number(badge.dataset.waiting) : 0;
-    let badgeAt = performance.now(); // the page was drawn with it
+    let unread = bell ? Number(bell.dataset.unread) : 0;
+    let countsAt = performance.now(); // the page was drawn with them
     let failures = 0;
     let changedAt = performance.now();
     let timer = null;
@@ -54,7 +56,7 @@
             }
             return quiet > 600 * SECOND ? 10 * SECOND : quiet > 60 * SECOND ? 3 * SECOND : SECOND;
         }
-        return document.hidden || quiet > 600 * SECOND ? 60 * SECOND : BADGE_EVERY;
+        return document.hidden || quiet > 600 * SECOND ? 60 * SECOND : COUNTS_EVERY;
     };
 
     const schedule = () => {
@@ -157,6 +159,16 @@
         }
     };
 
+    const showBell = (found) => {
+        unread = found.unread;
+        const figure = document.getElementById("bell-figure");
+        figure.textContent = found.shown;
+        figure.hidden = unread === 0;
+        document.getElementById("bell-sentence").textContent = found.sentence;
+        bell.title = found.sentence;
+        bell.classList.toggle("bell-none", unread === 0);
+    };
+
     const nameTab = (shown) => {
         document.title = waiting === 0 ? title : `(${shown}) ${title}`;
     };
@@ -167,7 +179,7 @@
         if (isLive()) {
             return root.dataset.liveUrl;
         }
-        return isList() ? location.pathname + location.search : badge.dataset.url;
+        return isList() ? location.pathname + location.search : (badge ?? bell).dataset.url;
     };
 
     const headers = () => {
@@ -180,8 +192,13 @@
         } else if (!isLive()) {
             asks["If-None-Match"] = `"${waiting}"`;
         }
-        if (badge && performance.now() - badgeAt >= BADGE_EVERY - SECOND) {
-            asks["Badge-Shown"] = String(waiting);
+        if (performance.now() - countsAt >= COUNTS_EVERY - SECOND) {
+            if (badge) {
+                asks["Badge-Shown"] = String(waiting);
+            }
+            if (bell) {
+                asks["Bell-Shown"] = String(unread);
+            }
         }
         return asks;
     };
@@ -193,8 +210,12 @@
 
     const take = async (answer, asked) => {
         let isNew = false;
-        if ("Badge-Shown" in asked) {
-            badgeAt = performance.now();
+        if ("Badge-Shown" in asked || "Bell-Shown" in asked) {
+            countsAt = performance.now();
+        }
+        if (answer.headers.has("Bell")) {
+            showBell(JSON.parse(answer.headers.get("Bell")));
+            isNew = true;
         }
         if (answer.headers.has("Badge")) {
             showBadge(JSON.parse(answer.headers.get("Badge")));
@@ -202,7 +223,7 @@
         }
         if (answer.headers.has("List-Changed")) {
             offer();
-            delete list.dataset.listShown; // it is known: only the badge is asked for from now on
+            delete list.dataset.listShown; // it is known: it is not asked again
         }
         if (answer.status === 200 && isLive()) {
             if (!show(await answer.text(), answer.headers.get("ETag"))) {
