@@ -135,7 +135,11 @@ class ReviewDecision(models.Model):
 
     task = models.ForeignKey(ReviewTask, on_delete=models.PROTECT, related_name="decisions")
     decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,  # ``decision_by_person`` begins with it
     )
     partner = models.ForeignKey(
         Partner, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -175,7 +179,10 @@ class ReviewDecision(models.Model):
 
     class Meta:
         ordering = ["decided_at", "id"]
-        indexes = [models.Index(fields=["decided_at", "id"], name="decision_by_time")]
+        indexes = [
+            models.Index(fields=["decided_at", "id"], name="decision_by_time"),
+            models.Index(fields=["decided_by", "decided_at"], name="decision_by_person"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["task", "decided_by"],

@@ -1,14 +1,19 @@
 """The other long lists: each page is found in an index, and no list is counted to its end."""
 
+import re
+from collections.abc import Callable
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import Model
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from accounts.roles import Role
 from applications.models import Disbursement
 from devtools.seeding.seed import SeedRequest, seed
+from loanoffice.own_work import incidents_unresolved, own_decisions, stuck
 from partners.models import Partner
 from reviews.models import ReviewDecision, ReviewTask
 from tests.applications.admin.conftest import Login
@@ -36,7 +41,15 @@ def manager(module_rows: None, django_db_blocker: DjangoDbBlocker) -> User:
 
 
 @pytest.fixture(scope="module")
-def many(auditor: User, manager: User, django_db_blocker: DjangoDbBlocker) -> None:
+def operations(module_rows: None, django_db_blocker: DjangoDbBlocker) -> User:
+    with django_db_blocker.unblock():
+        return staff("operations", Role.OPERATIONS)
+
+
+@pytest.fixture(scope="module")
+def many(
+    auditor: User, manager: User, operations: User, django_db_blocker: DjangoDbBlocker
+) -> None:
     """Rows of each list, after the people: with each new person all open tasks are looked at."""
     with django_db_blocker.unblock():
         make_many()
@@ -184,6 +197,22 @@ def test_my_approvals_start_with_the_open_tasks(many: None, login: Login, manage
         # With a subquery for the tasks, or one for the keys, PostgreSQL reads whole tables.
         assert 'IN (SELECT "W0"."id"' not in sql, sql
         assert "partners_partnerkey" not in sql, sql
+
+
+def test_own_work_on_the_front_page_is_found_in_indexes(
+    many: None, manager: User, operations: User
+) -> None:
+    now = timezone.now()
+    reads: tuple[tuple[type[Model], Callable[[], object], str], ...] = (
+        (Incident, incidents_unresolved, "incident_(by_status|open)"),
+        (Disbursement, lambda: stuck(user=operations, incidents={}), "disbursement_by_status"),
+        (OutboxMessage, lambda: stuck(user=operations, incidents={}), "outbox_by_status"),
+        (ReviewDecision, lambda: own_decisions(user=manager, now=now), "decision_by_person"),
+    )
+    for model, read, index in reads:
+        asked = plans(model._meta.db_table, read)
+
+        assert re.search(index, asked[-1][1]), asked
 
 
 def test_empty_search_of_executions_filters_nothing(
