@@ -318,6 +318,7 @@ class Incident(models.Model):
             models.Index(
                 F("status"), F("opened_at").desc(), F("id").desc(), name="incident_by_status"
             ),
+            models.Index(F("opened_at").desc(), F("id").desc(), name="incident_newest"),
             models.Index(
                 urgency(), F("opened_at").desc(), F("id").desc(), name="incident_by_urgency"
             ),

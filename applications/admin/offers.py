@@ -7,6 +7,7 @@ from applications.admin.view_helpers import ApplicationColumn
 from applications.models import Disbursement, LoanOffer
 from core.admin.base import ReadOnlyAdmin
 from core.admin.display import money
+from core.admin.orders import BY_STATUS, Order
 
 
 class LoanOfferAdmin(ApplicationColumn, ReadOnlyAdmin[LoanOffer]):
@@ -48,7 +49,11 @@ class DisbursementAdmin(ApplicationColumn, ReadOnlyAdmin[Disbursement]):
     )
     list_filter = ("status",)
     list_select_related = ("application",)
-    sortable_by = ()
+    # By status is by the word that is shown, but those of unknown outcome are last.
+    orders = {
+        "requested_at": Order(("requested_at", "id"), beside=BY_STATUS),
+        "status": Order(("status", "-requested_at", "-id"), beside=BY_STATUS),
+    }
     empty_list_text = (
         "A payout appears here before the rail is asked to pay it, once for each application."
     )

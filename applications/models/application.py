@@ -152,6 +152,7 @@ class LoanApplication(models.Model):
             # For a status and a step that rarely occur together: either index alone is slow.
             newest_first("status", "current_step", name="application_by_status_step"),
             newest_first("waiting_on", name="application_by_waiting"),
+            models.Index(fields=["waiting_on", "waiting_until", "id"], name="application_by_wait"),
             newest_first("amount_band", name="application_by_band"),
             newest_first(
                 "applicant_search",

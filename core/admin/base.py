@@ -1,5 +1,6 @@
 """Base classes of every admin: nothing is deleted, and most of it is read-only."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -11,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from audit.admin.base import AuditedAdmin, ReadOnlyPermissions
 from core.admin.number_fields import NUMBER_FIELDS
+from core.admin.orders import Order
 from core.admin.own_lists import OwnListAdmin
 from core.admin.paging import BoundedChangeList, BoundedPaginator
 from core.admin.sent_once import SentOnceAdmin
@@ -35,9 +37,16 @@ class NoDeleteAdmin[M: Model](SentOnceAdmin[M], OwnListAdmin[M], AuditedAdmin[M]
     empty_list_text = ""  # shown in an empty list: what appears in it, and what to do
 
     changelist_class: type[BoundedChangeList] = BoundedChangeList
+    # The columns that the list can be sorted by; without any, Django's rules hold.
+    orders: Mapping[str, Order] = {}
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        if not self.orders:
+            return super().get_sortable_by(request)
+        return tuple(name for name, order in self.orders.items() if order.is_offered(request))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

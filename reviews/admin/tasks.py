@@ -17,6 +17,7 @@ from applications.admin.view_helpers import ApplicationColumn
 from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import badge, clock, deadline, due_in_words, moment, money, person_name
 from core.admin.live_lists import LiveListAdmin
+from core.admin.orders import BY_STATUS, Order
 from core.admin.paging import BoundedChangeList
 from core.admin.row_actions import row_url
 from lending.choices import Outcome
@@ -114,7 +115,12 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask], LiveListAdmi
         "application__submitted_by",
         "claimed_by",
     )
-    sortable_by = ()
+    # All that can be "mine" is open, and few. By status is by the word that is shown.
+    orders = {
+        "due": Order(("due_at", "id"), beside=None),
+        "due_soon": Order(("due_at", "id"), beside=None),
+        "status_shown": Order(("status", "due_at", "id"), beside=BY_STATUS),
+    }
     fields = (
         "application",
         ("attempt", "kind", "number"),
@@ -228,7 +234,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask], LiveListAdmi
         shown = money(known.instalment, task.application.currency)
         return format_html('{} <span class="quiet">{}</span>', shown, known.share)
 
-    @admin.display(description="Due")
+    @admin.display(description="Due", ordering="due_at")
     def due_soon(self, task: ReviewTask) -> SafeString:
         return due_in_words(task.due_at, task.expires_at)
 
@@ -266,13 +272,13 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask], LiveListAdmi
         role = task.application.get_waiting_on_display if waits else task.get_assigned_role_display
         return role()
 
-    @admin.display(description="Status")
+    @admin.display(description="Status", ordering="status")
     def status_shown(self, task: ReviewTask) -> SafeString:
         return badge(
             task.get_status_display(), "wait" if task.status == TaskStatus.OPEN else "quiet"
         )
 
-    @admin.display(description="Deadline")
+    @admin.display(description="Deadline", ordering="due_at")
     def due(self, task: ReviewTask) -> SafeString:
         if task.status != TaskStatus.OPEN:
             return format_html("Due {}", moment(task.due_at))
@@ -318,7 +324,7 @@ class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):
         "voided_at",
         "voided_because",
     )
-    sortable_by = ()
+    orders = {"decided_at": Order(("decided_at", "id"), beside=None)}
 
     @admin.display(description="Asked")
     def asked(self, decision: ReviewDecision) -> str:

@@ -15,6 +15,7 @@ from applications.admin.view_helpers import ApplicationColumn
 from applications.references import LOOKS_LIKE_REFERENCE
 from core.admin.base import ReadOnlyPageAdmin, staff
 from core.admin.display import moment
+from core.admin.orders import BY_STATUS, Order
 from core.admin.paging import BoundedChangeList
 from core.admin.row_actions import RowAction, RowActionsAdmin
 from webhooks import events
@@ -97,7 +98,11 @@ class WebhookDeliveryAdmin(
     list_filter = ("status", ByType, ByPartner)
     list_select_related = ("event__application", "endpoint", "partner")
     ordering = ("-id",)
-    sortable_by = ()
+    # The order of ids is that of the time.
+    orders = {
+        "created_at": Order(("id",), beside=BY_STATUS),
+        "status_shown": Order(("status", "-id"), beside=BY_STATUS),
+    }
     search_fields = ("event__public_id",)
     keeps_search = True
     search_help_text = "The reference of an application, or the id of an event, in full."
@@ -114,7 +119,7 @@ class WebhookDeliveryAdmin(
     def what(self, delivery: WebhookDelivery) -> str:
         return event_words(delivery.event_type)
 
-    @admin.display(description="Status")
+    @admin.display(description="Status", ordering="status")
     def status_shown(self, delivery: WebhookDelivery) -> SafeString:
         return delivery_badge(delivery)
 

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from applications.admin.view_helpers import ApplicationColumn
 from core.admin.base import ReadOnlyAdmin
+from core.admin.orders import BY_STATUS, Order
 from core.admin.row_actions import Button, RowActionsAdmin, row_url
 from core.database import beginning
 from workflows.admin.badges import callback_badge, execution_badge
@@ -33,7 +34,10 @@ class ExecutionAdmin(RowActionsAdmin[Execution], ApplicationColumn, ReadOnlyAdmi
     search_fields = ("name",)
     keeps_search = True
     search_help_text = "How the execution's name begins."
-    sortable_by = ()
+    orders = {
+        "queued_at": Order(("queued_at", "id"), beside=BY_STATUS),
+        "status_shown": Order(("status", "-queued_at", "-id"), beside=BY_STATUS),
+    }
     empty_list_text = (
         "Each application that is submitted is carried by one durable execution; a restart "
         "begins another."
@@ -53,7 +57,7 @@ class ExecutionAdmin(RowActionsAdmin[Execution], ApplicationColumn, ReadOnlyAdmi
         "request_id",
     )
 
-    @admin.display(description="Status")
+    @admin.display(description="Status", ordering="status")
     def status_shown(self, execution: Execution) -> SafeString:
         return execution_badge(execution)
 
@@ -93,7 +97,10 @@ class PendingCallbackAdmin(ApplicationColumn, ReadOnlyAdmin[PendingCallback]):
     list_filter = ("status",)
     list_select_related = ("execution__application",)
     application_path = "execution.application"
-    sortable_by = ()
+    orders = {
+        "opened_at": Order(("opened_at", "id"), beside=BY_STATUS),
+        "status_shown": Order(("status", "-opened_at", "-id"), beside=BY_STATUS),
+    }
     empty_list_text = (
         "What a sleeping execution waits for appears here: a person's answer, or the fraud "
         "service's."
@@ -117,7 +124,7 @@ class PendingCallbackAdmin(ApplicationColumn, ReadOnlyAdmin[PendingCallback]):
     def what(self, callback: PendingCallback) -> str:
         return callback.what
 
-    @admin.display(description="Status")
+    @admin.display(description="Status", ordering="status")
     def status_shown(self, callback: PendingCallback) -> SafeString:
         return callback_badge(callback)
 

@@ -19,6 +19,7 @@ from applications.admin.withdrawal import Withdraw
 from applications.models import ApplicationEvent, Disbursement
 from core.admin.base import ReadOnlyPageAdmin, staff
 from core.admin.display import moment, person_name
+from core.admin.orders import BY_STATUS, Order
 from core.admin.row_actions import Button, RowAction, RowActionsAdmin, row_url
 from core.errors import DomainError
 from workflows import incidents, kind_restarts, operations
@@ -248,7 +249,11 @@ class ResolveIncident(RowAction[Incident]):
 class IncidentAdmin(RowActionsAdmin[Incident], ApplicationColumn, ReadOnlyPageAdmin[Incident]):
     list_display = ("why", "status_shown", "kind", "application_shown", "age", "by")
     list_filter = ("status", "kind")
-    sortable_by = ()
+    # By status is by urgency: open, acknowledged, resolved.
+    orders = {
+        "status_shown": Order((urgency().asc(), F("opened_at").desc(), F("pk").desc())),
+        "age": Order(("-opened_at", "-id"), beside=BY_STATUS),
+    }
     change_list_template = "workflows/admin/incident_list.html"
     page_template = "workflows/admin/incident.html"
     row_actions = (AcknowledgeIncident, ResolveIncident)
@@ -257,11 +262,11 @@ class IncidentAdmin(RowActionsAdmin[Incident], ApplicationColumn, ReadOnlyPageAd
     def why(self, incident: Incident) -> str:
         return incident.sentence
 
-    @admin.display(description="Status")
+    @admin.display(description="Status", ordering="status")
     def status_shown(self, incident: Incident) -> SafeString:
         return incident_badge(incident)
 
-    @admin.display(description="Age")
+    @admin.display(description="Age", ordering="opened_at")
     def age(self, incident: Incident) -> SafeString:
         opened = moment(incident.opened_at)
         return format_html('{} <span class="quiet">since {}</span>', age(incident), opened)

@@ -19,6 +19,7 @@ from applications.admin.view_helpers import ApplicationColumn
 from applications.models import LoanApplication
 from core.admin.base import ReadOnlyAdmin
 from core.admin.display import moment
+from core.admin.orders import BY_STATUS, Order
 from core.admin.row_actions import RowAction, RowActionsAdmin
 from workflows import operations
 from workflows.admin.badges import message_badge
@@ -161,7 +162,7 @@ class OutboxMessageAdmin(
     list_filter = ("status", "kind")
     list_select_related = ("execution__application", "application")
     ordering = ("-id",)
-    sortable_by = ()
+    orders = {"status_shown": Order(("status", "-id"), beside=BY_STATUS)}
     empty_list_text = (
         "Every outgoing message is stored here first: starts of workflows, answers that people "
         "gave, emails. It is retried until it is delivered."
@@ -183,7 +184,7 @@ class OutboxMessageAdmin(
         "payload_as_stored",
     )
 
-    @admin.display(description="Status")
+    @admin.display(description="Status", ordering="status")
     def status_shown(self, message: OutboxMessage) -> SafeString:
         return message_badge(message)
 

@@ -86,11 +86,17 @@ def some_reference() -> str:
             ("o=-{created}", "application_newest"),
             ("o={amount}", "application_by_amount"),
             ("o=-{amount}", "application_by_amount"),
+            ("o={status}", "application_by_status"),
+            ("o=-{status}", "application_by_status"),
             ("o=-{amount}&status__exact=funded", "application_by_status_amount"),
+            ("o={waiting}&waiting_on__exact=manager", "application_by_wait"),
+            ("o=-{waiting}&waiting_on__exact=manager", "application_by_wait"),
             ("o={amount}&status__exact=funded", "application_by_status_amount"),
             ("o={created}&current_step__exact=complete", "application_by_step"),
             # What is not offered is not done, whoever asks for it.
             ("o=-{amount}&current_step__exact=complete", "application_by_step"),
+            ("o={waiting}", "application_newest"),
+            ("o={status}&partner__id__exact={partner}", "application_by_partner"),
             ("o=-{created}&q=s", "application_by_name"),
             ("o=1.2.3", "application_newest"),
         ],
@@ -102,7 +108,8 @@ def test_page_is_found_in_an_index_and_never_sorted(
 ) -> None:
     client = login(auditor)
     # Without actions there is no column of checkboxes: the reference is the first, 0.
-    address = query.format(partner=first_partner(), reference=some_reference(), created=7, amount=2)
+    places = {"created": 7, "amount": 2, "status": 3, "waiting": 5}
+    address = query.format(partner=first_partner(), reference=some_reference(), **places)
 
     asked = plans(TABLE, lambda: client.get(f"{LIST}?{address}"))
 
