@@ -82,6 +82,7 @@ class ApplicationListAdmin(LiveListAdmin[LoanApplication]):
         "status_shown": Order(("status", *BY_CREATED), beside=BY_STATUS),
         "waiting": Order(("waiting_until", "id"), needs="waiting_on__exact"),
     }
+    counts_status = True
     list_select_related = ("partner",)
     search_fields = ("reference", "applicant_name")
     search_help_text = (

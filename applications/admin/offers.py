@@ -47,6 +47,7 @@ class DisbursementAdmin(ApplicationColumn, ReadOnlyAdmin[Disbursement]):
         "requested_at",
         "funded_at",
     )
+    counts_status = True
     list_filter = ("status",)
     list_select_related = ("application",)
     # By status is by the word that is shown, but those of unknown outcome are last.

@@ -39,6 +39,8 @@ class NoDeleteAdmin[M: Model](SentOnceAdmin[M], OwnListAdmin[M], AuditedAdmin[M]
     changelist_class: type[BoundedChangeList] = BoundedChangeList
     # The columns that the list can be sorted by; without any, Django's rules hold.
     orders: Mapping[str, Order] = {}
+    # Whether rows are counted by status on demand: where an index begins with it.
+    counts_status = False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -7,7 +7,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from core.admin.orders import OrderedChangeList
+from core.admin.choice_counts import CountedChangeList
 
 if TYPE_CHECKING:
     RowsPaginator = Paginator[Any]
@@ -43,7 +43,7 @@ class BoundedPaginator(RowsPaginator):
         return found.order_by().values("pk")[: self.most + 1].count()
 
 
-class BoundedChangeList(OrderedChangeList):
+class BoundedChangeList(CountedChangeList):
     """A list that fetches as many rows as it shows, also when they fit on one page.
 
     Django would fetch all of them then; a database that takes a rare combination for a common

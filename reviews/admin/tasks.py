@@ -115,6 +115,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask], LiveListAdmi
         "application__submitted_by",
         "claimed_by",
     )
+    counts_status = True
     # All that can be "mine" is open, and few. By status is by the word that is shown.
     orders = {
         "due": Order(("due_at", "id"), beside=None),

@@ -97,6 +97,7 @@ class WebhookDeliveryAdmin(
     )
     list_filter = ("status", ByType, ByPartner)
     list_select_related = ("event__application", "endpoint", "partner")
+    counts_status = True
     ordering = ("-id",)
     # The order of ids is that of the time.
     orders = {

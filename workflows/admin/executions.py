@@ -31,6 +31,7 @@ class ExecutionAdmin(RowActionsAdmin[Execution], ApplicationColumn, ReadOnlyAdmi
     )
     list_filter = ("status",)
     list_select_related = ("application",)
+    counts_status = True
     search_fields = ("name",)
     keeps_search = True
     search_help_text = "How the execution's name begins."
@@ -97,6 +98,7 @@ class PendingCallbackAdmin(ApplicationColumn, ReadOnlyAdmin[PendingCallback]):
     list_filter = ("status",)
     list_select_related = ("execution__application",)
     application_path = "execution.application"
+    counts_status = True
     orders = {
         "opened_at": Order(("opened_at", "id"), beside=BY_STATUS),
         "status_shown": Order(("status", "-opened_at", "-id"), beside=BY_STATUS),

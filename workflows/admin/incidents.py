@@ -246,9 +246,27 @@ class ResolveIncident(RowAction[Incident]):
         return "It is resolved."
 
 
+class WorkedOnByMe(admin.SimpleListFilter):
+    """Filter by who works on an incident: the person who looks."""
+
+    title = "worked on by me"
+    parameter_name = "mine"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        if not staff(request).has_perm(incidents.PERMISSION):
+            return []
+        return [("yes", "Acknowledged by me")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Incident]) -> QuerySet[Incident]:
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(status=Incident.Status.ACKNOWLEDGED, acknowledged_by=staff(request))
+
+
 class IncidentAdmin(RowActionsAdmin[Incident], ApplicationColumn, ReadOnlyPageAdmin[Incident]):
     list_display = ("why", "status_shown", "kind", "application_shown", "age", "by")
-    list_filter = ("status", "kind")
+    list_filter = (WorkedOnByMe, "status", "kind")
+    counts_status = True
     # By status is by urgency: open, acknowledged, resolved.
     orders = {
         "status_shown": Order((urgency().asc(), F("opened_at").desc(), F("pk").desc())),

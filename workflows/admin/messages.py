@@ -161,6 +161,7 @@ class OutboxMessageAdmin(
     )
     list_filter = ("status", "kind")
     list_select_related = ("execution__application", "application")
+    counts_status = True
     ordering = ("-id",)
     orders = {"status_shown": Order(("status", "-id"), beside=BY_STATUS)}
     empty_list_text = (
