@@ -28,12 +28,14 @@ from loanoffice.own_work import (
     MOST_WAITING,
     OwnApplications,
     OwnDecisions,
+    PartnerWork,
     PolicyWork,
     RecordWork,
     Stuck,
     incidents_unresolved,
     own_applications,
     own_decisions,
+    partner_work,
     policy_work,
     record_work,
     stuck,
@@ -127,6 +129,7 @@ class Dashboard:
     own: OwnApplications | None  # of who enters applications
     stuck: Stuck | None  # of who works on incidents
     policies: PolicyWork | None  # of who publishes them
+    partners: PartnerWork | None  # of who looks after their keys
     record: RecordWork | None  # of who sees the audit log
     is_new: bool  # nobody has entered an application yet
     seal: SealStatus
@@ -172,6 +175,7 @@ def dashboard_of(*, user: User, now: datetime) -> Dashboard:
         own=own_applications(user=user, now=now),
         stuck=stuck(user=user, incidents=incidents or {}),
         policies=policy_work(user=user),
+        partners=partner_work(user=user, now=now),
         record=record_work(user=user, now=now),
         is_new=sees_applications and not LoanApplication.objects.exists(),
         seal=_kept("seal", now, seal_status),

@@ -1,6 +1,7 @@
 """Read what one person has in hand, by what their role is there for.
 
-A loan officer's applications, what somebody may decide, what is stuck, policies, the record.
+A loan officer's applications, what somebody may decide, what is stuck, policies, partners and
+the record.
 Reads only. A person's own work is read each time, by an index, in one to three statements.
 """
 
@@ -19,10 +20,13 @@ from audit.models import Action, AuditEntry
 from audit.times import day_begins
 from lending.models import LendingPolicy
 from loanoffice.amounts import Amounts, amounts_of
+from partners.models import PartnerKey
+from partners.services.keys import expiring
 from reviews.choices import TaskKind
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.selectors import asked_again, given_by
 from reviews.services import decisions
+from webhooks.models import WebhookEndpoint
 from workflows.models import Incident, OutboxMessage
 
 MOST_WAITING = 100
@@ -82,6 +86,14 @@ class PolicyWork:
 
     in_force: LendingPolicy | None
     drafts: int
+
+
+@dataclass(frozen=True)
+class PartnerWork:
+    """Keys and endpoints of partners that somebody has to look after."""
+
+    keys_expiring: int
+    endpoints_disabled: int
 
 
 @dataclass(frozen=True)
@@ -181,6 +193,17 @@ def policy_work(*, user: User) -> PolicyWork | None:
     return PolicyWork(
         in_force=published.order_by("-version").first(),
         drafts=LendingPolicy.objects.filter(published_at__isnull=True).count(),
+    )
+
+
+def partner_work(*, user: User, now: datetime) -> PartnerWork | None:
+    """Count keys that expire soon and disabled endpoints, in two queries; ``None`` for others."""
+    if not user.has_perm("partners.change_partnerkey"):
+        return None
+    disabled = WebhookEndpoint.objects.filter(status=WebhookEndpoint.Status.DISABLED)
+    return PartnerWork(
+        keys_expiring=PartnerKey.objects.filter(expiring(now=now)).count(),
+        endpoints_disabled=disabled.count(),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -156,6 +157,23 @@ class RevokeKey(RowAction[PartnerKey]):
         return HttpResponseRedirect(row_url(self.row.partner))
 
 
+class Expiring(admin.SimpleListFilter):
+    """Filter the keys that expire soon, and that somebody has to rotate."""
+
+    title = "expiry"
+    parameter_name = "expiring"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("soon", "Expires soon")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[PartnerKey]
+    ) -> QuerySet[PartnerKey]:
+        if self.value() != "soon":
+            return queryset
+        return queryset.filter(keys.expiring(now=timezone.now()))
+
+
 class PartnerKeyAdmin(RowActionsAdmin[PartnerKey], KeyColumns, ReadOnlyAdmin[PartnerKey]):
     list_display = (
         "prefix",
@@ -166,6 +184,7 @@ class PartnerKeyAdmin(RowActionsAdmin[PartnerKey], KeyColumns, ReadOnlyAdmin[Par
         "expires_at",
         "last_used_at",
     )
+    list_filter = (Expiring,)
     list_select_related = ("partner",)
     fields = ("partner", *KEY_FIELDS, "takes_the_place_of", "replaced_by")
     empty_list_text = "Partners call the API with a key. Issue one: it is shown once."

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import QuerySet, Subquery, Value
+from django.db.models import Q, QuerySet, Subquery, Value
 from django.utils import timezone
 
 from audit.models import Action
@@ -48,6 +48,11 @@ def key_hash(key: str) -> str:
 def may_write(scopes: Iterable[str]) -> bool:
     """Return true when a key with these scopes may change anything."""
     return any(not scope.endswith(":read") for scope in scopes)
+
+
+def expiring(*, now: datetime) -> Q:
+    """Return a filter of the keys whose state is ``KeyState.EXPIRES_SOON``."""
+    return Q(revoked_at=None, expires_at__gt=now, expires_at__lte=now + SOON)
 
 
 def key_state(key: PartnerKey, *, now: datetime) -> KeyState:

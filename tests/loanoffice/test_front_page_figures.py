@@ -16,7 +16,15 @@ from applications.services import access_log, intake
 from lending.choices import Outcome
 from loanoffice.dashboard import DAYS, dashboard_of
 from loanoffice.office_figures import WEEKS, office_figures
-from loanoffice.own_work import own_applications, own_decisions, record_work, stuck
+from loanoffice.own_work import (
+    own_applications,
+    own_decisions,
+    partner_work,
+    record_work,
+    stuck,
+)
+from partners.models import Partner, PartnerKey
+from partners.services.keys import partner_key_issue
 from reviews.models import ReviewTask
 from reviews.services import decisions
 from tests import casework
@@ -72,7 +80,13 @@ def test_officer_sees_the_applications_that_they_entered(
 
 
 def test_each_sees_what_their_role_is_there_for(
-    officer: User, senior: User, analyst: User, operations: User, auditor: User
+    officer: User,
+    senior: User,
+    analyst: User,
+    operations: User,
+    auditor: User,
+    partner_manager: User,
+    partner: Partner,
 ) -> None:
     """Asked again, decided and due first, stuck, looked at: each in a few statements."""
     casework.waiting_for_manager(officer, loan_amount=120_000)
@@ -102,6 +116,14 @@ def test_each_sees_what_their_role_is_there_for(
     assert (found.payouts, found.payout_amounts) == (1, [(Decimal("25000.00"), "CAD")])
     assert found.messages_given_up == 0
     assert found.messages_pending == OutboxMessage.objects.filter(status="pending").count() > 0
+    for days, revoked in ((3, None), (3, now), (300, None)):
+        key, _ = partner_key_issue(partner=partner, scopes=("applications:read",))
+        PartnerKey.objects.filter(pk=key.pk).update(
+            expires_at=now + timedelta(days=days), revoked_at=revoked
+        )
+    kept = dashboard_of(user=partner_manager, now=now).partners
+    assert kept is not None
+    assert (kept.keys_expiring, kept.endpoints_disabled) == (1, 0)
     record = dashboard_of(user=auditor, now=now).record
     assert record is not None
     assert ("revealed", "Reveals", 1) in record.counts
@@ -113,6 +135,8 @@ def test_each_sees_what_their_role_is_there_for(
         (lambda user: own_decisions(user=user, now=now), senior, 4),
         (lambda user: stuck(user=user, incidents={}), operations, 2),
         (lambda user: record_work(user=user, now=now), auditor, 1),
+        (lambda user: partner_work(user=user, now=now), partner_manager, 2),
+        (lambda user: partner_work(user=user, now=now), auditor, 0),
         (lambda user: stuck(user=user, incidents={}), auditor, 0),
         (lambda user: record_work(user=user, now=now), operations, 0),
     ):

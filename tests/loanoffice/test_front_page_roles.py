@@ -130,7 +130,7 @@ FIRST = {
     "operations": "stuck",
     "policy": "policies",
     "auditor": "seal",
-    "partners": "tiles",
+    "partners": "partners",
     "admin": "administration",
 }
 

@@ -84,7 +84,7 @@ def incident(opened: int, *, ago: timedelta) -> IncidentsOfKind:
 
 
 def seal(**changes: Any) -> SealStatus:
-    return SealStatus(**{**SEALED.__dict__, **changes})
+    return SEALED._replace(**changes)
 
 
 def down(name: str) -> dict[str, Answer]:
