@@ -46,6 +46,9 @@ class ApplicantMail(NamedTuple):
     body: str
 
 
+DONE = MappingProxyType({Outcome.APPROVE: "approved", Outcome.DECLINE: "declined"})
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReviewKind:
     """One kind of review task.
@@ -70,6 +73,7 @@ class ReviewKind:
     four_eyes: bool = True  # whoever created, submitted or edited the application may not decide
     escalated: bool = True  # after half of its time, to ``accounts.roles.roles_above``
     words: Mapping[Outcome, str]  # the labels of the buttons
+    done: Mapping[Outcome, str] = DONE  # what was done, in messages and on the timeline
     declined_as: ReasonCode  # the reason shown to the applicant and the partner
     opening_reasons: tuple[tuple[ReasonCode, str], ...] = ()
     skipped_as: str = "not needed"  # shown for the step when no task was needed
@@ -152,6 +156,7 @@ ROWS = (
         permission_name="Can decide fraud reviews",
         wait="approval_expires",
         words={Outcome.APPROVE: "Clear the flag", Outcome.DECLINE: "Decline"},
+        done=DONE | {Outcome.APPROVE: "flag cleared"},
         declined_as=ReasonCode.FRAUD_SUSPECTED,
         opening_reasons=((ReasonCode.FRAUD_SUSPECTED, "The fraud check flagged it."),),
     ),
@@ -168,6 +173,7 @@ ROWS = (
         four_eyes=False,  # the applicant decides; staff only record the answer
         escalated=False,  # no role ranks above an applicant
         words={Outcome.APPROVE: "Offer accepted", Outcome.DECLINE: "Offer declined"},
+        done=DONE | {Outcome.APPROVE: "accepted"},
         declined_as=ReasonCode.OFFER_DECLINED,
         answers_offer=True,
         applicant_mail=ApplicantMail(

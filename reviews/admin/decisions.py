@@ -66,7 +66,8 @@ def _decide(
     )
     user = staff(request)
     kind = TaskKind(task.kind)
-    words = REVIEW_KINDS[kind].words
+    row = REVIEW_KINDS[kind]
+    words = row.words
     carried = queue.list_carried(request)
     try:
         if request.method == "POST":
@@ -79,7 +80,7 @@ def _decide(
                     **form.given,
                     version=form.cleaned_data["version"],
                 )
-                message = f"{kind.label} of {application.reference}: {OUTCOME_WORDS[wanted]}."
+                message = f"{kind.label} of {application.reference}: {row.done[wanted]}."
                 task.refresh_from_db()
                 if decision.outcome == Outcome.APPROVE and not task.outcome:
                     message += " A second person has to approve as well."

@@ -173,7 +173,8 @@ def _event(answer: Answer) -> ApplicationEvent:
     verb = "approved" if answer.approves else "declined"
     # The applicant accepts an offer; nobody approves it.
     outcome = Outcome(decision.outcome)
-    message = f"{row.words[outcome]}." if row.answers_offer else f"{row.kind.label}: {verb}."
+    said = row.words[outcome] if row.answers_offer else f"{row.kind.label}: {row.done[outcome]}"
+    message = f"{said}."
     if answer.approves and left > 0:
         message += f" {left} more approval needed."
     return event_make(

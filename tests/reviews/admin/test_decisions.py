@@ -313,8 +313,12 @@ def test_analyst_decides_a_fraud_flag_and_a_manager_does_not(
     client = login(analyst)
     assert shows(client, application) == list(BUTTONS)
     assert "Clear the flag" in client.get(page("change", application)).content.decode()
-    client.post(decide_page(application, "approve"), {"version": application.version})
+    answer = client.post(decide_page(application, "approve"), {"version": application.version})
     assert application.review_tasks.get().outcome == Outcome.APPROVE
+    # In the words of the button: it approves no loan.
+    assert said(answer) == [f"Fraud review of {application.reference}: flag cleared."]
+    line = application.events.get(kind="fraud_review_approved")
+    assert line.message == "Fraud review: flag cleared."
 
 
 def test_task_of_another_application_is_not_decided_here(
