@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -95,6 +96,11 @@ class ProposalPage:
             return reverse(f"admin:{label}_{model}_change", args=[self.proposal.object_id])
         except NoReverseMatch:
             return ""
+
+    @property
+    def target_name(self) -> str:
+        """Return what kind of thing it is about, in words."""
+        return str(apps.get_model(self.proposal.object_kind)._meta.verbose_name)
 
     def buttons(self) -> list[Button]:
         actions = (ConfirmProposal, RejectProposal, WithdrawProposal)
