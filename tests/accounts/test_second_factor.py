@@ -80,6 +80,14 @@ def test_code_is_asked_for_after_the_password_and_leads_where_one_was_going(
     asked = client.get(where)
     assert asked.url == reverse("account:code", query={"next": where})
     before = client.session.session_key
+    html = client.get(asked.url).content.decode()
+    # What leads back here until the code is given is not offered.
+    assert [each in html for each in ('id="header-search"', 'id="menu"', 'id="bell-link"')] == [
+        False,
+        False,
+        False,
+    ]
+    assert "each code once" in html
     answer = client.post(asked.url, {"code": code_of(device), "next": where})
 
     assert answer.url == where
