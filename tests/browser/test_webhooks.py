@@ -80,9 +80,11 @@ def test_endpoint_is_added_its_failed_delivery_looked_into_and_sent_again(
         expect(page.locator(".messagelist .success")).to_contain_text("on its way again")
         expect(page.locator("#delivery-head .badge")).to_have_text("Pending")
 
+        page.evaluate("window.notReloaded = true")
         assert sweep_webhooks() == 1
-        page.reload()
         expect(page.locator("#delivery-head .badge")).to_have_text("Delivered")
+        expect(page.locator("#look-again")).to_have_count(0)
+        assert page.evaluate("window.notReloaded")
         page.click("#to-application")
         expect(page.locator("#panel-webhooks")).to_be_visible()
         inspect(page, "application-webhooks")

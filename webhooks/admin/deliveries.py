@@ -163,6 +163,8 @@ class WebhookDeliveryAdmin(
 
     def page_context(self, request: HttpRequest, row: WebhookDelivery) -> dict[str, Any]:
         tries = WebhookAttempt.objects.filter(delivery=row).order_by("-id")
+        next_try = events.next_tries([row]).get(row.pk)
+        is_pending = row.status == WebhookDelivery.Status.PENDING
         return {
             "title": f"Webhook: {event_words(row.event_type).lower()}"
             + (f": {row.event.application.reference}" if row.event.application else ""),
@@ -171,7 +173,8 @@ class WebhookDeliveryAdmin(
             "payload": json.dumps(json.loads(row.event.payload), indent=2, ensure_ascii=False),
             "tries": list(tries[:TRIES_SHOWN]),
             "resent": row.round - 1,
-            "next_try": events.next_tries([row]).get(row.pk),
+            "next_try": next_try,
+            "at_once": is_pending and (next_try is None or next_try <= timezone.now()),
             "buttons": self.row_buttons(request, row),
         }
 

@@ -48,8 +48,28 @@
         });
     }
 
-    const soon = document.querySelector("[data-reload]");
-    if (soon) {
-        setTimeout(() => document.hidden || location.reload(), Number(soon.dataset.reload));
-    }
+    // A page that shows what happens in a moment asks for itself again, and changes in place.
+    const lookLater = () => {
+        const soon = document.querySelector("[data-reload]");
+        if (soon) {
+            setTimeout(look, Number(soon.dataset.reload));
+        }
+    };
+    const look = async () => {
+        if (!document.hidden) {
+            let text = "";
+            try {
+                text = await (await fetch(location.href, { redirect: "error" })).text();
+            } catch {
+                return; // signed out, offline or left: the link to look again stays
+            }
+            const html = new DOMParser().parseFromString(text, "text/html");
+            const fresh = html.getElementById("content-main");
+            if (fresh) {
+                document.getElementById("content-main").replaceWith(fresh);
+            }
+        }
+        lookLater();
+    };
+    lookLater();
 })();
