@@ -45,6 +45,7 @@ from tests import casework
 from tests.applications.admin.conftest import page
 from tests.hard_cases.test_case_17_links_that_are_followed import Addresses
 from tests.loanoffice import stage
+from tests.sizes import size
 from tests.workflows import trouble
 from webhooks.endpoints import endpoint_create
 from workflows import executions
@@ -229,7 +230,7 @@ def rows_of(model: type[Model]) -> list[Model]:
     rows = model._default_manager.order_by("pk")
     names = {field.name for field in model._meta.fields}
     kind = next((name for name in ("kind", "action", "event_type") if name in names), None)
-    found = {getattr(row, kind or "pk", None) if kind else None: row for row in rows}
+    found = {getattr(row, kind) if kind else None: row for row in rows}
     return list(found.values())
 
 
@@ -279,6 +280,14 @@ def test_pages_write_all_times_in_one_format_and_lead_nowhere_outside_of_the_sta
             problems += codes(html)
         if problems:
             wrong[address] = problems
+
+    # What each role sees of an application and no other role does.
+    for role in [*Role][: size(short=1, long=len(Role))]:
+        client.force_login(User.objects.get(username=login(role)))
+        for application in LoanApplication.objects.all()[: size(short=2, long=20)]:
+            address = page("change", application).removeprefix(stage.STAGE)
+            if problems := codes(client.get(address).content.decode()):
+                wrong[f"{address} for {role}"] = problems
 
     assert not wrong, "\n".join(f"{where}: {', '.join(said)}" for where, said in wrong.items())
     assert outside == {}
