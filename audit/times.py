@@ -32,7 +32,12 @@ def zone_sentence() -> str:
 
 def day_begins(day: date) -> datetime:
     """Return the first moment of a day of the office."""
-    return timezone.make_aware(datetime.combine(day, time.min))
+    return hour_of_day(day, 0)
+
+
+def hour_of_day(day: date, hour: int) -> datetime:
+    """Return when the office's clocks show a full hour of a day; it has to exist every day."""
+    return timezone.make_aware(datetime.combine(day, time(hour)))
 
 
 def end_of_day(at: datetime) -> datetime:

@@ -28,3 +28,12 @@ class NotificationKind(TextChoices):
     SENT_BACK = "sent_back", "Sent back"
     TO_CONFIRM = "to_confirm", "To confirm"
     PROPOSAL_CLOSED = "proposal_closed", "Your proposal"
+
+
+class MailMode(TextChoices):
+    """Which e-mails about work one person gets."""
+
+    DIGEST = "digest", "What is urgent at once, the rest in one e-mail a day"
+    AT_ONCE = "at_once", "Each e-mail at once"
+    URGENT = "urgent", "Only what is urgent, at once"
+    NONE = "none", "None: I look at the bell and the front page"

@@ -16,8 +16,8 @@ from applications.services import intake
 from applications.services.attempts import Attempt
 from lending.models import LendingPolicy
 from lending.underwriting import Report
-from reviews.choices import TaskKind, TaskStatus
-from reviews.models import ReviewTask
+from reviews.choices import MailMode, TaskKind, TaskStatus
+from reviews.models import MailChoice, ReviewTask
 from tests import append_only
 from workflows import executions as workflow_executions
 from workflows.callbacks import pending
@@ -56,6 +56,13 @@ def staff(username: str, *roles: Role, is_superuser: bool = False) -> User:
         through = User.groups.through.objects
         through.bulk_create(User.groups.through(user=user, group=group) for group in groups)
     return user
+
+
+def letters_at_once() -> None:
+    """Let everybody get each letter at once, so that a test sees it without a digest."""
+    MailChoice.objects.bulk_create(
+        MailChoice(user=user, mode=MailMode.AT_ONCE) for user in User.objects.all()
+    )
 
 
 def submit(user: User | None, **fields: Any) -> LoanApplication:

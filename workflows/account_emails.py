@@ -17,7 +17,7 @@ from audit.times import moment, readable
 from core.site_urls import site_url
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
-from workflows.outbox.letters import LETTERS, Letter, Recipient, letter_to
+from workflows.outbox.letters import LETTERS, Letter, Recipient, Weight, letter_to
 
 KIND = "auth.user"
 
@@ -39,7 +39,7 @@ def audience(payload: dict[str, Any]) -> list[Recipient]:
     if entry.object_kind == KIND:
         told |= Q(pk=int(entry.object_id))
     people = User.objects.filter(told).order_by("pk")
-    return [Recipient(person) for person in people.values_list("pk", flat=True)]
+    return [Recipient(person, Weight.ALWAYS) for person in people.values_list("pk", flat=True)]
 
 
 def build_email(payload: dict[str, Any]) -> EmailMessage | None:

@@ -20,6 +20,7 @@ class WorkflowsConfig(AppConfig):
         if apps.is_installed("accounts"):
             from workflows import (
                 account_emails,
+                digests,
                 invitation_emails,
                 new_orders,
                 proposal_emails,

@@ -19,7 +19,7 @@ from audit.times import moment
 from core.site_urls import site_url_of
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
-from workflows.outbox.letters import LETTERS, Letter, Recipient, letter_to
+from workflows.outbox.letters import LETTERS, Letter, Recipient, Weight, letter_to
 
 # The function whose key the page of the invitation has; the empty name has everything.
 SIGNS = ("", "web")
@@ -41,7 +41,7 @@ def tell_invited(invitation: Invitation, **_: Any) -> None:
 def audience(payload: dict[str, Any]) -> list[Recipient]:
     """Return the person who is invited; nobody when the invitation is over."""
     rows = Invitation.objects.filter(pk=payload["invitation"], expires_at__gt=timezone.now())
-    return [Recipient(person) for person in rows.values_list("user_id", flat=True)]
+    return [Recipient(person, Weight.ALWAYS) for person in rows.values_list("user_id", flat=True)]
 
 
 def build_email(payload: dict[str, Any]) -> EmailMessage | None:

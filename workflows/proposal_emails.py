@@ -18,7 +18,7 @@ from reviews.choices import NotificationKind
 from reviews.services.notifications import Content, notifications_close
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
-from workflows.outbox.letters import LETTERS, Letter, Recipient, letter_to
+from workflows.outbox.letters import LETTERS, Letter, Recipient, Weight, letter_to
 
 
 class Notice(TextChoices):
@@ -55,14 +55,16 @@ def audience(payload: dict[str, Any]) -> list[Recipient]:
             return []
         waits = _content(NotificationKind.TO_CONFIRM, proposal, f"To confirm: {proposal.title}")
         people = proposals.confirmers_of_proposal(proposal)
-        return [Recipient(person.pk, waits) for person in people]
+        weight = Weight.URGENT if len(people) == 1 else Weight.ROUTINE
+        return [Recipient(person.pk, weight, waits) for person in people]
     proposer, decided_by = proposal.proposed_by_id, proposal.decided_by_id
     if proposer is None or proposer == decided_by:
         return []
     is_done = proposal.status == Proposal.Status.CONFIRMED
     kind = NotificationKind.PROPOSAL_CLOSED if is_done else NotificationKind.SENT_BACK
     said = f"{proposal.get_status_display()}: {proposal.title}"
-    return [Recipient(proposer, _content(kind, proposal, said))]
+    weight = Weight.ROUTINE if is_done else Weight.URGENT
+    return [Recipient(proposer, weight, _content(kind, proposal, said))]
 
 
 def _content(kind: NotificationKind, proposal: Proposal, said: str) -> Content:

@@ -19,7 +19,14 @@ from reviews.signals import (
     task_opened,
     tasks_undecidable,
 )
-from workflows import attempts, executions, incidents, review_deadlines, undecidable
+from workflows import (
+    attempts,
+    executions,
+    incidents,
+    review_deadlines,
+    undecidable,
+    voided_emails,
+)
 from workflows.callbacks import pending
 from workflows.outbox.task_letters import Notice
 
@@ -37,6 +44,11 @@ def stop_workflow(application: LoanApplication, **_: Any) -> None:
 @receiver(application_withdrawn)
 def close_incidents(application: LoanApplication, **_: Any) -> None:
     incidents.incidents_close(application=application, note="Withdrawn.", by=None)
+
+
+@receiver(approvals_voided)
+def tell_approvers(application: LoanApplication, **_: Any) -> None:
+    voided_emails.tell_approvers(application=application)
 
 
 @receiver(approvals_voided)

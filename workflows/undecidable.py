@@ -19,7 +19,7 @@ from reviews.services.rechecks import tasks_recheck
 from workflows import incidents
 from workflows.models import Execution, Incident, OutboxMessage
 from workflows.outbox import queue
-from workflows.outbox.letters import LETTERS, Letter, Recipient, letter_to
+from workflows.outbox.letters import LETTERS, Letter, Recipient, Weight, letter_to
 
 LOOK_EVERY = timedelta(minutes=1)
 MOST = 2_000  # tasks that change in one look
@@ -87,7 +87,7 @@ def audience(payload: dict[str, Any]) -> list[Recipient]:
     """Return the superusers, who can end it."""
     people = User.objects.filter(is_active=True, is_superuser=True).exclude(email="")
     found = sorted(people.values_list("pk", flat=True)) if _task_of(payload) else []
-    return [Recipient(person) for person in found]
+    return [Recipient(person, Weight.URGENT) for person in found]
 
 
 def build_email(payload: dict[str, Any]) -> EmailMessage | None:

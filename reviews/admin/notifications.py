@@ -1,4 +1,4 @@
-"""The page behind the bell: what a person is notified of, and buttons that mark it as read."""
+"""The page behind the bell: what a person is notified of, and which e-mails they get."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,9 @@ from django.urls import URLPattern, path, reverse
 from core.admin.base import staff
 from core.admin.sent_once import answer_once
 from core.site_urls import path_here
-from reviews.choices import NotificationKind, TaskStatus
+from reviews.choices import MailMode, NotificationKind, TaskStatus
 from reviews.models import Notification
+from reviews.services.mail_choices import DIGEST_HOUR, mail_mode, mail_mode_set
 from reviews.services.notifications import LISTED, notifications_of, notifications_read
 
 TONES = {
@@ -63,10 +64,13 @@ def notification_urls(site: AdminSite) -> list[URLPattern]:
 
 
 def notifications_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """Show the person's own notifications; a POST marks one of them, or all, as read."""
+    """Show the person's own notifications and choice of e-mails.
+
+    A POST marks one notification, or all, as read, or changes the choice.
+    """
     user = staff(request)
     if request.method == "POST":
-        return _mark(request)
+        return _choose(request) if "mails" in request.POST else _mark(request)
     lines = [Line(each) for each in notifications_of(user=user)]
     request.current_app = site.name
     context: dict[str, Any] = {
@@ -76,6 +80,9 @@ def notifications_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "some_new": any(line.is_new for line in lines),
         "listed": LISTED,
         "all": ALL,
+        "modes": MailMode.choices,
+        "mode": mail_mode(user=user),
+        "hour": f"{DIGEST_HOUR:02}:00",
     }
     return TemplateResponse(request, "reviews/admin/notifications.html", context)
 
@@ -90,4 +97,15 @@ def _mark(request: HttpRequest) -> HttpResponse:
         messages.success(request, f"Marked as read: {changed}.")
     else:
         messages.warning(request, "There was nothing to mark as read.")
+    return HttpResponseRedirect(reverse("admin:notifications"))
+
+
+def _choose(request: HttpRequest) -> HttpResponse:
+    chosen = request.POST["mails"]
+    if chosen not in MailMode:
+        messages.error(request, "Choose one of the lines.")
+    elif mail_mode_set(user=staff(request), mode=MailMode(chosen)):
+        messages.success(request, f"E-mails to you: {MailMode(chosen).label}.")
+    else:
+        messages.warning(request, "You get these e-mails already.")
     return HttpResponseRedirect(reverse("admin:notifications"))

@@ -201,6 +201,7 @@ class Migration(migrations.Migration):
                 ('subject', models.CharField(blank=True, help_text='What it is about when that is no task: proposal/7.', max_length=40)),
                 ('created_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
                 ('read_at', models.DateTimeField(blank=True, null=True)),
+                ('digest_on', models.DateField(blank=True, help_text="The office's day whose digest was written with it.", null=True)),
                 ('task', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='notifications', to='reviews.reviewtask')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to=settings.AUTH_USER_MODEL)),
             ],
@@ -208,6 +209,17 @@ class Migration(migrations.Migration):
                 'ordering': ['-id'],
                 'default_permissions': (),
                 'indexes': [models.Index(condition=models.Q(('read_at__isnull', True)), fields=['user'], name='notification_unread'), models.Index(models.F('user'), models.OrderBy(models.F('id'), descending=True), name='notification_newest'), models.Index(condition=models.Q(('read_at__isnull', True), models.Q(('subject', ''), _negated=True)), fields=['subject'], name='notification_by_subject')],
+            },
+        ),
+        migrations.CreateModel(
+            name='MailChoice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('mode', models.CharField(choices=[('digest', 'What is urgent at once, the rest in one e-mail a day'), ('at_once', 'Each e-mail at once'), ('urgent', 'Only what is urgent, at once'), ('none', 'None: I look at the bell and the front page')], default='digest', max_length=10)),
+                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='mail_choice', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'default_permissions': (),
             },
         ),
         # What lenders usually say in the catalogue of decline reasons.

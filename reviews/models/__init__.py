@@ -2,7 +2,7 @@
 
 from reviews.models.bulk_decisions import BulkDecision, BulkDecisionRow
 from reviews.models.decline_reasons import DeclineReason
-from reviews.models.notifications import Notification
+from reviews.models.notifications import MailChoice, Notification
 from reviews.models.tasks import Delegation, ReviewDecision, ReviewTask
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "BulkDecisionRow",
     "DeclineReason",
     "Delegation",
+    "MailChoice",
     "Notification",
     "ReviewDecision",
     "ReviewTask",

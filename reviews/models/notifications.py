@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from reviews.choices import NotificationKind
+from reviews.choices import MailMode, NotificationKind
 from reviews.models.tasks import ReviewTask
 
 
@@ -32,6 +32,9 @@ class Notification(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     read_at = models.DateTimeField(null=True, blank=True)
+    digest_on = models.DateField(
+        null=True, blank=True, help_text="The office's day whose digest was written with it."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -50,3 +53,18 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return self.sentence
+
+
+class MailChoice(models.Model):
+    """Which e-mails about work one person wants; without a row it is the digest."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="mail_choice"
+    )
+    mode = models.CharField(max_length=10, choices=MailMode.choices, default=MailMode.DIGEST)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_mode_display()}"

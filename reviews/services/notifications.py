@@ -5,8 +5,8 @@ person. A notification about a task ends with the task, one about something else
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -25,8 +25,7 @@ LISTED = 50
 NOT_OVER = Q(task__isnull=True) | Q(task__status=TaskStatus.OPEN)
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(NamedTuple):
     """The sentence of a notification, the page it leads to, and what it is about."""
 
     kind: NotificationKind

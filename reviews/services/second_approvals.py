@@ -5,8 +5,8 @@ Somebody who delegated their tasks counts as away: who decides for them counts i
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 
@@ -17,8 +17,7 @@ from reviews.services.authority import Facts
 from reviews.services.deciders import Decider, Member, standing
 
 
-@dataclass(frozen=True)
-class SecondApproval:
+class SecondApproval(NamedTuple):
     """The people who could give the next approval after the first.
 
     ``away`` could too, and delegated their tasks. ``senior`` hold the highest role, whether or not

@@ -12,6 +12,7 @@ from accounts.models import Proposal
 from accounts.proposal_kinds import ProposalKind, register
 from core.errors import DomainError
 from tests.accounts.renaming import PARTS, propose
+from tests.casework import letters_at_once
 from workflows.outbox import queue
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +56,7 @@ def test_those_who_are_named_and_written_to_are_those_whose_confirmation_is_acce
     proposal.refresh_from_db()
     named = proposals.confirmers_of_proposal(proposal)
     assert {person.get_username() for person in named} == accepted
+    letters_at_once()
     queue.send_due()
     queue.send_due()
     assert {letter.to[0] for letter in mail.outbox} == {f"{name}@example.com" for name in accepted}

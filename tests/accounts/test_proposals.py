@@ -17,6 +17,7 @@ from accounts.roles import Role
 from audit.models import Action, AuditEntry
 from core.errors import DomainError, NotPermitted
 from tests.accounts.renaming import PARTS, propose
+from tests.casework import letters_at_once
 from tests.hard_cases.together import together
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
@@ -58,6 +59,7 @@ def test_proposal_stores_what_would_be_done_and_does_nothing(
 def test_who_may_confirm_is_told_by_mail_and_the_proposer_how_it_ended(
     proposal: Proposal, maker: User, checker: User
 ) -> None:
+    letters_at_once()
     OutboxMessage.objects.filter(kind=OutboxMessage.Kind.EMAIL).get()
     queue.send_due()
     queue.send_due()

@@ -197,6 +197,7 @@ def test_get_and_head_of_every_address_by_a_partner_change_nothing(
 def test_links_in_letters_are_followed_and_nothing_is_decided(
     login: Login, waiting: LoanApplication, manager: User
 ) -> None:
+    casework.letters_at_once()
     queue.send_due()
     links = re.findall(r"https?://[^/\s]+(/\S+)", mail.outbox[0].body)
     assert links == [page("change", waiting)]

@@ -41,6 +41,7 @@ from reviews.choices import TaskKind
 from reviews.models import ReviewTask
 from reviews.services.bulk_decisions import Read, bulk_begin, bulk_carry_on
 from reviews.services.delegation import delegation_create
+from reviews.services.mail_choices import digest_at
 from tests import casework
 from tests.applications.admin.conftest import page
 from tests.hard_cases.test_case_17_links_that_are_followed import Addresses
@@ -48,8 +49,8 @@ from tests.loanoffice import stage
 from tests.sizes import size
 from tests.workflows import trouble
 from webhooks.endpoints import endpoint_create
-from workflows import executions
-from workflows.models import OutboxMessage
+from workflows import digests, executions
+from workflows.models import OutboxMessage, PeriodicRun
 from workflows.outbox import emails
 from workflows.outbox.letters import LETTERS
 from workflows.outbox.task_letters import Notice
@@ -309,6 +310,11 @@ def payloads() -> Iterator[dict[str, Any]]:
 
 
 def test_letters_write_all_times_in_one_format_and_name_the_zone_once(root: User) -> None:
+    trouble.approval_voided(
+        *(User.objects.get(username=login(role)) for role in (Role.LOAN_OFFICER, Role.MANAGER))
+    )
+    PeriodicRun.objects.create(name=digests.NAME)
+    digests.digests_write(now=digest_at(timezone.localdate() + timedelta(days=1)))
     built: dict[str, list[EmailMessage]] = {}
     for payload in payloads():
         letter = emails.build_email(payload)
@@ -346,6 +352,7 @@ FOR_PROGRAMS = {
     "partners/proposals.py",  # parameters that are stored
     "reviews/proposals.py",  # parameters that are stored
     "webhooks/events.py",
+    "workflows/digests.py",  # the day in the key of a message
     "workflows/management/commands/drain.py",  # its JSON, and a column that sorts
     "workflows/outbox/queue.py",  # failures that are stored
     "workflows/providers/vendor.py",

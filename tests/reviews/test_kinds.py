@@ -170,6 +170,7 @@ def test_those_who_are_asked_are_written_to_and_then_those_above(
     for role in Role:
         user = User.objects.create_user(role.name, f"{role.name}@example.com", is_staff=True)
         user.groups.add(Group.objects.get(name=role.value))
+    casework.letters_at_once()
     task = opened(row, officer)
     OutboxMessage.objects.exclude(kind="email").delete()
     queue.send_due()

@@ -17,7 +17,7 @@ from reviews.models import ReviewTask
 from reviews.services import decisions
 from reviews.services.delegation import delegation_create
 from tests import casework
-from tests.casework import ask, assess, offered, submit, waiting_for_manager
+from tests.casework import ask, assess, letters_at_once, offered, submit, waiting_for_manager
 from workflows import review_deadlines
 from workflows.models import OutboxMessage, PendingCallback
 from workflows.outbox import queue
@@ -131,6 +131,7 @@ def test_who_stands_in_gets_the_letters_of_who_is_away(
         ends_at=now + timedelta(days=9),
         by=senior,
     )
+    letters_at_once()
     waiting_for_manager(officer, loan_amount=300_000)
     assert [to for to, _ in letters()] == [senior.email, stand_in.email]
 

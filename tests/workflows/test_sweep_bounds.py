@@ -18,13 +18,14 @@ from audit import sealing
 from core.models import FormSubmission
 from partners.models import IdempotencyKey, Partner, RateCounter
 from reviews.models import Notification, ReviewTask
+from reviews.services.mail_choices import digest_at
 from tests.audit.seals import look
 from tests.casework import many_waiting_for_manager
 from tests.webhooks.conftest import submit
 from tests.workflows.lambda_stub import LambdaStub
 from webhooks import delivery, retention
 from webhooks.models import WebhookEndpoint, WebhookEvent
-from workflows import review_deadlines, sweep, undecidable
+from workflows import digests, review_deadlines, sweep, undecidable
 from workflows.models import (
     CallbackRequest,
     Execution,
@@ -94,6 +95,16 @@ def notifications_that_are_over(officer: User) -> Run:
     for task in ReviewTask.objects.all():
         Notification.objects.create(user=officer, key=str(task.pk), task=task)
     return forgets("forget_notifications")
+
+
+def people_with_something_to_say(officer: User) -> Run:
+    User.objects.update(email="")
+    for number in range(ROWS):
+        person = User.objects.create_user(f"p{number}", f"p{number}@example.com", is_staff=True)
+        Notification.objects.create(user=person, key=str(number), kind="proposal_closed")
+    at = digest_at(timezone.localdate() + timedelta(days=1))
+    job = partial(digests.digests_write, now=at, seconds=0.0)
+    return lambda: int(sweep.now_and_then(digests.NAME, timedelta(), job)["written"])
 
 
 def rate_counters(officer: User) -> Run:
@@ -184,6 +195,7 @@ GROWS: dict[str, tuple[Callable[[User], Run], ...]] = {
     "forget_uploads": (uploads,),
     "forget_callback_requests": (callback_requests,),
     "forget_form_submissions": (form_submissions,),
+    digests.NAME: (people_with_something_to_say,),
     "forget_notifications": (old_notifications, notifications_that_are_over),
     "forget_rate_counters": (rate_counters,),
     "forget_sweep_runs": (sweep_runs,),

@@ -11,7 +11,7 @@ from django.db.models.base import ModelState
 from django.utils import timezone
 
 from applications.models import Disbursement, LoanApplication
-from applications.services.intake import ALPHABET
+from applications.services.intake import ALPHABET, application_edit
 from lending.choices import Outcome
 from reviews.choices import TaskKind
 from reviews.errors import DecisionExpired
@@ -138,3 +138,15 @@ def _copy[M: Model](row: M, **other: Any) -> M:
     for name, value in other.items():
         setattr(made, name, value)
     return made
+
+
+def approval_voided(officer: User, manager: User) -> LoanApplication:
+    """An application that was edited after a manager had approved it, and is asked again."""
+    application = casework.waiting_for_manager(officer)
+    task = application.review_tasks.get()
+    decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)
+    application.refresh_from_db()
+    version = application.version
+    return application_edit(
+        reference=application.reference, user=officer, version=version, phone="613-555-0199"
+    )

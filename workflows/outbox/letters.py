@@ -1,8 +1,8 @@
 """Letters to members of staff, their recipients, and the maker of every e-mail of the product."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from enum import Enum, auto
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -11,16 +11,23 @@ from audit.times import zone_sentence
 from reviews.services.notifications import Content
 
 
-@dataclass(frozen=True)
-class Recipient:
+class Weight(Enum):
+    """The time within which one person has to hear of something by e-mail."""
+
+    ALWAYS = auto()  # about their own access, or their digest: whatever they chose
+    URGENT = auto()
+    ROUTINE = auto()  # a digest is soon enough
+
+
+class Recipient(NamedTuple):
     """A user who hears of something, and what they are notified of besides the letter."""
 
     user: int
+    weight: Weight
     content: Content | None = None
 
 
-@dataclass(frozen=True)
-class Letter:
+class Letter(NamedTuple):
     """A letter to members of staff: who gets it, and what it says to one of them (``user``)."""
 
     audience: Callable[[dict[str, Any]], list[Recipient]]

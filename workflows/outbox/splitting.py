@@ -9,14 +9,23 @@ from collections.abc import Sequence
 
 from django.contrib.auth.models import User
 
+from reviews.choices import MailMode
+from reviews.services.mail_choices import mail_modes
 from reviews.services.notifications import Content, notifications_add
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
-from workflows.outbox.letters import Recipient
+from workflows.outbox.letters import Recipient, Weight
 
 # The note of a letter to many, for each of whom another message was written.
 SPLIT = "Split"
 NOBODY = "nobody to send it to"
+# What each person's choice lets through at once.
+AT_ONCE = {
+    MailMode.AT_ONCE: frozenset(Weight),
+    MailMode.DIGEST: frozenset({Weight.ALWAYS, Weight.URGENT}),
+    MailMode.URGENT: frozenset({Weight.ALWAYS, Weight.URGENT}),
+    MailMode.NONE: frozenset({Weight.ALWAYS}),
+}
 
 
 def split(message: OutboxMessage, audience: Sequence[Recipient]) -> str:
@@ -27,7 +36,9 @@ def split(message: OutboxMessage, audience: Sequence[Recipient]) -> str:
             same[each.content].append(each.user)
     for content, people in same.items():
         notifications_add(key=message.key, content=content, people=people)
-    users = [each.user for each in audience]
+    modes = mail_modes(people=[each.user for each in audience])
+    users = [each.user for each in audience if each.weight in AT_ONCE[modes[each.user]]]
+    later = len(audience) - len(users)
     written = _with_address(users) if "task" in message.payload else users
     queue.put_many(
         OutboxMessage(
@@ -38,10 +49,11 @@ def split(message: OutboxMessage, audience: Sequence[Recipient]) -> str:
         )
         for user in written
     )
+    chose = f"{later} chose a digest or no e-mail" if later else ""
     if not written:
-        return f"Nothing sent: {NOBODY}"
+        return f"Nothing sent at once: {chose}" if chose else f"Nothing sent: {NOBODY}"
     many = f"one letter to each of {len(written)} people" if len(written) > 1 else "one letter"
-    return f"{SPLIT} into {many}"
+    return f"{SPLIT} into {many}{'; ' if chose else ''}{chose}"
 
 
 def _with_address(users: Sequence[int]) -> list[int]:

@@ -1,8 +1,7 @@
 """E-mails and notifications about a review task: who hears of it, and what it says to each."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
@@ -16,9 +15,10 @@ from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewDecision, ReviewTask
 from reviews.services.authority import Facts
 from reviews.services.deciders import Decider, office_now, people_above, people_to_ask
+from reviews.services.mail_choices import next_digest
 from reviews.services.notifications import Content
 from reviews.services.second_approvals import SecondApproval, second_approval
-from workflows.outbox.letters import Recipient, letter_to
+from workflows.outbox.letters import Recipient, Weight, letter_to
 
 PEOPLE = "/admin/auth/user/"
 
@@ -34,8 +34,7 @@ class Notice(TextChoices):
 PREFIXES = {Notice.OPENED: "", Notice.DUE: "Reminder: ", Notice.ESCALATED: "Escalated: "}
 
 
-@dataclass(frozen=True)
-class Hearing:
+class Hearing(NamedTuple):
     """The people who hear of a task now: those asked, and those warned of a scarce approval.
 
     ``second`` is set where it is scarce. ``administrators`` can end that, and decide nothing.
@@ -62,11 +61,16 @@ def audience(payload: dict[str, Any]) -> list[Recipient] | None:
         return []
     if REVIEW_KINDS[TaskKind(task.kind)].applicant_mail is not None:
         return None
-    hearing = _hearing(payload, task, timezone.now())
+    now = timezone.now()
+    hearing = _hearing(payload, task, now)
     asked = {each.person.pk for each in hearing.asked}
-    warned = hearing.warned
+    warned, is_urgent = hearing.warned, _is_urgent(payload, task, now)
     return [
-        Recipient(user=pk, content=_content(payload, task, hearing, warned.get(pk)))
+        Recipient(
+            user=pk,
+            weight=Weight.URGENT if is_urgent or pk in warned else Weight.ROUTINE,
+            content=_content(payload, task, hearing, warned.get(pk)),
+        )
         for pk in sorted({*asked, *warned})
     ]
 
@@ -123,6 +127,12 @@ def _hearing(payload: dict[str, Any], task: ReviewTask, now: datetime) -> Hearin
     is_news = second.is_impossible and task.undecidable_since is None
     superusers = User.objects.filter(is_active=True, is_superuser=True) if is_news else ()
     return Hearing(tuple(asked), is_approved, second, tuple(superusers))
+
+
+def _is_urgent(payload: dict[str, Any], task: ReviewTask, now: datetime) -> bool:
+    """Tell whether a digest is too late: a reminder, one sent back, or one that is due before."""
+    is_reminder = Notice(payload["notice"]) != Notice.OPENED
+    return is_reminder or "again" in payload or task.due_at <= next_digest(now)
 
 
 def _content(

@@ -165,6 +165,7 @@ def read_notifications(office: Office) -> None:
     client = office.client(Role.MANAGER)
     Notification.objects.create(user=office.actor, kind="sent_back", key="1", sentence="Look.")
     client.post(reverse("admin:notifications"), {"read": "all"})
+    client.post(reverse("admin:notifications"), {"mails": "urgent"})
 
 
 def renew_codes(office: Office) -> None:

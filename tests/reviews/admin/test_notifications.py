@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -15,7 +16,7 @@ from applications.models import LoanApplication
 from applications.services import intake
 from audit.models import AuditEntry
 from lending.choices import Outcome
-from reviews.models import Notification, ReviewTask
+from reviews.models import MailChoice, Notification, ReviewTask
 from reviews.services import decisions
 from tests.applications.admin.conftest import page
 from tests.casework import waiting_for_manager
@@ -166,3 +167,38 @@ def edit(application: LoanApplication, officer: User) -> None:
         version=application.version,
         phone="613-555-0199",
     )
+
+
+def test_approval_of_a_decided_task_that_counts_no_more_is_sent_back_to_who_gave_it(
+    login: Any, officer: User, manager: User
+) -> None:
+    application = waiting_for_manager(officer)
+    decisions.task_decide(task=ReviewTask.objects.get(), user=manager, outcome=Outcome.APPROVE)
+    edit(application, officer)
+    send()
+    found = Notification.objects.get()
+    assert (found.user, found.kind) == (manager, "sent_back")
+    assert found.sentence == (
+        f"{application.reference}: Your approval counts no more. The application was changed "
+        "after it: phone."
+    )
+    (letter,) = [each for each in mail.outbox if each.subject.startswith("Sent back: ")]
+    assert letter.to == [manager.email]
+    assert "It is asked again." in letter.body
+    assert bell(login(manager)) == "Notifications: 1 not read"
+
+
+def test_setting_is_one_s_own_is_on_record_and_begins_with_the_digest(
+    login: Any, manager: User, auditor: User
+) -> None:
+    client = login(manager)
+    assert 'value="digest" checked' in client.get(PAGE).text
+    assert PAGE in client.get(HOME).text
+    answer = client.post(PAGE, {"mails": "urgent"}, follow=True)
+    assert 'value="urgent" checked' in answer.text
+    assert MailChoice.objects.get().user == manager
+    entry = AuditEntry.objects.get(action="changed")
+    assert (entry.actor, entry.message) == (manager, "Chose which e-mails about work to get.")
+    assert client.post(PAGE, {"mails": "no such"}, follow=True).status_code == 200
+    assert MailChoice.objects.get().mode == "urgent"
+    assert 'value="digest" checked' in login(auditor).get(PAGE).text

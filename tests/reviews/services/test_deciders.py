@@ -23,6 +23,7 @@ from reviews.models import Delegation, ReviewDecision, ReviewTask
 from reviews.services import deciders, decisions, rechecks
 from reviews.services.claims import task_claim
 from tests.casework import (
+    letters_at_once,
     triggers_lifted,
     waiting_for_manager,
 )
@@ -136,6 +137,7 @@ def test_named_mailed_and_waited_for_are_those_whose_decision_is_accepted(
 def test_after_the_first_approval_whoever_may_give_the_second_is_asked(
     office: Office, first: str
 ) -> None:
+    letters_at_once()
     task = two_approvals(office)
     assert task.application.waiting_on == "manager"
     queue.send_due()

@@ -18,7 +18,7 @@ from lending.choices import Outcome
 from reviews.choices import TaskKind
 from reviews.services import decisions
 from tests.applications.admin.conftest import Login, page
-from tests.casework import run_of, waiting_for_manager
+from tests.casework import letters_at_once, run_of, waiting_for_manager
 from workflows import executions
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
@@ -91,6 +91,7 @@ def test_page_of_a_sent_mail_shows_all_of_it_and_no_address(
 def test_page_of_an_application_says_whether_the_applicant_got_it(
     officer: User, manager: User, auditor: User, login: Login
 ) -> None:
+    letters_at_once()
     application = declined(officer, manager, "okapi@quagga.example")
     send()
     html = login(auditor).get(page("change", application)).text
@@ -190,6 +191,7 @@ def test_text_that_holds_a_secret_is_not_kept(root: User, manager: User) -> None
 
 
 def test_letter_to_many_is_said_to_be_split(officer: User, manager: User, senior: User) -> None:
+    letters_at_once()
     waiting_for_manager(officer)
     send()
     parent = OutboxMessage.objects.get(note__startswith="Split")

@@ -12,7 +12,7 @@ from applications.models import LoanApplication
 from applications.services import intake
 from lending.choices import Outcome
 from reviews.services import decisions
-from tests.casework import many_waiting_for_manager, waiting_for_manager
+from tests.casework import letters_at_once, many_waiting_for_manager, waiting_for_manager
 from tests.workflows.lambda_stub import LambdaStub
 from workflows import engine, executions
 from workflows.callbacks import pending
@@ -177,6 +177,7 @@ def test_withdrawal_while_the_start_is_on_its_way_stops_it_later(
 def test_deciders_get_a_letter_each_without_personal_data(
     aws: LambdaStub, officer: User, manager: User, senior: User
 ) -> None:
+    letters_at_once()
     application = waiting_for_manager(officer)
     queue.send_due()
     assert sorted(letter.to[0] for letter in mail.outbox) == [manager.email, senior.email]

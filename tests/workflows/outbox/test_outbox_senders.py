@@ -13,7 +13,7 @@ from applications.models import LoanApplication
 from applications.services import intake
 from lending.choices import Outcome
 from reviews.services import decisions
-from tests.casework import submit, waiting_for_manager
+from tests.casework import letters_at_once, submit, waiting_for_manager
 from tests.workflows.lambda_stub import LambdaStub, lambda_stub
 from workflows import engine
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
@@ -120,6 +120,7 @@ def test_start_under_a_name_that_another_payload_has_is_given_up_at_once(
 def test_letter_that_cannot_be_sent_is_an_incident_of_its_case(
     officer: User, manager: User, monkeypatch: pytest.MonkeyPatch, aws: LambdaStub, settings: object
 ) -> None:
+    letters_at_once()
     application = waiting_for_manager(officer)
     OutboxMessage.objects.exclude(kind="email").delete()
     settings.MAILERS = {
@@ -143,6 +144,7 @@ def test_letter_that_cannot_be_sent_is_an_incident_of_its_case(
 def test_each_decider_is_a_message_so_that_one_bad_address_costs_nobody_else(
     officer: User, manager: User, senior: User, aws: LambdaStub
 ) -> None:
+    letters_at_once()
     waiting_for_manager(officer)
     outbox_queue.send_due()
     keys = set(OutboxMessage.objects.filter(kind="email").values_list("key", "status"))
