@@ -102,7 +102,8 @@ def test_page_of_an_application_says_whether_the_applicant_got_it(
         panel,
     )
     assert "to manager (m••••@e••••.com): Accepted by the mail server" in panel
-    timeline = login(auditor).get(page("timeline", application)).text
+    address = page("timeline", application)
+    timeline = login(auditor).get(f"{address}?show=delivery").text
     assert "the applicant (o••••@q••••.example)" in timeline
     assert "okapi" not in html + timeline
 
