@@ -52,8 +52,8 @@ class AuditEntryAdmin(ReadOnlyPermissions, DeclaredFiltersAdmin[AuditEntry]):
     list_filter = (Person, "action", ObjectKind, Lately)
     search_fields = ("reference",)  # enables the search; ``entries_found`` does it
     search_help_text = (
-        "A whole reference, request id, username or partner's name; or how the name of an "
-        "applicant begins."
+        "A whole reference, request id, username or partner's name; or how the name or surname of "
+        "an applicant begins (of at most twenty applications)."
     )
     sortable_by = ()
     list_per_page = 50
