@@ -103,7 +103,7 @@ class AddEndpoint(EndpointSecret):
         return WebhookEndpoint()
 
     def title(self) -> str:
-        return "Add a webhook endpoint"
+        return "The webhook endpoint was added" if self.row.pk else "Add a webhook endpoint"
 
     def initial(self) -> dict[str, Any]:
         return {"partner": self.request.GET.get("partner")}

@@ -43,6 +43,7 @@ def test_secret_is_shown_once_on_the_page_that_answers_and_nowhere_after(
     made = WebhookEndpoint.objects.get()
     assert SECRET.findall(answer.content.decode()) == [made.secret]
     assert f'action="{of(made, "test")}"' in answer.content.decode()
+    assert answer.context["title"] == "The webhook endpoint was added"
     assert "no-store" in answer["Cache-Control"]
     assert (made.url, made.partner, made.event_types) == (URL, partner, ["application.funded"])
     for where in (ENDPOINTS, of(made, "change"), of(made, "history"), "/admin/audit/auditentry/"):
