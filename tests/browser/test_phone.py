@@ -12,6 +12,7 @@ from accounts.roles import Role
 from partners.models import Partner
 from partners.services import keys
 from tests import casework
+from tests.browser.accessibility import COLOURS, violations
 from tests.browser.conftest import DESK, NARROW, WIDE
 from tests.sizes import some
 from tests.webhooks.conftest import submit
@@ -90,6 +91,7 @@ def test_a_list_is_read_and_left_by_the_menu_on_a_phone(visit: Visit, picture: I
     expect(amount).to_contain_text("900,000.00")
     page.click("#menu > summary")
     picture(page, "menu")
+    assert violations(page, only=COLOURS) == []
     page.keyboard.press("Escape")
     expect(page.locator("#menu nav")).to_be_hidden()
     page.click("#menu > summary")
