@@ -38,6 +38,7 @@ def test_rows_that_failed_stay_selected_and_are_decided_after_another_look(
     page.select_option("select[name=action]", "approve_selected")
     page.click("button[name=index]")
     expect(page.locator("#content")).to_contain_text("8 can be decided")
+    expect(page.locator("#press-approve")).to_be_in_viewport(ratio=1)  # without scrolling
     decisions.task_decide(
         task=cases[0].review_tasks.get(),
         user=make_user("manager2", Role.MANAGER),
