@@ -264,6 +264,7 @@ def test_my_approvals_say_what_one_needs_to_decide_oldest_due_first(
 
     html = answer.content.decode()
     assert answer.context["title"] == "My approvals"
+    assert '<li aria-current="page">My approvals</li>' in answer.content.decode()
     assert list(answer.context["cl"].result_list) == list(reversed(tasks))
     assert 'Prime <span class="quiet">780.67</span>' in html
     assert html.count("30 minutes late</time>") == 1
