@@ -310,9 +310,8 @@ def payloads() -> Iterator[dict[str, Any]]:
 
 
 def test_letters_write_all_times_in_one_format_and_name_the_zone_once(root: User) -> None:
-    trouble.approval_voided(
-        *(User.objects.get(username=login(role)) for role in (Role.LOAN_OFFICER, Role.MANAGER))
-    )
+    people = (User.objects.get(username=login(role)) for role in (Role.LOAN_OFFICER, Role.MANAGER))
+    trouble.approval_voided(*people)
     PeriodicRun.objects.create(name=digests.NAME)
     digests.digests_write(now=digest_at(timezone.localdate() + timedelta(days=1)))
     built: dict[str, list[EmailMessage]] = {}
