@@ -346,6 +346,8 @@ def test_what_people_come_for_stands_first(make_user: Callable[..., User], offic
     assert next(iter(senior)) == "Desk"
     assert senior["Desk"] == ["My approvals", "Loan applications", "Incidents", "Proposals"]
     assert "Review tasks" in senior["Reviews"]
+    auditor = groups(make_user("auditor", Role.AUDITOR))
+    assert auditor["Desk"] == ["Loan applications", "Incidents", "Proposals"]  # decides nothing
     everything = [name for names in groups(officer).values() for name in names]
     assert "Users" not in everything
     assert len(everything) == len(set(everything))
