@@ -82,6 +82,7 @@ def _rich(patch: pytest.MonkeyPatch, url: str) -> Rich:
     endpoint_create(partner=partner, url=url, event_types=["application.submitted"])
     manager = casework.staff("manager", Role.MANAGER)
     operator = casework.staff("operations", Role.OPERATIONS)
+    casework.letters_at_once()
     asked = request_id.set("request-of-the-partner")
     application = intake.application_create_and_submit(partner=partner, **casework.ALICE)
     request_id.reset(asked)
