@@ -69,7 +69,7 @@ def endpoint(partner: Partner) -> WebhookEndpoint:
 # Times of day, and keys of rows where they stand in texts, keys and JSON.
 PASSING = re.compile(
     r"\d\d:\d\d(:\d\d)?(\.\d+)?|evt_\w+|\d+-\d\d-\d\dT[\d:.+-]+Z?"
-    r"|\b(?:task|decisions?|undecidable|delivery|next)': \[?\d+|\b[a-z]+[/-]\d+"
+    r"|\b(?:task|decisions?|undecidable|delivery|next|again)': \[?\d+|\b[a-z]+[/-]\d+"
 )
 
 
