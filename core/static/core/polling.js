@@ -277,6 +277,7 @@
     document.addEventListener("visibilitychange", () => {
         if (!document.hidden && timer !== null) {
             clearTimeout(timer);
+            countsAt = -Infinity; // it may have been away for hours
             poll();
         }
     });
