@@ -16,7 +16,7 @@ from applications.models import (
     LoanOffer,
     RiskAssessment,
 )
-from reviews.models import Delegation, ReviewDecision, ReviewTask
+from reviews.models import Delegation, Notification, ReviewDecision, ReviewTask
 from tests import append_only
 from webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEvent
 from workflows.models import (
@@ -31,6 +31,7 @@ from workflows.models import (
 type Row = dict[str, Any]
 
 ALL = (
+    Notification,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEvent,
