@@ -226,7 +226,7 @@ def accepted_all(answered: Sequence[tuple[OutboxMessage, DeliveryResult]]) -> No
         )
 
 
-def failed(message: OutboxMessage, error: Exception, final: bool) -> None:  # noqa: FBT001
+def failed(message: OutboxMessage, error: Exception, /, *, final: bool) -> None:
     """Record an attempt that was not accepted; the last one fails the delivery."""
     result = (
         error.result if isinstance(error, WebhookError) else DeliveryResult(error=repr(error)[:500])

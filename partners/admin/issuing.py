@@ -3,7 +3,7 @@
 import uuid
 from abc import abstractmethod
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, override
 
 from django import forms
 from django.core.exceptions import PermissionDenied
@@ -120,7 +120,8 @@ class AddKey(IssueKey):
 
     form_class = AddForm
 
-    def get_row(self) -> Partner:  # type: ignore[override]
+    @override
+    def get_row(self, pk: int = 0) -> Partner:
         """Return a partner that is not stored; the form has the one that gets the key."""
         if not self.user.has_perms(self.permissions):
             raise PermissionDenied

@@ -10,7 +10,7 @@ from workflows.models import Incident, OutboxMessage
 logger = logging.getLogger(__name__)
 
 
-def note_failure(message: OutboxMessage, _error: Exception, final: bool) -> None:  # noqa: FBT001
+def note_failure(message: OutboxMessage, _error: Exception, /, *, final: bool) -> None:
     """Count a try that failed; open an incident for a message whose last one it was."""
     metrics.record({metrics.DELIVERY_FAILURES: 1}, kind=message.kind)
     if not final:

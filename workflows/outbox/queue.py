@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from itertools import batched
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from django.db import DatabaseError, models, transaction
 from django.utils import timezone
@@ -64,6 +64,12 @@ HOPELESS = (AlreadyStarted, EndpointGone)
 type Send = Callable[[], Any]
 
 
+class Failed(Protocol):
+    """The function that notes a try that failed; ``final`` when it was the last."""
+
+    def __call__(self, message: OutboxMessage, error: Exception, /, *, final: bool) -> None: ...
+
+
 class Handler(NamedTuple):
     """The functions that send one kind of message.
 
@@ -82,7 +88,7 @@ class Handler(NamedTuple):
     settle: Callable[[OutboxMessage, "Future[Any]"], None]
     prepare_all: Callable[[Sequence[OutboxMessage]], list[Send]] | None = None
     settle_all: Callable[[Sequence[tuple[OutboxMessage, Any]]], None] | None = None
-    failed: Callable[[OutboxMessage, Exception, bool], None] = note_failure
+    failed: Failed = note_failure
     tries: int = TRIES
     delay: Callable[[int], timedelta] = backoff
     sent: Callable[[OutboxMessage], None] = lambda _: None
@@ -337,6 +343,6 @@ def _put_off(message: OutboxMessage, error: Exception) -> None:
                 failures=[*message.failures, failure][-KEPT_FAILURES:],
             )
             if noted:
-                route.failed(message, error, final)
+                route.failed(message, error, final=final)
     except DatabaseError:  # the others in this batch still have their turn
         logger.exception("Not noted; it is due again when its lease ends")
