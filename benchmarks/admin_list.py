@@ -4,11 +4,12 @@
 
 Fills a temporary database step by step, and requests each page a few times at each of these
 numbers, in one thread with Django's test client, templates included. Up to 20,000 of the
-applications wait for a person. The figure is the CPU of this process and of PostgreSQL's: on a
-machine that does something else, too, the clock says little. Ends with 1 when a page takes more
-than its target, and shows how each grows: an exponent of 0 is not at all, of 1 as the table does.
-``LOANOFFICE_BENCH_APPLICATIONS`` is the last number when no argument says more; a million takes
-some minutes to fill.
+applications wait for a person. Those who ask keep 20 filters of the list of applications and have
+a notification for every tenth application. The figure is the CPU of this process and of
+PostgreSQL's: on a machine that does something else, too, the clock says little. Ends with 1 when
+a page takes more than its target, and shows how each grows: an exponent of 0 is not at all, of 1
+as the table does. ``LOANOFFICE_BENCH_APPLICATIONS`` is the last number when no argument says more;
+a million takes some minutes to fill.
 """
 
 import argparse
@@ -30,6 +31,8 @@ TASKS = "/admin/reviews/reviewtask/"
 MOST = 5_000_000
 LARGE = 100_000  # more than these are a record of their own, beside that of ``make bench``
 MOST_OPEN = 20_000  # tasks that wait for a person
+NOTIFIED = 0.1  # notifications of one person, for each application
+PEOPLE = ("manager", "auditor")
 OPEN = 0.4  # the share of applications that wait, up to so many
 MY_APPROVALS = "my approvals"
 TARGET = 60.0  # milliseconds of CPU
@@ -75,11 +78,19 @@ def pages(example: Any, partner: int) -> dict[str, str]:
         "by amount, smallest first": f"{LIST}?o=3",
         "oldest first": f"{LIST}?o=8",
         "status funded by amount": f"{LIST}?status__exact=funded&o=-3",
+        "by status": f"{LIST}?o=4",
+        "by waiting": f"{LIST}?o=6",
+        "mine": f"{LIST}?mine=yes",
+        "counts beside the filters": f"{LIST}?_facets=True",
         "status and name": f"{LIST}?status__exact=declined&q=s",
         "status and partner": f"{LIST}?status__exact=withdrawn&partner__id__exact={partner}",
         "status and step": f"{LIST}?status__exact=funded&current_step__exact=risk_assessment",
         "status and past 30 days": f"{LIST}?status__exact=declined&past=30",
         MY_APPROVALS: f"{TASKS}?mine=yes",
+        "review tasks by status": f"{TASKS}?o=5",
+        "review tasks by due time": f"{TASKS}?o=6",
+        "notifications": "/admin/notifications/",
+        "badge and bell": "/admin/open-tasks/",
     }
     return found | {f"list of {other.partition('/')[2]}": f"/admin/{other}/" for other in OTHERS}
 
@@ -131,6 +142,36 @@ def fill(count: int) -> None:
     bulk_insert.analyze(row_builder.ORDER)
 
 
+def fill_own(count: int) -> None:
+    """Give the people who ask their saved filters, and notifications that nobody has read."""
+    from django.contrib.auth.models import User
+
+    from core import own_lists
+    from devtools.seeding import bulk_insert
+    from reviews.choices import NotificationKind
+    from reviews.models import Notification
+
+    table = bulk_insert.BulkInsert(Notification)
+    for user in User.objects.filter(username__in=PEOPLE):
+        there = Notification.objects.filter(user=user).count()
+        for number in range(there, int(count * NOTIFIED)):
+            kind = NotificationKind.PROPOSAL_CLOSED
+            table.put(
+                {
+                    "user_id": user.pk,
+                    "kind": kind,
+                    "key": f"{number}/{user.pk}",
+                    "sentence": "Your proposal is confirmed.",
+                    "path": "/admin/accounts/proposal/",
+                }
+            )
+        for number in range(own_lists.MOST_FILTERS):
+            saved = own_lists.SavedFilter(f"Filter {number}", f"amount={number % 6}&past=30")
+            own_lists.filter_save(user=user, label="applications.loanapplication", saved=saved)
+    table.write()
+    bulk_insert.analyze([Notification])
+
+
 def submit() -> None:
     """Submit an application that nothing is sent for."""
     from django.contrib.auth.models import User
@@ -158,7 +199,7 @@ def measure(count: int, times: int, served: Database) -> dict[str, float]:
     example = LoanApplication.objects.filter(status="funded").order_by("pk")[count // 100]
     partner = Partner.objects.order_by("name").first()
     clients = []
-    for username in ("manager", "auditor"):
+    for username in PEOPLE:
         client = Client(headers={"host": "localhost"})
         client.force_login(User.objects.get(username=username))
         clients.append(client)
@@ -195,6 +236,7 @@ def run(vendor: str, sizes: list[int], times: int) -> bool:
         rows: dict[str, list[float]] = {}
         for count in sizes:
             fill(count)
+            fill_own(count)
             for name, took in measure(count, times, served).items():
                 rows.setdefault(name, []).append(took)
     print(f"{vendor} {served.version}, milliseconds of CPU")

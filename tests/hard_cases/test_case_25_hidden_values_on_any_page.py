@@ -74,7 +74,7 @@ WITH_THE_RIGHT = [role for role in Role if REVEAL in role.grants]
 WITHOUT = [role for role in Role if REVEAL not in role.grants]
 # Who opens every page: one with the right to reveal and one without it, or everybody.
 WALKERS = size(short=1, long=len(Role))
-ROWS = size(short=2, long=25)  # of each model, whose pages they open
+ROWS = size(short=1, long=25)  # of each model, whose pages they open
 
 
 @pytest.fixture(scope="module")

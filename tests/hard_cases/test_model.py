@@ -47,7 +47,7 @@ from tests.hard_cases.model.rest import come_to_rest
 from tests.sizes import size
 
 RANDOM = "MODEL_EXAMPLES" in os.environ
-EXAMPLES = size(short=6, long=80, variable="MODEL_EXAMPLES")
+EXAMPLES = size(short=4, long=80, variable="MODEL_EXAMPLES")
 STEPS = size(short=40, long=50, variable="MODEL_STEPS")
 
 

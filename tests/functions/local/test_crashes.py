@@ -170,7 +170,7 @@ def test_many_executions_with_random_kills_all_end_and_none_twice(
     killable: EngineProcess, seed: int
 ) -> None:
     chance = random.Random(seed)
-    number_of_executions, kills = size(short=60, long=200), size(short=3, long=6)
+    number_of_executions, kills = size(short=40, long=200), size(short=3, long=6)
     senders = [Persistent(killable.folder, killable.port) for _ in range(4)]
 
     def send(number: int) -> str:

@@ -239,7 +239,7 @@ def test_under_load_every_nth_write_may_fail_and_nothing_stands_still(
     faulty: LocalEngine, tmp_path: Path, every: int
 ) -> None:
     office, disk = Office(faulty, tmp_path), FaultyConnection.disk
-    many = size(short=16, long=100)
+    many = size(short=10, long=100)
     disk.begin(every=every)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: office.carry(f"n{number}", number % 4), range(many)))

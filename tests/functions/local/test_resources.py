@@ -14,7 +14,7 @@ from tests.functions.local.support import callback_of, client_for, start
 from tests.sizes import size
 from tests.waiting import eventually
 
-MANY = size(short=100, long=200)
+MANY = size(short=60, long=200)
 HANDLER_THREADS = 8
 # The scheduler's two, the queues' four, the HTTP server, and the requests in hand.
 OTHER_THREADS = 14

@@ -19,7 +19,7 @@ from tests.sizes import size
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
 
 some = settings(
-    max_examples=size(short=30, long=100, variable="FUZZ_EXAMPLES"),
+    max_examples=size(short=20, long=100, variable="FUZZ_EXAMPLES"),
     deadline=None,
     derandomize="FUZZ_EXAMPLES" not in os.environ,
     database=None,
