@@ -29,6 +29,7 @@ ACTIONS = {
     "claim_taken_over": Action.CLAIMED,
     "claim_released": Action.CLAIMED,
     "document_added": Action.CREATED,
+    "noted": Action.CREATED,
     "late_decision": Action.DECIDED,
     "approvals_voided": Action.CHANGED,
     "restarted": Action.OPERATED,

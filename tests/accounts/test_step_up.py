@@ -24,7 +24,10 @@ NOT_ASKED = {
     *(f"admin:applications_loanapplication_{name}" for name in ("decide", "decide_selected")),
     *(f"admin:applications_loanapplication_{name}" for name in ("go_on", "claim", "release")),
     *(f"admin:applications_loanapplication_{name}" for name in ("take-over", "withdraw")),
-    *(f"admin:applications_loanapplication_{name}" for name in ("export", "upload", "document")),
+    *(
+        f"admin:applications_loanapplication_{name}"
+        for name in ("export", "upload", "note", "document")
+    ),
     "admin:applications_loanapplication_preview",  # on record, as a download is
     *(f"admin:applications_loanapplication_{name}" for name in ("restart", "stop", "pause")),
     "admin:applications_loanapplication_resume",

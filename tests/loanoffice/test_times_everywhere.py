@@ -31,6 +31,7 @@ from applications.services.intake import (
     application_submit,
     application_withdraw,
 )
+from applications.services.notes import note_add
 from audit import times
 from core.admin.row_actions import row_url
 from lending.choices import Outcome
@@ -116,7 +117,8 @@ def root(db: None) -> User:
         ends_at=now + timedelta(days=2),
         by=manager,
     )
-    casework.waiting_for_manager(None, partner=partner)
+    waiting = casework.waiting_for_manager(None, partner=partner)
+    note_add(reference=waiting.reference, user=officer, text="For @manager: the employer called.")
     executions.execution_finish(casework.run_of(casework.funded(officer)), Status.FUNDED)
     trouble.stuck(officer)
     casework.change_policies(offer_acceptance_required=True)
