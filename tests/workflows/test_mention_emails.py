@@ -15,6 +15,7 @@ from reviews.choices import MailMode
 from reviews.models import MailChoice, Notification
 from reviews.services.mail_choices import digest_at
 from workflows import digests
+from workflows.admin.messages import sent_about
 from workflows.models import OutboxMessage, PeriodicRun
 from workflows.outbox import queue
 
@@ -87,3 +88,15 @@ def test_who_may_not_see_the_application_any_more_gets_no_letter(
     people[MailMode.AT_ONCE].groups.remove(Group.objects.get(name=Role.OPERATIONS))
 
     assert send() == []
+
+
+def test_page_of_the_application_says_what_such_a_letter_is_about(
+    waiting: LoanApplication, officer: User, operations: User, people: dict[MailMode, User]
+) -> None:
+    mention(waiting, officer, people)
+
+    assert next(each.about for each in sent_about(waiting)) == "A mention in a note"
+    send()
+    assert f"You were mentioned: {waiting.reference}" in {
+        each.about for each in sent_about(waiting)
+    }

@@ -171,8 +171,8 @@ def _events(application: LoanApplication) -> Iterator[Line]:
     texts = {note.pk: note.text for note in notes_of(application=application)} if noted else {}
     for event in events:
         who = person_name(event.actor) if event.actor else str(event.partner or "")
-        is_note = event.kind == NOTED
-        facts = [("", texts[event.data["note"]])] if is_note else [*_facts(event.data)]
+        note = texts.get(event.data.get("note")) if event.kind == NOTED else None
+        facts = [*_facts(event.data)] if note is None else []
         if event.request_id and who:  # what the workflow does for it carries the same one
             facts.append(("request", event.request_id))
         if event.is_internal:
@@ -180,7 +180,7 @@ def _events(application: LoanApplication) -> Iterator[Line]:
         yield Line(
             at=event.at,
             source=Source.PERSON if who else Source.APPLICATION,
-            what=event.message,
+            what=event.message if note is None else f"Note: {note}",
             who=who,
             step=event.get_step_display(),
             facts=tuple(facts),

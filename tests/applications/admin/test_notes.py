@@ -54,7 +54,7 @@ def test_note_is_written_on_the_page_and_shown_there_with_author_role_and_time(
     shown = notes_in(html)
     assert f'id="note-{note.pk}"' in shown
     assert "<strong>Mia Ng</strong>" in shown
-    assert "Manager, @manager" in shown
+    assert "@manager, Manager, " in shown
     assert f'<time datetime="{note.at.astimezone().isoformat()[:10]}' in shown
     assert "Employer &lt;b&gt;called&lt;/b&gt;.\n\nDone." in shown
     assert "<b>called" not in html
@@ -218,8 +218,7 @@ def test_note_stands_in_the_timeline_with_its_text(
 
     html = client.get(page("timeline", waiting)).text
 
-    assert "Added a note." in html
-    assert "Employer &lt;b&gt;called&lt;/b&gt;." in html
+    assert "Note: Employer &lt;b&gt;called&lt;/b&gt;." in html
     assert "staff only" in html
 
 
