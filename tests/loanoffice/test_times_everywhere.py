@@ -117,8 +117,8 @@ def root(db: None) -> User:
         ends_at=now + timedelta(days=2),
         by=manager,
     )
-    waiting = casework.waiting_for_manager(None, partner=partner)
-    note_add(reference=waiting.reference, user=officer, text="For @manager: the employer called.")
+    case = casework.waiting_for_manager(None, partner=partner)
+    note_add(reference=case.reference, user=officer, text="For @manager: the employer called.")
     executions.execution_finish(casework.run_of(casework.funded(officer)), Status.FUNDED)
     trouble.stuck(officer)
     casework.change_policies(offer_acceptance_required=True)
@@ -138,8 +138,7 @@ def several_endings() -> None:
     partner = Partner.objects.get()
     casework.change_policies(offer_acceptance_required=False)
     endpoint_create(partner=partner, url="https://partner.example.com/", event_types=None)
-    too_much = casework.submit(None, partner=partner, sin_last4="3333", loan_amount=26_000)
-    casework.assess(too_much)
+    casework.assess(casework.submit(None, partner=partner, sin_last4="3333", loan_amount=26_000))
     trouble.start_given_up(officer)
     trouble.payout_unknown(officer)
     draft = application_create(user=officer, **casework.ALICE)
@@ -147,12 +146,11 @@ def several_endings() -> None:
     application_submit(reference=draft.reference, user=officer)
     application_withdraw(reference=draft.reference, user=officer, reason="Another lender.")
     declined = casework.waiting_for_manager(None, partner=partner)
-    task = declined.review_tasks.get()
     run = bulk_begin(
         user=senior,
         token=uuid4(),
         outcome=Outcome.DECLINE,
-        rows=[Read(declined.pk, task.pk, declined.version)],
+        rows=[Read(declined.pk, declined.review_tasks.get().pk, declined.version)],
         reason_code="INCOME_NOT_VERIFIED",
     )
     assert run is not None

@@ -61,15 +61,13 @@ def test_no_answer_of_the_api_tells_a_note(
     """Each address that answers with data is asked as the partner and as staff."""
     staff = Caller()
     staff.client.force_login(manager)
-    (letter,) = api.get(f"/api/v1/applications/{noted.reference}/documents/").json()["results"]
     values = {
         "reference": noted.reference,
         "id": WebhookEvent.objects.filter(application=noted).latest("pk").public_id,
-        "token": letter["url"].rstrip("/").rpartition("/")[2],
     }
     asked = 0
     for template, operations in contract.document()["paths"].items():
-        if "get" not in operations:
+        if "get" not in operations or "{token}" in template:  # a file: see the next test
             continue
         address = re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)
         for caller in (api, staff):
