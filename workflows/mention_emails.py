@@ -14,15 +14,21 @@ from applications.services.notes import SEE
 from applications.signals import note_added
 from core.site_urls import site_url
 from reviews.choices import NotificationKind
+from reviews.services.mail_choices import mail_modes
 from reviews.services.mentions import mention_key, mention_path, mention_sentence
 from workflows.models import OutboxMessage
 from workflows.outbox import queue
 from workflows.outbox.letters import LETTERS, Letter, Recipient, Weight, letter_to
+from workflows.outbox.splitting import AT_ONCE
 
 
 @receiver(note_added)
 def tell_mentioned(note: ApplicationNote, **_: Any) -> None:
-    if note.notified:
+    """Queue the letter if somebody whom the note mentions wants it at once; mostly nobody does."""
+    if not note.notified:
+        return
+    modes = mail_modes(people=note.notified).values()
+    if any(Weight.ROUTINE in AT_ONCE[mode] for mode in modes):
         queue.put(
             kind=OutboxMessage.Kind.EMAIL,
             key=mention_key(note),

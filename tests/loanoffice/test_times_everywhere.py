@@ -38,8 +38,8 @@ from lending.choices import Outcome
 from partners.models import Partner, PartnerKey
 from partners.proposals import key_issue
 from partners.services import keys
-from reviews.choices import TaskKind
-from reviews.models import ReviewTask
+from reviews.choices import MailMode, TaskKind
+from reviews.models import MailChoice, ReviewTask
 from reviews.services.bulk_decisions import Read, bulk_begin, bulk_carry_on
 from reviews.services.delegation import delegation_create
 from reviews.services.mail_choices import digest_at
@@ -110,14 +110,10 @@ def root(db: None) -> User:
     maker = people[Role.PARTNER_MANAGER]
     key_issue(partner=partner, user=maker, label="web", expires_at=expires_at)
     invitation_send(user=officer, by=everything)
-    delegation_create(
-        delegator=manager,
-        delegate=people[Role.SENIOR_MANAGER],
-        starts_at=now,
-        ends_at=now + timedelta(days=2),
-        by=manager,
-    )
+    senior, ends = people[Role.SENIOR_MANAGER], now + timedelta(days=2)
+    delegation_create(delegator=manager, delegate=senior, starts_at=now, ends_at=ends, by=manager)
     case = casework.waiting_for_manager(None, partner=partner)
+    MailChoice.objects.create(user=manager, mode=MailMode.AT_ONCE)
     note_add(reference=case.reference, user=officer, text="For @manager: the employer called.")
     executions.execution_finish(casework.run_of(casework.funded(officer)), Status.FUNDED)
     trouble.stuck(officer)

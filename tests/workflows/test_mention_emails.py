@@ -66,6 +66,17 @@ def test_who_chose_each_mail_gets_it_at_once_and_everybody_has_it_behind_the_bel
     assert Notification.objects.filter(kind="mention").count() == len(people)
 
 
+def test_no_letter_is_queued_when_nobody_wants_it_at_once(
+    waiting: LoanApplication, officer: User, people: dict[MailMode, User]
+) -> None:
+    del people[MailMode.AT_ONCE]
+
+    mention(waiting, officer, people)
+
+    assert Notification.objects.filter(kind="mention").count() == len(people)
+    assert not OutboxMessage.objects.filter(key__startswith="note/").exists()
+
+
 def test_digest_has_the_mentions_that_were_not_read(
     waiting: LoanApplication, officer: User, people: dict[MailMode, User]
 ) -> None:

@@ -31,6 +31,7 @@ NOTE = re.compile(r"okapi|\bnotes?\b|\bnoted\b|mention", re.IGNORECASE)
 @pytest.fixture
 def noted(partner: Partner, officer: User, manager: User) -> LoanApplication:
     """A partner's funded application with notes before and after each letter, and an endpoint."""
+    casework.letters_at_once()
     endpoint_create(partner=partner, url="https://partner.example.com/", event_types=None)
     application = casework.submit(
         None, partner=partner, external_id="crm-1", sin_last4="3333", loan_amount=25_000
@@ -88,7 +89,6 @@ def test_no_webhook_letter_mail_or_export_tells_a_note(
     noted: LoanApplication, manager: User
 ) -> None:
     OutboxMessage.objects.exclude(kind="email").delete()
-    casework.letters_at_once()
     queue.send_due()
     client = Client()
     client.force_login(manager)
