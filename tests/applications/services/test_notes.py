@@ -22,6 +22,7 @@ from audit.models import Action, AuditEntry
 from core.errors import NotPermitted
 from reviews.models import Notification
 from tests.permissions import permit
+from tests.plans import SORTS, plans
 from workflows.models import OutboxMessage
 
 
@@ -245,3 +246,20 @@ def test_notes_of_an_application_are_read_by_one_statement_the_newest_first(
         found = [(note.text, note.author.username) for note in notes_of(application=waiting)]
 
     assert found == [(f"Note {number}.", "manager") for number in (2, 1, 0)]
+
+
+@pytest.mark.django_db
+@pytest.mark.both_databases
+def test_notes_are_found_in_their_index_in_its_order(
+    waiting: LoanApplication, manager: User
+) -> None:
+    ApplicationNote.objects.bulk_create(
+        ApplicationNote(application=waiting, author=manager, text="x") for _ in range(200)
+    )
+
+    ((_, plan),) = plans(
+        ApplicationNote._meta.db_table, lambda: list(notes_of(application=waiting))
+    )
+
+    assert "note_by_application" in plan
+    assert not any(sort in plan for sort in SORTS)
