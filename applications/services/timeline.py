@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 # The audit action of each kind of timeline entry; the message has the details.
 ACTIONS = {
     "created": Action.CREATED,
+    "noted": Action.CREATED,
     "edited": Action.CHANGED,
     "submitted": Action.SUBMITTED,
     "withdrawn": Action.WITHDRAWN,
@@ -29,7 +30,6 @@ ACTIONS = {
     "claim_taken_over": Action.CLAIMED,
     "claim_released": Action.CLAIMED,
     "document_added": Action.CREATED,
-    "noted": Action.CREATED,
     "late_decision": Action.DECIDED,
     "approvals_voided": Action.CHANGED,
     "restarted": Action.OPERATED,
