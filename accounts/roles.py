@@ -70,6 +70,7 @@ class Role(StrEnum):
     LOAN_OFFICER = (
         "Loan officer",
         (
+            "applications.add_applicationnote",
             "applications.add_document",
             "applications.add_loanapplication",
             "applications.change_loanapplication",
@@ -82,6 +83,7 @@ class Role(StrEnum):
     MANAGER = (
         "Manager",
         (
+            "applications.add_applicationnote",
             "applications.reveal_contact",
             "reviews.add_delegation",
             "reviews.change_delegation",
@@ -92,6 +94,7 @@ class Role(StrEnum):
     SENIOR_MANAGER = (
         "Senior manager",
         (
+            "applications.add_applicationnote",
             "applications.confirm_disbursement",
             "applications.reveal_contact",
             "reviews.add_delegation",
@@ -103,6 +106,7 @@ class Role(StrEnum):
     RISK_ANALYST = (
         "Risk analyst",
         (
+            "applications.add_applicationnote",
             "applications.reveal_contact",
             "reviews.add_delegation",
             "reviews.change_delegation",
@@ -112,6 +116,7 @@ class Role(StrEnum):
     OPERATIONS = (
         "Operations",
         (
+            "applications.add_applicationnote",
             "applications.confirm_disbursement",
             "applications.settle_disbursement",
             "workflows.change_incident",
@@ -126,6 +131,7 @@ class Role(StrEnum):
     POLICY_OWNER = (
         "Policy owner",
         (
+            "applications.add_applicationnote",
             "lending.add_lendingpolicy",
             "lending.add_policyauthority",
             "lending.add_policytier",
@@ -142,6 +148,7 @@ class Role(StrEnum):
     PARTNER_MANAGER = (
         "Partner manager",
         (
+            "applications.add_applicationnote",
             "partners.add_partner",
             "partners.add_partnerkey",
             "partners.change_partner",

@@ -9,11 +9,12 @@ class ApplicationsConfig(AppConfig):
     verbose_name = "Applications"
 
     def ready(self) -> None:
-        from applications.models import ApplicationEvent, Disbursement
+        from applications.models import ApplicationEvent, ApplicationNote, Disbursement
         from applications.search import references_by_name
         from audit.sealed_tables import SealedTable, register
         from audit.selectors import REFERENCES_BY_NAME
 
         register(SealedTable(ApplicationEvent))
+        register(SealedTable(ApplicationNote))
         register(SealedTable(Disbursement, may_change=MAY_CHANGE))
         REFERENCES_BY_NAME.append(references_by_name)

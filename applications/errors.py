@@ -35,6 +35,13 @@ class InvalidDocument(InvalidApplication):
     title = "The document is not valid"
 
 
+class InvalidNote(InvalidFields):
+    """Field errors of a note that is not kept."""
+
+    code = "invalid-note"
+    title = "The note is not valid"
+
+
 class ApplicationNotOpen(DomainError):
     code = "wrong-state"
     title = "The application is closed"

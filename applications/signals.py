@@ -21,3 +21,6 @@ application_contributed = Signal()
 
 # sender: LoanApplication. application=LoanApplication (locked, its new status in memory)
 application_moved = Signal()
+
+# sender: ApplicationNote. note=ApplicationNote, of an application that is locked
+note_added = Signal()

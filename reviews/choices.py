@@ -28,6 +28,7 @@ class NotificationKind(TextChoices):
     SENT_BACK = "sent_back", "Sent back"
     TO_CONFIRM = "to_confirm", "To confirm"
     PROPOSAL_CLOSED = "proposal_closed", "Your proposal"
+    MENTION = "mention", "You were mentioned"
 
 
 class MailMode(TextChoices):

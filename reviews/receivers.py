@@ -8,14 +8,15 @@ from django.db.models.signals import m2m_changed, post_save
 from django.dispatch import receiver
 from django.utils import timezone
 
-from applications.models import LoanApplication
+from applications.models import ApplicationNote, LoanApplication
 from applications.signals import (
     application_changed,
     application_contributed,
     application_withdrawn,
+    note_added,
 )
 from partners.models import Partner
-from reviews.services import approvals, delegation, rechecks, tasks
+from reviews.services import approvals, delegation, mentions, rechecks, tasks
 from reviews.signals import delegations_changed
 
 
@@ -40,6 +41,11 @@ def void_approvals(
 @receiver([application_changed, application_contributed])
 def look_again_after_work(application: LoanApplication, **_: Any) -> None:
     rechecks.application_recheck(application=application, now=timezone.now())
+
+
+@receiver(note_added)
+def notify_the_mentioned(note: ApplicationNote, **_: Any) -> None:
+    mentions.mentions_notify(note=note)
 
 
 @receiver(post_save, sender=User)

@@ -22,6 +22,7 @@ class WorkflowsConfig(AppConfig):
                 account_emails,
                 digests,
                 invitation_emails,
+                mention_emails,
                 new_orders,
                 proposal_emails,
                 proposals,

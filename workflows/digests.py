@@ -39,7 +39,7 @@ EVERY = timedelta(minutes=5)
 FOR = 2.0  # seconds of one sweep
 FIRST = 10  # of each kind that a digest names
 # Of the rest the e-mail came at once, or what waits is said of itself.
-GATHERED = (NotificationKind.PROPOSAL_CLOSED,)
+GATHERED = (NotificationKind.PROPOSAL_CLOSED, NotificationKind.MENTION)
 MY_APPROVALS = "/admin/reviews/reviewtask/?mine=yes"
 NOTIFICATIONS = "/admin/notifications/"
 

@@ -24,6 +24,7 @@ from applications.admin import contact_reveal, documents, polling
 from applications.admin.application_page import RELATED, ApplicationPageAdmin
 from applications.admin.changelist import ApplicationListAdmin
 from applications.admin.forms import ApplicationForm
+from applications.admin.notes import AddNote
 from applications.admin.view_helpers import application_link, back_to_application
 from applications.admin.withdrawal import Withdraw
 from applications.choices import Status
@@ -155,16 +156,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             if not self.has_view_or_change_permission(request, application):
                 raise PermissionDenied
         readonly = self.get_readonly_fields(request, application)
-        form_class = self.get_form(
-            request,
-            application,
-            change=application is not None,
-            fields=[
-                name
-                for name in flatten_fieldsets(self.get_fieldsets(request, application))
-                if name not in readonly
-            ],
-        )
+        form_class = self._form_class(request, application, readonly)
         if request.method == "POST":
             if application is not None:
                 if not self.has_change_permission(request, application):
@@ -181,6 +173,26 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
             form = form_class(instance=application, initial=given)
         context = {"form_url": form_url, **(extra_context or {})}
         return self._draw(request, application, form, readonly, context)
+
+    def draw_with(
+        self, request: HttpRequest, application: LoanApplication, **shown: Any
+    ) -> HttpResponse:
+        """Draw the page of an application at another address, with more context."""
+        readonly = self.get_readonly_fields(request, application)
+        form = self._form_class(request, application, readonly)(instance=application)
+        context = {"form_url": row_url(application), **shown}
+        return self._draw(request, application, form, readonly, context)
+
+    def _form_class(
+        self, request: HttpRequest, application: LoanApplication | None, readonly: tuple[str, ...]
+    ) -> Any:
+        fields = flatten_fieldsets(self.get_fieldsets(request, application))
+        return self.get_form(
+            request,
+            application,
+            change=application is not None,
+            fields=[name for name in fields if name not in readonly],
+        )
 
     def _store(
         self, request: HttpRequest, application: LoanApplication | None, form: ApplicationForm
@@ -324,7 +336,7 @@ class LoanApplicationAdmin(contact_reveal.HiddenFields, ApplicationListAdmin, Ap
                 {"model_admin": self},
                 name=name % "preview",
             ),
-            *(action.url_pattern(self) for action in (Withdraw, documents.Upload)),
+            *(action.url_pattern(self) for action in (Withdraw, documents.Upload, AddNote)),
             *super().get_urls(),
         ]
 

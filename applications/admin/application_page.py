@@ -19,6 +19,8 @@ from django.utils import timezone
 from applications.admin.contact_reveal import contact_context, contact_rows, is_shown
 from applications.admin.display import TONES
 from applications.admin.documents import Upload
+from applications.admin.forms import NoteForm
+from applications.admin.notes import AddNote, NotesOfPage
 from applications.admin.step_indicator import PersonStep, StepShown, steps_shown
 from applications.admin.withdrawal import Withdraw
 from applications.choices import BUREAU_ATTEMPTS, Status, Step
@@ -70,7 +72,7 @@ class Claim:
     since: datetime
 
 
-class ApplicationPage:
+class ApplicationPage(NotesOfPage):
     """One application as one person may see it. The apps above add to it by a subclass."""
 
     # Set by the subclass of ``reviews``; the template reads them on every page.
@@ -284,6 +286,7 @@ class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
         """Return the context of ``applications/admin/application_page.html``."""
         application = page.application
         page.mark_unsaid_reasons()
+        may_note = AddNote.button_for(application, page.user)
         return {
             **contact_context(request, application),
             "contact": contact_rows(request, application),
@@ -294,6 +297,7 @@ class ApplicationPageAdmin(NoDeleteAdmin[LoanApplication]):
             "original": application,
             "buttons": page.buttons(),
             "panels": page.panels(),
+            "note_form": NoteForm() if may_note else None,
             "notices": page.notices(),
         }
 

@@ -7,6 +7,7 @@ from django import forms
 from applications.file_types import FILE_TYPES
 from applications.models import LoanApplication
 from applications.services.documents import UPLOADED_KINDS, largest_text
+from applications.services.notes import LONGEST_NOTE
 from core.admin.forms import show_refusal
 
 if TYPE_CHECKING:
@@ -70,3 +71,17 @@ class UploadForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["file"].help_text = f"A PDF, a PNG or a JPEG of at most {largest_text()}."
+
+
+class NoteForm(forms.Form):
+    """A note for colleagues; the service checks it."""
+
+    text = forms.CharField(
+        label="New note",
+        required=False,  # the service says what is missing
+        help_text=(
+            "Contact details, income and SIN do not belong here: colleagues read it who may not "
+            "see them. To notify somebody, write @ and their user name."
+        ),
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 60, "maxlength": LONGEST_NOTE}),
+    )

@@ -11,6 +11,7 @@ from django.db import migrations, models
 from audit.append_only import protect, release
 
 TIMELINE = "applications_applicationevent"
+NOTES = "applications_applicationnote"
 LEDGER = "applications_disbursement"
 # What becomes known of a payout after it was asked for. The amount and the payee stay.
 LEDGER_MAY_CHANGE = ("status", "rail_reference", "funded_at", "orders")
@@ -18,11 +19,13 @@ LEDGER_MAY_CHANGE = ("status", "rail_reference", "funded_at", "orders")
 
 def protect_tables(apps, schema_editor):
     protect(schema_editor, TIMELINE)
+    protect(schema_editor, NOTES)
     protect(schema_editor, LEDGER, may_change=LEDGER_MAY_CHANGE)
 
 
 def release_tables(apps, schema_editor):
     release(schema_editor, TIMELINE)
+    release(schema_editor, NOTES)
     release(schema_editor, LEDGER)
 
 
@@ -165,6 +168,23 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['id'],
                 'indexes': [models.Index(fields=['application', 'id'], name='event_by_application'), models.Index(condition=models.Q(('actor__isnull', False)), fields=['application', 'actor', 'kind'], name='event_by_contributor'), models.Index(condition=models.Q(('partner_key__isnull', False)), fields=['application', 'partner_key', 'kind'], name='event_by_partner_key')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ApplicationNote',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('author_roles', models.TextField(blank=True)),
+                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('text', models.TextField()),
+                ('mentions', models.JSONField(blank=True, default=list)),
+                ('application', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='notes', to='applications.loanapplication')),
+                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-id'],
+                'default_permissions': ('add',),
+                'indexes': [models.Index(models.F('application'), models.OrderBy(models.F('id'), descending=True), name='note_by_application')],
             },
         ),
         migrations.CreateModel(

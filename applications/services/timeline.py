@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 # The audit action of each kind of timeline entry; the message has the details.
 ACTIONS = {
     "created": Action.CREATED,
+    "noted": Action.CREATED,
     "edited": Action.CHANGED,
     "submitted": Action.SUBMITTED,
     "withdrawn": Action.WITHDRAWN,

@@ -4,11 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from applications.admin.display import outcome_badge, status_badge
 from applications.admin.pictures import income_picture, score_picture
-from applications.models import Disbursement, RiskAssessment
+from applications.mentions import marked_parts
+from applications.models import ApplicationNote, Disbursement, RiskAssessment
 from applications.pii import debt_to_income_band
 from core.admin.display import badge
 from lending.services import policy_published, policy_rules
@@ -30,6 +32,17 @@ PAYOUT_TONES = {
 def payout_badge(status: str) -> SafeString:
     known = Disbursement.Status(status)
     return badge(str(known.label), PAYOUT_TONES[known])
+
+
+@register.filter
+def note_text(note: ApplicationNote) -> SafeString:
+    """Return the text of a note with its mentions marked."""
+    parts = marked_parts(note.text, names=note.names)
+    return format_html_join("", "{}", ((_part(*part),) for part in parts))
+
+
+def _part(text: str, is_mention: bool) -> str:  # noqa: FBT001
+    return format_html('<strong class="mention">{}</strong>', text) if is_mention else text
 
 
 @register.simple_tag

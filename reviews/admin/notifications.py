@@ -23,6 +23,7 @@ TONES = {
     NotificationKind.SENT_BACK: "wait",
     NotificationKind.TO_CONFIRM: "info",
     NotificationKind.PROPOSAL_CLOSED: "quiet",
+    NotificationKind.MENTION: "fresh",
 }
 ALL = "all"
 

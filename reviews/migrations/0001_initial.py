@@ -194,7 +194,7 @@ class Migration(migrations.Migration):
             name='Notification',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('second_approval', 'Second approval needed'), ('scarce_approval', 'Second approval at risk'), ('sent_back', 'Sent back'), ('to_confirm', 'To confirm'), ('proposal_closed', 'Your proposal')], max_length=20)),
+                ('kind', models.CharField(choices=[('second_approval', 'Second approval needed'), ('scarce_approval', 'Second approval at risk'), ('sent_back', 'Sent back'), ('to_confirm', 'To confirm'), ('proposal_closed', 'Your proposal'), ('mention', 'You were mentioned')], max_length=20)),
                 ('key', models.CharField(help_text='A notification with this key is written once.', max_length=200, unique=True)),
                 ('sentence', models.TextField()),
                 ('path', models.CharField(help_text='The page it leads to, without a stage.', max_length=200)),

@@ -26,6 +26,7 @@ NOT_ASKED = {
     *(f"admin:applications_loanapplication_{name}" for name in ("take-over", "withdraw")),
     *(f"admin:applications_loanapplication_{name}" for name in ("export", "upload", "document")),
     "admin:applications_loanapplication_preview",  # on record, as a download is
+    "admin:applications_loanapplication_note",
     *(f"admin:applications_loanapplication_{name}" for name in ("restart", "stop", "pause")),
     "admin:applications_loanapplication_resume",
     "admin:reviews_reviewtask_changelist",

@@ -7,7 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, models, transaction
 
-from applications.models import ApplicationEvent, Disbursement
+from applications.models import ApplicationEvent, ApplicationNote, Disbursement
+from applications.services.notes import note_add
 from audit.models import Action, AuditEntry, Seal, SealVerification
 from audit.services import entry_record
 from lending.choices import Outcome
@@ -20,6 +21,7 @@ from tests import casework
 MAY_CHANGE: dict[type[models.Model], set[str]] = {
     AuditEntry: set(),
     ApplicationEvent: set(),
+    ApplicationNote: set(),
     Disbursement: {"status", "rail_reference", "funded_at", "orders"},
     ReviewDecision: {"late", "voided_at", "voided_because"},
     LendingPolicy: set(),
@@ -41,6 +43,7 @@ def make_record(officer: User, manager: User) -> None:
     application = casework.funded(officer)
     casework.disbursing(officer)
     entry_record(action=Action.VIEWED, message="Looked.", target=application, actor=manager)
+    note_add(reference=application.reference, user=manager, text="For @officer.")
     for _ in range(2):
         task = casework.waiting_for_manager(officer).review_tasks.get()
         decisions.task_decide(task=task, user=manager, outcome=Outcome.APPROVE)

@@ -10,7 +10,7 @@ from django.db import connection, models, transaction
 from pytest_django import DjangoDbBlocker
 
 from accounts.roles import Role
-from applications.models import ApplicationEvent, Disbursement
+from applications.models import ApplicationEvent, ApplicationNote, Disbursement
 from audit import seal_verification, sealing
 from audit.models import AuditEntry, Seal, SealVerification
 from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.both_databases
 ANOTHER = {
     AuditEntry: ("message", "another"),
     ApplicationEvent: ("message", "another"),
+    ApplicationNote: ("text", "another"),
     Disbursement: ("amount", 1),
     ReviewDecision: ("reason", "another"),
     LendingPolicy: ("approval_threshold", 1),

@@ -263,6 +263,7 @@ ACTS = {
     "applications.services.intake.application_edit": "admin:applications_loanapplication_change",
     "applications.services.intake.application_submit": "admin:applications_loanapplication_add",
     "applications.services.intake.application_withdraw": "api:withdraw",
+    "applications.services.notes.note_add": "admin:applications_loanapplication_note",
     "applications.services.exports.export_record": "admin:applications_loanapplication_export",
     "workflows.proposals.settlement_propose": "admin:applications_loanapplication_paid",
     "workflows.new_orders.new_order_propose": "admin:applications_loanapplication_order_anew",

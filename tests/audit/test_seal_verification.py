@@ -35,6 +35,7 @@ def test_changed_row_is_named(record: None, name: str) -> None:
         "reviews_reviewdecision": "application_version",
         "audit_auditentry": "message",
         "applications_applicationevent": "message",
+        "applications_applicationnote": "text",
     }[name]
     as_owner(f'UPDATE "{name}" SET "{column}" = \'7\' WHERE id = %s', key)
 

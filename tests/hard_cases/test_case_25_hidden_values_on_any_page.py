@@ -22,9 +22,10 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.roles import Role
 from applications.choices import DocumentKind
-from applications.models import Document, LoanApplication, RiskAssessment
+from applications.models import ApplicationNote, Document, LoanApplication, RiskAssessment
 from applications.services import documents, intake
 from applications.services.access_log import REVEAL
+from applications.services.notes import note_add
 from audit.models import Action, AuditEntry
 from core.admin.row_actions import row_url
 from lending.choices import Outcome
@@ -95,6 +96,7 @@ def office(module_rows: None, django_db_blocker: DjangoDbBlocker) -> None:
         waiting = casework.waiting_for_manager(None, partner=partner, **HIDDEN)
         PendingCallback.objects.update(callback_id="callback-okapi")
         upload(waiting, author)
+        note_add(reference=waiting.reference, user=author, text=TYPED)
         rows = [Read(waiting.pk, waiting.review_tasks.get().pk, waiting.version)]
         bulk_begin(user=decider, token=uuid4(), outcome=Outcome.DECLINE, rows=rows, reason=TYPED)
         edited = casework.submit(author, **ALICE | HIDDEN | {"phone": "416-555-0199"})
@@ -308,3 +310,4 @@ def test_contact_details_that_somebody_typed_are_kept_masked(
     assert AuditEntry.objects.get(action=Action.WITHDRAWN).details["reason"] == masked
     assert decision.reason.endswith(masked)
     assert BulkDecision.objects.get().reason == masked
+    assert ApplicationNote.objects.get().text == masked

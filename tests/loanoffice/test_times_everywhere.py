@@ -31,14 +31,15 @@ from applications.services.intake import (
     application_submit,
     application_withdraw,
 )
+from applications.services.notes import note_add
 from audit import times
 from core.admin.row_actions import row_url
 from lending.choices import Outcome
 from partners.models import Partner, PartnerKey
 from partners.proposals import key_issue
 from partners.services import keys
-from reviews.choices import TaskKind
-from reviews.models import ReviewTask
+from reviews.choices import MailMode, TaskKind
+from reviews.models import MailChoice, ReviewTask
 from reviews.services.bulk_decisions import Read, bulk_begin, bulk_carry_on
 from reviews.services.delegation import delegation_create
 from reviews.services.mail_choices import digest_at
@@ -109,14 +110,11 @@ def root(db: None) -> User:
     maker = people[Role.PARTNER_MANAGER]
     key_issue(partner=partner, user=maker, label="web", expires_at=expires_at)
     invitation_send(user=officer, by=everything)
-    delegation_create(
-        delegator=manager,
-        delegate=people[Role.SENIOR_MANAGER],
-        starts_at=now,
-        ends_at=now + timedelta(days=2),
-        by=manager,
-    )
-    casework.waiting_for_manager(None, partner=partner)
+    senior, ends = people[Role.SENIOR_MANAGER], now + timedelta(days=2)
+    delegation_create(delegator=manager, delegate=senior, starts_at=now, ends_at=ends, by=manager)
+    case = casework.waiting_for_manager(None, partner=partner)
+    MailChoice.objects.create(user=manager, mode=MailMode.AT_ONCE)
+    note_add(reference=case.reference, user=officer, text="For @manager: the employer called.")
     executions.execution_finish(casework.run_of(casework.funded(officer)), Status.FUNDED)
     trouble.stuck(officer)
     casework.change_policies(offer_acceptance_required=True)
@@ -136,8 +134,7 @@ def several_endings() -> None:
     partner = Partner.objects.get()
     casework.change_policies(offer_acceptance_required=False)
     endpoint_create(partner=partner, url="https://partner.example.com/", event_types=None)
-    too_much = casework.submit(None, partner=partner, sin_last4="3333", loan_amount=26_000)
-    casework.assess(too_much)
+    casework.assess(casework.submit(None, partner=partner, sin_last4="3333", loan_amount=26_000))
     trouble.start_given_up(officer)
     trouble.payout_unknown(officer)
     draft = application_create(user=officer, **casework.ALICE)
@@ -145,12 +142,11 @@ def several_endings() -> None:
     application_submit(reference=draft.reference, user=officer)
     application_withdraw(reference=draft.reference, user=officer, reason="Another lender.")
     declined = casework.waiting_for_manager(None, partner=partner)
-    task = declined.review_tasks.get()
     run = bulk_begin(
         user=senior,
         token=uuid4(),
         outcome=Outcome.DECLINE,
-        rows=[Read(declined.pk, task.pk, declined.version)],
+        rows=[Read(declined.pk, declined.review_tasks.get().pk, declined.version)],
         reason_code="INCOME_NOT_VERIFIED",
     )
     assert run is not None

@@ -31,6 +31,12 @@ from workflows.outbox.task_letters import Notice
 
 MOST = 20  # e-mails on the page of an application
 THE_APPLICANT = "the applicant"
+# What letters are about that were not sent, by what their payload names.
+ABOUT = {
+    "undecidable": "Nobody can decide",
+    "voided": "An approval counts no more",
+    "mention": "A mention in a note",
+}
 Status = OutboxMessage.Status
 
 
@@ -117,7 +123,7 @@ def _subject(message: OutboxMessage) -> str:
     payload = message.payload
     if "notice" in payload:
         return f"Decision: {Notice(payload['notice']).label.lower()}"
-    return "Nobody can decide" if "undecidable" in payload else "How the application ended"
+    return next((ABOUT[name] for name in ABOUT if name in payload), "How the application ended")
 
 
 class ResendMessage(RowAction[OutboxMessage]):

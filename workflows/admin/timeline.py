@@ -21,6 +21,7 @@ from django.views.decorators.http import require_safe
 from applications.admin.view_helpers import application_or_refuse
 from applications.choices import Level
 from applications.models import ApplicationEvent, LoanApplication
+from applications.services.notes import NOTED, notes_of
 from audit import times
 from audit.words import in_words
 from core.admin.base import NoDeleteAdmin, staff
@@ -163,11 +164,15 @@ def in_order(lines: list[Line]) -> list[Line]:
 
 
 def _events(application: LoanApplication) -> Iterator[Line]:
-    for event in ApplicationEvent.objects.filter(application=application).select_related(
-        "actor", "partner"
-    ):
+    events = list(
+        ApplicationEvent.objects.filter(application=application).select_related("actor", "partner")
+    )
+    noted = any(event.kind == NOTED for event in events)
+    texts = {note.pk: note.text for note in notes_of(application=application)} if noted else {}
+    for event in events:
         who = person_name(event.actor) if event.actor else str(event.partner or "")
-        facts = [*_facts(event.data)]
+        note = texts.get(event.data.get("note")) if event.kind == NOTED else None
+        facts = [*_facts(event.data)] if note is None else []
         if event.request_id and who:  # what the workflow does for it carries the same one
             facts.append(("request", event.request_id))
         if event.is_internal:
@@ -175,7 +180,7 @@ def _events(application: LoanApplication) -> Iterator[Line]:
         yield Line(
             at=event.at,
             source=Source.PERSON if who else Source.APPLICATION,
-            what=event.message,
+            what=event.message if note is None else f"Note: {note}",
             who=who,
             step=event.get_step_display(),
             facts=tuple(facts),

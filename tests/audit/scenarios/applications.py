@@ -127,6 +127,11 @@ def _opened(office: Office, name: str) -> None:
     b"".join(answer.streaming_content)
 
 
+def note(office: Office) -> None:
+    application = office.waiting()
+    office.client(Role.MANAGER).post(page("note", application), {"text": "The employer called."})
+
+
 def upload(office: Office) -> None:
     application = office.waiting()
     typed = {"kind": "other", "file": SimpleUploadedFile("slip.pdf", files.PDF, "application/pdf")}

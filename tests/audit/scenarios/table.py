@@ -52,6 +52,7 @@ CHANGES = {
     f"{CASE}withdraw": Change(applications.withdraw, Action.WITHDRAWN),
     f"{CASE}export": Change(accounts.export_list, Action.EXPORTED),
     f"{CASE}upload": Change(applications.upload, Action.CREATED),
+    f"{CASE}note": Change(applications.note, Action.CREATED),
     f"{CASE}document": Change(applications.document, Action.DOWNLOADED),
     f"{CASE}preview": Change(applications.preview, Action.DOWNLOADED),
     f"{CASE}restart": Change(operations.restart, Action.OPERATED),

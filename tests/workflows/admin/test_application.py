@@ -271,5 +271,5 @@ def test_page_of_a_case_costs_operations_a_bounded_number_of_queries(
         trouble.handed_over(application)
     client = as_user(operations)
 
-    with django_assert_max_num_queries(30):  # two of them its e-mails
+    with django_assert_max_num_queries(31):  # two of them its e-mails, one its notes
         client.get(page("live", application))
