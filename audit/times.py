@@ -8,13 +8,12 @@ names it once. What programs read (the API, webhooks, exports, logs) is in ISO 8
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.utils import timezone
-from django.utils.dateformat import format as formatted
 from django.utils.dateparse import parse_datetime
 
+# The format in the notation of Django, for its own columns and fields (``loanoffice.formats``).
 DAY = "j F Y"  # 5 December 2026
 DAY_OF_YEAR = "j F"
 TIME = "H:i"  # 17:08
-TIME_TO_THE_SECOND = "H:i:s"
 MINUTE = 60
 # Seconds and their name. From two days on in days: 30 hours are said better than a day.
 SPANS = ((172_800, 86_400, "day"), (3600, 3600, "hour"), (MINUTE, MINUTE, "minute"))
@@ -62,27 +61,30 @@ def promised_until(at: datetime, lasting: timedelta) -> datetime:
 
 def day(at: date) -> str:
     """Format ``5 December 2026``; a time is its day in the office."""
-    return formatted(_local(at), DAY)
+    local = _local(at)
+    return f"{local.day} {local:%B %Y}"
 
 
 def moment(at: datetime) -> str:
     """Format ``5 December 2026 17:08``."""
-    return formatted(_local(at), f"{DAY} {TIME}")
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%B %Y %H:%M}"
 
 
 def instant(at: datetime) -> str:
     """Format ``5 December 2026 17:08:09``, for events in quick succession."""
-    return formatted(_local(at), f"{DAY} {TIME_TO_THE_SECOND}")
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%B %Y %H:%M:%S}"
 
 
 def hour(at: datetime) -> str:
     """Format ``17:08``, where the day is known."""
-    return formatted(_local(at), TIME)
+    return f"{timezone.localtime(at):%H:%M}"
 
 
 def seconds(at: datetime) -> str:
     """Format ``17:08:09``, where the day is known."""
-    return formatted(_local(at), TIME_TO_THE_SECOND)
+    return f"{timezone.localtime(at):%H:%M:%S}"
 
 
 def clock(at: datetime) -> str:
@@ -98,7 +100,7 @@ def near_day(at: date, now: datetime) -> str:
     words = {-1: "yesterday", 0: "today", 1: "tomorrow"}
     if word := words.get((day_of_at - today).days):
         return word
-    return formatted(local, DAY_OF_YEAR if local.year == today.year else DAY)
+    return f"{local.day} {local:%B}" if local.year == today.year else day(at)
 
 
 def near_moment(at: datetime, now: datetime) -> str:

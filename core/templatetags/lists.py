@@ -5,7 +5,7 @@ from typing import Any
 
 from django import template
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
 register = template.Library()
@@ -13,16 +13,22 @@ CELLS = ("<td", "<th")
 
 
 @register.filter
-def labelled(cells: Iterable[SafeString], headers: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a row's cells, as Django renders them, with the column's heading as ``data-label``.
+def labels(headers: Iterable[Mapping[str, Any]]) -> list[SafeString]:
+    """Return ``data-label`` of each column's cells: its heading, or nothing.
 
     On a phone a row is a card, and the style sheet shows the label beside the value. A heading
     that is a control of its own (the box that ticks all rows) is no label.
     """
-    for cell, header in zip(cells, headers, strict=True):
-        heading = header["text"]
-        if isinstance(heading, SafeString) or not cell.startswith(CELLS):
-            yield cell
-            continue
-        label = format_html(' data-label="{}"', capfirst(heading))
-        yield mark_safe(f"{cell[:3]}{label}{cell[3:]}")  # noqa: S308 - both parts are escaped
+    return [
+        SafeString("")
+        if isinstance(header["text"], SafeString)
+        else format_html(' data-label="{}"', capfirst(header["text"]))
+        for header in headers
+    ]
+
+
+@register.filter
+def labelled(cells: Iterable[SafeString], labels: Iterable[SafeString]) -> Iterator[SafeString]:
+    """Yield a row's cells, as Django renders them, each with the label of its column."""
+    for cell, label in zip(cells, labels, strict=True):
+        yield SafeString(f"{cell[:3]}{label}{cell[3:]}") if cell.startswith(CELLS) else cell

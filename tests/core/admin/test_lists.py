@@ -2,7 +2,7 @@
 
 from django.utils.safestring import SafeString, mark_safe
 
-from core.templatetags.lists import labelled
+from core.templatetags.lists import labelled, labels
 
 HEADERS = [
     {"text": mark_safe('<input type="checkbox">')},
@@ -17,7 +17,7 @@ CELLS = [
 
 
 def test_each_cell_is_labelled_but_for_the_box_that_ticks_the_row() -> None:
-    found = list(labelled(CELLS, HEADERS))
+    found = list(labelled(CELLS, labels(HEADERS)))
 
     assert found == [
         '<td class="action-checkbox">x</td>',
