@@ -1,4 +1,4 @@
-"""Find who worked on an application: who created, edited or submitted it, or added a document.
+"""Find who worked on an application: who entered it, added a document or answered a question.
 
 Read from the timeline, which is append-only: every contribution ever made counts, also that of
 somebody who was deactivated since. Whoever made the partner key of a request, or rotated it,
@@ -20,6 +20,7 @@ CONTRIBUTIONS = {
     "edited": "edited",
     "submitted": "submitted",
     "document_added": "added a document to",
+    "question_answered": "answered a question about",
 }
 
 

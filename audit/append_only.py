@@ -24,18 +24,25 @@ def trigger_name(table: str, operation: str) -> str:
 
 
 def protect(
-    schema_editor: Any, table: str, *, may_change: Collection[str] = (), closed_by: str = ""
+    schema_editor: Any,
+    table: str,
+    *,
+    may_change: Collection[str] = (),
+    closed_by: str = "",
+    ended_by: str = "",
 ) -> None:
     """Make ``table`` append-only: rows are added and read, and nothing else.
 
-    ``may_change`` names the columns that an UPDATE may still change. ``closed_by`` names a column
+    ``may_change`` names the columns that an UPDATE may still change; of a row for which
+    ``ended_by`` is true, an SQL condition on ``OLD``, not even those. ``closed_by`` names a column
     that is NULL while a row is a draft: until it has a value, the row may be changed and deleted.
     """
     closed = f"OLD.{schema_editor.quote_name(closed_by)} IS NOT NULL" if closed_by else ""
     for operation in OPERATIONS:
         when = [closed] if closed else []
         if operation == "update" and may_change:
-            when.append(f"({_differs(schema_editor, table, may_change)})")
+            differs = _differs(schema_editor, table, may_change)
+            when.append(f"({differs} OR {ended_by})" if ended_by else f"({differs})")
         _create(schema_editor, table, operation, " AND ".join(when))
     _refuse_truncate(schema_editor, table)
 

@@ -24,7 +24,7 @@ from partners.models import PartnerKey
 from partners.services.keys import expiring
 from reviews.choices import TaskKind
 from reviews.models import ReviewDecision, ReviewTask
-from reviews.selectors import asked_again, given_by
+from reviews.selectors import asked_again, given_by, to_answer
 from reviews.services import decisions
 from webhooks.models import WebhookEndpoint
 from workflows.models import Incident, OutboxMessage
@@ -52,6 +52,7 @@ class OwnApplications:
     decided_today: int
     amounts: Amounts  # of those in work
     asked_again: int  # of those in work, since an approval was voided
+    sent_back: int  # whoever entered them: with a question that this person is asked to answer
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,9 @@ class RecordWork:
 
 
 def own_applications(*, user: User, now: datetime) -> OwnApplications | None:
-    """Count the applications that ``user`` entered, in two queries; ``None`` for who enters none.
+    """Count the applications that ``user`` entered, in three queries; ``None`` for who enters none.
 
-    The first reads an index alone, the second the rows in work.
+    The first reads an index alone, the second the rows in work, the third the open questions.
     """
     if not user.has_perm("applications.submit_loanapplication"):
         return None
@@ -129,6 +130,7 @@ def own_applications(*, user: User, now: datetime) -> OwnApplications | None:
         **counted,
         amounts=amounts_of((currency, amount) for currency, amount, _ in rows),
         asked_again=sum(again for _, _, again in rows),
+        sent_back=LoanApplication.objects.filter(to_answer(user)).count(),
     )
 
 

@@ -20,12 +20,21 @@ class TaskStatus(TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+class RequestStatus(TextChoices):
+    """The status of a question with which a task was sent back to the loan officers."""
+
+    OPEN = "open", "Open"
+    ANSWERED = "answered", "Answered"
+    CANCELLED = "cancelled", "Cancelled"
+
+
 class NotificationKind(TextChoices):
     """The reason why one person is notified in the header of their pages."""
 
     SECOND_APPROVAL = "second_approval", "Second approval needed"
     SCARCE_APPROVAL = "scarce_approval", "Second approval at risk"
     SENT_BACK = "sent_back", "Sent back"
+    ANSWERED = "answered", "Answered"
     TO_CONFIRM = "to_confirm", "To confirm"
     PROPOSAL_CLOSED = "proposal_closed", "Your proposal"
     MENTION = "mention", "You were mentioned"

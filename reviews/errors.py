@@ -96,6 +96,43 @@ class DecisionExpired(DomainError):
         )
 
 
+class QuestionOpen(DomainError):
+    """The task was sent back already, and the question has no answer yet."""
+
+    code = "question-open"
+    title = "It is sent back already"
+
+    def __init__(self, *, reference: str, asked_by: str, since: datetime) -> None:
+        super().__init__(
+            f"{reference} was sent back by {asked_by} at {times.instant(since)}, and waits for the "
+            "answer."
+        )
+
+
+class QuestionAnswered(DomainError):
+    code = "question-answered"
+    title = "The question is answered already"
+
+    def __init__(self, *, reference: str, answered_by: str, at: datetime) -> None:
+        super().__init__(
+            f"The question about {reference} was already answered by {answered_by} at "
+            f"{times.instant(at)}; your answer was not stored."
+        )
+
+
+class QuestionCancelled(DomainError):
+    """The task was closed, or who asked approved it, before there was an answer."""
+
+    code = "question-cancelled"
+    title = "The question needs no answer any more"
+
+    def __init__(self, *, reference: str, at: datetime) -> None:
+        super().__init__(
+            f"The question about {reference} ended at {times.instant(at)}, by a decision or with "
+            "its review; your answer was not stored."
+        )
+
+
 class StaleOffer(DomainError):
     code = "stale-offer"
     title = "This is not the current offer"

@@ -7,15 +7,18 @@ from django.contrib.auth.models import User
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from accounts.rights import permissions_named
 from applications.models import LoanApplication
 from lending.choices import Outcome
-from reviews.choices import TaskStatus
+from reviews.choices import RequestStatus, TaskStatus
 from reviews.errors import NothingToDecide
 from reviews.kinds import STAFF_KINDS
-from reviews.models import ReviewDecision, ReviewTask
+from reviews.models import InformationRequest, ReviewDecision, ReviewTask
 
 # The decisions that count. Any other is kept and shown, and settles nothing.
 COUNTED = Q(late=False, voided_at__isnull=True)
+# Who may edit applications may answer the questions about them.
+ANSWER = "applications.change_loanapplication"
 VERSION_NOW = F("task__application__version")
 # Age groups of open tasks: the upper bound, and its label.
 AGES: Sequence[tuple[timedelta | None, str]] = (
@@ -51,6 +54,45 @@ def asked_again() -> Exists:
             voided_at__isnull=False,
         )
     )
+
+
+def sent_back() -> Q:
+    """Return a condition on applications: a question about them waits for an answer."""
+    return Q(pk__in=_tasks_sent_back().values("application"))
+
+
+def to_answer(user: User) -> Q:
+    """Return a condition on applications: ``user`` is asked to answer a question about them.
+
+    Who submitted it, and everybody who may answer where the submitter may not. The same rule as
+    ``services.information.people_to_answer``, for many questions.
+    """
+    if not user.has_perm(ANSWER):
+        return Q(pk__in=())
+    able = User.objects.filter(
+        is_active=True, is_staff=True, groups__permissions__in=permissions_named({ANSWER})
+    )
+    own = InformationRequest.objects.filter(
+        task=OuterRef("pk"), status=RequestStatus.OPEN, asked_by=user
+    )
+    asked = _tasks_sent_back().exclude(Exists(own)).values("application")
+    theirs = Q(submitted_by__isnull=False, submitted_by__in=able.values("pk")) & ~Q(
+        submitted_by=user
+    )
+    return Q(pk__in=asked) & ~theirs
+
+
+def _tasks_sent_back() -> QuerySet[ReviewTask]:
+    return ReviewTask.objects.filter(sent_back_at__isnull=False).order_by()
+
+
+def questions_of(tasks: Collection[ReviewTask]) -> dict[int, InformationRequest]:
+    """Return the last question of each task that was sent back, by the task's key; one query.
+
+    A question that was cancelled is left out.
+    """
+    rows = InformationRequest.objects.filter(task__in=tasks).exclude(status=RequestStatus.CANCELLED)
+    return {row.task_id: row for row in rows.order_by("task_id", "number")}
 
 
 def tasks_decided() -> QuerySet[ReviewTask]:

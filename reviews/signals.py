@@ -24,3 +24,7 @@ task_decidable_again = Signal()
 task_needs_another = Signal()
 # sender: Delegation: somebody delegated their tasks, or ended that
 delegations_changed = Signal()
+# sender: InformationRequest. request=InformationRequest: a task was sent back with this question
+information_asked = Signal()
+# sender: InformationRequest. request=InformationRequest
+information_answered = Signal()

@@ -8,10 +8,12 @@ from django.dispatch import receiver
 from applications.models import LoanApplication
 from applications.signals import application_submitted, application_withdrawn
 from partners.models import Partner
-from reviews.models import ReviewDecision, ReviewTask
+from reviews.models import InformationRequest, ReviewDecision, ReviewTask
 from reviews.signals import (
     approvals_voided,
     decision_came_late,
+    information_answered,
+    information_asked,
     task_asked_again,
     task_decidable_again,
     task_decided,
@@ -23,6 +25,7 @@ from workflows import (
     attempts,
     executions,
     incidents,
+    information_emails,
     review_deadlines,
     undecidable,
     voided_emails,
@@ -105,3 +108,8 @@ def end_incidents_of_decided_tasks(decisions: list[ReviewDecision], **_: Any) ->
 @receiver(task_opened)
 def notify_deciders(task: ReviewTask, **_: Any) -> None:
     review_deadlines.notify(task=task, notice=Notice.OPENED)
+
+
+@receiver([information_asked, information_answered])
+def tell_of_a_question(request: InformationRequest, **_: Any) -> None:
+    information_emails.tell(request=request)

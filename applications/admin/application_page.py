@@ -78,6 +78,7 @@ class ApplicationPage(NotesOfPage):
     # Set by the subclass of ``reviews``; the template reads them on every page.
     is_overdue = False
     claim: Claim | None = None
+    question: object | None = None  # that waits for an answer
 
     def __init__(
         self, application: LoanApplication, user: User, *, income_shown: bool = False

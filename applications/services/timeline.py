@@ -30,6 +30,8 @@ ACTIONS = {
     "claim_taken_over": Action.CLAIMED,
     "claim_released": Action.CLAIMED,
     "document_added": Action.CREATED,
+    "sent_back": Action.CHANGED,
+    "question_answered": Action.CHANGED,
     "late_decision": Action.DECIDED,
     "approvals_voided": Action.CHANGED,
     "restarted": Action.OPERATED,

@@ -4,30 +4,34 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import Count, Prefetch, Q
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from applications.admin.application import LoanApplicationAdmin
 from applications.admin.application_page import ApplicationPage, Claim, Panel, reason_texts
+from applications.admin.changelist import ApplicationChangeList
 from applications.admin.step_indicator import PersonStep
 from applications.choices import Step
 from applications.models import LoanApplication
-from core.admin.display import person_name
+from core.admin.display import badge, person_name
 from core.admin.row_actions import Button
 from core.errors import DomainError, NotPermitted
 from lending.choices import Outcome
-from reviews.admin import claims, decisions
+from reviews.admin import claims, decisions, information
 from reviews.admin.approvals import Approvals, approvals_of
 from reviews.admin.bulk_preview import BulkDecisionListAdmin
-from reviews.admin.filters import AskedAgain
+from reviews.admin.filters import AskedAgain, SentBack
 from reviews.choices import TaskKind, TaskStatus
 from reviews.errors import AboveCeiling, FourEyesViolation
 from reviews.kinds import REVIEW_KINDS, ROWS, STAFF_KINDS, Trigger
-from reviews.models import ReviewDecision, ReviewTask
+from reviews.models import InformationRequest, ReviewDecision, ReviewTask
 from reviews.services.authority import claim_stands
 from reviews.services.decisions import decision_check
+from reviews.services.information import answer_check
 
 
 class ReviewApplicationPage(ApplicationPage):
@@ -41,15 +45,51 @@ class ReviewApplicationPage(ApplicationPage):
     @cached_property
     def tasks(self) -> list[ReviewTask]:
         given = ReviewDecision.objects.select_related("decided_by", "partner", "on_behalf_of")
+        asked = InformationRequest.objects.select_related("asked_by", "on_behalf_of", "answered_by")
         return list(
             self.application.review_tasks.select_related("claimed_by")
             .order_by("opened_at", "id")
-            .prefetch_related(Prefetch("decisions", queryset=given))
+            .prefetch_related(
+                Prefetch("decisions", queryset=given),
+                Prefetch("information_requests", queryset=asked.order_by("number")),
+            )
         )
 
     @cached_property
     def open_task(self) -> ReviewTask | None:
         return next((task for task in self.tasks if task.status == TaskStatus.OPEN), None)
+
+    @cached_property
+    def question(self) -> InformationRequest | None:  # type: ignore[override]
+        """The question of the open task that waits for its answer."""
+        if self.open_task is None:
+            return None
+        asked = self.open_task.information_requests.all()
+        return next((request for request in asked if request.is_open), None)
+
+    @cached_property
+    def answer_url(self) -> str:
+        """The address at which this person answers the question; empty if they may not."""
+        if self.question is None or self.open_task is None:
+            return ""
+        self.open_task.application = self.application
+        self.question.task = self.open_task
+        try:
+            answer_check(request=self.question, user=self.user)
+        except DomainError:
+            return ""
+        return information.answer_url(self.question, self.application)
+
+    @property
+    def answer_form(self) -> information.AnswerForm:
+        return information.AnswerForm()
+
+    @property
+    def answering(self) -> str:
+        """The people who are asked to answer the open question."""
+        if self.question is None:
+            return ""
+        return information.answering(self.application, self.question.asked_by)
 
     @property
     def person_steps(self) -> dict[Step, PersonStep]:
@@ -151,8 +191,9 @@ class ReviewApplicationPage(ApplicationPage):
     def _decision_buttons(self) -> list[Button]:
         if self.open_task is None or not self.may_decide:
             return []
-        words = REVIEW_KINDS[TaskKind(self.open_task.kind)].words
-        return [
+        row = REVIEW_KINDS[TaskKind(self.open_task.kind)]
+        words = row.words
+        found = [
             Button(
                 key=outcome.value,
                 label=words[outcome],
@@ -164,6 +205,10 @@ class ReviewApplicationPage(ApplicationPage):
             )
             for outcome in (Outcome.APPROVE, Outcome.DECLINE)
         ]
+        if row.decided_by_staff and self.question is None:
+            url = information.send_back_url(self.open_task)
+            found.append(Button(key="send-back", label=information.SendBack.label, url=url))
+        return found
 
     def _claim_button(self) -> list[Button]:
         task = self.open_task
@@ -187,11 +232,36 @@ class ReviewApplicationPage(ApplicationPage):
         return shown
 
 
+class ReviewChangeList(ApplicationChangeList):
+    """Loads which of the applications of the shown page that wait were sent back."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        waiting = [row.pk for row in self.result_list if row.waiting_on]
+        tasks = ReviewTask.objects.filter(application__in=waiting, sent_back_at__isnull=False)
+        found = set(tasks.order_by().values_list("application", flat=True)) if waiting else set()
+        for row in self.result_list:
+            vars(row)["is_sent_back"] = row.pk in found
+
+
 class ReviewApplicationAdmin(BulkDecisionListAdmin, LoanApplicationAdmin):
     """The application's admin with its review tasks."""
 
+    changelist_class = ReviewChangeList
     page_class = ReviewApplicationPage
-    list_filter = (*LoanApplicationAdmin.list_filter, AskedAgain)
+    list_filter = (*LoanApplicationAdmin.list_filter, SentBack, AskedAgain)
+
+    @admin.display(description="Waiting on", empty_value="", ordering="waiting_until")
+    def waiting(self, application: LoanApplication) -> str:
+        """Whom it waits for, and whether that is until a loan officer has answered."""
+        shown = super().waiting(application)
+        if not vars(application).get("is_sent_back"):
+            return shown
+        return format_html("{} {}", shown, badge("Sent back", "wait"))
+
+    def row_state(self, row: LoanApplication) -> tuple[object, ...]:
+        return (*super().row_state(row), vars(row).get("is_sent_back"))
 
     def application_fingerprint(
         self, application: LoanApplication, request: HttpRequest, now: datetime
@@ -232,6 +302,7 @@ class ReviewApplicationAdmin(BulkDecisionListAdmin, LoanApplicationAdmin):
                 )
                 for what in claims.LABELS
             ),
+            *(action.url_pattern(self) for action in information.ACTIONS),
             *super().get_urls(),
         ]
 

@@ -2,7 +2,7 @@
 
 What the policy referred for another reason than the amount (a bureau that did not answer, an
 income that was not stated) is a group of its own, whose rows are not ticked at first: each has to
-be looked at.
+be looked at. So is what was sent back and has no answer yet.
 """
 
 from collections import defaultdict
@@ -17,13 +17,19 @@ from applications.admin.contact_reveal import is_shown
 from applications.models import LoanApplication
 from reviews.admin.figures import Figures, figures_of
 from reviews.models import ReviewTask
+from reviews.selectors import questions_of
 
-ORDINARY, REFERRED = "ordinary", "referred"
-TITLES = {ORDINARY: "can be decided", REFERRED: "referred: look at each of them"}
+ORDINARY, REFERRED, SENT_BACK = "ordinary", "referred", "sent-back"
+TITLES = {
+    ORDINARY: "can be decided",
+    REFERRED: "referred: look at each of them",
+    SENT_BACK: "sent back: no answer yet",
+}
 NOTES = {
     ORDINARY: "",
     REFERRED: "Not ticked at first: the policy referred them for another reason than the amount, "
     "such as a bureau that did not answer.",
+    SENT_BACK: "Not ticked at first: a question about them has no answer yet. A decision ends it.",
 }
 
 
@@ -67,20 +73,24 @@ class Group:
 def grouped(
     ready: Sequence[Row], request: HttpRequest, *, ticked: Collection[int] | None = None
 ) -> list[Group]:
-    """Return the groups that have rows. One query for all figures.
+    """Return the groups that have rows. One query for all figures, one for all questions.
 
     ``ticked`` are the applications that the person chose on a page before; ``None`` at first.
     """
     tasks = [row.task for row in ready if row.task is not None]
     known = figures_of(tasks, income_shown=lambda application: is_shown(request, application))
+    questions = questions_of(tasks)
     found: defaultdict[str, list[GroupRow]] = defaultdict(list)
     for row, task in zip(ready, tasks, strict=True):
-        each = known[task.pk]
-        is_ticked = not each.is_referral if ticked is None else row.application.pk in ticked
-        found[REFERRED if each.is_referral else ORDINARY].append(GroupRow(row, each, is_ticked))
+        each, question = known[task.pk], questions.get(task.pk)
+        key = REFERRED if each.is_referral else ORDINARY
+        if question is not None and question.is_open:
+            key = SENT_BACK
+        is_ticked = key == ORDINARY if ticked is None else row.application.pk in ticked
+        found[key].append(GroupRow(row, each, is_ticked))
     return [
         Group(key, TITLES[key], NOTES[key], found[key], totals(each.row for each in found[key]))
-        for key in (ORDINARY, REFERRED)
+        for key in TITLES
         if found[key]
     ]
 

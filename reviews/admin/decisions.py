@@ -26,6 +26,7 @@ from reviews.admin.bulk_result import OUTCOME_WORDS
 from reviews.admin.decision_facts import bureau_lines, facts
 from reviews.admin.figures import figures
 from reviews.admin.forms import DecideForm
+from reviews.admin.information import send_back_url
 from reviews.choices import TaskKind
 from reviews.kinds import REVIEW_KINDS
 from reviews.models import ReviewTask
@@ -118,6 +119,9 @@ def _decide(
         following=queue.next_after(task, user=user, now=timezone.now()) if carried else None,
         other_url=queue.decide_url(task, other, carried),
         other_word=words[other],
+        send_back_url=send_back_url(task, carried)
+        if row.decided_by_staff and page.question is None
+        else "",
     )
 
 

@@ -13,7 +13,7 @@ from audit.times import day_begins
 from core.admin.base import staff
 from reviews.choices import TaskStatus
 from reviews.models import ReviewDecision, ReviewTask
-from reviews.selectors import AGES, asked_again, given_by, of_age
+from reviews.selectors import AGES, ANSWER, asked_again, given_by, of_age, sent_back, to_answer
 from reviews.services import decisions
 from reviews.services.authority import CLAIM_LASTS
 
@@ -119,3 +119,21 @@ class AskedAgain(admin.SimpleListFilter):
         self, request: HttpRequest, queryset: QuerySet[LoanApplication]
     ) -> QuerySet[LoanApplication]:
         return queryset.filter(asked_again(), status__in=IN_WORK)
+
+
+class SentBack(admin.SimpleListFilter):
+    """Filter applications that were sent back with a question which has no answer yet."""
+
+    title = "sent back"
+    parameter_name = "sent_back"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        mine = [("mine", "With a question to me")] if request.user.has_perm(ANSWER) else []
+        return [*mine, ("open", "Waiting for an answer")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[LoanApplication]
+    ) -> QuerySet[LoanApplication]:
+        if self.value() == "mine":
+            return queryset.filter(to_answer(staff(request)))
+        return queryset.filter(sent_back()) if self.value() == "open" else queryset

@@ -21,6 +21,7 @@ TONES = {
     NotificationKind.SECOND_APPROVAL: "info",
     NotificationKind.SCARCE_APPROVAL: "bad",
     NotificationKind.SENT_BACK: "wait",
+    NotificationKind.ANSWERED: "info",
     NotificationKind.TO_CONFIRM: "info",
     NotificationKind.PROPOSAL_CLOSED: "quiet",
     NotificationKind.MENTION: "fresh",

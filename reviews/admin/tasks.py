@@ -25,11 +25,12 @@ from reviews.admin import bulk_preview, claims
 from reviews.admin.display import late_badge, voided_badge
 from reviews.admin.figures import Figures, figures_of
 from reviews.admin.filters import DecidedByMe, Overdue, Waited, WaitingOnMe
+from reviews.admin.information import SendBack, question_state, send_back_url
 from reviews.admin.queue import decide_url
 from reviews.choices import TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS, STAFF_KINDS
-from reviews.models import ReviewDecision, ReviewTask
-from reviews.selectors import approvals_counting
+from reviews.models import InformationRequest, ReviewDecision, ReviewTask
+from reviews.selectors import approvals_counting, questions_of
 from reviews.services import decisions
 from reviews.services.authority import claim_stands
 
@@ -51,7 +52,7 @@ def is_mine(request: HttpRequest) -> bool:
 
 
 class TaskChangeList(BoundedChangeList):
-    """Loads grades and approvals for the tasks of the shown page only.
+    """Loads grades, approvals and questions for the tasks of the shown page only.
 
     As annotations of the query they would be computed for every task that is sorted.
     """
@@ -67,7 +68,7 @@ class TaskChangeList(BoundedChangeList):
 
 
 def rows_shown(tasks: list[ReviewTask], request: HttpRequest) -> list[ReviewTask]:
-    """Set of each task its ``figures``, the approvals ``given``, and where it is decided.
+    """Set of each task its ``figures``, the approvals ``given``, its last ``question``, and more.
 
     ``carried`` is the query string of the list where this person can decide the task, else empty.
     """
@@ -79,12 +80,14 @@ def rows_shown(tasks: list[ReviewTask], request: HttpRequest) -> list[ReviewTask
         .values_list("task")
         .annotate(Count("pk"))
     )
+    questions = questions_of(tasks)
     now, me, carried = timezone.now(), staff(request).pk, request.GET.urlencode()
     for task in tasks:
         is_free = task.claimed_by_id in {None, me} or not claim_stands(task, now)
         vars(task).update(
             figures=found[task.pk],
             given=given.get(task.pk, 0),
+            question=questions.get(task.pk),
             carried=carried if is_free and is_mine(request) else "",
         )
     return tasks
@@ -128,7 +131,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask], LiveListAdmi
         ("status", "outcome", "assigned_role", "approvals_required"),
         "reasons_in_words",
         ("opened_at", "due_at", "expires_at", "closed_at"),
-        ("reminded_at", "escalated_at", "undecidable_since"),
+        ("reminded_at", "escalated_at", "undecidable_since", "sent_back_at"),
         ("claimed_by", "claimed_at"),
     )
     empty_list_text = (
@@ -210,12 +213,14 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask], LiveListAdmi
 
     @admin.display(description="Why")
     def why(self, task: ReviewTask) -> SafeString | str:
-        """The reasons to ask, and how many approvals are given where more than one is required."""
-        words = "; ".join(_figures(task).why)
-        if task.approvals_required == 1:
+        """The reasons to ask, approvals given where more than one is required, and the question."""
+        words: SafeString | str = "; ".join(_figures(task).why)
+        if task.approvals_required > 1:
+            given = f"{getattr(task, 'given', 0)} of {task.approvals_required} given"
+            words = format_html('{} <span class="quiet">{}</span>', words, given)
+        if (question := _question(task)) is None:
             return words
-        given = f"{getattr(task, 'given', 0)} of {task.approvals_required} given"
-        return format_html('{} <span class="quiet">{}</span>', words, given)
+        return format_html('{} <span class="quiet">{}</span>', words, question_state(question))
 
     @admin.display(description="Reasons", empty_value="-")
     def reasons_in_words(self, task: ReviewTask) -> str:
@@ -241,7 +246,7 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask], LiveListAdmi
 
     @admin.display(description="Decide")
     def decide(self, task: ReviewTask) -> SafeString:
-        """The links to the decision pages, or who has claimed it; who claimed it sees both."""
+        """The links to decide it or send it back, or who has claimed it; who did sees both."""
         carried = getattr(task, "carried", "")
         if not carried:
             return format_html("{}", self.claim(task))
@@ -250,6 +255,9 @@ class ReviewTaskAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewTask], LiveListAdmi
             (decide_url(task, outcome, carried), key, words[outcome], reference)
             for outcome, key in ((Outcome.APPROVE, "a"), (Outcome.DECLINE, "d"))
         ]
+        question = _question(task)
+        if task.kind in STAFF_KINDS and not (question and question.is_open):
+            links.append((send_back_url(task, carried), "s", SendBack.label, reference))
         return format_html(
             '<span class="row-links">{}</span> {}',
             format_html_join(" ", LINK, links),
@@ -305,6 +313,12 @@ def _figures(task: ReviewTask) -> Figures:
     """Return what ``rows_shown`` has set."""
     known: Figures = vars(task)["figures"]
     return known
+
+
+def _question(task: ReviewTask) -> InformationRequest | None:
+    """Return the last question of a task, which ``rows_shown`` has set."""
+    found: InformationRequest | None = vars(task)["question"]
+    return found
 
 
 class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):

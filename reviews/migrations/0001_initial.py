@@ -9,6 +9,8 @@ from audit.append_only import protect, release
 
 DECISIONS = "reviews_reviewdecision"
 DECISIONS_MAY_CHANGE = ("late", "voided_at", "voided_because")
+REQUESTS = "reviews_informationrequest"
+REQUESTS_MAY_CHANGE = ("status", "answer", "answered_by_id", "answered_at", "cancelled_at")
 
 # code, what the applicant reads, what it is a reason for, whether it asks for own words
 APPROVAL, FRAUD, OFFER = "manager_approval", "fraud_review", "offer_acceptance"
@@ -138,6 +140,7 @@ class Migration(migrations.Migration):
                 ('reminded_at', models.DateTimeField(blank=True, help_text='When the deciders were reminded that it is due.', null=True)),
                 ('escalated_at', models.DateTimeField(blank=True, help_text='When it was handed up to senior managers.', null=True)),
                 ('undecidable_since', models.DateTimeField(blank=True, help_text='Since when nobody in the office can decide it.', null=True)),
+                ('sent_back_at', models.DateTimeField(blank=True, help_text='Since when a question about it waits for an answer.', null=True)),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
                 ('claimed_at', models.DateTimeField(blank=True, null=True)),
                 ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='review_tasks', to='applications.loanapplication')),
@@ -146,7 +149,7 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['due_at', 'id'],
                 'permissions': [('decide_manager_approval', 'Can decide manager approvals'), ('decide_fraud_review', 'Can decide fraud reviews'), ('record_offer_acceptance', "Can record an applicant's answer to an offer")],
-                'indexes': [models.Index(fields=['status', 'kind', 'due_at'], name='task_open_by_due'), models.Index(fields=['due_at', 'id'], name='task_by_due'), models.Index(fields=['status', 'due_at', 'id'], name='task_by_status'), models.Index(fields=['status', 'opened_at', 'due_at'], name='task_open_by_age')],
+                'indexes': [models.Index(fields=['status', 'kind', 'due_at'], name='task_open_by_due'), models.Index(fields=['due_at', 'id'], name='task_by_due'), models.Index(fields=['status', 'due_at', 'id'], name='task_by_status'), models.Index(fields=['status', 'opened_at', 'due_at'], name='task_open_by_age'), models.Index(condition=models.Q(('sent_back_at__isnull', False)), fields=['application'], name='task_sent_back')],
                 'constraints': [models.UniqueConstraint(fields=('application', 'attempt', 'kind', 'number'), name='review_task_once'), models.CheckConstraint(condition=models.Q(models.Q(('outcome__in', ['approve', 'decline']), ('status', 'decided')), models.Q(models.Q(('status', 'decided'), _negated=True), ('outcome', '')), _connector='OR'), name='review_task_decided_has_outcome')],
             },
         ),
@@ -191,10 +194,32 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='InformationRequest',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveSmallIntegerField(help_text='Counts the questions of the task, from 1.')),
+                ('status', models.CharField(choices=[('open', 'Open'), ('answered', 'Answered'), ('cancelled', 'Cancelled')], default='open', max_length=10)),
+                ('message', models.TextField()),
+                ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('answer', models.TextField(blank=True)),
+                ('answered_at', models.DateTimeField(blank=True, null=True)),
+                ('cancelled_at', models.DateTimeField(blank=True, null=True)),
+                ('answered_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('on_behalf_of', models.ForeignKey(blank=True, help_text='Whose right to decide was used, under a delegation.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('task', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='information_requests', to='reviews.reviewtask')),
+            ],
+            options={
+                'ordering': ['task_id', 'number'],
+                'default_permissions': (),
+                'constraints': [models.UniqueConstraint(fields=('task', 'number'), name='information_request_once'), models.UniqueConstraint(condition=models.Q(('status', 'open')), fields=('task',), name='information_request_one_open'), models.CheckConstraint(condition=models.Q(('message', ''), _negated=True), name='information_request_asks'), models.CheckConstraint(condition=models.Q(models.Q(models.Q(('answer', ''), _negated=True), models.Q(('answered_by', models.F('asked_by')), _negated=True), ('answered_at__isnull', False), ('answered_by__isnull', False), ('cancelled_at__isnull', True), ('status', 'answered')), models.Q(models.Q(models.Q(('cancelled_at__isnull', True), ('status', 'open')), models.Q(('cancelled_at__isnull', False), ('status', 'cancelled')), _connector='OR'), ('answer', ''), ('answered_at__isnull', True), ('answered_by__isnull', True)), _connector='OR'), name='information_request_ended_one_way')],
+            },
+        ),
+        migrations.CreateModel(
             name='Notification',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('second_approval', 'Second approval needed'), ('scarce_approval', 'Second approval at risk'), ('sent_back', 'Sent back'), ('to_confirm', 'To confirm'), ('proposal_closed', 'Your proposal'), ('mention', 'You were mentioned')], max_length=20)),
+                ('kind', models.CharField(choices=[('second_approval', 'Second approval needed'), ('scarce_approval', 'Second approval at risk'), ('sent_back', 'Sent back'), ('answered', 'Answered'), ('to_confirm', 'To confirm'), ('proposal_closed', 'Your proposal'), ('mention', 'You were mentioned')], max_length=20)),
                 ('key', models.CharField(help_text='A notification with this key is written once.', max_length=200, unique=True)),
                 ('sentence', models.TextField()),
                 ('path', models.CharField(help_text='The page it leads to, without a stage.', max_length=200)),
@@ -230,5 +255,15 @@ class Migration(migrations.Migration):
                 schema_editor, DECISIONS, may_change=DECISIONS_MAY_CHANGE
             ),
             lambda apps, schema_editor: release(schema_editor, DECISIONS),
+        ),
+        # Nor a question, nor anything of one that was answered or cancelled.
+        migrations.RunPython(
+            lambda apps, schema_editor: protect(
+                schema_editor,
+                REQUESTS,
+                may_change=REQUESTS_MAY_CHANGE,
+                ended_by="OLD.status <> 'open'",
+            ),
+            lambda apps, schema_editor: release(schema_editor, REQUESTS),
         ),
     ]

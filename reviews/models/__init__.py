@@ -1,7 +1,8 @@
-"""Models of review tasks, decisions, delegations, bulk decisions, notifications, by subject."""
+"""Models of review tasks, questions, decisions, delegations, notifications, by subject."""
 
 from reviews.models.bulk_decisions import BulkDecision, BulkDecisionRow
 from reviews.models.decline_reasons import DeclineReason
+from reviews.models.information import InformationRequest
 from reviews.models.notifications import MailChoice, Notification
 from reviews.models.tasks import Delegation, ReviewDecision, ReviewTask
 
@@ -10,6 +11,7 @@ __all__ = [
     "BulkDecisionRow",
     "DeclineReason",
     "Delegation",
+    "InformationRequest",
     "MailChoice",
     "Notification",
     "ReviewDecision",

@@ -40,6 +40,9 @@ class ReviewTask(models.Model):
     undecidable_since = models.DateTimeField(
         null=True, blank=True, help_text="Since when nobody in the office can decide it."
     )
+    sent_back_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when a question about it waits for an answer."
+    )
     closed_at = models.DateTimeField(null=True, blank=True)
     claimed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -61,6 +64,11 @@ class ReviewTask(models.Model):
             models.Index(fields=["due_at", "id"], name="task_by_due"),
             models.Index(fields=["status", "due_at", "id"], name="task_by_status"),
             models.Index(fields=["status", "opened_at", "due_at"], name="task_open_by_age"),
+            models.Index(
+                fields=["application"],
+                condition=Q(sent_back_at__isnull=False),
+                name="task_sent_back",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -20,6 +20,7 @@ from reviews.models import ReviewDecision, ReviewTask
 from reviews.selectors import COUNTED
 from reviews.services.authority import Facts
 from reviews.services.deciders import look_again_at, office_now
+from reviews.services.open_requests import requests_cancel_by, requests_cancel_of
 from reviews.signals import decision_came_late, task_decided, task_needs_another
 
 
@@ -75,7 +76,10 @@ def _count(answers: list[Answer]) -> None:
 
 
 def _settle(answers: list[Answer], outcome: str, now: datetime) -> None:
-    _tasks_write(answers, status=TaskStatus.DECIDED, outcome=outcome, closed_at=now)
+    requests_cancel_of(tasks=[answer.facts.task for answer in answers], now=now)
+    _tasks_write(
+        answers, status=TaskStatus.DECIDED, outcome=outcome, closed_at=now, sent_back_at=None
+    )
     for answer in answers:
         application, approves = answer.facts.application, answer.approves
         if answer.facts.row.answers_offer:
@@ -91,6 +95,9 @@ def _settle(answers: list[Answer], outcome: str, now: datetime) -> None:
 def _ask_for_another(answers: list[Answer], now: datetime) -> None:
     # The claim was for giving this approval.
     _tasks_write(answers)
+    # Who approves needs no answer any more; the question of somebody else stays.
+    tasks, asker = [answer.facts.task for answer in answers], answers[0].decision.decided_by
+    requests_cancel_by(asker=asker, tasks=tasks, now=now)
     office = office_now(now=now)
     for answer in answers:
         facts = answer.facts.including(answer.decision)

@@ -19,6 +19,7 @@ from reviews.kinds import REVIEW_KINDS, ReviewKind
 from reviews.models import ReviewTask
 from reviews.services import deciders
 from reviews.services.authority import Facts
+from reviews.services.open_requests import requests_cancel, requests_cancel_of
 from reviews.signals import task_opened
 
 
@@ -103,14 +104,19 @@ def task_expire(*, task: ReviewTask, now: datetime) -> None:
     if task.status == TaskStatus.OPEN:
         task.status = TaskStatus.EXPIRED
         task.closed_at = now
-        task.save(update_fields=["status", "closed_at"])
+        requests_cancel_of(tasks=[task], now=now)
+        task.sent_back_at = None
+        task.save(update_fields=["status", "closed_at", "sent_back_at"])
 
 
 def tasks_cancel(*, application: LoanApplication) -> int:
     """Cancel the open tasks of a locked application; returns how many."""
-    return ReviewTask.objects.filter(application=application, status=TaskStatus.OPEN).update(
-        status=TaskStatus.CANCELLED, closed_at=timezone.now()
-    )
+    now = timezone.now()
+    still_open = ReviewTask.objects.filter(application=application, status=TaskStatus.OPEN)
+    cancelled = still_open.update(status=TaskStatus.CANCELLED, closed_at=now, sent_back_at=None)
+    if cancelled:
+        requests_cancel(now=now, task__application=application)
+    return cancelled
 
 
 def _deadline(application: LoanApplication, row: ReviewKind) -> datetime | None:

@@ -24,6 +24,7 @@ NOT_ASKED = {
     *(f"admin:applications_loanapplication_{name}" for name in ("decide", "decide_selected")),
     *(f"admin:applications_loanapplication_{name}" for name in ("go_on", "claim", "release")),
     *(f"admin:applications_loanapplication_{name}" for name in ("take-over", "withdraw")),
+    *(f"admin:applications_loanapplication_{name}" for name in ("send_back", "answer")),
     *(f"admin:applications_loanapplication_{name}" for name in ("export", "upload", "document")),
     "admin:applications_loanapplication_preview",  # on record, as a download is
     "admin:applications_loanapplication_note",

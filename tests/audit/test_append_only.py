@@ -14,7 +14,7 @@ from applications.models import ApplicationEvent, ApplicationNote, Disbursement
 from audit import seal_verification, sealing
 from audit.models import AuditEntry, Seal, SealVerification
 from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
-from reviews.models import ReviewDecision
+from reviews.models import InformationRequest, ReviewDecision
 from tests.audit.protected import MAY_CHANGE, each_table, make_record, refused
 from tests.casework import staff
 
@@ -27,6 +27,7 @@ ANOTHER = {
     ApplicationNote: ("text", "another"),
     Disbursement: ("amount", 1),
     ReviewDecision: ("reason", "another"),
+    InformationRequest: ("message", "another"),
     LendingPolicy: ("approval_threshold", 1),
     PolicyTier: ("annual_rate", 1),
     PolicyAuthority: ("ceiling", 1),

@@ -254,6 +254,8 @@ ACTS = {
     ),
     "reviews.services.claims.task_claim": "admin:applications_loanapplication_claim",
     "reviews.services.claims.task_release": "admin:applications_loanapplication_release",
+    "reviews.services.information.information_ask": "admin:applications_loanapplication_send_back",
+    "reviews.services.information.information_answer": "admin:applications_loanapplication_answer",
     "reviews.services.delegation.delegation_create": "admin:reviews_delegation_add",
     "reviews.services.delegation.delegation_revoke": "admin:reviews_delegation_revoke",
     "applications.services.documents.document_add": "api:documents",

@@ -33,6 +33,7 @@ def test_changed_row_is_named(record: None, name: str) -> None:
         "applications_disbursement": "amount",
         "lending_lendingpolicy": "approval_threshold",
         "reviews_reviewdecision": "application_version",
+        "reviews_informationrequest": "message",
         "audit_auditentry": "message",
         "applications_applicationevent": "message",
         "applications_applicationnote": "text",

@@ -155,6 +155,7 @@ COUNTED = {
     "audit.SealingState.copied",
     "partners.RateCounter.full_at",
     "reviews.BulkDecisionRow.version",
+    "reviews.InformationRequest.number",
     "reviews.ReviewDecision.application_version",
     "reviews.ReviewTask.approvals_required",
     "reviews.ReviewTask.attempt",

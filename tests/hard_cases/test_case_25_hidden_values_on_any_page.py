@@ -34,6 +34,7 @@ from partners.services import keys
 from reviews.models import BulkDecision
 from reviews.services import decisions
 from reviews.services.bulk_decisions import Read, bulk_begin
+from reviews.services.information import information_answer, information_ask
 from tests import casework
 from tests.applications import files
 from tests.applications.admin.conftest import LIST, Login, page
@@ -99,6 +100,12 @@ def office(module_rows: None, django_db_blocker: DjangoDbBlocker) -> None:
         note_add(reference=waiting.reference, user=author, text=TYPED)
         rows = [Read(waiting.pk, waiting.review_tasks.get().pk, waiting.version)]
         bulk_begin(user=decider, token=uuid4(), outcome=Outcome.DECLINE, rows=rows, reason=TYPED)
+        sent_back = casework.waiting_for_manager(author, **HIDDEN)
+        PendingCallback.objects.filter(execution__application=sent_back).update(
+            callback_id="callback-okapi-3"
+        )
+        asked = information_ask(task=sent_back.review_tasks.get(), user=decider, message=TYPED)
+        information_answer(request=asked, user=author, answer=TYPED)
         edited = casework.submit(author, **ALICE | HIDDEN | {"phone": "416-555-0199"})
         intake.application_edit(reference=edited.reference, user=author, phone=HIDDEN["phone"])
         intake.application_withdraw(reference=edited.reference, user=author, reason=TYPED)

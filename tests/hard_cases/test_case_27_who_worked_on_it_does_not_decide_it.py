@@ -287,7 +287,7 @@ def test_every_entry_of_the_timeline_that_somebody_causes_is_a_contribution_or_i
         *("withdrawn", "claimed", "claim_taken_over", "claim_released", "late_decision"),
         *("approvals_voided", "restarted", "stopped", "paused", "resumed", "resent"),
         *("incident_acknowledged", "incident_resolved", "payout_settled", "payout_found"),
-        "reconciled",
+        *("reconciled", "sent_back", "noted"),
     }
     assert set(timeline.ACTIONS) == {*contributions.CONTRIBUTIONS, *after_it_came}
 

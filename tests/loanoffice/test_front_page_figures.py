@@ -131,7 +131,7 @@ def test_each_sees_what_their_role_is_there_for(
     assert (others.own, others.stuck, others.record, others.policies) == (None, None, None, None)
     # Each costs a few statements, for its role alone; the delegations are one of the decisions'.
     for read, user, most in (
-        (lambda user: own_applications(user=user, now=now), officer, 2),
+        (lambda user: own_applications(user=user, now=now), officer, 3),
         (lambda user: own_decisions(user=user, now=now), senior, 4),
         (lambda user: stuck(user=user, incidents={}), operations, 2),
         (lambda user: record_work(user=user, now=now), auditor, 1),

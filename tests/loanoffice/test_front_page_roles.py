@@ -20,6 +20,7 @@ from lending.proposals import publication_propose
 from reviews.choices import TaskKind
 from reviews.services import decisions
 from reviews.services.claims import task_claim
+from reviews.services.information import information_ask
 from tests import casework
 from tests.lending.publishing import copy_in_force
 from tests.loanoffice.test_dashboard import HOME, as_user, closed
@@ -102,6 +103,8 @@ def people(
         task=voided.review_tasks.get(), user=others["senior"], outcome=Outcome.APPROVE
     )
     intake.application_edit(reference=voided.reference, user=officer, phone="613-555-0177")
+    asked = casework.waiting_for_manager(officer, loan_amount=140_000)
+    information_ask(task=asked.review_tasks.get(), user=colleague, message="Net or gross?")
     flagged = casework.submit(officer, loan_amount=12_000)
     casework.assess(flagged)
     casework.ask(flagged, TaskKind.FRAUD_REVIEW)

@@ -120,9 +120,9 @@ def root(db: None) -> User:
     casework.change_policies(offer_acceptance_required=True)
     casework.ask(casework.offered(None, partner=partner), TaskKind.OFFER_ACCEPTANCE)
     ReviewTask.objects.filter(kind=TaskKind.MANAGER_APPROVAL).update(undecidable_since=now)
-    nobody_can_decide(
-        tasks={ReviewTask.objects.get(kind=TaskKind.MANAGER_APPROVAL): "All are away."}
-    )
+    undecidable = ReviewTask.objects.get(kind=TaskKind.MANAGER_APPROVAL)
+    nobody_can_decide(tasks={undecidable: "All are away."})
+    trouble.questions(officer, manager)
     return everything
 
 

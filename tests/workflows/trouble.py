@@ -17,6 +17,7 @@ from reviews.choices import TaskKind
 from reviews.errors import DecisionExpired
 from reviews.models import ReviewTask
 from reviews.services import decisions
+from reviews.services.information import information_answer, information_ask
 from tests import casework
 from workflows import engine, executions, handover
 from workflows.models import Execution, Incident, OutboxMessage
@@ -150,3 +151,12 @@ def approval_voided(officer: User, manager: User) -> LoanApplication:
     return application_edit(
         reference=application.reference, user=officer, version=version, phone="613-555-0199"
     )
+
+
+def questions(officer: User, manager: User) -> None:
+    """Two applications that were sent back with a question, the second of which is answered."""
+    for answer in ("", "Gross."):
+        task = casework.waiting_for_manager(officer).review_tasks.get()
+        asked = information_ask(task=task, user=manager, message="Is the income net or gross?")
+        if answer:
+            information_answer(request=asked, user=officer, answer=answer)

@@ -1,6 +1,6 @@
-/* Keys of a list, for whoever works through it: j and k go to the next and the previous row, a and d
-   follow that row's links to approve and to decline, ? shows the keys. The key / is that of the
-   header's search, on every page.
+/* Keys of a list, for whoever works through it: j and k go to the next and the previous row, a, d and s
+   follow that row's links to approve, to decline and to send back, ? shows the keys. The key / is that
+   of the header's search, on every page.
 
    The focus itself moves, to the first link of the row: Enter opens it, and a screen reader reads
    it. Nothing is sent by a key. Keys do nothing in a field, with Ctrl, Alt or Meta, or while a
@@ -43,6 +43,7 @@
         k: () => move(-1),
         a: () => follow("a"),
         d: () => follow("d"),
+        s: () => follow("s"),
         "?": show,
     };
 

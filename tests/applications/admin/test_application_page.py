@@ -20,7 +20,7 @@ from workflows.steps import offer, payout, review
 
 # Application, session, user, two of permissions, last event, two of the workflow.
 CHEAP = 9
-WHOLE = 31  # three of them who can decide it now, its e-mails, its notes
+WHOLE = 32  # three of them who can decide it now; its e-mails, notes and questions
 
 
 @pytest.fixture

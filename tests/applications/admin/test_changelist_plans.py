@@ -11,6 +11,7 @@ from applications.models import LoanApplication
 from applications.search import applications_found
 from devtools.seeding.seed import SeedRequest, seed
 from partners.models import Partner
+from reviews.models import ReviewTask
 from tests.applications.admin.conftest import LIST, Login
 from tests.casework import staff
 from tests.plans import SORTS, plans
@@ -169,3 +170,21 @@ def test_list_of_one_page_asks_for_the_rows_that_were_counted(
     assert 0 < few < 50
     assert [sql for sql, _ in asked if f"LIMIT {few}" in sql and "COUNT(" not in sql]
     assert len(nothing) == 1  # none are there, so none are fetched
+
+
+def test_what_was_sent_back_is_found_in_its_index_for_the_list_and_the_front_page(
+    many: None, login: Login, officer: User
+) -> None:
+    few = ReviewTask.objects.filter(status="open").order_by("pk")[:3]
+    ReviewTask.objects.filter(pk__in=[task.pk for task in few]).update(sent_back_at=timezone.now())
+    client = login(officer)
+
+    def pages() -> None:
+        assert client.get(f"{LIST}?sent_back=open").context["cl"].result_count == 3
+        for address in (f"{LIST}?sent_back=mine", "/admin/"):
+            assert client.get(address).status_code == 200
+
+    asked = [how for sql, how in plans(TABLE, pages) if '"sent_back_at"' in sql]
+    assert len(asked) == 5  # a count and a page of each list, and the figure
+    assert [how for how in asked if "task_sent_back" not in how] == []
+    assert not [how for how in asked if f"SCAN {TABLE}" in how]

@@ -12,6 +12,7 @@ from applications.models import Document, LoanApplication
 from applications.services import intake
 from reviews.models import BulkDecision
 from reviews.services import bulk_decisions
+from reviews.services.information import information_ask
 from tests import casework
 from tests.applications import files
 from tests.applications.admin.conftest import ADD, decide_page, page
@@ -80,6 +81,21 @@ def claim_selected(office: Office) -> None:
     client = office.client(Role.MANAGER)
     listed = {"action": "claim_selected", "index": "0", "_selected_action": [task.pk]}
     client.post(address("reviews_reviewtask_changelist"), listed)
+
+
+def send_back(office: Office) -> None:
+    application = office.waiting()
+    client = office.client(Role.MANAGER)
+    client.post(claim_page(application, "send_back"), {"message": "Net or gross?"})
+
+
+def answer(office: Office) -> None:
+    application = office.waiting()
+    asked = information_ask(
+        task=application.review_tasks.get(), user=office.user(Role.MANAGER), message="Net or gross?"
+    )
+    address = page("answer", application, asked.pk)
+    office.client(Role.LOAN_OFFICER).post(address, {"answer": "Gross."})
 
 
 def _begun(office: Office) -> BulkDecision:

@@ -45,6 +45,8 @@ CHANGES = {
     f"{CASE}decide": Change(applications.decide, Action.DECIDED),
     f"{CASE}decide_selected": Change(applications.decide_selected, Action.DECIDED),
     f"{CASE}go_on": Change(applications.go_on, Action.DECIDED),
+    f"{CASE}send_back": Change(applications.send_back, Action.CHANGED),
+    f"{CASE}answer": Change(applications.answer, Action.CHANGED),
     f"{CASE}claim": Change(applications.claim, Action.CLAIMED),
     f"{CASE}release": Change(applications.release, Action.CLAIMED),
     f"{CASE}take-over": Change(applications.take_over, Action.CLAIMED),

@@ -281,8 +281,8 @@ def test_my_approvals_cost_the_same_however_many_there_are(
         for task in casework.many_waiting_for_manager(officer, count):
             task_claim(task=task.review_tasks.get(), user=manager)
         # Session, user, two of permissions; who delegated, their partner keys, a count, the rows,
-        # their assessments and the approvals given.
-        with django_assert_num_queries(13):  # four of them for the badge and the bell
+        # their assessments, the approvals given and the questions.
+        with django_assert_num_queries(14):  # four of them for the badge and the bell
             client.get(MINE)
 
 

@@ -1,4 +1,4 @@
-"""Somebody to whom tasks are handed over."""
+"""Somebody to whom tasks are handed over, and another loan officer."""
 
 from collections.abc import Callable
 
@@ -12,3 +12,8 @@ from accounts.roles import Role
 def stand_in(make_user: Callable[..., User]) -> User:
     """Somebody who decides less in their own right."""
     return make_user("standin", Role.MANAGER)
+
+
+@pytest.fixture
+def officer2(make_user: Callable[..., User]) -> User:
+    return make_user("officer2", Role.LOAN_OFFICER)
