@@ -36,6 +36,7 @@ ABOUT = {
     "undecidable": "Nobody can decide",
     "voided": "An approval counts no more",
     "mention": "A mention in a note",
+    "information": "A question, or its answer",
 }
 Status = OutboxMessage.Status
 

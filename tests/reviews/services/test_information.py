@@ -32,6 +32,7 @@ from reviews.services.information import (
 )
 from tests import casework
 from tests.reviews.services.questions import ANSWER, QUESTION, status
+from workflows.admin.messages import sent_about
 from workflows.models import OutboxMessage, PendingCallback
 from workflows.outbox import queue
 
@@ -266,6 +267,9 @@ def test_bell_rings_at_once_and_letters_follow_for_who_answers_and_for_who_asked
     (rung,) = Notification.objects.all()
     assert (rung.user, rung.kind, rung.task) == (officer, "sent_back", asked.task)
     assert rung.sentence == f"{reference}: sent back with a question: “{QUESTION}”"
+    assert next(each.about for each in sent_about(asked.task.application)) == (
+        "A question, or its answer"
+    )
     letters = send()
     assert [(each.to, each.subject) for each in letters] == [
         ([officer.email], f"Sent back: {reference}")
