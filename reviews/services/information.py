@@ -27,6 +27,7 @@ from reviews.services.authority import Facts, person_or_refuse
 from reviews.services.decisions import facts_check
 from reviews.services.delegation import Rights
 from reviews.services.notifications import Content, notifications_add, notifications_close
+from reviews.services.open_requests import subject_of
 from reviews.signals import information_answered, information_asked
 
 LONGEST = 2000  # characters of a question or an answer
@@ -137,11 +138,6 @@ def people_to_answer(*, application: LoanApplication, asker: User) -> list[User]
     """
     people = [user for user in people_holding({ANSWER}) if user != asker]
     return [user for user in people if user.pk == application.submitted_by_id] or people
-
-
-def subject_of(request: InformationRequest) -> str:
-    """Return what the notification to those who are asked is about."""
-    return f"information/{request.pk}"
 
 
 def _ask_check(facts: Facts, rights: Rights, now: datetime) -> User | None:

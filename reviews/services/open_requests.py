@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 
 from reviews.choices import RequestStatus
 from reviews.models import InformationRequest, ReviewTask
+from reviews.services.notifications import notifications_close
 
 
 def requests_cancel(*, now: datetime, **of: object) -> None:
@@ -35,11 +36,17 @@ def requests_cancel_by(*, asker: User | None, tasks: Collection[ReviewTask], now
     if not sent_back:
         return
     still_open = InformationRequest.objects.filter(status=RequestStatus.OPEN)
-    theirs = set(
-        still_open.filter(task__in=sent_back, asked_by=asker).values_list("task", flat=True)
-    )
-    requests_cancel(now=now, task__in=theirs)
-    ReviewTask.objects.filter(pk__in=theirs).update(sent_back_at=None)
+    theirs = list(still_open.filter(task__in=sent_back, asked_by=asker))
+    requests_cancel(now=now, pk__in=[request.pk for request in theirs])
+    open_no_more = {request.task_id for request in theirs}
+    ReviewTask.objects.filter(pk__in=open_no_more).update(sent_back_at=None)
+    for request in theirs:  # of a task that is closed they are over by themselves
+        notifications_close(subject=subject_of(request))
     for task in tasks:
-        if task.pk in theirs:
+        if task.pk in open_no_more:
             task.sent_back_at = None
+
+
+def subject_of(request: InformationRequest) -> str:
+    """Return what the notification to those who are asked to answer is about."""
+    return f"information/{request.pk}"

@@ -16,7 +16,7 @@ from applications.services import intake
 from lending.choices import Outcome
 from reviews import errors
 from reviews.choices import TaskKind
-from reviews.models import InformationRequest, ReviewTask
+from reviews.models import InformationRequest, Notification, ReviewTask
 from reviews.selectors import sent_back
 from reviews.services import decisions, tasks
 from reviews.services.information import information_answer, information_ask
@@ -152,6 +152,8 @@ def test_approval_of_two_ends_the_question_of_who_gives_it_and_no_other(
         decisions.task_decide(task=task, user=senior, outcome=Outcome.APPROVE)
         found.append(status(request))
     assert found == ["cancelled", "open"]
+    read = Notification.objects.filter(kind="sent_back").order_by("pk")
+    assert [each.read_at is not None for each in read] == [True, False]
 
 
 # --- The database ---------------------------------------------------------------------------------
