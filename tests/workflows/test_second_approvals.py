@@ -1,10 +1,12 @@
 """Senior managers hear at once when a second approval depends on one person or on nobody."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail
+from django.utils import timezone
 
 from accounts.roles import Role
 from applications.models import ApplicationEvent
@@ -67,6 +69,25 @@ def test_two_seniors_hear_it_only_when_one_of_them_has_approved(
     )
     assert "Alice" not in f"{found.sentence} {told}"
     assert not Incident.objects.exists()
+
+
+def test_many_first_approvals_at_once_are_one_letter_to_each_and_the_bell_has_all(
+    task: ReviewTask, officer: User, senior: User, make_user: Callable[..., User]
+) -> None:
+    make_user("senior2", Role.SENIOR_MANAGER)
+    others = [waiting_for_manager(officer, loan_amount=700_000) for _ in range(2)]
+    for each in (task, *(other.review_tasks.get() for other in others)):
+        approve(each, senior)
+
+    assert set(said()) == {"senior", "senior2"}
+
+    assert len([letter for letter in mail.outbox if AT_RISK in letter.subject]) == 2
+    assert Notification.objects.filter(kind="scarce_approval").count() == 6
+
+    hour_ago = timezone.now() - timedelta(hours=1)
+    Notification.objects.update(created_at=hour_ago)
+    approve(waiting_for_manager(officer, loan_amount=700_000).review_tasks.get(), senior)
+    assert set(said()) == {"senior", "senior2"}
 
 
 def test_letters_that_left_late_say_it_once(

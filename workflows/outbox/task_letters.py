@@ -1,5 +1,6 @@
 """E-mails and notifications about a review task: who hears of it, and what it says to each."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from audit.times import day, moment
 from core.site_urls import site_url
 from reviews.choices import NotificationKind, TaskKind, TaskStatus
 from reviews.kinds import REVIEW_KINDS
-from reviews.models import ReviewDecision, ReviewTask
+from reviews.models import Notification, ReviewDecision, ReviewTask
 from reviews.services.authority import Facts
 from reviews.services.deciders import Decider, office_now, people_above, people_to_ask
 from reviews.services.mail_choices import next_digest
@@ -21,6 +22,8 @@ from reviews.services.second_approvals import SecondApproval, second_approval
 from workflows.outbox.letters import Recipient, Weight, letter_to
 
 PEOPLE = "/admin/auth/user/"
+# Of many first approvals at once one e-mail warns each person; bell and list have the others.
+WARNED_ONCE_IN = timedelta(hours=1)
 
 
 class Notice(TextChoices):
@@ -64,11 +67,12 @@ def audience(payload: dict[str, Any]) -> list[Recipient] | None:
     now = timezone.now()
     hearing = _hearing(payload, task, now)
     asked = {each.person.pk for each in hearing.asked}
-    warned, is_urgent = hearing.warned, _is_urgent(payload, task, now)
+    warned = hearing.warned
+    at_once = {*asked, *warned} if _is_urgent(payload, task, now) else _warned_anew(warned, task)
     return [
         Recipient(
             user=pk,
-            weight=Weight.URGENT if is_urgent or pk in warned else Weight.ROUTINE,
+            weight=Weight.URGENT if pk in at_once else Weight.ROUTINE,
             content=_content(payload, task, hearing, warned.get(pk)),
         )
         for pk in sorted({*asked, *warned})
@@ -133,6 +137,18 @@ def _is_urgent(payload: dict[str, Any], task: ReviewTask, now: datetime) -> bool
     """Tell whether a digest is too late: a reminder, one sent back, or one that is due before."""
     is_reminder = Notice(payload["notice"]) != Notice.OPENED
     return is_reminder or "again" in payload or task.due_at <= next_digest(now)
+
+
+def _warned_anew(warned: Collection[int], task: ReviewTask) -> set[int]:
+    """Return those who were not warned of another task within ``WARNED_ONCE_IN``."""
+    if not warned:
+        return set()
+    lately = Notification.objects.filter(
+        user__in=warned,
+        kind=NotificationKind.SCARCE_APPROVAL,
+        created_at__gt=timezone.now() - WARNED_ONCE_IN,
+    )
+    return set(warned) - set(lately.exclude(task=task).values_list("user", flat=True))
 
 
 def _content(
