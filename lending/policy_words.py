@@ -10,7 +10,7 @@ from lending.choices import Tier
 # Where a field's own name does not say it well.
 LABELS = {
     "default_term_months": "Usual term",
-    "maximum_debt_to_income": "Largest debt to income",
+    "maximum_debt_to_income": "Largest estimated payment to income",
     "approval_due": "Decision due after",
     "approval_expires": "Decision expires after",
     "fraud_check_timeout": "Fraud check answers within",

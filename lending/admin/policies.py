@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import BigIntegerField, QuerySet, Value
+from django.db.models import BigIntegerField, DurationField, QuerySet, Value
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -23,6 +23,7 @@ from core.errors import DomainError, InvalidFields, NotPermitted
 from core.locking import locked
 from lending import proposals, services
 from lending.admin import policy_form
+from lending.admin.spans import SpanField
 from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
 from lending.policy_problems import (
     by_field,
@@ -241,6 +242,7 @@ class ByState(admin.SimpleListFilter):
 
 class LendingPolicyAdmin(RowActionsAdmin[LendingPolicy], NoDeleteAdmin[LendingPolicy]):
     form = policy_form.PolicyForm
+    formfield_overrides = NUMBER_FIELDS | {DurationField: {"form_class": SpanField}}
     inlines = (PolicyAuthorityInline, PolicyTierInline)
     list_display = (
         "version",

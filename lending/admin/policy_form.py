@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from core.admin.display import moment, money
 from core.admin.forms import show_refusal
 from lending import services
+from lending.admin import spans
 from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
 from lending.policy_problems import by_field
 from lending.policy_words import LABELS, days
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 else:
     PolicyFormBase = forms.ModelForm
 
-SPAN = "Days and hours:minutes:seconds, as in “1 12:00:00”."
 WHO = ("approval_threshold", "second_approval_threshold")
 SMALLEST = ("smallest_loan", "smallest_instalment")
 WAITS = tuple(
@@ -40,14 +40,14 @@ class PolicyForm(PolicyFormBase):
             "version": "Counts up. Every decision keeps the version that it was made under.",
             "currency": "Three letters, as in CAD. Every amount below is in it.",
             "default_term_months": "Months. What a new application begins with.",
-            "approval_due": f"Then the deciders are reminded. {SPAN}",
+            "approval_due": f"Then the deciders are reminded. {spans.HOW}",
             "approval_expires": "Then the application ends as expired; nothing is ever approved by "
-            f"waiting. Not before it is due. {SPAN}",
-            "fraud_check_timeout": f"For each try. {SPAN}",
+            f"waiting. Not before it is due. {spans.HOW}",
+            "fraud_check_timeout": f"For each try. {spans.HOW}",
             "fraud_check_attempts": "After the last one without an answer an incident is opened.",
             "offer_acceptance_required": "Off: what is approved is paid out without asking, "
             "unless a restart changed the terms of an earlier offer.",
-            "offer_life": f"Then an offer that nobody accepted expires. {SPAN}",
+            "offer_life": f"Then an offer that nobody accepted expires. {spans.HOW}",
             "notes": "For staff: why this version is as it is.",
         }
 

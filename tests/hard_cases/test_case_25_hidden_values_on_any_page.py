@@ -240,7 +240,7 @@ def test_band_stands_in_place_of_the_share(office: None, role: Role) -> None:
 
     shown = client.get(page("change", waiting)).text
 
-    assert "<dt>Debt to income</dt><dd>80 to 160 %</dd>" in shown
+    assert "<dt>Estimated payment to income</dt><dd>80 to 160 %</dd>" in shown
     assert told(shown, {**VALUES, **shares()}) == []
 
 

@@ -17,6 +17,7 @@ from django.urls import reverse
 from accounts.roles import Role
 from lending.errors import InvalidPolicy
 from lending.models import LendingPolicy, PolicyAuthority, PolicyTier
+from lending.policy_words import days
 from lending.services import policy_current, policy_problems, publish_check
 from tests.applications.admin.test_other_pages import typed_from
 from tests.lending.publishing import copy_in_force
@@ -106,7 +107,9 @@ def test_form_of_the_draft_refuses_it_with_a_sentence_beside_the_field(
     typed = typed_from(session.get(change))
     before = stored(draft)
     for value in OUTSIDE[model, name]:
-        answer = session.post(change, typed | {f"{PREFIXES[model]}{name}": value})
+        out = read(model, name, value)
+        in_words = days(out) if isinstance(out, timedelta) else value
+        answer = session.post(change, typed | {f"{PREFIXES[model]}{name}": in_words})
 
         assert answer.status_code == 200, f"{value} was saved"
         beside, elsewhere = sentences(answer)

@@ -345,6 +345,8 @@ def test_new_draft_starts_from_any_version(draft: LendingPolicy, maker: User) ->
     saved = client.post(address, typed, follow=True)
 
     third = LendingPolicy.objects.get(version=3)
+    assert (typed["approval_due"], typed["fraud_check_timeout"]) == ("1 day", "5 min")
+    assert third.approval_due == timedelta(days=1)
     its_page = reverse("admin:lending_lendingpolicy_change", args=[third.pk])
     assert saved.redirect_chain == [(its_page, 302)]
     assert 'id="next-step">Propose publication</a>' in saved.content.decode()
