@@ -164,6 +164,8 @@ def qr(request: HttpRequest) -> HttpResponse:
 def renew(request: HttpRequest) -> HttpResponse:
     """Make new recovery codes, after a code."""
     user = person(request)
+    if selectors.second_factor_of(user) is None:
+        return HttpResponseRedirect(reverse("account:home"))
     form = CodeForm(request.POST if request.method == "POST" else None)
     if _checked(user, form) is not None:
         return _codes_page(request, second_factor.recovery_codes_renew(user=user))
@@ -183,6 +185,8 @@ def renew(request: HttpRequest) -> HttpResponse:
 def remove(request: HttpRequest) -> HttpResponse:
     """Remove one's own second factor, after a code."""
     user = person(request)
+    if selectors.second_factor_of(user) is None:
+        return HttpResponseRedirect(reverse("account:home"))
     form = CodeForm(request.POST if request.method == "POST" else None)
     if _checked(user, form) is not None:
         second_factor.second_factor_remove(user=user)

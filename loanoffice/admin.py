@@ -6,7 +6,9 @@ Django makes the site before any app's admin is loaded, so imports of the apps a
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin import AdminSite
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
@@ -55,6 +57,13 @@ class LoanOfficeAdminSite(AdminSite):
         shown = dashboard_of(user=request.user, now=timezone.now())  # type: ignore[arg-type]
         context = {"open_tasks": badge_for(shown.waiting_on_me), **index_context(shown)}
         return super().index(request, {**context, **(extra_context or {})})
+
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Render the list of the pages of one app, which the trail of each of them leads to."""
+        context = {"title": apps.get_app_config(app_label).verbose_name, **(extra_context or {})}
+        return super().app_index(request, app_label, context)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Return the context of every page; badge and bell are counted when it renders them."""
@@ -122,13 +131,13 @@ class LoanOfficeAdminSite(AdminSite):
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return the navigation: first what is worked on, then the rest by app."""
-        apps: list[Any] = super().get_app_list(request, app_label)
+        found: list[Any] = super().get_app_list(request, app_label)
         if app_label is not None:
-            return apps
-        models = {model["object_name"]: model for app in apps for model in app["models"]}
+            return found
+        models = {model["object_name"]: model for app in found for model in app["models"]}
         mine = _my_approvals(models) if _decides(request) else ()
         work = [*mine, *(models[name] for name in FIRST if name in models)]
-        for app in apps:
+        for app in found:
             app["models"] = [model for model in app["models"] if model not in work]
         desk = {
             "name": "Desk",
@@ -137,7 +146,9 @@ class LoanOfficeAdminSite(AdminSite):
             "has_module_perms": True,
             "models": work,
         }
-        return [*([desk] if work else []), *(app for app in apps if app["models"])]
+        shown = [*([desk] if work else []), *(app for app in found if app["models"])]
+        _mark_current(request, [model for app in shown for model in app["models"]])
+        return shown
 
 
 def _decides(request: HttpRequest) -> bool:
@@ -145,6 +156,19 @@ def _decides(request: HttpRequest) -> bool:
     from reviews.kinds import REVIEW_KINDS
 
     return any(request.user.has_perm(row.permission) for row in REVIEW_KINDS.values())
+
+
+def _mark_current(request: HttpRequest, models: Iterable[dict[str, Any]]) -> None:
+    """Mark the entry of the page that is shown: of two with one path the one that says more."""
+
+    def leads_here(model: dict[str, Any]) -> bool:
+        path, _, query = (model["admin_url"] or "-").partition("?")
+        return request.path.startswith(path) and set(parse_qsl(query)) <= set(request.GET.items())
+
+    found = filter(leads_here, models)
+    current = max(found, key=lambda model: len(model["admin_url"]), default=None)
+    if current is not None:
+        current["is_current"] = True
 
 
 def _my_approvals(models: dict[str, Any]) -> Iterable[Any]:
