@@ -20,6 +20,16 @@ else:
     SetsPassword = SetPasswordMixin
 
 
+USERNAME_HELP = "Up to 150 letters, digits and @ . + - _"
+
+
+def name_password_fields(form: forms.BaseForm, first: str, second: str) -> None:
+    """Label the two fields of a new password as all pages do."""
+    form.fields[first].label = "New password"
+    form.fields[second].label = "The same again"
+    form.fields[second].help_text = ""
+
+
 class CodeForm(forms.Form):
     code = forms.CharField(
         max_length=40,
@@ -42,8 +52,7 @@ class InvitationForm(SetPasswordForm[User]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["new_password2"].label = "The same again"
-        self.fields["new_password2"].help_text = ""
+        name_password_fields(self, "new_password1", "new_password2")
         self.fields["code"].widget.attrs.pop("autofocus")
         self.fields["new_password1"].widget.attrs["autofocus"] = True
 
@@ -61,7 +70,9 @@ class NewUserForm(UserCreationForm[User]):
 
     password1: Any = None
     password2: Any = None
-    email = forms.EmailField(help_text="The invitation goes here, and mails about the account.")
+    email = forms.EmailField(
+        label="E-mail", help_text="The invitation goes here, and mails about the account."
+    )
 
     class Meta(UserCreationForm.Meta):
         fields = ("username", "first_name", "last_name", "email")
@@ -123,6 +134,7 @@ class OwnPasswordForm(AdminPasswordChangeForm, HashedBefore):
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        name_password_fields(self, "new_password1", "new_password2")
         self.request = request
 
     def clean_old_password(self) -> str:

@@ -6,6 +6,7 @@ without what stands before a dot.
 """
 
 import re
+from decimal import Decimal
 from functools import lru_cache
 
 from django.apps import apps
@@ -13,6 +14,7 @@ from django.apps import apps
 from audit.times import readable
 
 CODE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_.][A-Za-z0-9]+)+")
+AMOUNT = re.compile(r"-?\d{4,}\.\d\d")
 # Facts whose value is a code of an open set. Other values with underscores may be names.
 OPEN_SETS = frozenset({"kind", "event", "event_type", "reason_code", "code", "operation"})
 
@@ -34,3 +36,8 @@ def in_words(name: str, value: object) -> str:
         return label
     is_code = name in OPEN_SETS
     return text.rpartition(".")[2].replace("_", " ").capitalize() if is_code else text
+
+
+def grouped(text: str) -> str:
+    """Return an amount as pages show amounts, ``25,000.00``; any other text as it is."""
+    return f"{Decimal(text):,.2f}" if AMOUNT.fullmatch(text) else text

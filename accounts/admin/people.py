@@ -16,9 +16,12 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group, Permission, User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from accounts import selectors
-from accounts.forms import HashedBefore, NewUserForm
+from accounts.forms import USERNAME_HELP, HashedBefore, NewUserForm, name_password_fields
 from accounts.models import RequiredSecondFactor
 from accounts.proposals import single_admin_notice
 from accounts.services import access, access_grants, invitations, role_grants
@@ -145,6 +148,15 @@ class ChangeAccess(RowAction[User]):
 class OthersPasswordForm(AdminPasswordChangeForm[User], HashedBefore):
     """Set or disable a person's password; Django's form reports no change when it is disabled."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        name_password_fields(self, "password1", "password2")
+        if "usable_password" in self.fields:
+            signs_in: Any = self.fields["usable_password"]
+            signs_in.label = "They sign in with a password"
+            signs_in.help_text = "Without one they come in by an invitation only."
+            signs_in.choices = [("true", "Yes, this one"), ("false", "No")]
+
     def read_again(self, user: User, data: object) -> Self:
         """Return this form for the person as the transaction that saves it has read them."""
         self.user = user
@@ -196,15 +208,15 @@ class AuditedUserAdmin(
     AuditedUser,
     DjangoUserAdmin,
 ):
-    list_display = ("username", "name", "roles", "is_active", "is_superuser", "last_login")
+    list_display = ("username", "name", "roles", "active", "administers", "last_login")
     filter_horizontal = ()
     fieldsets = (
-        (None, {"fields": ("username", "password")}),
+        (None, {"fields": ("username", "own_password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         (
             "Access",
             {
-                "fields": ("roles", "superuser", "is_staff", "is_active"),
+                "fields": ("roles", "superuser", "signs_in", "active"),
                 "description": "Change it with the button Change roles.",
             },
         ),
@@ -212,10 +224,11 @@ class AuditedUserAdmin(
     )
     # Access is changed by ``ChangeAccess``, whose service has the rules.
     readonly_fields = (
+        "own_password",
         "roles",
         "superuser",
-        "is_staff",
-        "is_active",
+        "signs_in",
+        "active",
         "invited",
         "last_login",
         "date_joined",
@@ -246,6 +259,30 @@ class AuditedUserAdmin(
     def superuser(self, user: User) -> bool:
         return user.is_superuser
 
+    @admin.display(description="Superuser", boolean=True, ordering="is_superuser")
+    def administers(self, user: User) -> bool:
+        return user.is_superuser
+
+    @admin.display(description="May sign in here: has a role, or is a superuser", boolean=True)
+    def signs_in(self, user: User) -> bool:
+        return user.is_staff
+
+    @admin.display(description="Active", boolean=True, ordering="is_active")
+    def active(self, user: User) -> bool:
+        return user.is_active
+
+    @admin.display(description="Password")
+    def own_password(self, user: User) -> SafeString | str:
+        if user._state.adding:
+            return ""
+        is_set = user.has_usable_password()
+        return format_html(
+            '{} <a role="button" class="press press-quiet" href="{}">{}</a>',
+            "Set." if is_set else "None yet: an invitation lets them choose one.",
+            reverse("admin:auth_user_password_change", args=[user.pk]),
+            "Change password" if is_set else "Set password",
+        )
+
     @admin.display(description="Invitation")
     def invited(self, user: User) -> str:
         invitation = selectors.invitation_open(user)
@@ -262,6 +299,15 @@ class AuditedUserAdmin(
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
+
+    @override
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "username" in form.base_fields:
+            form.base_fields["username"].help_text = USERNAME_HELP
+        return form
 
     @override
     def user_change_password(
@@ -296,7 +342,7 @@ class PermissionField(PermissionFieldBase):
     widget = forms.CheckboxSelectMultiple
 
     def label_from_instance(self, obj: Permission) -> str:
-        return f"{obj.content_type.app_label}: {obj.name}"
+        return f"{obj.content_type.app_labeled_name.partition(' | ')[0]}: {obj.name}"
 
 
 class AuditedGroupAdmin(SuperusersOnly, SentOnceGroup, AuditedGroup, GroupAdmin):
@@ -345,6 +391,14 @@ class RequiredSecondFactorAdmin(
 
     list_display = ("group", "created_at")
     list_select_related = ("group",)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return a choice of groups without the links beside it: groups have pages of their own."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(field, forms.ModelChoiceField):
+            field.empty_label = "Choose a group"
+            field.widget = field.widget.widget
+        return field
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -15,9 +15,9 @@ class LoanOfferAdmin(ApplicationColumn, ReadOnlyAdmin[LoanOffer]):
         "offer_id",
         "application_shown",
         "amount",
-        "annual_rate",
+        "rate",
         "monthly",
-        "term_months",
+        "term",
         "issued_at",
         "expires_at",
     )
@@ -31,6 +31,14 @@ class LoanOfferAdmin(ApplicationColumn, ReadOnlyAdmin[LoanOffer]):
     @admin.display(description="Principal")
     def amount(self, offer: LoanOffer) -> SafeString:
         return money(offer.principal, offer.currency)
+
+    @admin.display(description="Annual rate")
+    def rate(self, offer: LoanOffer) -> str:
+        return f"{offer.annual_rate} %"
+
+    @admin.display(description="Term")
+    def term(self, offer: LoanOffer) -> str:
+        return f"{offer.term_months} months"
 
     @admin.display(description="Monthly payment")
     def monthly(self, offer: LoanOffer) -> SafeString:

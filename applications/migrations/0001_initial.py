@@ -113,7 +113,7 @@ class Migration(migrations.Migration):
             name='Disbursement',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('idempotency_key', models.CharField(max_length=64, unique=True)),
+                ('idempotency_key', models.CharField(max_length=64, unique=True, verbose_name='key at the rail')),
                 ('orders', models.PositiveSmallIntegerField(default=1, help_text='How many orders there were: a new one after each refusal.')),
                 ('amount', models.DecimalField(decimal_places=2, max_digits=12)),
                 ('currency', models.CharField(max_length=3)),

@@ -102,7 +102,7 @@ class Disbursement(models.Model):
     application = models.OneToOneField(
         LoanApplication, on_delete=models.PROTECT, related_name="disbursement"
     )
-    idempotency_key = models.CharField(max_length=64, unique=True)
+    idempotency_key = models.CharField("key at the rail", max_length=64, unique=True)
     orders = models.PositiveSmallIntegerField(
         default=1, help_text="How many orders there were: a new one after each refusal."
     )
@@ -135,7 +135,7 @@ class Disbursement(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.currency}, {self.get_status_display().lower()}"
+        return f"{self.amount:,.2f} {self.currency}, {self.get_status_display().lower()}"
 
     @property
     def order_keys(self) -> tuple[str, ...]:

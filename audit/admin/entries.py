@@ -18,7 +18,7 @@ from audit.admin.paging import NearPaginator
 from audit.models import Action, AuditEntry
 from audit.selectors import entries_found
 from audit.times import instant
-from audit.words import in_words
+from audit.words import grouped, in_words
 
 TONES = {
     Action.VIEWED: "quiet",
@@ -190,4 +190,4 @@ def _value_text(name: str, value: object) -> str:
         return ", ".join(in_words(name, part) for part in value) or "-"
     if isinstance(value, dict):
         return ", ".join(f"{key}: {_value_text(key, part)}" for key, part in value.items()) or "-"
-    return in_words(name, value)
+    return grouped(in_words(name, value))

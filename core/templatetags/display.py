@@ -5,6 +5,7 @@ from decimal import Decimal
 from django import template
 
 from audit import times
+from audit.words import grouped
 from core.admin import display
 
 register = template.Library()
@@ -19,6 +20,12 @@ register.filter(times.hour)
 register.filter(times.seconds)
 register.simple_tag(display.deadline)
 register.simple_tag(times.zone_sentence)
+
+
+@register.filter
+def value_shown(contents: str) -> str:
+    """Return a value that is only read: an amount with its groups, and what stands for none."""
+    return grouped(contents) if contents.strip() else "-"
 
 
 @register.filter

@@ -30,8 +30,8 @@ def test_page_of_one_group_of_pages_lists_them(officer: User) -> None:
     for name in ("workflows_incident", "workflows_execution", "workflows_outboxmessage"):
         assert f'href="{reverse(f"admin:{name}_changelist")}"' in pages[0]
     assert "<h1>Workflow</h1>" in html
-    for said_of_the_front_page in ("nothing here for you", "Seal of the record", "My approvals</a>"):
-        assert said_of_the_front_page not in html.replace(pages[0], "").partition("<main")[2]
+    for said_in_front in ("nothing here for you", "Seal of the record", "My approvals</a>"):
+        assert said_in_front not in html.replace(pages[0], "").partition("<main")[2]
 
 
 def test_history_is_offered_to_those_who_may_read_it(
@@ -57,7 +57,7 @@ def test_pages_of_the_own_password_keep_the_links_of_the_header_and_lead_on(
         html = client.get(reverse(f"admin:{name}")).content.decode()
         assert all(link in html for link in OWN_PAGES), name
         assert 'role="button" class="press' in html, name
-        assert "security’s sake" not in html
+        assert "so we can verify" not in html
 
 
 def test_who_has_no_second_factor_is_led_to_set_one_up(officer: User) -> None:

@@ -81,7 +81,8 @@ TECHNICAL = re.compile(
     r"\b(?:objects?|querysets?|ARN|Lambda|constraints?|primary key|foreign key|"
     # Auditors and administrators read what the rows of the record are called.
     r"(?<!pending )callbacks?(?! (?:request|token))|"
-    r"Authentication and Authorization|Select [a-z ]+ to (?:view|change))\b",
+    r"Authentication and Authorization|Select [a-z ]+ to (?:view|change)|LDAP|Designates|"
+    r"authenticat(?:e|ion)|hash|user-group)\b",
     re.IGNORECASE,
 )
 # The engine is the subject of these pages, which Operations alone works with.
@@ -93,6 +94,9 @@ CODES = re.compile(
 )
 # The catalogue of decline reasons: whoever words a reason also gives it the code that partners get.
 OF_THE_CATALOGUE = re.compile(r"^/admin/reviews/declinereason/")
+# An amount that is not grouped, and a name of a value without one.
+UNGROUPED = re.compile(r"(?<![\w.,/-])\d{4,}\.\d\d(?![\d.])")
+NO_VALUE = re.compile(r'<label>([^<]*):</label>\s*<div class="readonly">\s*</div>')
 SPOKEN = re.compile(r'(?:aria-label|title|alt|placeholder)="([^"]*)"')
 
 
@@ -260,6 +264,7 @@ def test_pages_write_all_times_in_one_format_and_lead_nowhere_outside_of_the_sta
         answer = client.get(address)
         if leads := stage.leads_outside(answer):
             outside[address] = leads
+        assert answer.status_code < 500, address
         if answer.status_code != 200 or not answer.get("Content-Type", "").startswith("text/html"):
             continue
         html = answer.content.decode()
@@ -273,6 +278,8 @@ def test_pages_write_all_times_in_one_format_and_lead_nowhere_outside_of_the_sta
             problems += technical(Text(outside_of_menus).text, *SPOKEN.findall(html))
         if "</html>" in html and text.count(times.zone_name()) != 1:
             problems.append(f"the zone is named {text.count(times.zone_name())} times")
+        problems += [f"not grouped: {amount}" for amount in UNGROUPED.findall(text)]
+        problems += [f"no value: {name}" for name in NO_VALUE.findall(html)]
         if not OF_THE_CATALOGUE.search(address):
             problems += codes(html)
         if problems:
