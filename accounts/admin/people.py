@@ -300,14 +300,8 @@ class AuditedUserAdmin(
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
 
-    @override
-    def get_form(
-        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
-    ) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        if "username" in form.base_fields:
-            form.base_fields["username"].help_text = USERNAME_HELP
-        return form
+    def get_form(self, *args: Any, **kwargs: Any) -> Any:
+        return super().get_form(*args, help_texts={"username": USERNAME_HELP}, **kwargs)
 
     @override
     def user_change_password(

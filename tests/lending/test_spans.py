@@ -1,4 +1,4 @@
-"""How long a policy waits is typed in words."""
+"""Lengths of time on the form of a policy are typed in words."""
 
 from datetime import timedelta
 

@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -47,6 +46,7 @@ from tests import casework
 from tests.applications.admin.conftest import page
 from tests.hard_cases.test_case_17_links_that_are_followed import Addresses
 from tests.loanoffice import stage
+from tests.loanoffice.page_text import Text, badly_shown
 from tests.sizes import size
 from tests.workflows import trouble
 from webhooks.endpoints import endpoint_create
@@ -92,11 +92,8 @@ CODES = re.compile(
     r"\b(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[a-z][a-z0-9]*(?:_[a-z0-9]+)+"
     r"|(?:application|endpoint)\.[a-z_]+|[A-Z][a-z]+(?:[A-Z][a-z]+)*(?:Error|Exception))\b"
 )
-# The catalogue of decline reasons: whoever words a reason also gives it the code that partners get.
+# Whoever words a decline reason also gives it the code that partners get.
 OF_THE_CATALOGUE = re.compile(r"^/admin/reviews/declinereason/")
-# An amount that is not grouped, and a name of a value without one.
-UNGROUPED = re.compile(r"(?<![\w.,/-])\d{4,}\.\d\d(?![\d.])")
-NO_VALUE = re.compile(r'<label>([^<]*):</label>\s*<div class="readonly">\s*</div>')
 SPOKEN = re.compile(r'(?:aria-label|title|alt|placeholder)="([^"]*)"')
 
 
@@ -167,33 +164,6 @@ def person(role: Role) -> User:
     user = User.objects.create_user(name, f"{name}@example.com", "demo", is_staff=True)
     user.groups.add(Group.objects.get(name=role.value))
     return user
-
-
-class Text(HTMLParser):
-    """The text of a page that people read, without what is quoted as a program wrote it."""
-
-    QUOTED = frozenset({"script", "style", "pre", "code", "textarea", "title"})
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self.quoted = 0
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, _: Any) -> None:
-        self.quoted += tag in self.QUOTED
-        self.parts.append(" " if tag in {"td", "th", "li", "p", "dd", "dt", "br", "div"} else "")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.quoted -= tag in self.QUOTED
-
-    def handle_data(self, data: str) -> None:
-        if not self.quoted:
-            self.parts.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join("".join(self.parts).split())
 
 
 def foreign(text: str) -> list[str]:
@@ -278,8 +248,7 @@ def test_pages_write_all_times_in_one_format_and_lead_nowhere_outside_of_the_sta
             problems += technical(Text(outside_of_menus).text, *SPOKEN.findall(html))
         if "</html>" in html and text.count(times.zone_name()) != 1:
             problems.append(f"the zone is named {text.count(times.zone_name())} times")
-        problems += [f"not grouped: {amount}" for amount in UNGROUPED.findall(text)]
-        problems += [f"no value: {name}" for name in NO_VALUE.findall(html)]
+        problems += badly_shown(html, text)
         if not OF_THE_CATALOGUE.search(address):
             problems += codes(html)
         if problems:
