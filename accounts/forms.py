@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Self
 
 from django import forms
-from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth.forms import SetPasswordForm, SetPasswordMixin, UserCreationForm
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
@@ -82,6 +82,22 @@ class NewUserForm(UserCreationForm[User]):
         if commit:
             user.save()
         return user
+
+
+# In the session of who just accepted an invitation: the name to sign in with.
+INVITED_NAME = "invited_name"
+
+
+class SignInForm(AdminAuthenticationForm):
+    """Django's own form, with the name of who just accepted an invitation filled in."""
+
+    def __init__(self, request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
+        name = "" if request is None else request.session.get(INVITED_NAME, "")
+        if name:
+            self.initial.setdefault("username", name)
+            del self.fields["username"].widget.attrs["autofocus"]
+            self.fields["password"].widget.attrs["autofocus"] = True
 
 
 class AgainForm(forms.Form):

@@ -18,7 +18,7 @@ from django_otp import login as otp_login
 
 from accounts import selectors
 from accounts.errors import AccountsError, HashingBusy, InvitationOver
-from accounts.forms import AgainForm, CodeForm, InvitationForm
+from accounts.forms import INVITED_NAME, AgainForm, CodeForm, InvitationForm
 from accounts.invitation_tokens import invitation_of
 from accounts.models import SecondFactor
 from accounts.selectors import Lacks, session_lacks
@@ -245,6 +245,7 @@ def invitation(request: HttpRequest) -> HttpResponse:
             form.add_error("code", str(refused))
         else:
             del request.session[INVITATION]
+            request.session[INVITED_NAME] = user.get_username()
             return _page(request, "invitation_done", title="You can sign in now", codes=codes)
     device = second_factor.secret_shown(user=user, secret=secret)
     return _page(

@@ -19,7 +19,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from accounts.forms import OwnPasswordForm
+from accounts.forms import OwnPasswordForm, SignInForm
 
 # The models that people work with, in this order; the rest follows by app.
 FIRST = ("LoanApplication", "Incident", "Proposal")
@@ -45,6 +45,7 @@ class LoanOfficeAdminSite(AdminSite):
     site_title = "Loan Office"
     index_title = "Today"
     site_url = None  # there is no other site to view
+    login_form = SignInForm
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -6,6 +6,7 @@ changed.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -79,6 +80,7 @@ class ApplicationPage(NotesOfPage):
     is_overdue = False
     claim: Claim | None = None
     question: object | None = None  # that waits for an answer
+    fraud_answers: Sequence[object] = ()  # that of ``workflows``
 
     def __init__(
         self, application: LoanApplication, user: User, *, income_shown: bool = False

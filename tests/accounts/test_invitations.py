@@ -227,6 +227,10 @@ def test_guest_sets_both_and_signs_in_with_both(guest: Guest, clock: Clock) -> N
         "Accepted the invitation of root: set a password and a second factor.",
     )
     assert notes(Action.SECOND_FACTOR) == [("newcomer", "Set up a second factor.")]
+    form = guest.client.get("/admin/login/").context["form"]
+    assert form["username"].value() == "newcomer"
+    assert "autofocus" in form.fields["password"].widget.attrs
+    assert "autofocus" not in form.fields["username"].widget.attrs
     sign_in(guest.client, "newcomer", NEW_PASSWORD)
     assert guest.client.get(HOME).url.startswith(CODE)
     clock.go_on(seconds=30)

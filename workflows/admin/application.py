@@ -20,6 +20,7 @@ from reviews.admin.application import ReviewApplicationAdmin, ReviewApplicationP
 from reviews.models import BulkDecision
 from workflows.admin import operator_actions, timeline
 from workflows.admin.badges import callback_badge, execution_badge, incident_badge
+from workflows.admin.fraud_answers import FraudAnswer, fraud_answers
 from workflows.admin.links import incident_url
 from workflows.admin.messages import Sent, sent_about
 from workflows.models import Execution, Incident, OutboxMessage, PendingCallback
@@ -52,6 +53,11 @@ class WorkflowApplicationPage(ReviewApplicationPage):
         """The execution of the current attempt."""
         attempt = self.application.attempt
         return next((row for row in self.executions if row.attempt == attempt), None)
+
+    @cached_property
+    def fraud_answers(self) -> list[FraudAnswer]:  # type: ignore[override]
+        """What the fraud check said."""
+        return fraud_answers(self.events, self.executions)
 
     @cached_property
     def incidents(self) -> list[Incident]:
@@ -135,6 +141,12 @@ class WorkflowApplicationPage(ReviewApplicationPage):
             ]
             panel = Panel("incidents", "Open incidents", "workflows/admin/incidents.html", rows)
             shown.insert(0, panel)
+        if self.fraud_answers:
+            panel = Panel(
+                "fraud", "Fraud check", "applications/admin/panels/fraud.html", self.fraud_answers
+            )
+            behind = [at for at, each in enumerate(shown, 1) if each.key in {"risk", "credit"}]
+            shown.insert(max(behind, default=len(shown)), panel)
         if self.emails:
             shown.append(Panel("emails", "E-mails", "workflows/admin/emails.html", self.emails))
         if self.executions and self.user.has_perm(OPERATES):
