@@ -91,6 +91,11 @@ INVITED_NAME = "invited_name"
 class SignInForm(AdminAuthenticationForm):
     """Django's own form, with the name of who just accepted an invitation filled in."""
 
+    error_messages = {
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": "This name and this password do not go together. Capitals count.",
+    }
+
     def __init__(self, request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
         name = "" if request is None else request.session.get(INVITED_NAME, "")

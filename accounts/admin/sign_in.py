@@ -1,5 +1,6 @@
 """Second factors and lockouts in the admin: superusers see them, reset one, lift a lockout."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -84,9 +85,9 @@ class SecondFactorAdmin(SuperusersLook, RowActionsAdmin[SecondFactor]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return super().changelist_view(
-            request, {"title": "Second factors", **(extra_context or {})}
-        )
+        says = "Whoever sets up a second factor, under “Your account”, is listed here."
+        context = {"title": "Second factors", "empty_list_text": says, **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     @admin.display(description="Recovery codes left")
     def codes_left(self, device: SecondFactor) -> int:
@@ -96,14 +97,14 @@ class SecondFactorAdmin(SuperusersLook, RowActionsAdmin[SecondFactor]):
 class FailedSignInAdmin(SuperusersLook, RowActionsAdmin[FailedSignIn]):
     """Failed sign-ins that still count, and the lockouts they cause."""
 
-    list_display = ("username", "ip_address", "failures_since_start", "attempt_time", "state")
+    list_display = ("username", "address", "failures", "last_try", "state")
     search_fields = ("username",)
     fields = (
         "username",
-        "ip_address",
-        "user_agent",
-        "failures_since_start",
-        "attempt_time",
+        "address",
+        "program",
+        "failures",
+        "last_try",
         "state",
     )
     sortable_by = ()
@@ -114,8 +115,28 @@ class FailedSignInAdmin(SuperusersLook, RowActionsAdmin[FailedSignIn]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        title = "Failed sign-ins and lockouts"
-        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+        context = {
+            "title": "Failed sign-ins and lockouts",
+            "empty_list_text": "A failed sign-in is listed here while it still counts.",
+            **(extra_context or {}),
+        }
+        return super().changelist_view(request, context)
+
+    @admin.display(description="From address")
+    def address(self, attempt: FailedSignIn) -> str | None:
+        return attempt.ip_address
+
+    @admin.display(description="Program")
+    def program(self, attempt: FailedSignIn) -> str:
+        return attempt.user_agent
+
+    @admin.display(description="Failed tries")
+    def failures(self, attempt: FailedSignIn) -> int:
+        return attempt.failures_since_start
+
+    @admin.display(description="Last try")
+    def last_try(self, attempt: FailedSignIn) -> datetime:
+        return attempt.attempt_time
 
     @admin.display(description="State")
     def state(self, failed: FailedSignIn) -> SafeString:

@@ -59,7 +59,7 @@ class UploadForm(forms.Form):
     """A file for an application; the service checks it."""
 
     kind = forms.ChoiceField(
-        choices=[("", "---------"), *((kind.value, kind.label) for kind in UPLOADED_KINDS)]
+        choices=[("", "Choose a kind"), *((kind.value, kind.label) for kind in UPLOADED_KINDS)]
     )
     file = forms.FileField(
         allow_empty_file=True,

@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from accounts.roles import Role
 from tests import casework
+from tests.test_docstrings import PACKAGES
 
 pytestmark = pytest.mark.django_db
 OWN_PAGES = ('href="/admin/account/"', 'href="/admin/notifications/"')
@@ -64,3 +67,37 @@ def test_who_has_no_second_factor_is_led_to_set_one_up(officer: User) -> None:
     for name in ("renew", "remove"):
         answer = as_user(officer).get(reverse(f"account:{name}"))
         assert answer.headers["Location"] == reverse("account:home"), name
+
+
+def test_every_tone_of_a_button_has_its_colours() -> None:
+    """A button without them is white on white."""
+    found = set()
+    for package in PACKAGES:
+        for path in Path(settings.BASE_DIR, package).rglob("*"):
+            if path.suffix in {".py", ".html"}:
+                said = path.read_text(encoding="utf-8")
+                found |= set(re.findall(r'Button\([^)]*tone="(\w+)"|\btone = "(\w+)"', said))
+                found |= {
+                    (tone, "") for tone in re.findall(r"\bpress-(good|bad|wait|quiet)\b", said)
+                }
+    tones = {first or second for first, second in found}
+    sheet = Path(settings.BASE_DIR, "loanoffice/static/loanoffice/loanoffice.css").read_text()
+    assert tones >= {"good", "bad", "wait", "quiet"}
+    assert [tone for tone in sorted(tones) if f"a.press-{tone}:link" not in sheet] == []
+
+
+def test_deletion_of_several_is_asked_for_in_the_words_of_the_office(
+    make_user: Callable[..., User], officer: User
+) -> None:
+    client = as_user(make_user("root", is_superuser=True))
+    newcomer = make_user("newcomer")
+    casework.submit(officer)
+    ask = {"action": "delete_selected", "_selected_action": [newcomer.pk]}
+    users = reverse("admin:auth_user_changelist")
+
+    html = client.post(users, ask).content.decode()
+    assert "<li>newcomer</li>" in html
+    assert "Delete multiple objects" not in html
+    refused = client.post(users, {**ask, "_selected_action": [officer.pk]}).content.decode()
+    assert "the record names some of them" in refused
+    assert 'type="hidden" name="post"' not in refused

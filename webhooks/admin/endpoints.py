@@ -223,8 +223,8 @@ class WebhookEndpointAdmin(RowActionsAdmin[WebhookEndpoint], ReadOnlyAdmin[Webho
         "state",
         "events_shown",
         "disabled_at",
-        "disabled_why",
-        "previous_until",
+        "reason",
+        "old_secret",
         "last_outcome",
         "next_try",
         "created_at",
@@ -235,6 +235,14 @@ class WebhookEndpointAdmin(RowActionsAdmin[WebhookEndpoint], ReadOnlyAdmin[Webho
     def state(self, endpoint: WebhookEndpoint) -> SafeString:
         active = endpoint.status == WebhookEndpoint.Status.ACTIVE
         return badge(endpoint.get_status_display(), "good" if active else "bad")
+
+    @admin.display(description="Disabled because")
+    def reason(self, endpoint: WebhookEndpoint) -> str:
+        return endpoint.disabled_why
+
+    @admin.display(description="The secret before signs as well until")
+    def old_secret(self, endpoint: WebhookEndpoint) -> datetime | None:
+        return endpoint.previous_until
 
     @admin.display(description="Events")
     def events_shown(self, endpoint: WebhookEndpoint) -> str:

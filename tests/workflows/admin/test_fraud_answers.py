@@ -37,7 +37,9 @@ def test_analyst_reads_verdict_score_and_reasons(officer: User, analyst: User) -
     accepted(send(path_of("F"), SAID))
     task = casework.ask(application, TaskKind.FRAUD_REVIEW)
 
-    for html in seen_by(analyst, page("change", application), decide_page(task.application, "approve")):
+    for html in seen_by(
+        analyst, page("change", application), decide_page(task.application, "approve")
+    ):
         said = html.partition('id="panel-fraud"')[2].partition("</section>")[0]
         assert "Flagged</span>" in said
         assert "871 of 1,000" in said
@@ -50,7 +52,9 @@ def test_flag_without_score_and_reasons_says_so(officer: User, analyst: User) ->
     casework.pass_fraud_check(application, "flagged")
     task = casework.ask(application, TaskKind.FRAUD_REVIEW)
 
-    for html in seen_by(analyst, page("change", application), decide_page(task.application, "approve")):
+    for html in seen_by(
+        analyst, page("change", application), decide_page(task.application, "approve")
+    ):
         said = html.partition('id="panel-fraud"')[2].partition("</section>")[0]
         assert "Flagged</span>" in said
         assert "It gave no score and no reasons." in said
@@ -58,5 +62,7 @@ def test_flag_without_score_and_reasons_says_so(officer: User, analyst: User) ->
 
 def test_page_before_the_check_has_no_such_panel(officer: User, manager: User) -> None:
     task = casework.waiting_for_manager(officer).review_tasks.get()
-    for html in seen_by(manager, page("change", task.application), decide_page(task.application, "approve")):
+    for html in seen_by(
+        manager, page("change", task.application), decide_page(task.application, "approve")
+    ):
         assert 'id="panel-fraud"' not in html
