@@ -1,6 +1,5 @@
 """Second factors and lockouts in the admin: superusers see them, reset one, lift a lockout."""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -123,19 +122,19 @@ class FailedSignInAdmin(SuperusersLook, RowActionsAdmin[FailedSignIn]):
         return super().changelist_view(request, context)
 
     @admin.display(description="From address")
-    def address(self, attempt: FailedSignIn) -> str | None:
+    def address(self, attempt: FailedSignIn) -> Any:
         return attempt.ip_address
 
     @admin.display(description="Program")
-    def program(self, attempt: FailedSignIn) -> str:
+    def program(self, attempt: FailedSignIn) -> Any:
         return attempt.user_agent
 
     @admin.display(description="Failed tries")
-    def failures(self, attempt: FailedSignIn) -> int:
+    def failures(self, attempt: FailedSignIn) -> Any:
         return attempt.failures_since_start
 
     @admin.display(description="Last try")
-    def last_try(self, attempt: FailedSignIn) -> datetime:
+    def last_try(self, attempt: FailedSignIn) -> Any:
         return attempt.attempt_time
 
     @admin.display(description="State")

@@ -39,10 +39,10 @@ def fraud_answers(
     ]
     if told:
         return told
-    callbacks = [callback for execution in executions for callback in execution.callbacks.all()]
     answered = [
-        FraudAnswer(verdict=FraudVerdict(callback.answer["result"]), at=callback.answered_at)
-        for callback in callbacks
-        if callback.answered_at is not None and "result" in (callback.answer or {})
+        FraudAnswer(verdict=FraudVerdict(answer["result"]), at=callback.answered_at)
+        for execution in executions
+        for callback in execution.callbacks.all()
+        if callback.answered_at is not None and "result" in (answer := callback.answer or {})
     ]
     return sorted(answered, key=lambda answer: answer.at)
