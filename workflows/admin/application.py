@@ -56,7 +56,7 @@ class WorkflowApplicationPage(ReviewApplicationPage):
 
     @cached_property
     def fraud_answers(self) -> list[FraudAnswer]:  # type: ignore[override]
-        """What the fraud check said."""
+        """Return the answers of the fraud check."""
         return fraud_answers(self.events, self.executions)
 
     @cached_property
