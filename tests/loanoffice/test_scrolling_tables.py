@@ -32,3 +32,13 @@ def test_element_that_scrolls_takes_the_focus_and_has_a_name(template: str, elem
 
 def test_walk_finds_them() -> None:
     assert len(of_templates()) >= 14
+
+
+def test_no_list_of_facts_has_a_role_that_hides_what_it_is() -> None:
+    """With a role of its own its names and values belong to no list any more."""
+    paths = [
+        path
+        for package in PACKAGES
+        for path in Path(settings.BASE_DIR, package).rglob("templates/**/*.html")
+    ]
+    assert [path.name for path in paths if re.search(r"<dl\b[^>]*\brole=", path.read_text())] == []
