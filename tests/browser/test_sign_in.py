@@ -79,7 +79,7 @@ def test_wrong_password_is_said_and_too_many_lock_out(
 ) -> None:
     page = stranger()
     sign_in(page, "manager", "wrong")
-    expect(page.locator(".errornote")).to_contain_text("correct username and password")
+    expect(page.locator(".errornote")).to_contain_text("do not go together")
     picture(page, "sign-in-refused")
 
     for _ in range(HERE - 1):
