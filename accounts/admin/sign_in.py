@@ -17,6 +17,7 @@ from accounts.models import FailedSignIn, SecondFactor
 from accounts.services.second_factor import second_factor_reset
 from accounts.services.sign_in import LOCKED_EVERY, lockout_lift
 from audit import times
+from core.admin.display import moment
 from core.admin.row_actions import RowAction, RowActionsAdmin
 
 
@@ -134,8 +135,8 @@ class FailedSignInAdmin(SuperusersLook, RowActionsAdmin[FailedSignIn]):
         return attempt.failures_since_start
 
     @admin.display(description="Last try")
-    def last_try(self, attempt: FailedSignIn) -> Any:
-        return attempt.attempt_time
+    def last_try(self, attempt: FailedSignIn) -> SafeString:
+        return moment(attempt.attempt_time)
 
     @admin.display(description="State")
     def state(self, failed: FailedSignIn) -> SafeString:

@@ -20,6 +20,7 @@ from django.core.mail import EmailMessage
 from django.db.models import Model
 from django.utils import timezone
 
+from accounts.models import FailedSignIn
 from accounts.roles import Role
 from accounts.services.invitations import invitation_send
 from applications.choices import Status
@@ -50,6 +51,7 @@ from tests.loanoffice.page_text import Text, badly_shown
 from tests.sizes import size
 from tests.workflows import trouble
 from webhooks.endpoints import endpoint_create
+from webhooks.models import WebhookEndpoint
 from workflows import digests, executions
 from workflows.models import OutboxMessage, PeriodicRun
 from workflows.outbox import emails
@@ -135,6 +137,8 @@ def several_endings() -> None:
     partner = Partner.objects.get()
     casework.change_policies(offer_acceptance_required=False)
     endpoint_create(partner=partner, url="https://partner.example.com/", event_types=None)
+    WebhookEndpoint.objects.update(previous_until=timezone.now() + timedelta(days=1))
+    FailedSignIn.objects.create(username="somebody", failures_since_start=1)
     casework.assess(casework.submit(None, partner=partner, sin_last4="3333", loan_amount=26_000))
     trouble.start_given_up(officer)
     trouble.payout_unknown(officer)

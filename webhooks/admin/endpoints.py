@@ -241,8 +241,9 @@ class WebhookEndpointAdmin(RowActionsAdmin[WebhookEndpoint], ReadOnlyAdmin[Webho
         return endpoint.disabled_why
 
     @admin.display(description="The secret before signs as well until")
-    def old_secret(self, endpoint: WebhookEndpoint) -> datetime | None:
-        return endpoint.previous_until
+    def old_secret(self, endpoint: WebhookEndpoint) -> SafeString | str:
+        until = endpoint.previous_until
+        return "-" if until is None else moment(until)
 
     @admin.display(description="Events")
     def events_shown(self, endpoint: WebhookEndpoint) -> str:
