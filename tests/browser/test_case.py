@@ -170,6 +170,7 @@ def test_bulk_approval_with_a_row_that_fails(
     assert ReviewDecision.objects.count() == 2
 
 
+@pytest.mark.long
 def test_every_page_is_drawn_without_a_complaint(
     visit: Visit,
     make_user: Callable[..., User],

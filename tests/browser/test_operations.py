@@ -194,6 +194,7 @@ def addresses(people: dict[str, User]) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 def test_every_page_of_operations_is_drawn_without_a_complaint(
     visit: Visit,
     addresses: dict[str, str],

@@ -19,6 +19,7 @@ Visit = Callable[..., Page]
 Inspect = Callable[[Page, str], None]
 
 
+@pytest.mark.long
 def test_logins_partners_and_policies_are_drawn_without_a_complaint(
     visit: Visit, make_user: Callable[..., User], partner: Partner, inspect: Inspect
 ) -> None:
@@ -71,6 +72,7 @@ def test_front_page_of_an_administrator_is_drawn_without_a_complaint(
     inspect(page, "administration")
 
 
+@pytest.mark.long
 def test_a_new_office_says_on_every_list_what_will_be_there(
     visit: Visit, make_user: Callable[..., User], inspect: Inspect
 ) -> None:
@@ -99,6 +101,7 @@ def test_a_new_office_says_on_every_list_what_will_be_there(
         inspect(page, f"empty-{name.rpartition('/')[2].replace('?', '')}")
 
 
+@pytest.mark.long
 def test_reference_of_the_api_is_drawn_without_a_complaint(
     visit: Visit, make_user: Callable[..., User], inspect: Inspect, picture: Inspect
 ) -> None:

@@ -69,6 +69,7 @@ def office(make_user: Callable[..., User], partner: Partner) -> None:
     )
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("office")
 def test_no_list_cuts_a_column_at_any_width(visit: Visit, picture: Inspect) -> None:
     page = visit("root")

@@ -23,6 +23,7 @@ from devtools.ports import free_port
 from loanoffice.demo_logins import ROLES
 from tests.devtools.demo_process import Demo, demo, module_demo
 from tests.guide import blocks
+from tests.sizes import LONG
 from tests.waiting import eventually
 
 __all__ = ["demo", "module_demo"]
@@ -42,6 +43,8 @@ def objects(text: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.long
+@pytest.mark.skipif(not LONG, reason="it runs each line in a process of its own: in the long run")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl is installed")
 def test_every_line_of_the_partners_guide_runs_as_it_stands_on_the_demo(
     demo: Demo, tmp_path: Path

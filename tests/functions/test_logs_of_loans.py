@@ -52,8 +52,8 @@ PERSON: dict[str, Any] = {
 NOTE = "Cousin Wilhelmina vouched for it"
 # What would be found, whatever is around it; digits only where they are no part of an id.
 PERSONAL = re.compile(
-    r"zebulon|quackenbush|quokka|moosonee|705-555-0987|personal\.example|85017|wilhelmina"
-    r"|(?<![\w.-])4444(?![\w.-])",
+    r"zebulon|quackenbush|quokka|moosonee|705-555-0987|personal\.example|wilhelmina"
+    r"|(?<![\w.-])(?:4444(?![\w.-])|85017(?!\w))",
     re.IGNORECASE,
 )
 
