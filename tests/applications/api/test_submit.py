@@ -1,10 +1,10 @@
 """POST /applications/: what is accepted, and that what is refused leaves nothing behind."""
 
-from collections.abc import re
+import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import Callable
 import pytest
 
 from applications.models import ApplicationEvent, LoanApplication
