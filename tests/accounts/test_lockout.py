@@ -1,6 +1,7 @@
 """Lockouts: too many failures lock a name out; nobody can lock out somebody elsewhere."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from accounts.models import FailedSignIn
 from accounts.services.sign_in import LOCKED_EVERY
 from audit.models import Action, AuditEntry
 from tests.accounts.conftest import Clock, is_signed_in, sign_in
+from tests.sizes import some
 
 pytestmark = pytest.mark.django_db
 ELSEWHERE = "203.0.113.9"
@@ -279,8 +281,10 @@ def test_ipv4_address_written_as_ipv6_is_the_same(manager: User) -> None:
     assert sign_in(Client(), "manager").status_code == 429
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-@pytest.mark.parametrize("demo", [True, False])
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("demo", "address"), some(product([True, False], ["127.0.0.1", "::1"]), of=3)
+)
 def test_this_machine_is_exempt_from_the_limit_of_an_address_in_the_demo_only(
     manager: User, settings: Any, address: str, demo: bool
 ) -> None:

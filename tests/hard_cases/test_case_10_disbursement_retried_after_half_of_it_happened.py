@@ -19,6 +19,7 @@ from tests.functions.engine_process import EngineProcess
 from tests.functions.office import Office
 from tests.functions.wire import Wire, wire
 from tests.hard_cases.rail import Rail, http_rail
+from tests.sizes import some
 from tests.waiting import eventually
 from tests.workflows import settling
 from workflows import engine
@@ -74,7 +75,8 @@ def assert_paid_once(rail: Rail, reference: str) -> None:
 # --- Killed while the rail is asked ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("blocks_at", ["asked", "paying", "paid"])
+@pytest.mark.long
+@pytest.mark.parametrize("blocks_at", some(["asked", "paying", "paid"], of=2))
 def test_engine_killed_while_it_pays_pays_once_after_the_restart(
     running: Callable[..., EngineProcess], office: Office, rail: Rail, blocks_at: str
 ) -> None:

@@ -20,6 +20,7 @@ from reviews.models import ReviewTask
 from tests import casework
 from tests.functions.engine_process import EngineProcess
 from tests.functions.office import PEOPLE, Office, deliver_what_waits
+from tests.sizes import size
 from tests.waiting import eventually
 from workflows import engine
 from workflows.callbacks import pending
@@ -228,7 +229,8 @@ def test_answer_after_the_fraud_check_was_given_up_is_noted_and_leads_nowhere(
     assert office.read(reference)["status"] == "needs_attention"
 
 
-def test_four_kills_among_eight_cases_lose_none_and_pay_none_twice(
+@pytest.mark.long
+def test_kills_among_eight_cases_lose_none_and_pay_none_twice(
     process: EngineProcess, fraud_service: FraudService, office: Office, manager: User
 ) -> None:
     fraud_service.mended = True
@@ -243,7 +245,7 @@ def test_four_kills_among_eight_cases_lose_none_and_pay_none_twice(
         deliver_what_waits()
         return not LoanApplication.objects.exclude(status__in=["funded", "declined"]).exists()
 
-    for _ in range(4):
+    for _ in range(size(short=2, long=4)):
         lines = ApplicationEvent.objects.count()
         eventually(
             lambda lines=lines: all_have_ended() or ApplicationEvent.objects.count() >= lines + 8

@@ -111,11 +111,12 @@ def test_function_starts_with_its_own_secrets_only(function: str, outside: str) 
     assert found.returncode == 0, found.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("vendor", [False, True], ids=["service", "vendor"])
 def test_function_is_refused_without_one_of_its_secrets_which_is_named(vendor: bool) -> None:
     pairs = needed(vendor=vendor)
     assert {function for function, _ in pairs} == {*FUNCTIONS}
-    for function, name in pairs:
+    for function, name in some(pairs, of=3):
         environment = environment_of(function, vendor=vendor)
         del environment[name]
         found = start(function, **environment)
@@ -133,7 +134,7 @@ def test_lean_settings_are_refused_to_a_function_that_is_not_lean(function: str)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("function", some(FUNCTIONS, of=2))
+@pytest.mark.parametrize("function", some(FUNCTIONS, of=4))
 def test_function_takes_nothing_of_others_from_where_its_secrets_are(
     aws: Aws, function: str
 ) -> None:
@@ -184,7 +185,8 @@ def test_function_calls_only_the_providers_that_it_declares(function: str, simul
         )
 
 
-@pytest.mark.parametrize("function", LOADED)
+@pytest.mark.long
+@pytest.mark.parametrize("function", some(LOADED, of=2))
 def test_code_that_a_function_loads_calls_the_providers_that_it_declares(function: str) -> None:
     code = (
         f"{START}\nimport importlib, json, sys\n"
