@@ -42,14 +42,8 @@ test: .venv/dev
 	$(if $(filter sqlite postgresql,$(DB)),,$(error DB is "$(DB)"; it has to be sqlite or postgresql))
 	$(ON_$(DB)) $(PYTEST) -m "" $(T)
 else
-test: test-sqlite test-beside ## run every test once; T=path runs one file or test, DB=postgresql on PostgreSQL
+test: test-sqlite test-postgresql test-browser ## run every test once; T=path runs one file or test, DB=postgresql on PostgreSQL
 endif
-
-# Each of the two waits a good deal, for the server and for the browser.
-BESIDE := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
-test-beside: .venv/dev
-	@echo "On PostgreSQL and in the browser, side by side; each prints when it ends"
-	@$(BESIDE) test-postgresql test-browser
 
 test-full: test test-rest ## run every test on both databases, the long ones at length
 
@@ -69,8 +63,9 @@ test-rest: rest-sqlite rest-beside rest-postgresql ## run what test-full adds to
 rest-sqlite: .venv/dev # the long tests
 	$(LONG) $(PYTEST) $(TEST_FLAGS) --durations=15 -m "long and not browser"
 
+# Each of the two waits a good deal, for the server and for the browser.
 rest-beside: .venv/dev
-	@$(BESIDE) rest-long-postgresql rest-browser
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target rest-long-postgresql rest-browser
 
 rest-browser: .venv/dev
 	$(LONG) $(PYTEST) -m "browser and long" $(BROWSER_FLAGS) --durations=5 tests/browser
@@ -169,4 +164,4 @@ clean: ## remove the environment and the demo's data
 	@.venv-$*/bin/python -m pip install $(PIP_FLAGS) -r requirements/$*.txt
 	@touch $@
 
-.PHONY: help demo demo-aws test test-full test-rest test-sqlite test-beside test-postgresql test-browser rest-sqlite rest-beside rest-browser rest-long-postgresql rest-postgresql screens test-deploy package lint schema roles architecture format bench performance requirements clean
+.PHONY: help demo demo-aws test test-full test-rest test-sqlite test-postgresql test-browser rest-sqlite rest-beside rest-browser rest-long-postgresql rest-postgresql screens test-deploy package lint schema roles architecture format bench performance requirements clean
