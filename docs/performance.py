@@ -125,7 +125,7 @@ TITLES = {
     "admin_list sqlite": "Pages of the admin, SQLite",
     "admin_list postgresql": "Pages of the admin, PostgreSQL",
     "admin_list sqlite large": "Pages of the admin, SQLite, a million applications",
-    "admin_list postgresql large": "Pages of the admin, PostgreSQL, 300,000 applications",
+    "admin_list postgresql large": "Pages of the admin, PostgreSQL, a million applications",
     "background_work sqlite": "Work behind the pages, SQLite",
     "background_work postgresql": "Work behind the pages, PostgreSQL",
     "cold_start": "Cold start",
