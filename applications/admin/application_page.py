@@ -79,8 +79,6 @@ class ApplicationPage(NotesOfPage):
     # Set by the subclass of ``reviews``; the template reads them on every page.
     is_overdue = False
     claim: Claim | None = None
-    question: object | None = None  # that waits for an answer
-    fraud_answers: Sequence[object] = ()  # that of ``workflows``
 
     def __init__(
         self, application: LoanApplication, user: User, *, income_shown: bool = False
@@ -89,6 +87,16 @@ class ApplicationPage(NotesOfPage):
         self.user = user
         self.income_shown = income_shown
         self.now = timezone.now()
+
+    @property
+    def question(self) -> object | None:
+        """The question that waits for an answer; ``reviews`` reads it."""
+        return None
+
+    @property
+    def fraud_answers(self) -> Sequence[object]:
+        """The answers of the fraud check; ``workflows`` reads them."""
+        return ()
 
     @property
     def status(self) -> Status:

@@ -38,11 +38,9 @@ def payout_badge(status: str) -> SafeString:
 def note_text(note: ApplicationNote) -> SafeString:
     """Return the text of a note with its mentions marked."""
     parts = marked_parts(note.text, names=note.names)
-    return format_html_join("", "{}", ((_part(*part),) for part in parts))
-
-
-def _part(text: str, is_mention: bool) -> str:  # noqa: FBT001
-    return format_html('<strong class="mention">{}</strong>', text) if is_mention else text
+    mention = '<strong class="mention">{}</strong>'
+    marked = (format_html(mention, part) if is_mention else part for part, is_mention in parts)
+    return format_html_join("", "{}", ((part,) for part in marked))
 
 
 @register.simple_tag

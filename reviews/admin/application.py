@@ -60,7 +60,7 @@ class ReviewApplicationPage(ApplicationPage):
         return next((task for task in self.tasks if task.status == TaskStatus.OPEN), None)
 
     @cached_property
-    def question(self) -> InformationRequest | None:  # type: ignore[override]
+    def question(self) -> InformationRequest | None:
         """The question of the open task that waits for its answer."""
         if self.open_task is None:
             return None

@@ -55,7 +55,7 @@ class WorkflowApplicationPage(ReviewApplicationPage):
         return next((row for row in self.executions if row.attempt == attempt), None)
 
     @cached_property
-    def fraud_answers(self) -> list[FraudAnswer]:  # type: ignore[override]
+    def fraud_answers(self) -> list[FraudAnswer]:
         """Return the answers of the fraud check."""
         return fraud_answers(self.events, self.executions)
 
