@@ -198,7 +198,7 @@ class Invite(RowAction[User]):
 
     def act(self) -> str:
         invitations.invitation_send(user=self.row, by=self.user)
-        return f"{self.row} is invited: the letter to {self.row.email} is on its way."
+        return f"{person_name(self.row)} is invited: the letter to {self.row.email} is on its way."
 
 
 class AuditedUserAdmin(

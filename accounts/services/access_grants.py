@@ -38,10 +38,11 @@ class AccessChange:
 
     @property
     def sentence(self) -> str:
+        name = self.user.get_full_name() or self.user.get_username()
         done = describe(before=self.before, after=self.now)
         waits = describe(before=self.now, after=self.wanted)
-        parts = [f"{self.user} {done}."] if done else []
-        parts += [f"Another superuser has to confirm that {self.user} {waits}."] if waits else []
+        parts = [f"{name} {done}."] if done else []
+        parts += [f"Another superuser has to confirm that {name} {waits}."] if waits else []
         return " ".join(parts) or "Nothing was changed."
 
 

@@ -70,11 +70,11 @@ def test_superuser_adds_a_person_without_a_password_and_invites_them(
     assert given.redirect_chain == [(page("invite", ann), 302)]
     assert page("invite", ann) in office.get(page("change", ann)).content.decode()
     asked = given.content.decode()
-    assert "gets the role Manager" in asked
+    assert "Ann Roy gets the role Manager." in asked
     assert "ann@example.com gets a link" in asked
     answer = office.post(page("invite", ann), follow=True)
 
-    assert "Ann is invited" in answer.content.decode()
+    assert "Ann Roy is invited" in answer.content.decode()
     assert "By root, open until" in answer.content.decode()
 
 
