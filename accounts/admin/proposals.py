@@ -15,6 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.safestring import SafeString
 
 from accounts import proposals
+from accounts.admin.proposing import waits_for
 from accounts.models import Proposal
 from core.admin.base import ReadOnlyPageAdmin, staff
 from core.admin.display import badge, person_name
@@ -70,6 +71,10 @@ class ProposalPage:
         if not self.is_open:
             return []
         return [person_name(person) for person in proposals.confirmers_of_proposal(self.proposal)]
+
+    @property
+    def waits_for(self) -> str:
+        return waits_for(self.confirmers)
 
     @cached_property
     def obstacle(self) -> str:

@@ -1,5 +1,6 @@
 """Lead from the page of an act that two people have to do to its proposal."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -18,9 +19,14 @@ def leave_to_proposal(
 ) -> HttpResponse:
     """Go to the page of a proposal that was just made, and say who may confirm it."""
     names = [person_name(person) for person in proposals.confirmers_of_proposal(proposal)]
-    waits = f"It waits for one of: {', '.join(names)}" if names else "Nobody else may confirm it"
+    waits = f"It waits for {waits_for(names)}" if names else "Nobody else may confirm it"
     model_admin.message_user(request, f"Proposed: {proposal.title}. {waits}.", messages.SUCCESS)
     return HttpResponseRedirect(row_url(proposal))
+
+
+def waits_for(names: Sequence[str]) -> str:
+    """Return whom a proposal waits for, after the words "waits for"."""
+    return names[0] if len(names) == 1 else f"one of: {', '.join(names)}"
 
 
 def proposal_button(proposal: Proposal | None, user: User) -> list[Button]:

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import proposals
+from accounts.admin.proposing import waits_for
 from accounts.models import Proposal
 from accounts.proposal_kinds import ProposalKind, register
 from tests.accounts.renaming import PARTS, propose
@@ -50,8 +51,13 @@ def test_page_shows_exactly_what_is_proposed_and_whom_it_waits_for(
 
     for shown in ("Rename somebody", "First name", "<strong>Ada</strong>", "They married."):
         assert shown in html
-    assert "Waits for one of: checker." in html
+    assert "Waits for checker." in html
     assert buttons(html) == ["confirm", "reject"]
+
+
+def test_one_person_who_may_confirm_is_named_and_several_are_listed() -> None:
+    assert waits_for(["Ann Roy"]) == "Ann Roy"
+    assert waits_for(["Ann Roy", "checker"]) == "one of: Ann Roy, checker"
 
 
 def test_proposer_may_withdraw_and_nothing_else(
@@ -177,7 +183,7 @@ def test_setting_is_named_on_the_front_page_and_on_the_act(
     assert 'id="single-admin"' in client.get("/admin/").content.decode()
     html = page(client, proposal)
     assert buttons(html) == ["confirm", "withdraw"]
-    assert "Waits for one of: maker." in html
+    assert "Waits for maker." in html
     asked = page(client, proposal, "confirm")
     assert "You do this alone: LOANOFFICE_SINGLE_ADMIN is set" in asked
     client.post(at(proposal, "confirm"))

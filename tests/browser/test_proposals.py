@@ -29,7 +29,7 @@ def test_publication_is_proposed_by_one_and_confirmed_by_another(
     maker.fill("textarea[name=note]", "As the board decided on 24 November.")
     inspect(maker, "proposal-1-propose")
     maker.click("button.press-good")
-    expect(maker.locator(".messagelist")).to_contain_text("It waits for one of: policy2.")
+    expect(maker.locator(".messagelist")).to_contain_text("It waits for policy2.")
     expect(maker.locator("#press-confirm")).to_have_count(0)
     inspect(maker, "proposal-2-proposed")
     assert policy_current().version == 1

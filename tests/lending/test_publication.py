@@ -232,7 +232,7 @@ def test_page_proposes_and_leads_to_the_proposal(
         "admin:accounts_proposal_change", args=[proposal.pk]
     )
     html = answer.content.decode()
-    assert "Proposed: Publish policy version 2. It waits for one of: policy2." in html
+    assert "Proposed: Publish policy version 2. It waits for policy2." in html
     assert "As the board decided." in html
     assert 'id="to-target">Show the lending policy</a>' in html
     assert policy_current().version == 1

@@ -44,7 +44,7 @@ def test_paid_with_the_rails_reference_funds_the_case_once_when_another_confirms
     unknown.refresh_from_db()
     assert (unknown.status, unknown.disbursement.status) == (Status.NEEDS_ATTENTION, "unknown")
     html = asked.content.decode()
-    assert "It waits for one of: senior." in html
+    assert "It waits for senior." in html
     for shown in ("25,000.00 CAD", "Outcome unknown", "Paid", "WIRE-7 (as typed", *NOTE.values()):
         assert shown in html.replace("&#x27;", "'")
     assert buttons(client, unknown) == []
