@@ -12,7 +12,6 @@ from django.utils.safestring import SafeString
 
 from applications.admin.application_page import reason_texts
 from applications.admin.contact_reveal import is_shown
-from applications.admin.display import outcome_badge
 from applications.admin.view_helpers import ApplicationColumn
 from core.admin.base import ReadOnlyAdmin, staff
 from core.admin.display import badge, clock, deadline, due_in_words, moment, money, person_name
@@ -22,7 +21,7 @@ from core.admin.paging import BoundedChangeList
 from core.admin.row_actions import row_url
 from lending.choices import Outcome
 from reviews.admin import bulk_preview, claims
-from reviews.admin.display import late_badge, voided_badge
+from reviews.admin.display import done_badge, late_badge, voided_badge
 from reviews.admin.figures import Figures, figures_of
 from reviews.admin.filters import DecidedByMe, Overdue, Waited, WaitingOnMe
 from reviews.admin.information import SendBack, question_state, send_back_url
@@ -354,7 +353,7 @@ class ReviewDecisionAdmin(ApplicationColumn, ReadOnlyAdmin[ReviewDecision]):
         if decision.voided_at is not None:
             outcome = decision.get_outcome_display().lower()
             return format_html('{} <span class="quiet">{}</span>', voided_badge(), outcome)
-        return outcome_badge(decision.outcome)
+        return done_badge(decision.task.kind, decision.outcome)
 
     @admin.display(description="Decided by")
     def by(self, decision: ReviewDecision) -> str:

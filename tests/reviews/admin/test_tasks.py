@@ -20,7 +20,7 @@ from tests.workflows import trouble
 
 DECISIONS = "/admin/reviews/reviewdecision/"
 TASKS = "/admin/reviews/reviewtask/"
-APPROVED = '<span class="badge tone-good">Approve</span>'
+APPROVED = '<span class="badge tone-good">Approved</span>'
 LATE = '<span class="badge tone-wait">Late, not applied</span>'
 
 
