@@ -104,7 +104,7 @@ def _report(model_admin: ReadOnlyAdmin[Incident], request: HttpRequest, done: Re
     for many, what in ((done.restarted, "restarted"), (done.funded, "funded: the rail had paid")):
         if many:
             word = "application is" if len(many) == 1 else "applications are"
-            model_admin.message_user(request, f"{len(many)} {word} {what}.")
+            model_admin.message_user(request, f"{len(many)} {word} {what}.", messages.SUCCESS)
     if not done.refused:
         return
     listed = list(done.refused.items())[:MOST_LISTED]

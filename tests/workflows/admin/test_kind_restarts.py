@@ -89,7 +89,7 @@ def test_cases_of_an_outage_are_restarted_in_four_page_loads(
     result = load(answer.url).content.decode()
 
     assert loads == 4
-    assert f"{OUTAGE} applications are restarted." in result
+    assert f'class="success">{OUTAGE} applications are restarted.' in result
     assert "Nothing is stuck: no incident is open." in result
     assert "restart-kinds" not in result
     assert attempts() == [(Status.SUBMITTED, 2)] * OUTAGE
