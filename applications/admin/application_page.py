@@ -94,6 +94,11 @@ class ApplicationPage(NotesOfPage):
         return None
 
     @property
+    def answered(self) -> object | None:
+        """The last question, if it has its answer and the decision waits; ``reviews`` reads it."""
+        return None
+
+    @property
     def fraud_answers(self) -> Sequence[object]:
         """The answers of the fraud check; ``workflows`` reads them."""
         return ()

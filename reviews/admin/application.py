@@ -68,6 +68,12 @@ class ReviewApplicationPage(ApplicationPage):
         return next((request for request in asked if request.is_open), None)
 
     @cached_property
+    def answered(self) -> InformationRequest | None:
+        """The last question of the open task, if it has its answer."""
+        asked = [] if self.open_task is None else list(self.open_task.information_requests.all())
+        return asked[-1] if asked and asked[-1].is_answered else None
+
+    @cached_property
     def answer_url(self) -> str:
         """The address at which this person answers the question; empty if they may not."""
         if self.question is None or self.open_task is None:

@@ -75,13 +75,14 @@ class SendBack(InformationAction):
 
     def act(self) -> str:
         information.information_ask(task=self.task, user=self.user, message=self.typed["message"])
-        return f"{self.row.reference} is sent back with your question. You hear of the answer."
+        done = f"{self.row.reference} is sent back with your question."
+        return f"{done} You are notified of the answer."
 
     def explanation(self) -> str:
         until = times.moment(self.task.expires_at)
         return (
-            f"Your question goes to {answering(self.row, self.user)}. The time to decide goes on, "
-            f"until {until}: who may decide it still can, which ends the question."
+            f"Your question goes to {answering(self.row, self.user)}. The time to decide does not "
+            f"stop: it ends {until}. Whoever may decide still can, which ends the question."
         )
 
     def back(self) -> str:
@@ -113,7 +114,7 @@ class Answer(InformationAction):
         information.information_answer(
             request=self.question, user=self.user, answer=self.typed["answer"]
         )
-        return f"Your answer is kept. {person_name(self.question.asked_by)} hears of it."
+        return f"Your answer is saved, and {person_name(self.question.asked_by)} is notified of it."
 
     def explanation(self) -> str:
         return f"{person_name(self.question.asked_by)} asks: “{self.question.message}”"

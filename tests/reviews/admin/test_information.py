@@ -62,7 +62,8 @@ def test_row_decision_page_and_application_lead_to_the_question_and_back(
 
     assert done.url == MINE
     assert said(done) == [
-        f"{task.application.reference} is sent back with your question. You hear of the answer."
+        f"{task.application.reference} is sent back with your question. "
+        "You are notified of the answer."
     ]
     assert InformationRequest.objects.get().message == QUESTION
     for address in (
@@ -132,15 +133,21 @@ def test_application_says_who_it_waits_for_and_takes_the_answer_in_place(
     html = text(client, page("change", waiting))
     head = html.partition('id="application-sent-back"')[2].partition("</p>")[0]
     assert "waiting for an answer of <strong>officer</strong> since" in head
-    assert 'href="#question"' in head
+    assert 'href="#id_answer"' in head
+    assert '<textarea name="answer"' in html
+    assert 'id="id_answer"' in html
     assert f'action="{answer(asked)}"' in html
 
     done = client.post(answer(asked), {"answer": ANSWER})
 
     assert done.url == page("change", waiting)
-    assert said(done) == ["Your answer is kept. manager hears of it."]
+    assert said(done) == ["Your answer is saved, and manager is notified of it."]
     html = text(login(manager), page("change", waiting))
     assert "application-sent-back" not in html
+    head = html.partition('id="application-answered"')[2].partition("</p>")[0]
+    assert "Answered</span> by <strong>officer</strong>" in head
+    assert 'href="#question"' in head
+    assert html.count('id="question"') == 1
     for words in (QUESTION, ANSWER):
         panel, _, log = html.partition('id="application-log"')
         assert words in panel
