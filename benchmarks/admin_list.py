@@ -4,8 +4,9 @@
 
 Fills a temporary database step by step, and requests each page a few times at each of these
 numbers, in one thread with Django's test client, templates included. Up to 20,000 of the
-applications wait for a person. Those who ask keep 20 filters of the list of applications and have
-a notification for every tenth application. The figure is the CPU of this process and of
+applications wait for a person, of which a twentieth is sent back with a question. Those who ask
+keep 20 filters of the list of applications and have a notification for every tenth application. The
+figure is the CPU of this process and of
 PostgreSQL's: on a machine that does something else, too, the clock says little. Ends with 1 when
 a page takes more than its target, and shows how each grows: an exponent of 0 is not at all, of 1
 as the table does. ``LOANOFFICE_BENCH_APPLICATIONS`` is the last number when no argument says more;
@@ -32,7 +33,9 @@ MOST = 5_000_000
 LARGE = 100_000  # more than these are a record of their own, beside that of ``make bench``
 MOST_OPEN = 20_000  # tasks that wait for a person
 NOTIFIED = 0.1  # notifications of one person, for each application
+SENT_BACK = 0.05  # the share of open tasks with a question that has no answer yet
 PEOPLE = ("manager", "auditor")
+OFFICER = "officer"  # asked to answer the questions
 OPEN = 0.4  # the share of applications that wait, up to so many
 MY_APPROVALS = "my approvals"
 TARGET = 60.0  # milliseconds of CPU
@@ -81,6 +84,7 @@ def pages(example: Any, partner: int) -> dict[str, str]:
         "by status": f"{LIST}?o=4",
         "by waiting": f"{LIST}?o=6",
         "mine": f"{LIST}?mine=yes",
+        "sent back": f"{LIST}?sent_back=open",
         "counts beside the filters": f"{LIST}?_facets=True",
         "status and name": f"{LIST}?status__exact=declined&q=s",
         "status and partner": f"{LIST}?status__exact=withdrawn&partner__id__exact={partner}",
@@ -93,6 +97,14 @@ def pages(example: Any, partner: int) -> dict[str, str]:
         "badge and bell": "/admin/open-tasks/",
     }
     return found | {f"list of {other.partition('/')[2]}": f"/admin/{other}/" for other in OTHERS}
+
+
+def pages_of_an_officer() -> dict[str, str]:
+    """Return the name and address of the pages that ask for an officer's own questions."""
+    return {
+        "sent back, to an officer": f"{LIST}?sent_back=mine",
+        "an officer's front page": "/admin/",
+    }
 
 
 def searches(example: Any) -> dict[str, tuple[str, str]]:
@@ -172,6 +184,34 @@ def fill_own(count: int) -> None:
     bulk_insert.analyze([Notification])
 
 
+def fill_questions() -> None:
+    """Send some of the open tasks back with a question, as a manager does."""
+    from django.contrib.auth.models import User
+    from django.utils import timezone
+
+    from devtools.seeding import bulk_insert
+    from reviews.models import InformationRequest, ReviewTask
+
+    manager = User.objects.get(username="manager")
+    waiting = ReviewTask.objects.filter(status="open").order_by("-pk")
+    missing = int(waiting.count() * SENT_BACK) - waiting.filter(sent_back_at__isnull=False).count()
+    chosen = waiting.filter(sent_back_at__isnull=True).values_list("pk", flat=True)
+    tasks = list(chosen[: max(0, missing)])
+    table = bulk_insert.BulkInsert(InformationRequest)
+    for task in tasks:
+        table.put(
+            {
+                "task_id": task,
+                "number": 1,
+                "message": "Please upload the pay slip of last month.",
+                "asked_by_id": manager.pk,
+            }
+        )
+    table.write()
+    ReviewTask.objects.filter(pk__in=tasks).update(sent_back_at=timezone.now())
+    bulk_insert.analyze([InformationRequest, ReviewTask])
+
+
 def submit() -> None:
     """Submit an application that nothing is sent for."""
     from django.contrib.auth.models import User
@@ -198,11 +238,14 @@ def measure(count: int, times: int, served: Database) -> dict[str, float]:
 
     example = LoanApplication.objects.filter(status="funded").order_by("pk")[count // 100]
     partner = Partner.objects.order_by("name").first()
-    clients = []
-    for username in PEOPLE:
+
+    def client_of(username: str) -> Any:
         client = Client(headers={"host": "localhost"})
         client.force_login(User.objects.get(username=username))
-        clients.append(client)
+        return client
+
+    clients = [client_of(username) for username in PEOPLE]
+    officer = client_of(OFFICER)
 
     def get(client: Any, address: str) -> None:
         response = client.get(address, follow=True)
@@ -211,6 +254,8 @@ def measure(count: int, times: int, served: Database) -> dict[str, float]:
     found = {}
     for name, address in pages(example, partner.pk if partner else 0).items():
         found[name] = max(cpu_of(lambda c=c, a=address: get(c, a), times, served) for c in clients)
+    for name, address in pages_of_an_officer().items():
+        found[name] = cpu_of(lambda a=address: get(officer, a), times, served)
 
     def search(client: Any, address: str, term: str) -> None:
         response = client.post(address, {"term": term}, follow=True)
@@ -237,6 +282,7 @@ def run(vendor: str, sizes: list[int], times: int) -> bool:
         for count in sizes:
             fill(count)
             fill_own(count)
+            fill_questions()
             for name, took in measure(count, times, served).items():
                 rows.setdefault(name, []).append(took)
     print(f"{vendor} {served.version}, milliseconds of CPU")
