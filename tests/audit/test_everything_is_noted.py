@@ -45,7 +45,7 @@ def cases(changes: dict[str, Change]) -> list[Any]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("change", some(cases(CHANGES), of=5))
+@pytest.mark.parametrize("change", some(cases(CHANGES), of=8))
 def test_change_leaves_an_entry_that_says_who(office: Office, change: Change) -> None:
     """The scenario that stands for a service really goes through it, so its entry is seen here."""
     services = {name for name, address in ACTS.items() if CHANGES[address] is change}

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ def test_every_line_of_the_partners_guide_runs_as_it_stands_on_the_demo(
     eventually(lambda: demo.ask(funded)["status"] == Status.FUNDED, seconds=60)
 
 
+@pytest.mark.long
 def test_demo_serves_survives_the_death_of_its_engine_and_keeps_its_data(demo: Demo) -> None:
     assert f"http://127.0.0.1:{demo.port}/admin/" in demo.text()
     assert ", ".join(ROLES) in demo.text()
@@ -120,6 +122,13 @@ def test_demo_serves_survives_the_death_of_its_engine_and_keeps_its_data(demo: D
 
     assert demo.interrupt() == 0
     assert not demo.ready()
+    assert "Traceback" not in demo.text()
+    if LONG:
+        starts_again_with_traces(demo, status)
+
+
+def starts_again_with_traces(demo: Demo, status: Callable[[], object]) -> None:
+    """Start it on the data it left, with traces: cases wait as before, and each span is kept."""
     traces = demo.data / "traces.jsonl"
     assert not traces.exists()
     demo.environment["TRACES"] = "1"

@@ -30,7 +30,7 @@ from webhooks.models import WebhookEvent
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 # At length 1,500 requests of a partner and more on each database, 3,000 in all.
-EXAMPLES = size(short=2, long=150, variable="FUZZ_EXAMPLES")
+EXAMPLES = size(short=1, long=150, variable="FUZZ_EXAMPLES")
 SEED = size(short=1, long=1, variable="FUZZ_SEED")
 LEAST = 10 * EXAMPLES  # requests of a partner
 STATES = ("submit", "waiting_for_manager", "offered", "disbursing", "funded")

@@ -159,7 +159,7 @@ def test_get_and_head_of_every_address_in_the_office_change_nothing(
     acts = [path(waiting.reference, name) for name in ("withdraw/", "decision/")]
     every = list(Addresses(office_full_of_cases))
     assert {*drawn, *acts} <= {*every}
-    addresses = list(dict.fromkeys([*some(every, of=2), *drawn, *acts]))
+    addresses = list(dict.fromkeys([*some(every, of=5), *drawn, *acts]))
     head = set(some(addresses, of=2))
     before = everything_stored()
 

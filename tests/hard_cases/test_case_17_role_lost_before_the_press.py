@@ -56,7 +56,7 @@ LOSSES = (
     is_staff_no_more,
     is_deactivated,
 )
-every_loss = pytest.mark.parametrize("lose", some(LOSSES, of=2), ids=lambda lose: lose.__name__)
+every_loss = pytest.mark.parametrize("lose", some(LOSSES, of=4), ids=lambda lose: lose.__name__)
 
 
 def assert_refused_in_the_office(answer: Any) -> None:

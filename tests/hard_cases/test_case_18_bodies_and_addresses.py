@@ -48,7 +48,7 @@ BODIES: dict[str, tuple[bytes, int]] = {
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("case", some(BODIES, of=3))
+@pytest.mark.parametrize("case", some(BODIES, of=5))
 def test_body_that_makes_no_sense_is_refused_by_every_endpoint_that_reads_one(
     api: Caller,
     waiting: LoanApplication,
@@ -175,7 +175,7 @@ LISTS = (
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("query", some(QUERIES, of=3))
+@pytest.mark.parametrize("query", some(QUERIES, of=6))
 def test_odd_query_is_never_an_error_of_ours(
     login: Login,
     api: Caller,

@@ -129,7 +129,7 @@ def test_pattern_is_neither_an_error_nor_run(
     casework.submit(officer, applicant_name="a" * 200)
     client = login(make_user("root", *Role, is_superuser=True))
     client.raise_request_exception = False
-    for model in admin.site._registry:
+    for model in some(admin.site._registry, of=3):
         texts = [field.name for field in model._meta.concrete_fields][:8]
         opts = model._meta
         address = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")

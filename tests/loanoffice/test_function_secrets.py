@@ -101,7 +101,7 @@ def needed(*, vendor: bool) -> list[tuple[str, str]]:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("function", "outside"),
-    some(product(FUNCTIONS, ["services", "vendor", "simulated"]), of=4),
+    some(product(FUNCTIONS, ["services", "vendor", "simulated"]), of=6),
 )
 def test_function_starts_with_its_own_secrets_only(function: str, outside: str) -> None:
     environment = environment_of(
@@ -116,7 +116,7 @@ def test_function_starts_with_its_own_secrets_only(function: str, outside: str) 
 def test_function_is_refused_without_one_of_its_secrets_which_is_named(vendor: bool) -> None:
     pairs = needed(vendor=vendor)
     assert {function for function, _ in pairs} == {*FUNCTIONS}
-    for function, name in some(pairs, of=3):
+    for function, name in some(pairs, of=5):
         environment = environment_of(function, vendor=vendor)
         del environment[name]
         found = start(function, **environment)
@@ -153,7 +153,7 @@ def test_function_takes_nothing_of_others_from_where_its_secrets_are(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("function", "simulated"), some(product(FUNCTIONS, [False, True]), of=3))
+@pytest.mark.parametrize(("function", "simulated"), some(product(FUNCTIONS, [False, True]), of=5))
 def test_function_calls_only_the_providers_that_it_declares(function: str, simulated: bool) -> None:
     code = (
         f"{START}\nimport json\n"

@@ -119,7 +119,7 @@ def office(make_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch) -> O
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("change", some(cases(FORMS), of=5))
+@pytest.mark.parametrize("change", some(cases(FORMS), of=8))
 def test_form_sent_again_changes_nothing_and_shows_what_it_did(
     office: Office,
     change: Any,

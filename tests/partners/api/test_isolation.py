@@ -113,7 +113,7 @@ def test_whatever_stands_in_a_path_is_known_here() -> None:
 
 @pytest.mark.long
 @settings(
-    max_examples=size(short=20, long=80),
+    max_examples=size(short=12, long=80),
     deadline=None,
     derandomize=True,
     database=None,

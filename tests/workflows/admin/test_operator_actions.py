@@ -58,7 +58,7 @@ SEEN = {
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", some(CASES, of=2))
+@pytest.mark.parametrize("name", some(CASES, of=3))
 def test_operations_sees_what_may_be_pressed_now_and_nobody_else_sees_any(
     login: Login,
     operations: User,
@@ -75,7 +75,7 @@ def test_operations_sees_what_may_be_pressed_now_and_nobody_else_sees_any(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("name", "press"), some(product(CASES, PRESSES), of=3))
+@pytest.mark.parametrize(("name", "press"), some(product(CASES, PRESSES), of=5))
 def test_who_may_not_press_is_refused_and_nothing_is_written(
     login: Login,
     onlookers: dict[str, User],
@@ -112,7 +112,7 @@ def test_who_may_not_see_the_case_may_press_nothing(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", some(CASES, of=2))
+@pytest.mark.parametrize("name", some(CASES, of=3))
 def test_get_and_head_show_the_question_and_change_nothing(
     login: Login, operations: User, request: pytest.FixtureRequest, name: str
 ) -> None:
