@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+from tests.waiting import pause_after
+
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -55,7 +57,10 @@ def _spawner() -> _Spawner:
 
 
 def run(words: Sequence[str], *, env: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Like ``subprocess.run([sys.executable, *words], capture_output=True, text=True)``."""
+    """Like ``subprocess.run([sys.executable, *words], capture_output=True, text=True)``.
+
+    Raises ``subprocess.TimeoutExpired`` after a minute.
+    """
     with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
         code = Spawned(words, env=env, stdout=stdout, stderr=stderr).wait(timeout=60)
         said = []
@@ -96,11 +101,12 @@ class Spawned:
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code, awaited. Raises ``subprocess.TimeoutExpired``."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        began = time.monotonic()
         while (code := self.poll()) is None:
-            if deadline is not None and time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
-            time.sleep(0.005)
+            waited = time.monotonic() - began
+            if timeout is not None and waited > timeout:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            time.sleep(pause_after(waited))
         return code
 
     def send_signal(self, number: int) -> None:

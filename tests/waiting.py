@@ -14,5 +14,10 @@ def eventually[T](look: Callable[[], T], *, seconds: float = 30, what: str = "")
         waited = time.monotonic() - began
         if waited > seconds:
             raise AssertionError(f"did not happen within {seconds} s: {what or look}")
-        time.sleep(min(max(SHORTEST_PAUSE, waited * SHARE), LONGEST_PAUSE))
+        time.sleep(pause_after(waited))
     return found
+
+
+def pause_after(waited: float) -> float:
+    """Return the seconds until the next look, after so many in which nothing happened."""
+    return min(max(SHORTEST_PAUSE, waited * SHARE), LONGEST_PAUSE)

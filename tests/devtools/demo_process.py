@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from django.conf import settings
 
 from devtools.ports import free_port
+from tests.spawned import Spawned
 from tests.waiting import eventually
 
 
@@ -32,12 +31,12 @@ class Demo:
             "ENGINE_PORT": str(self.engine_port),
             "PYTHONUNBUFFERED": "1",
         }
-        self.popen: subprocess.Popen[bytes] | None = None
+        self.popen: Spawned | None = None
 
     def start(self) -> None:
         with self.output.open("ab") as output:
-            self.popen = subprocess.Popen(
-                [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo"],
+            self.popen = Spawned(
+                [str(settings.BASE_DIR / "manage.py"), "demo"],
                 env=self.environment,
                 stdout=output,
                 stderr=output,

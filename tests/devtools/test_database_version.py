@@ -3,7 +3,6 @@
 import os
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from devtools.database_version import is_of_another_version
 from devtools.ports import free_port
+from tests import spawned
 
 # What a database of the version before the packages by subject looks like.
 OLD = """
@@ -26,8 +26,8 @@ CREATE TABLE applications_loanapplication (id integer PRIMARY KEY);
 
 
 def demo(data: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo"],
+    return spawned.run(
+        [str(settings.BASE_DIR / "manage.py"), "demo"],
         env={
             **{k: v for k, v in os.environ.items() if k != "DATABASE_URL"},
             "DJANGO_SETTINGS_MODULE": "loanoffice.settings.local",
@@ -35,10 +35,6 @@ def demo(data: Path) -> "subprocess.CompletedProcess[str]":
             "PORT": str(free_port()),
             "ENGINE_PORT": str(free_port()),
         },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
     )
 
 

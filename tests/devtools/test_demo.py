@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from devtools.management.commands.demo import refuse_taken_port
 from devtools.management.commands.demo_partner import ENDPOINT
 from devtools.ports import free_port
 from loanoffice.demo_logins import ROLES
+from tests import spawned
 from tests.devtools.demo_process import Demo, demo, module_demo
 from tests.guide import blocks
 from tests.sizes import LONG
@@ -156,13 +156,7 @@ def starts_again_with_traces(demo: Demo, status: Callable[[], object]) -> None:
 def test_demo_says_which_port_is_taken(tmp_path: Path) -> None:
     demo = Demo(tmp_path)
     with socket.create_server(("127.0.0.1", demo.port)):
-        second = subprocess.run(
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo"],
-            env=demo.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        second = spawned.run([str(settings.BASE_DIR / "manage.py"), "demo"], env=demo.environment)
     assert second.returncode == 1
     assert f"Something listens on port {demo.port} already." in second.stderr
     assert f"PORT={demo.port + 100} make demo" in second.stderr

@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from tests import casework
 from tests.devtools.chaos.scratch_databases import databases_like
 from tests.functions.engine_process import database_url
 from tests.sizes import LONG, size
+from tests.spawned import Spawned
 from tests.waiting import eventually
 
 # The short plan kills each of the three processes and withdraws an application that waits.
@@ -40,12 +39,12 @@ class Chaos:
             "LOANOFFICE_DATA": str(folder / "data"),
             "TMPDIR": str(folder),
         }
-        self.popen: subprocess.Popen[bytes] | None = None
+        self.popen: Spawned | None = None
 
     def start(self, *options: str) -> None:
         with self.output.open("wb") as output:
-            self.popen = subprocess.Popen(
-                [sys.executable, str(settings.BASE_DIR / "manage.py"), "chaos", *options],
+            self.popen = Spawned(
+                [str(settings.BASE_DIR / "manage.py"), "chaos", *options],
                 env=self.environment,
                 stdout=output,
                 stderr=output,

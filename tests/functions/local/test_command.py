@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,30 +10,32 @@ from pathlib import Path
 
 import pytest
 
+from tests import spawned
 from tests.functions.local.handlers import runs
-from tests.functions.local.support import REPOSITORY, client_for, start
+from tests.functions.local.support import client_for, start
+from tests.spawned import Spawned
 from tests.waiting import eventually
 
 
-def spawn(*arguments: str) -> subprocess.Popen[str]:
-    """Run the command."""
-    return subprocess.Popen(
-        [sys.executable, "manage.py", "durable_engine", *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.functions.local.command_settings"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def words_of(*arguments: str) -> list[str]:
+    return ["manage.py", "durable_engine", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.functions.local.command_settings"}
 
 
 @contextmanager
-def running(data: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(data: Path, *options: str) -> Iterator[tuple[Spawned, str]]:
     """The command, ready, and the engine's address."""
-    process = spawn("--port", "0", "--data", str(data), *options)
+    said = data.with_name("said")
+    with said.open("w") as output:
+        process = Spawned(
+            words_of("--port", "0", "--data", str(data), *options), env=environment(), stdout=output
+        )
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
+        eventually(lambda: "\n" in said.read_text(), what="it says that it is ready")
+        line = said.read_text().splitlines()[0]
         words = dict(word.split("=") for word in line.split()[1:])
         assert line.startswith("ready port=")
         assert int(words["pid"]) == process.pid
@@ -43,7 +43,7 @@ def running(data: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], 
         yield process, f"http://127.0.0.1:{words['port']}"
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -73,19 +73,22 @@ def test_command_exits_although_a_step_goes_on(tmp_path: Path) -> None:
 
 def test_second_command_on_the_same_folder_says_so_in_one_sentence(tmp_path: Path) -> None:
     with running(tmp_path / "engine"):
-        second = spawn("--port", "0", "--data", str(tmp_path / "engine"))
-        out, err = second.communicate(timeout=20)
+        second = spawned.run(
+            words_of("--port", "0", "--data", str(tmp_path / "engine")), env=environment()
+        )
     assert second.returncode == 1
-    assert out == ""
-    assert err == f"CommandError: Another engine is already running on {tmp_path / 'engine'}.\n"
+    assert second.stdout == ""
+    assert (
+        second.stderr
+        == f"CommandError: Another engine is already running on {tmp_path / 'engine'}.\n"
+    )
 
 
 def test_taken_port_is_said_in_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        second = spawn("--port", port, "--data", str(tmp_path))
-        _, err = second.communicate(timeout=20)
+        second = spawned.run(words_of("--port", port, "--data", str(tmp_path)), env=environment())
     assert second.returncode == 1
-    assert err == (
+    assert second.stderr == (
         f"CommandError: Port {port} on 127.0.0.1 cannot be used: Address already in use.\n"
     )

@@ -1,9 +1,9 @@
 """The engine as a process: its folder, its port, its start and its stop."""
 
 import logging
+import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,9 @@ from botocore.exceptions import EndpointConnectionError
 from functions.local import patched_executor
 from functions.local.engine import LocalEngine
 from functions.local.errors import EngineError
+from tests import spawned
 from tests.functions.local.handlers import FUNCTIONS, runs
 from tests.functions.local.support import (
-    REPOSITORY,
     EngineProcess,
     callback_of,
     client_for,
@@ -26,14 +26,8 @@ from tests.waiting import eventually
 
 def second_process(data: Path, port: int) -> subprocess.CompletedProcess[str]:
     """Try to start another engine and see it end."""
-    return subprocess.run(
-        [sys.executable, "-m", "tests.functions.local.engine_process", str(data), str(port)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    words = ["-m", "tests.functions.local.engine_process", str(data), str(port)]
+    return spawned.run(words, env=os.environ)
 
 
 def test_second_engine_on_the_same_folder_refuses_to_start(killable: EngineProcess) -> None:
