@@ -24,14 +24,16 @@ from partners.services.keys import partner_key_issue
 from reviews.choices import TaskKind
 from tests import casework
 from tests.hard_cases.serving import WebProcess, served
-from tests.sizes import size
+from tests.sizes import LONG, size
 from webhooks.models import WebhookEvent
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 # At length 1,500 requests of a partner and more on each database, 3,000 in all.
-EXAMPLES = size(short=1, long=150, variable="FUZZ_EXAMPLES")
+EXAMPLES = size(short=4, long=150, variable="FUZZ_EXAMPLES")
 SEED = size(short=1, long=1, variable="FUZZ_SEED")
+# Not in the short run: "coverage", some 700 requests whatever the number of examples.
+PHASES = "examples,coverage,fuzzing,stateful" if LONG else "examples,fuzzing,stateful"
 LEAST = 10 * EXAMPLES  # requests of a partner
 STATES = ("submit", "waiting_for_manager", "offered", "disbursing", "funded")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -64,6 +66,7 @@ class Fuzzer:
                 *(sys.executable, "-c", RUN, f"--config-file={config}", "run"),
                 f"http://127.0.0.1:{self.server.port}/api/v1/schema/",
                 *("--checks=all", f"--max-examples={EXAMPLES}", f"--seed={SEED}", *options),
+                f"--phases={PHASES}",
             ],
             cwd=settings.BASE_DIR,
             capture_output=True,

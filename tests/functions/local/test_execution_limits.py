@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import batched
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,10 @@ def invoked_again(handler: Handler, engine: LocalEngine) -> None:
     handler.token = TOKENS[handler.arn]
 
 
+# In the short run a tenth of the operations that AWS allows.
+OPERATIONS = size(short=limits.OPERATIONS.most // 10, long=limits.OPERATIONS.most)
 LIMITS = [
-    pytest.param(limits.OPERATIONS.most, "1", 500, "1", "at most 3000 operations", id="operations"),
+    pytest.param(OPERATIONS, "1", 500, "1", f"at most {OPERATIONS} operations", id="operations"),
     pytest.param(limits.WRITTEN.most // MB, "p" * MB, 8, "p", str(limits.WRITTEN.most), id="data"),
 ]
 
@@ -61,8 +64,15 @@ LIMITS = [
     ("steps", "payload", "at_once", "over", "sentence"), LIMITS[: size(short=1, long=2)]
 )
 def test_execution_takes_what_the_limit_allows_and_one_over_is_refused_after_a_restart_too(
-    tmp_path: Path, steps: int, payload: str, at_once: int, over: str, sentence: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+    payload: str,
+    at_once: int,
+    over: str,
+    sentence: str,
 ) -> None:
+    monkeypatch.setattr(limits, "OPERATIONS", replace(limits.OPERATIONS, most=OPERATIONS))
     with engine_on(tmp_path) as engine:
         handler = Handler(client_for(engine.url), "full")
         fill(handler, steps, payload, at_once=at_once)
