@@ -7,6 +7,7 @@ Differences between PostgreSQL and SQLite are here.
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
@@ -18,6 +19,8 @@ from applications.models.fields import AmountBandField, SearchKeyField
 
 type Adapt = Callable[[Any], Any]
 IDS_AT_ONCE = 1000
+# SQLite's names: kibibytes, as a negative number, and pages of 4 KiB.
+MANY_WRITES = {"cache_size": -1_000_000, "wal_autocheckpoint": 50_000}
 
 
 class BulkInsert:
@@ -78,6 +81,30 @@ def ids(model: type[models.Model]) -> Iterator[int]:
                 [model._meta.db_table, IDS_AT_ONCE],
             )
             yield from [number for (number,) in cursor.fetchall()]
+
+
+@contextmanager
+def many_writes() -> Iterator[None]:
+    """Keep more of an SQLite file in memory, and copy its log back less often, meanwhile.
+
+    The rows of a batch are entered in each index at places of no order: with SQLite's own cache
+    of 2 MB more than half of the time is spent on reading and writing the same pages again.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        before = {}
+        for name, value in MANY_WRITES.items():
+            before[name] = cursor.execute(f"PRAGMA {name}").fetchone()[0]
+            cursor.execute(f"PRAGMA {name} = {value}")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            for name, value in before.items():
+                cursor.execute(f"PRAGMA {name} = {value}")
+            cursor.execute("PRAGMA shrink_memory")
 
 
 def analyze(tables: Iterable[type[models.Model]]) -> None:

@@ -30,6 +30,7 @@ from applications.models import LoanApplication
 from applications.references import PREFIX
 from applications.services.intake import ALPHABET
 from devtools.seeding.batch import Batch
+from devtools.seeding.bulk_insert import many_writes
 from devtools.seeding.histories import TargetState, Terms, history_draw
 from devtools.seeding.people import PARTNERS
 from devtools.seeding.row_builder import Staff
@@ -100,13 +101,15 @@ def seed(
     last = LoanApplication.objects.order_by("pk").values_list("pk", flat=True).last() or 0
     random = Random(f"{request.seed}/{last}")
     rows = 0
-    for batch in batched(_targets(request), BATCH):
-        writing = Batch(random=random, terms=terms, staff=staff, policy=policy)
-        references = _references(random, len(batch))
-        for (number, target), reference in zip(batch, references, strict=True):
-            writing.add(history_draw(random, terms, number=last + number, target=target), reference)
-        rows += writing.write()
-        on_batch(len(batch))
+    with many_writes():
+        for batch in batched(_targets(request), BATCH):
+            writing = Batch(random=random, terms=terms, staff=staff, policy=policy)
+            references = _references(random, len(batch))
+            for (number, target), reference in zip(batch, references, strict=True):
+                history = history_draw(random, terms, number=last + number, target=target)
+                writing.add(history, reference)
+            rows += writing.write()
+            on_batch(len(batch))
     return rows
 
 
