@@ -193,7 +193,7 @@ def test_documents_that_lambda_takes_are_promised() -> None:
 
 def test_the_database_is_asked_whether_it_is_there_and_not_for_long() -> None:
     code = (
-        f"{START}\nimport json\nfrom django.conf import settings as s\n"
+        "import json\nfrom django.conf import settings as s\n"
         "d = s.DATABASES['default']\n"
         "print(json.dumps([d['OPTIONS'], d['CONN_HEALTH_CHECKS']]))"
     )
@@ -209,7 +209,7 @@ def test_the_database_is_asked_whether_it_is_there_and_not_for_long() -> None:
 @pytest.mark.parametrize("module", SETTINGS)
 def test_what_the_settings_of_aws_change_is_in_force(module: str) -> None:
     code = (
-        f"{START}\nimport json\nfrom django.conf import settings\n"
+        "import json\nfrom django.conf import settings\n"
         "from loanoffice.settings import aws, base\n"
         "changed = [n for n in vars(aws) if n.isupper() and hasattr(base, n)\n"
         "  and getattr(aws, n) != getattr(base, n)]\n"
@@ -248,7 +248,7 @@ def test_check_for_deployment_finds_nothing_when_the_secrets_come_from_aws(aws: 
 
 def test_production_counts_two_proxies_and_ends_sessions_unless_told_otherwise() -> None:
     code = (
-        f"{START}\nimport json\nfrom django.conf import settings as s\n"
+        "import json\nfrom django.conf import settings as s\n"
         "print(json.dumps([s.LOANOFFICE_TRUSTED_PROXIES, s.SESSION_COOKIE_AGE,\n"
         "  s.LOANOFFICE_SESSION_IDLE.total_seconds()]))"
     )
@@ -263,7 +263,7 @@ def test_production_counts_two_proxies_and_ends_sessions_unless_told_otherwise()
 
 def test_production_is_not_a_demo_and_has_no_embedded_engine() -> None:
     code = (
-        f"{START}\nimport json, os\n"
+        "import json, os\n"
         "from django.conf import settings as s\n"
         "print(json.dumps([s.LOANOFFICE_DEMO, s.DEBUG, s.LOANOFFICE_SIMULATED_LATENCY,\n"
         "  os.environ.get('AWS_ENDPOINT_URL_LAMBDA'), s.SESSION_COOKIE_SECURE]))"
@@ -274,7 +274,7 @@ def test_production_is_not_a_demo_and_has_no_embedded_engine() -> None:
 
 def test_export_fits_into_what_lambda_answers_with() -> None:
     code = (
-        f"{START}\nfrom django.conf import settings as s\n"
+        "from django.conf import settings as s\n"
         "from loanoffice.settings import base\n"
         "print(base.LOANOFFICE_EXPORT_MOST, s.LOANOFFICE_EXPORT_MOST)"
     )
