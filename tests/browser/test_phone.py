@@ -98,6 +98,10 @@ def test_a_list_is_read_and_left_by_the_menu_on_a_phone(visit: Visit, picture: I
     page.click("#menu > summary")
     page.click("#menu a:has-text('Incidents')")
     expect(page.locator("h1")).to_contain_text("ncident")
+    for width in (768, 1000, 1024):
+        page.set_viewport_size({"width": width, "height": 800})
+        high = page.locator("#header").evaluate("e => e.getBoundingClientRect().height")
+        assert high < 180, f"a header of {high} px at {width} px"
 
 
 def test_a_filter_closes_on_escape_and_on_a_click_beside_it(
