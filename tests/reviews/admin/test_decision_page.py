@@ -128,6 +128,19 @@ def test_bureaus_have_a_line_each_also_the_one_that_did_not_answer(
     assert '<strong>Experian</strong> <span class="badge tone-wait">no answer after 3 tries' in html
 
 
+def test_link_leads_past_the_facts_to_the_form_where_it_stands_below_them(
+    login: Login, waiting: LoanApplication, manager: User
+) -> None:
+    html = html_of(login(manager), waiting)
+
+    before, link, after = html.partition('<a href="#decision">To the decision</a>')
+    assert link
+    assert 'id="decide-what"' not in before
+    form = after.partition('id="decision"')[2].partition("</form>")[0]
+    assert 'id="id_reason"' in form
+    assert ">Approve</button>" in form
+
+
 def test_documents_are_named_with_their_kind_and_a_link(
     login: Login, waiting: LoanApplication, manager: User
 ) -> None:
