@@ -144,7 +144,7 @@ class ApplicationListAdmin(LiveListAdmin[LoanApplication]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         context = {
-            "title": "Applications",
+            "title": "Loan applications",
             "can_export": staff(request).has_perm(EXPORT),
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})

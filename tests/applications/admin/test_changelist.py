@@ -19,6 +19,7 @@ def test_row_shows_amount_with_separators_badge_and_who_it_waits_on(
 
     html = login(auditor).get(LIST).content.decode()
 
+    assert "<h1>Loan applications</h1>" in html
     assert application.reference in html
     assert "150,000.00" in html
     assert '<span class="badge tone-wait">Pending approval</span>' in html
