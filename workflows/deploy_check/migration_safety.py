@@ -78,31 +78,39 @@ def dangers_pending() -> list[Danger]:
     known = _tables(state)
     found = []
     for migration, _ in executor.migration_plan(leaves):
-        if migration.app_label in APPS:
-            found += [
-                Danger(f"{migration.app_label}.{migration.name}", operation.describe(), sentence)
-                for operation, sentence in _dangers(migration, migration.operations, state, known)
-            ]
-        state = migration.mutate_state(state, preserve=False)
+        if migration.app_label not in APPS:
+            state = migration.mutate_state(state, preserve=False)
+            continue
+        losses, state = _dangers(migration, migration.operations, state, known)
+        found += [
+            Danger(f"{migration.app_label}.{migration.name}", operation.describe(), sentence)
+            for operation, sentence in losses
+        ]
     return found
 
 
 def _dangers(
     migration: Migration, operations: Sequence[Operation], state: ProjectState, known: Tables
-) -> Iterator[tuple[Operation, str]]:
-    """Yield each operation that removes something that is ``known`` to older code."""
+) -> tuple[list[tuple[Operation, str]], ProjectState]:
+    """Find each operation that removes something that is ``known`` to older code.
+
+    Returns the state after the operations, too: Django takes as long to work it out again.
+    """
+    found = []
+    before = _tables(state)
     for operation in operations:
         after = state.clone()
         operation.state_forwards(migration.app_label, after)
+        tables = _tables(after)
         if isinstance(operation, SeparateDatabaseAndState):
             # Only its database operations change the database.
-            yield from _dangers(migration, operation.database_operations, state, known)
+            found += _dangers(migration, operation.database_operations, state, known)[0]
         else:
             if _is_opaque(operation) and not getattr(migration, MARK, False):
-                yield operation, OPAQUE
-            for sentence in _losses(_tables(state), _tables(after), known):
-                yield operation, sentence
-        state = after
+                found.append((operation, OPAQUE))
+            found += [(operation, sentence) for sentence in _losses(before, tables, known)]
+        state, before = after, tables
+    return found, state
 
 
 def _is_opaque(operation: Operation) -> bool:
