@@ -8,16 +8,37 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from accounts.roles import Role
 from applications.models import LoanApplication
 from tests.applications.admin.conftest import ADD, LIST, Login, decide_page, page
+from tests.casework import staff, waiting_for_manager
 from tests.hard_cases.stored import everything_stored
 from tests.partners.api.calls import BASE, Caller, path
 from tests.sizes import some
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def officer(module_rows: None, django_db_blocker: DjangoDbBlocker) -> User:
+    with django_db_blocker.unblock():
+        return staff("officer", Role.LOAN_OFFICER)
+
+
+@pytest.fixture(scope="module")
+def manager(module_rows: None, django_db_blocker: DjangoDbBlocker) -> User:
+    with django_db_blocker.unblock():
+        return staff("manager", Role.MANAGER)
+
+
+@pytest.fixture(scope="module")
+def waiting(officer: User, django_db_blocker: DjangoDbBlocker) -> LoanApplication:
+    """Made once for the module: each test finds it as it was made."""
+    with django_db_blocker.unblock():
+        return waiting_for_manager(officer)
 
 
 # --- Bodies --------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from tests.partners.api.calls import ALICE, BASE, Caller, assert_problem, path
 from tests.sizes import some
 from workflows.steps import offer
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 NAMES = {
     "emoji": "Zoë 🏡🦊 O'Brien-Smith",
     "family of emoji": "👩‍👩‍👧‍👦 & Söhne",
@@ -55,6 +55,7 @@ def assert_letter_reads(content: bytes, application: LoanApplication) -> None:
     assert "25,000.00 CAD" in text
 
 
+@pytest.mark.both_databases
 @pytest.mark.long
 @every_name
 def test_name_sent_to_the_api_comes_back_byte_for_byte_and_into_the_letter(
@@ -80,6 +81,7 @@ def test_name_sent_to_the_api_comes_back_byte_for_byte_and_into_the_letter(
     download.close()
 
 
+@pytest.mark.both_databases
 @pytest.mark.long
 @every_name
 def test_name_typed_in_the_office_is_shown_there_and_by_the_api_as_it_is(
@@ -102,6 +104,7 @@ def test_name_typed_in_the_office_is_shown_there_and_by_the_api_as_it_is(
     assert list(found) == [application]
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("size", [201, 20_000])
 def test_name_longer_than_it_may_be_is_refused_at_both_doors(
     api: Caller, as_officer: Client, size: int

@@ -133,9 +133,8 @@ def test_pattern_is_neither_an_error_nor_run(
         texts = [field.name for field in model._meta.concrete_fields][:8]
         opts = model._meta
         address = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-        for lookup in ("regex", "iregex"):
-            query = {f"{name}__{lookup}": pattern for name in texts}
-            assert client.get(address, query).status_code == 200, (address, query)
+        query = {f"{name}__{way}": pattern for name in texts for way in ("regex", "iregex")}
+        assert client.get(address, query).status_code == 200, (address, query)
 
 
 def test_what_was_asked_for_is_named_in_the_log_without_its_value(
