@@ -57,12 +57,13 @@ class Sent:
 
 
 def result_of(message: OutboxMessage) -> SafeString:
-    """Say what became of a message, and when."""
+    """Say what became of a message, and when, after its badge, which begins the note."""
     tries = f"{message.attempts} {'try' if message.attempts == 1 else 'tries'}"
     match Status(message.status):
         case Status.SENT:
             at = moment(message.sent_at or message.created_at)
-            return format_html("{} {}", done_word(message), at)
+            word = done_word(message)
+            return format_html("{} {}", word.partition(": ")[2] or word, at)
         case Status.DEAD:
             return format_html("after {}, the next one was due {}", tries, moment(message.due_at))
         case Status.CANCELLED:

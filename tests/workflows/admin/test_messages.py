@@ -122,9 +122,9 @@ def test_decline_of_an_applicant_without_an_address_leaves_a_trace(
     )
     assert (event.is_internal, event.level) == (True, "warning")
     client = login(auditor)
-    assert "Nothing sent: no e-mail address" in text_of(client.get(row_url(message)).text)
+    assert "Nothing sent no e-mail address" in text_of(client.get(row_url(message)).text)
     shown = text_of(client.get(page("change", application)).text)
-    assert "How the application ended Nothing sent to the applicant: Nothing sent: no" in shown
+    assert "How the application ended Nothing sent to the applicant: no e-mail address" in shown
     assert "could not be told by e-mail" in shown
     assert not mail.outbox[1:], "only the manager was written to"
 
