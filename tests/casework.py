@@ -142,6 +142,13 @@ def waiting_for_manager(user: User | None, **fields: Any) -> LoanApplication:
 
 
 @transaction.atomic
+def many_submitted(user: User | None, count: int, **fields: Any) -> list[LoanApplication]:
+    """As ``submit``, ``count`` of them; all but the first have no rows but their own."""
+    first = submit(user, **fields)
+    others = [_copy(first, reference=intake.reference_make()) for _ in range(1, count)]
+    return [first, *LoanApplication.objects.bulk_create(others)]
+
+
 def many_waiting_for_manager(user: User | None, count: int, **fields: Any) -> list[LoanApplication]:
     """As ``waiting_for_manager``, ``count`` of them by primary key, and quickly.
 

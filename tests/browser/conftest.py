@@ -85,7 +85,7 @@ def visit(
 ) -> Iterator[Callable[..., Page]]:
     """``visit("manager", at="/admin/")``: a page of a browser in which that person is logged in.
 
-    Without the form, which ``test_sign_in`` fills in.
+    Without the form, which ``test_sign_in`` fills in; at no address, if ``at`` is empty.
     """
     contexts: list[BrowserContext] = []
 
@@ -120,7 +120,8 @@ def visit(
             ),
         )
         page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
-        page.goto(at)
+        if at:
+            page.goto(at)
         return page
 
     yield log_in

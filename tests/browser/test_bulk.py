@@ -82,8 +82,8 @@ def test_rows_that_failed_stay_selected_above_the_list_too(
     officer = make_user("officer", Role.LOAN_OFFICER)
     make_user("manager", Role.MANAGER)
     cases = casework.many_waiting_for_manager(officer, 3)
-    page = visit("manager")
-    choose_all(page, LIST, "approve_selected")
+    page = visit("manager", at=LIST)
+    choose_all(page, "approve_selected")
     intake.application_edit(reference=cases[0].reference, user=officer, phone="613-555-0199")
     page.click("#press-approve")
     expect(page.locator("#bulk-result input[type=checkbox]:checked")).to_have_count(1)
@@ -112,8 +112,8 @@ def test_deliveries_are_counted_while_one_looks_and_the_asking_ends(
     officer = make_user("officer", Role.LOAN_OFFICER)
     make_user("manager", Role.MANAGER)
     casework.many_waiting_for_manager(officer, 6)
-    page = visit("manager", size=size, scheme=scheme)
-    choose_all(page, LIST, "decline_selected")
+    page = visit("manager", size=size, scheme=scheme, at=LIST)
+    choose_all(page, "decline_selected")
     page.select_option("#id_reason_code", "INCOME_NOT_VERIFIED")
     picture(page, f"bulk-decline-{size[0]}-{scheme}")
     page.click("#press-decline")
@@ -148,12 +148,11 @@ def test_task_is_claimed_on_my_approvals_seen_by_others_and_released_on_its_page
     make_user("manager", Role.MANAGER)
     make_user("manager2", Role.MANAGER)
     case = casework.many_waiting_for_manager(officer, 3)[0]
-    mine, theirs = visit("manager", size=size), visit("manager2", size=size)
     address = f"/admin/applications/loanapplication/{case.pk}/change/"
-    theirs.goto(address)
+    mine, theirs = visit("manager", size=size, at=MINE), visit("manager2", size=size, at=address)
     expect(theirs.locator("#press-approve")).to_be_visible()
 
-    choose_all(mine, MINE, "claim_selected")
+    choose_all(mine, "claim_selected")
 
     expect(mine.locator(".messagelist .success")).to_have_text("3 claimed.")
     picture(mine, f"my-approvals-{size[0]}")
@@ -171,9 +170,8 @@ def test_task_is_claimed_on_my_approvals_seen_by_others_and_released_on_its_page
     expect(mine.locator("#result_list tbody tr")).to_have_count(2)
 
 
-def choose_all(page: Page, address: str, action: str) -> None:
-    """Tick every row of a list and run the action."""
-    page.goto(address)
+def choose_all(page: Page, action: str) -> None:
+    """Tick every row of the list that is shown and run the action."""
     page.check("#action-toggle")
     page.select_option("select[name=action]", action)
     page.click("button[name=index]")

@@ -97,7 +97,7 @@ def test_polls_answer_304_and_survive_a_failure(
     visit: Visit, officer: User, auditor: User, complaints: list[str]
 ) -> None:
     application = casework.submit(officer)
-    page = visit("auditor")
+    page = visit("auditor", at="")
     statuses: list[int] = []
     page.on("response", lambda answer: statuses.append(answer.status))
     page.goto(address("change", application))
@@ -183,7 +183,7 @@ def test_every_page_is_drawn_without_a_complaint(
     stuck = casework.submit(officer, loan_amount=20_000)
     casework.assess(stuck)
     handover.needs_attention(casework.run_of(stuck), sentence="The fraud check is silent.")
-    page = visit("root")
+    page = visit("root", at="")
     task = waiting.review_tasks.get()
     pages = {
         "index": "/admin/",

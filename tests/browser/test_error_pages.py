@@ -30,7 +30,7 @@ def test_each_error_has_a_page_that_says_what_to_do(
         raise RuntimeError("the page breaks")
 
     too_many = "a&" * (settings.DATA_UPLOAD_MAX_NUMBER_FIELDS + 1)
-    page = visit("auditor")
+    page = visit("auditor", at=LIST)
     monkeypatch.setattr(dashboard, "dashboard_of", fail)
     for status, where, heading in (
         (404, "/nowhere/", "There is no such page"),

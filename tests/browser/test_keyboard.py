@@ -98,7 +98,7 @@ def test_list_case_and_decision_by_keyboard(
     visit: Callable[..., Page], officer: User, manager: User
 ) -> None:
     application = casework.waiting_for_manager(officer)
-    page = visit("manager")
+    page = visit("manager", at="")
     for where in (
         "/admin/",
         LIST,

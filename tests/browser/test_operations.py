@@ -200,7 +200,7 @@ def test_every_page_of_operations_is_drawn_without_a_complaint(
     addresses: dict[str, str],
     inspect: Picture,
 ) -> None:
-    page = visit("root")
+    page = visit("root", at="")
     for name, where in some(addresses.items(), of=5):
         page.goto(where)
         inspect(page, name)

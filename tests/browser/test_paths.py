@@ -208,17 +208,17 @@ def busy(officer: User, manager: User, partner: Partner) -> LoanApplication:
         ReviewTask.objects.filter(application=application).update(
             opened_at=opened, due_at=opened + timedelta(days=1)
         )
-    for days in range(1, 25):
-        for number in range(1 + days % 3):
-            case = casework.submit(officer, applicant_name="Charlie Wilson")
-            ended = now - timedelta(days=days)
-            LoanApplication.objects.filter(pk=case.pk).update(
-                status="declined" if number == 2 else "funded",
-                submitted_at=ended - timedelta(hours=days),
-                decided_at=ended,
-                closed_at=ended,
-                waiting_on="",
-            )
+    closed = [(days, number) for days in range(1, 25) for number in range(1 + days % 3)]
+    cases = casework.many_submitted(officer, len(closed), applicant_name="Charlie Wilson")
+    for case, (days, number) in zip(cases, closed, strict=True):
+        ended = now - timedelta(days=days)
+        LoanApplication.objects.filter(pk=case.pk).update(
+            status="declined" if number == 2 else "funded",
+            submitted_at=ended - timedelta(hours=days),
+            decided_at=ended,
+            closed_at=ended,
+            waiting_on="",
+        )
     trouble.stuck(officer)
     intake.application_withdraw(reference=casework.submit(officer).reference, user=officer)
     return waiting[-1]

@@ -72,7 +72,7 @@ def office(make_user: Callable[..., User], partner: Partner) -> None:
 @pytest.mark.long
 @pytest.mark.usefixtures("office")
 def test_no_list_cuts_a_column_at_any_width(visit: Visit, picture: Inspect) -> None:
-    page = visit("root")
+    page = visit("root", at="")
     for where in some(LISTS, of=5):
         page.goto(f"/admin/{where}")
         expect(page.locator("#result_list")).to_be_visible()
@@ -122,7 +122,7 @@ def test_error_pages_keep_the_menu_for_those_who_work_here(
     visit: Visit, make_user: Callable[..., User], complaints: list[str]
 ) -> None:
     make_user("auditor", Role.AUDITOR)
-    page = visit("auditor")
+    page = visit("auditor", at="")
     for where in ("/nowhere/", "/admin/applications/loanapplication/add/"):
         page.goto(where)
         page.click("#menu > summary")

@@ -120,7 +120,7 @@ def test_pdf_opens_in_place_in_the_viewer_of_the_browser(
     flagged: LoanApplication,
     slip: Document,
 ) -> None:
-    cookies: Any = visit("analyst").context.cookies()
+    cookies: Any = visit("analyst", at="").context.cookies()
     with desk.new_context(viewport={"width": 1360, "height": 900}) as context:
         context.add_cookies(cookies)
         page = context.new_page()
