@@ -168,6 +168,7 @@ def test_my_approvals_are_worked_through_by_keys(
     page.wait_for_url(f"**{decide_page(cases[2], 'approve')}*")
     page.locator("main button.press-good").click()
     expect(page.locator(".messagelist .success")).to_contain_text("(1 left)")
+    page.wait_for_load_state()  # the keys are heard once the scripts have run
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{address('change', cases[0])}")
