@@ -121,7 +121,7 @@ moves = st.lists(
     ),
     max_size=16,
 )
-EXAMPLES = size(short=8, long=150, variable="FLAG_EXAMPLES")
+EXAMPLES = size(short=15, long=150, variable="FLAG_EXAMPLES")
 
 
 @pytest.mark.long
