@@ -18,6 +18,7 @@ import runpy
 import signal
 import socket
 import sys
+import tempfile
 from typing import Any
 
 from django.conf import settings
@@ -105,6 +106,7 @@ def become(*, words: list[str], env: dict[str, str], cwd: str) -> None:
     """Run a program in this process as ``python *words`` does."""
     os.environ.clear()
     os.environ.update(env)
+    tempfile.tempdir = None  # a library has asked for it before: TMPDIR of ``env`` is what counts
     os.chdir(cwd)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     if words[0] == "-c":
