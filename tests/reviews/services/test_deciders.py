@@ -123,8 +123,9 @@ def test_named_mailed_and_waited_for_are_those_whose_decision_is_accepted(
     task = waiting_for_manager(office.officer, loan_amount=150_000).review_tasks.get()
     situations = list(product(TaskKind, amounts(), APPROVALS, WORKED, LENT))
     nobody = some = 0
-    # All of them take minutes; the step meets each part of a situation with others.
-    for place, situation in enumerate(situations[:: size(short=97, long=2)]):
+    # All of them take minutes. A step that has no divisor in common with the numbers of parts meets
+    # each part with others; at length any three parts of a situation come together.
+    for place, situation in enumerate(situations[:: size(short=97, long=5)]):
         kind, amount, given, worked, lent = situation
         arrange(task, office, kind=kind, amount=amount, given=given, worked=worked, lent=lent)
         can = check(task, office.people, situation, really=place % 5 == 0)
