@@ -149,6 +149,7 @@ def many_submitted(user: User | None, count: int, **fields: Any) -> list[LoanApp
     return [first, *LoanApplication.objects.bulk_create(others)]
 
 
+@transaction.atomic
 def many_waiting_for_manager(user: User | None, count: int, **fields: Any) -> list[LoanApplication]:
     """As ``waiting_for_manager``, ``count`` of them by primary key, and quickly.
 

@@ -212,9 +212,12 @@ def busy(officer: User, manager: User, partner: Partner) -> LoanApplication:
     cases = casework.many_submitted(officer, len(closed), applicant_name="Charlie Wilson")
     for case, (days, number) in zip(cases, closed, strict=True):
         ended = now - timedelta(days=days)
+        begun = ended - timedelta(hours=days)
         LoanApplication.objects.filter(pk=case.pk).update(
             status="declined" if number == 2 else "funded",
-            submitted_at=ended - timedelta(hours=days),
+            current_step="risk_assessment" if number == 2 else "complete",
+            created_at=begun,
+            submitted_at=begun,
             decided_at=ended,
             closed_at=ended,
             waiting_on="",
