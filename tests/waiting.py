@@ -14,10 +14,5 @@ def eventually[T](look: Callable[[], T], *, seconds: float = 30, what: str = "")
         waited = time.monotonic() - began
         if waited > seconds:
             raise AssertionError(f"did not happen within {seconds} s: {what or look}")
-        time.sleep(pause_after(waited))
+        time.sleep(min(max(SHORTEST_PAUSE, waited * SHARE), LONGEST_PAUSE))
     return found
-
-
-def pause_after(waited: float) -> float:
-    """Return the seconds until the next look, after so many in which nothing happened."""
-    return min(max(SHORTEST_PAUSE, waited * SHARE), LONGEST_PAUSE)
